@@ -1,0 +1,86 @@
+"""What the use cases ask of the outside world, as protocols; the real adapters and the tests' fakes both pass tests/contract.
+
+Every call that has an effect carries a key that is the same on every attempt, so the outside can tell a repeat from a new request.
+A call ends in one of three ways: it returns what happened; it raises `Transient` when it certainly had no effect and may be tried
+again; it raises `UnknownOutcome` when nobody can tell (time-out, broken connection, 5xx), and the outside must be asked.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from chassis.errors import Transient
+
+
+class UnknownOutcome(Transient):
+    """The request may or may not have had its effect; ask by key before deciding anything."""
+
+
+class ChargeStatus(StrEnum):
+    """What the payment provider knows about a key."""
+
+    CAPTURED = "captured"
+    DECLINED = "declined"
+    VOIDED = "voided"
+    REFUNDED = "refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The provider's answer about one key."""
+
+    status: ChargeStatus
+    charge_id: str | None = None
+    reason: str | None = None
+
+
+class PaymentProvider(Protocol):
+    """Takes and gives back money; idempotent by `key`."""
+
+    def charge(self, key: str, *, order_id: str, amount_minor: int, currency: str, card: str) -> Charge:
+        """Capture the amount once for this key. Raises Transient or UnknownOutcome."""
+
+    def find(self, key: str) -> Charge | None:
+        """What happened to this key; None when the provider never saw it. Raises Transient."""
+
+    def reverse(self, key: str) -> Charge:
+        """Refund a captured charge, or bar a key never seen, so that a late charge is refused. Raises Transient or UnknownOutcome."""
+
+
+class Carrier(Protocol):
+    """Moves parcels; idempotent by `key`."""
+
+    def create_shipment(self, key: str, *, order_id: str, address: dict[str, Any], weight_g: int) -> str:
+        """Book a parcel; the tracking number. Raises Transient or UnknownOutcome (safe to repeat with the key), Permanent when refused."""
+
+    def hand_over(self, tracking_number: str) -> None:
+        """Give the parcel to the carrier; idempotent. Raises Transient or UnknownOutcome."""
+
+    def void(self, tracking_number: str) -> bool:
+        """Cancel the parcel; False when the carrier already has it. Idempotent. Raises Transient or UnknownOutcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to a customer; `message_id` is the same on every attempt."""
+
+    message_id: str
+    order_id: str
+    kind: str
+    to: str
+    name: str
+    detail: dict[str, Any]
+
+
+class Mailer(Protocol):
+    """Hands mails to a mail server."""
+
+    def send(self, mail: Mail) -> None:
+        """Return once the server has taken it. Raises Transient (not taken) or UnknownOutcome (connection lost after the data), Permanent when refused for good."""
+
+
+class LabelPrinter(Protocol):
+    """Draws shipping labels."""
+
+    def label(self, *, order_id: str, tracking_number: str, name: str, address: dict[str, Any]) -> bytes:
+        """A PDF of one page with the address and the tracking number as a barcode."""
