@@ -1,0 +1,186 @@
+"""Commands that must run, written in the transaction that decided them (transactional outbox; Richardson, Microservices Patterns, ch. 3).
+
+A command's life: `put` → published by the relay → `start`ed → `finish`ed. All of it is SQL on one table, so any process may die
+between any two lines and the row is simply due again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One piece of work to be done at least once, and recorded once.
+
+    `key` names the work, not the attempt: while a command with this key is open, putting it again changes nothing.
+    """
+
+    key: str
+    task: str
+    queue: str
+    body: Mapping[str, Any]
+    delay_seconds: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """A command as a worker holds it; `attempts` counts starts without an outcome, this one included."""
+
+    id: int
+    key: str
+    task: str
+    queue: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+    attempts: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The outcome is recorded; the command goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not now. `counts` is False when nothing was tried (circuit open), so that an outage uses up no patience."""
+
+    after_seconds: float
+    why: str
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Never by itself again: put aside for a person, with the reason."""
+
+    reason: str
+    detail: str = ""
+
+
+Outcome = Done | Retry | Park
+
+_PUT = sa.text("""
+    INSERT INTO outbox (key, task, queue, body, headers, due_at)
+    SELECT c.key, c.task, c.queue, c.body, c.headers, now() + make_interval(secs => c.delay)
+    FROM unnest(CAST(:keys AS text[]), CAST(:tasks AS text[]), CAST(:queues AS text[]), CAST(:bodies AS jsonb[]),
+                CAST(:headers AS jsonb[]), CAST(:delays AS float8[])) AS c (key, task, queue, body, headers, delay)
+    ON CONFLICT (key) DO NOTHING
+""")
+
+_WORK = "o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures"
+
+_START_FRESH = sa.text(f"""
+    UPDATE outbox o SET attempts = o.attempts + 1
+    FROM (SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts = 0
+          ORDER BY id FOR UPDATE SKIP LOCKED) free
+    WHERE o.id = free.id RETURNING {_WORK}
+""")
+
+_SUSPECTS = sa.text("""
+    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts > 0
+    ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+
+_START_SUSPECT = sa.text(f"""
+    UPDATE outbox o SET attempts = o.attempts + 1
+    FROM (SELECT id FROM outbox WHERE id = :id AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED) free
+    WHERE o.id = free.id RETURNING {_WORK}
+""")
+
+_HOLD = sa.text("""
+    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+
+_RETRY = sa.text("""
+    UPDATE outbox o SET due_at = now() + make_interval(secs => r.after), issued = 0, attempts = 0,
+        failures = o.failures + r.counts, last_error = r.why
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:afters AS float8[]), CAST(:counts AS int[]), CAST(:whys AS text[]))
+        AS r (id, after, counts, why)
+    WHERE o.id = r.id
+""")
+
+_PARK_ROWS = sa.text("""
+    UPDATE outbox o SET state = 'parked', last_error = p.reason
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS p (id, reason) WHERE o.id = p.id
+""")
+
+_PARK_RECORDS = sa.text("""
+    INSERT INTO parked (queue, task, key, body, headers, reason, detail, attempts)
+    SELECT o.queue, o.task, o.key, o.body, o.headers, p.reason, p.detail, o.attempts
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:details AS text[])) AS p (id, reason, detail)
+    JOIN outbox o ON o.id = p.id
+""")
+
+
+def put(conn: sa.Connection, commands: Sequence[Command]) -> int:
+    """Write the commands in the caller's transaction; how many were new. A key that is open already is left as it is."""
+    if not commands:
+        return 0
+    written = conn.execute(
+        _PUT,
+        {
+            "keys": [c.key for c in commands],
+            "tasks": [c.task for c in commands],
+            "queues": [c.queue for c in commands],
+            "bodies": [json.dumps(dict(c.body)) for c in commands],
+            "headers": [json.dumps(dict(c.headers)) for c in commands],
+            "delays": [c.delay_seconds for c in commands],
+        },
+    )
+    return int(written.rowcount)
+
+
+def start_fresh(conn: sa.Connection, ids: Sequence[int]) -> list[Work]:
+    """Count a start of every command that was never started, and that nobody holds. Commit before the first effect."""
+    # A start that a crash of the database server forgets is only counted late; a worker's own death forgets nothing.
+    conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+    return [Work(*row) for row in conn.execute(_START_FRESH, {"ids": list(ids)})]
+
+
+def suspects(conn: sa.Connection, ids: Sequence[int]) -> list[int]:
+    """The commands among these that were started before, have no outcome, and are held by nobody."""
+    return [row.id for row in conn.execute(_SUSPECTS, {"ids": list(ids)})]
+
+
+def start_suspect(conn: sa.Connection, command_id: int) -> Work | None:
+    """Count one more start of one command; None when somebody holds or finished it. Commit before the effect."""
+    conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+    row = conn.execute(_START_SUSPECT, {"id": command_id}).one_or_none()
+    return Work(*row) if row else None
+
+
+def hold(conn: sa.Connection, ids: Sequence[int]) -> set[int]:
+    """Lock these rows until the transaction ends; the ones that could be had.
+
+    The lock is what keeps a second delivery out while the first one runs, and it goes with the connection of a worker that dies.
+    """
+    return {row.id for row in conn.execute(_HOLD, {"ids": list(ids)})}
+
+
+def finish(conn: sa.Connection, outcomes: Mapping[int, Outcome]) -> None:
+    """Record outcomes by command id, in the transaction that holds their rows."""
+    done = [i for i, o in outcomes.items() if isinstance(o, Done)]
+    retry = {i: o for i, o in outcomes.items() if isinstance(o, Retry)}
+    park = {i: o for i, o in outcomes.items() if isinstance(o, Park)}
+    if done:
+        conn.execute(sa.text("DELETE FROM outbox WHERE id = ANY(:ids)"), {"ids": done})
+    if retry:
+        conn.execute(
+            _RETRY,
+            {
+                "ids": list(retry),
+                "afters": [o.after_seconds for o in retry.values()],
+                "counts": [int(o.counts) for o in retry.values()],
+                "whys": [o.why for o in retry.values()],
+            },
+        )
+    if park:
+        which = {"ids": list(park), "reasons": [o.reason for o in park.values()]}
+        conn.execute(_PARK_RECORDS, {**which, "details": [o.detail for o in park.values()]})
+        conn.execute(_PARK_ROWS, which)

@@ -1,0 +1,172 @@
+"""The relay publishes what is due. `python -m chassis.relay orders.app` runs one; several may run side by side.
+
+A row that was published is due again one lease later unless its outcome was recorded: so the loop that publishes new commands is also the
+sweeper that re-issues what a broker lost, and a delayed retry is nothing but a later `due_at`. The mark is committed before the message
+goes out, because a worker that is faster than the commit would find the row locked; a relay that dies in between costs one lease.
+What may happen twice: a publication. Workers tell repeats apart by the row.
+"""
+
+import importlib
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy.exc import DBAPIError
+
+log = structlog.get_logger(__name__)
+
+# A lease doubles with every re-issue, at most this often: a long backlog is not made longer by its own repeats.
+_DOUBLINGS = 6
+
+_ISSUE = sa.text("""
+    WITH due AS (
+        SELECT id FROM outbox WHERE state = 'open' AND due_at <= now() ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbox o
+    SET due_at = now() + make_interval(secs => :lease * power(2, least(o.issued, :doublings))), issued = o.issued + 1
+    FROM due WHERE o.id = due.id
+    RETURNING o.id, o.task, o.queue, o.issued
+""")
+
+_GIVE_BACK = sa.text("""
+    UPDATE outbox SET due_at = now() + make_interval(secs => :after), issued = greatest(issued - 1, 0)
+    WHERE id = ANY(:ids) AND state = 'open'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message to be: outbox ids of one task."""
+
+    task: str
+    queue: str
+    ids: tuple[int, ...]
+
+
+def envelopes(rows: Sequence[Any], batch: Mapping[str, int], default: int) -> Iterator[Envelope]:
+    """Group rows (id, task, queue, …) by task into messages of at most `batch[task]` ids, in the order given."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        groups.setdefault((row.task, row.queue), []).append(row.id)
+    for (task, queue), ids in groups.items():
+        size = batch.get(task, default)
+        for start in range(0, len(ids), size):
+            yield Envelope(task, queue, tuple(ids[start : start + size]))
+
+
+class Pulse(Protocol):
+    """Is told once a round that the loop is alive, and whether the broker answered."""
+
+    def beat(self, *, broker_ok: bool) -> None: ...
+
+
+class Relay:
+    """Publishes due commands of one service."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        app: Celery,
+        *,
+        exchange: str,
+        declare: Callable[[], None],
+        batch: Mapping[str, int],
+        default_batch: int = 20,
+        lease_seconds: float = 30.0,
+        interval_seconds: float = 0.02,
+        limit: int = 1000,
+        pulse: Pulse | None = None,
+    ) -> None:
+        """`declare` makes the topology anew (after a broker lost it); `batch` caps ids a message by task name."""
+        self._engine = engine
+        self._app = app
+        self._exchange = exchange
+        self._declare = declare
+        self._batch = batch
+        self._default_batch = default_batch
+        self._lease_seconds = lease_seconds
+        self._interval_seconds = interval_seconds
+        self._limit = limit
+        self._pulse = pulse
+        self._stop = threading.Event()
+
+    def round(self) -> int:
+        """Publish what is due now, at most `limit` commands; how many went out. Raises BrokerError after giving them back."""
+        with self._engine.begin() as conn:
+            conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+            rows = conn.execute(
+                _ISSUE, {"limit": self._limit, "lease": self._lease_seconds, "doublings": _DOUBLINGS}
+            ).all()
+        if not rows:
+            return 0
+        again = sum(row.issued > 1 for row in rows)
+        unsent = {row.id for row in rows}
+        try:
+            if again:
+                log.info("reissued", commands=again)
+                self._declare()
+            with self._app.producer_or_acquire() as producer:
+                for envelope in envelopes(rows, self._batch, self._default_batch):
+                    self._publish(producer, envelope)
+                    unsent.difference_update(envelope.ids)
+        except (BrokerError, *self._app.connection_for_write().connection_errors):
+            with self._engine.begin() as conn:
+                conn.execute(_GIVE_BACK, {"ids": sorted(unsent), "after": 0.5})
+            raise
+        return len(rows)
+
+    def _publish(self, producer: Any, envelope: Envelope) -> None:
+        self._app.send_task(
+            envelope.task,
+            kwargs={"v": 1, "ids": list(envelope.ids)},
+            task_id=str(uuid.uuid4()),
+            exchange=self._exchange,
+            routing_key=envelope.queue,
+            producer=producer,
+            retry=False,
+        )
+
+    def run(self) -> None:
+        """Publish until `stop`; an unreachable broker or database is waited for, with a log line when it goes and when it comes back."""
+        down: str | None = None
+        while not self._stop.is_set():
+            wait = self._interval_seconds
+            try:
+                if self.round() >= self._limit:
+                    wait = 0.0
+                if down:
+                    log.info("relay_resumed", after=down)
+                down = None
+            except (BrokerError, DBAPIError, OSError) as error:
+                name = "database" if isinstance(error, DBAPIError) else "broker"
+                if down != name:
+                    log.warning("relay_waits", on=name, error=str(error).splitlines()[0])
+                down, wait = name, 0.5
+            if self._pulse is not None:
+                self._pulse.beat(broker_ok=down != "broker")
+            self._stop.wait(wait)
+
+    def stop(self) -> None:
+        """Finish the round and leave `run`; callable from a signal handler."""
+        self._stop.set()
+
+
+def main(argv: list[str]) -> int:
+    """Run the relay of the service named by its app module until SIGTERM or SIGINT."""
+    relay: Relay = importlib.import_module(argv[1]).make_relay()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: relay.stop())
+    relay.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,134 @@
+"""Run a batch of outbox commands so that a death, a second delivery or a poisonous one costs the others nothing.
+
+1. Count the start of every command and commit; only then may an effect begin.
+2. Lock the rows, run the effect, record the outcomes and all that follows from them in one transaction.
+
+A command that was started before without an outcome is a suspect: it may be what killed the worker. Suspects run one at a time, each
+counted just before it runs, so that a poisonous command collects its attempts alone; after `max_attempts` it is parked.
+What may happen twice: the effect itself (the worker died after it, before the commit). Effects therefore carry the command's key.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import sqlalchemy as sa
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import DBAPIError
+
+from chassis import outbox
+from chassis.errors import Permanent, Transient
+from chassis.outbox import Outcome, Park, Retry, Work
+from chassis.retries import backoff
+
+log = structlog.get_logger(__name__)
+
+Effect = Callable[[sa.Connection, Sequence[Work]], Mapping[int, Outcome]]
+
+
+class Observer(Protocol):
+    """Is told how every command ended; see chassis.metrics."""
+
+    def __call__(self, work: Work, outcome: Outcome) -> None: ...
+
+
+OnParked = Callable[[sa.Connection, Mapping[Work, Park]], None]
+
+
+class Runner:
+    """Runs commands by id. One instance a process; safe after fork as long as the engine is (pool disposed in the child)."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        max_attempts: int = 5,
+        on_parked: OnParked | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to."""
+        self._engine = engine
+        self._max_attempts = max_attempts
+        self._on_parked = on_parked
+        self._observer = observer
+
+    def run(self, ids: Sequence[int], effect: Effect) -> int:
+        """Run the commands that are still open and free; how many got an outcome.
+
+        A database that cannot be reached ends the run quietly but for a log line: nothing can be recorded then, and every
+        command without an outcome comes due again.
+        """
+        try:
+            with self._engine.begin() as conn:
+                fresh = outbox.start_fresh(conn, ids)
+                doubtful = outbox.suspects(conn, ids)
+            ended = self._attempt(fresh, effect)
+            for command_id in doubtful:
+                with self._engine.begin() as conn:
+                    suspect = outbox.start_suspect(conn, command_id)
+                if suspect is not None:
+                    ended += self._attempt([suspect], effect)
+        except DBAPIError as error:
+            if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
+                raise
+            log.warning("database_lost", commands=len(ids), error=str(error.orig).strip())
+            return 0
+        return ended
+
+    def _attempt(self, works: Sequence[Work], effect: Effect) -> int:
+        if not works:
+            return 0
+        try:
+            return self._transact(works, effect)
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+                raise
+            failure: Exception = error
+        except SoftTimeLimitExceeded:
+            why = "soft time limit passed"
+            return self._settle({w: Retry(backoff(w.failures), why) for w in works})
+        except Transient as error:
+            return self._settle(
+                {w: Retry(error.retry_after_seconds or backoff(w.failures), str(error)) for w in works}
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a task raises must end as a recorded outcome
+            failure = error
+        if len(works) > 1:
+            # One of them is to blame; alone, each answers for itself.
+            return sum(self._attempt([work], effect) for work in works)
+        if isinstance(failure, Permanent):
+            return self._settle({works[0]: Park("permanent", str(failure))})
+        detail = "".join(traceback.format_exception(failure))
+        log.error("bug_parked", task=works[0].task, key=works[0].key, error=repr(failure))
+        return self._settle({works[0]: Park("bug", detail)})
+
+    def _transact(self, works: Sequence[Work], effect: Effect) -> int:
+        with self._engine.begin() as conn:
+            held = outbox.hold(conn, [w.id for w in works])
+            mine = [w for w in works if w.id in held]
+            if not mine:
+                return 0
+            poison = {w.id: self._poison(w) for w in mine if w.attempts > self._max_attempts}
+            sound = [w for w in mine if w.id not in poison]
+            outcomes = {**poison, **(effect(conn, sound) if sound else {})}
+            return self._record(conn, {w: outcomes[w.id] for w in mine if w.id in outcomes})
+
+    def _poison(self, work: Work) -> Park:
+        log.error("poison_parked", task=work.task, key=work.key, attempts=work.attempts)
+        return Park("poison", f"started {work.attempts - 1} times without an outcome")
+
+    def _settle(self, outcomes: Mapping[Work, Outcome]) -> int:
+        with self._engine.begin() as conn:
+            held = outbox.hold(conn, [w.id for w in outcomes])
+            return self._record(conn, {w: o for w, o in outcomes.items() if w.id in held})
+
+    def _record(self, conn: sa.Connection, outcomes: Mapping[Work, Outcome]) -> int:
+        parked = {w: o for w, o in outcomes.items() if isinstance(o, Park)}
+        if parked and self._on_parked is not None:
+            self._on_parked(conn, parked)
+        outbox.finish(conn, {w.id: o for w, o in outcomes.items()})
+        if self._observer is not None:
+            for work, outcome in outcomes.items():
+                self._observer(work, outcome)
+        return len(outcomes)
