@@ -5,11 +5,15 @@ A call ends in one of three ways: it returns what happened; it raises `Transient
 again; it raises `UnknownOutcome` when nobody can tell (time-out, broken connection, 5xx), and the outside must be asked.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from chassis.errors import Transient
+from chassis.outbox import Command
+from orders.domain.order import Order
+from orders.domain.saga import Saga
 
 
 class UnknownOutcome(Transient):
@@ -84,3 +88,63 @@ class LabelPrinter(Protocol):
 
     def label(self, *, order_id: str, tracking_number: str, name: str, address: dict[str, Any]) -> bytes:
         """A PDF of one page with the address and the tracking number as a barcode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an order's timeline: what happened, in words of the domain; never personal data."""
+
+    order_id: str
+    kind: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be written back of one order. None clears `needs_attention`; a tracking number is only ever added."""
+
+    order_id: str
+    saga: Saga
+    tracking_number: str | None = None
+    needs_attention: str | None = None
+
+
+class OrderStore(Protocol):
+    """The orders inside one database transaction; everything it writes becomes true together, or not at all."""
+
+    def orders(self, ids: Sequence[str]) -> dict[str, Order]:
+        """These orders with their lines, unlocked; an unknown id is missing from the answer."""
+
+    def lock(self, ids: Sequence[str]) -> dict[str, Saga]:
+        """Their sagas as they are now, locked in id order until the transaction ends."""
+
+    def save(self, changes: Sequence[Change]) -> None:
+        """Write sagas back; `needs_attention` as given (None clears it), a tracking number only when there is one."""
+
+    def put(self, commands: Sequence[Command]) -> None:
+        """Commands that must now run."""
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Append to the timelines, in the order given."""
+
+    def reserve(self, pieces: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+        """Hold pieces by order and SKU, all of an order's or none; the orders that could not be served, with the reason."""
+
+    def release(self, order_ids: Sequence[str]) -> None:
+        """Free what these orders hold; once, however often it is asked."""
+
+    def ship(self, order_ids: Sequence[str]) -> None:
+        """Take what these orders hold out of the stock; once, however often it is asked."""
+
+    def keep_labels(self, labels: Mapping[str, tuple[str, bytes]]) -> None:
+        """Store tracking number and PDF by order; the first one stays."""
+
+    def mailed(self, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (order, kind) mails were sent already."""
+
+
+class MailLog(Protocol):
+    """Remembers a sent mail at once, outside any other transaction, so that a death repeats as few mails as can be."""
+
+    def record(self, mail: Mail) -> None:
+        """Commit that this mail was taken by the server."""
