@@ -80,7 +80,10 @@ class Mailer(Protocol):
     """Hands mails to a mail server."""
 
     def send(self, mail: Mail) -> None:
-        """Return once the server has taken it. Raises Transient (not taken) or UnknownOutcome (connection lost after the data), Permanent when refused for good."""
+        """Return once the server has taken it.
+
+        Raises Transient (not taken), UnknownOutcome (connection lost after the data) or Permanent (refused for good).
+        """
 
 
 class LabelPrinter(Protocol):

@@ -1,0 +1,60 @@
+"""The orders' settings, from the environment; see chassis.settings for the ones every service has."""
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """All of the orders' settings. A field's name in capitals is its environment variable."""
+
+    payments_url: str = "http://127.0.0.1:9101"
+    """Base URL of the payment provider."""
+
+    carrier_url: str = "http://127.0.0.1:9102"
+    """Base URL of the carrier."""
+
+    carrier_secret: SecretStr = SecretStr("")
+    """Key of the HMAC that signs the carrier's callbacks; without one every callback is refused."""
+
+    smtp_host: str = "127.0.0.1"
+    """Host of the mail server."""
+
+    smtp_port: int = Field(default=9125, ge=1, le=65535)
+    """Port of the mail server."""
+
+    mail_from: str = "orders@shop.example"
+    """Sender of every mail; its domain is the domain of the Message-IDs."""
+
+    outside_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
+    """How long a call to the outside may take; a batch of 24 calls, 8 at a time, must fit the soft time limit even so."""
+
+    outside_parallel: int = Field(default=8, ge=1, le=64)
+    """Calls to the outside that one worker process makes at a time."""
+
+    reservation_seconds: float = Field(default=900.0, gt=0)
+    """How long goods are held for an order that is not paid; then it turns back."""
+
+    expire_every_seconds: float = Field(default=5.0, gt=0)
+    """How often reservations that ran out are looked for."""
+
+    reconcile_every_seconds: float = Field(default=30.0, gt=0)
+    """How often open orders without any open command are looked for: none should ever be found."""
+
+    prune_every_seconds: float = Field(default=60.0, gt=0)
+    """How often old rows are deleted."""
+
+    retention_days: float = Field(default=30.0, gt=0)
+    """How long keys, callbacks, timelines and labels of finished orders and closed parked records are kept."""
+
+    attention_after_failures: int = Field(default=6, ge=1)
+    """A compensation that failed this often marks its order `needs_attention` (and is still tried)."""
+
+    relay_lease_seconds: float = Field(default=30.0, gt=0)
+    """A published command without an outcome is published again after this long, then after twice as long, …"""
+
+    relay_interval_ms: float = Field(default=20.0, ge=1)
+    """Pause between two looks into the outbox: the lateness of a retry, and what lets commands gather into batches."""
+
+    max_attempts: int = Field(default=5, ge=1)
+    """Starts without an outcome (a worker died each time) after which a command is poison and is parked."""

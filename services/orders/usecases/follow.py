@@ -1,0 +1,36 @@
+"""What follows from an advance of the saga, as things to write: the next command, the mails owed, the lines of the timeline. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chassis.outbox import Command
+from orders.domain.saga import Advance, MailKind, Saga, Step
+from orders.ports import Event
+from orders.queues import NOTIFICATIONS, SEND_MAIL, queue_of, task_of
+
+
+def step_command(order_id: str, step: Step, headers: Mapping[str, str]) -> Command:
+    """The command that performs `step` for this order; one open at a time, whatever the number of times it is put."""
+    body = {"v": 1, "order": order_id}
+    return Command(f"{order_id}/{step}", task_of(step), queue_of(step), body, headers=headers)
+
+
+def mail_command(order_id: str, kind: MailKind, headers: Mapping[str, str]) -> Command:
+    """The command that sends one mail of this kind."""
+    body = {"v": 1, "order": order_id, "kind": kind}
+    return Command(f"{order_id}/mail/{kind}", SEND_MAIL, NOTIFICATIONS, body, headers=headers)
+
+
+def commands(order_id: str, advance: Advance, headers: Mapping[str, str]) -> list[Command]:
+    """All commands that an advance asks for; `headers` carry the trace on."""
+    step = [step_command(order_id, advance.step, headers)] if advance.step else []
+    return step + [mail_command(order_id, kind, headers) for kind in advance.mails]
+
+
+def event(order_id: str, kind: str, saga: Saga, **detail: Any) -> Event:
+    """A line of the timeline: what happened (`placed`, `cancel_requested`, `take_payment.done` …) and the state it led to."""
+    if saga.stop is not None and not saga.state.final:
+        detail["stopping"] = saga.stop
+    if saga.reason is not None:
+        detail["reason"] = saga.reason
+    return Event(order_id, kind, {"state": saga.state, **detail})
