@@ -1,4 +1,4 @@
-"""The paths every server has: health, its ledger, and the faults that an operator or a drill sets. Faults never hit these.
+"""The paths every server has: health, its ledger, and the faults that a drill or a person sets; no fault hits these.
 
 GET    /health
 GET    /ledger?after=ID&limit=N&order_id=ID     all entries, oldest first, unless limited

@@ -1,4 +1,4 @@
-"""Faults by rate and outages: which call goes wrong, and how. Time and chance are arguments; nothing here waits or sends.
+"""Faults by rate and outages: which call goes wrong, and how. Time is an argument; nothing here waits or sends.
 
 A plan gives each fault a share of the calls; one draw decides a call, so shares add up and at most one fault happens.
 Draws come from `random.Random(seed)`: the same plan meets the same sequence of calls with the same faults. A plan and
@@ -48,7 +48,7 @@ class OutagePlan(BaseModel):
     """How long every call fails."""
 
     mode: Literal["refuse", "hang"] = "refuse"
-    """`refuse` answers 503 (mail: 421) at once; `hang` first holds each call for `hang_seconds`, or to the outage's end."""
+    """`refuse` answers 503 (mail: 421) at once; `hang` first holds a call for `hang_seconds`, or to the outage's end."""
 
     hang_seconds: float = Field(default=10.0, ge=0.0, le=600.0)
     """How long a call is held in mode `hang`."""

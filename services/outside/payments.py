@@ -1,4 +1,4 @@
-"""The payment provider: takes and gives back money by key, keeps its own ledger, and fails on demand.
+"""The payment provider: takes and gives back money by key, has its own ledger and faults.
 
     python -m outside.payments --port 8081 --data DIR
 

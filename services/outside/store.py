@@ -47,7 +47,7 @@ class Store:
         return self._connection.execute(sql, values).lastrowid or 0
 
     async def committed(self) -> None:
-        """Return once everything written so far is in the log. Raises sqlite3.Error when it could not be (disk full)."""
+        """Return once everything written so far is in the log. Raises sqlite3.Error when it cannot be (disk full)."""
         if self._group is not None:
             await asyncio.shield(self._group)
 
