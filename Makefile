@@ -1,0 +1,65 @@
+# Everything a person types. It needs Python >= 3.11 with venv, and make; paths are relative, so the checkout may live anywhere.
+# Another interpreter: PYTHON=python3.13 make up
+VENV := .venv/bin/python
+PYTHON ?= $(if $(wildcard $(VENV)),$(VENV),python3)
+CAPSTONE ?= orders
+BROKERS ?= rabbitmq valkey
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev up down status live test test-soak bench replay-cdnow lint format lock clean
+
+##@ Start here
+help: ## Say what each target does
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+up: install ## Start the whole platform in the background and wait until it is ready
+	@$(VENV) -m conductor up
+
+down: ## Stop it all; nothing stays running
+	@if [ -x $(VENV) ]; then $(VENV) -m conductor down; else echo "nothing is running: nothing is installed yet"; fi
+
+status: install ## Show what runs and where it answers
+	@$(VENV) -m conductor status
+
+live: install ## Show the live screen
+	@$(VENV) -m conductor status --live
+
+##@ Prove it
+test: install-dev ## Run every test except the full-size drills
+	@$(VENV) -m pytest $(ARGS)
+
+test-soak: install-dev ## Run the full-size drills on each broker of BROKERS
+	@for broker in $(BROKERS); do $(VENV) -m conductor drill all --broker $$broker || exit 1; done
+
+bench: install-dev ## Measure CAPSTONE against the naive rival; the last line is JSON
+	@$(VENV) -m loadtests.bench $(CAPSTONE) $(ARGS)
+
+replay-cdnow: install ## Replay all 69,659 CDNOW purchases as orders, to the cent
+	@$(VENV) -m loadtests.cdnow $(ARGS)
+
+##@ Keep it clean
+lint: install-dev ## Check style, types and import rules
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m mypy
+	@.venv/bin/lint-imports
+
+format: install-dev ## Put the code into the one format
+	@$(VENV) -m ruff check --fix-only .
+	@$(VENV) -m ruff format .
+
+lock: install-dev ## Lock the newest allowed versions kept, and export what pip installs
+	@$(VENV) -m uv lock --quiet
+	@$(VENV) scripts/export_requirements.py
+
+clean: down ## Remove what was installed and what ran
+	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+##@ Installing (the targets above do it themselves)
+install: ## Install what running needs
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) scripts/bootstrap.py requirements.txt
+
+install-dev: ## Install what testing needs as well
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt

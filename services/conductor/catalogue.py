@@ -1,0 +1,53 @@
+"""What the shop sells on a laptop: filled in through the API, as an operator would; what is there already stays."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from conductor.errors import StartFailed
+from conductor.state import State
+
+OPENING_STOCK = 1_000_000
+"""So much that drills and replays never run out of it by accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`price_minor` in cents."""
+
+    sku: str
+    name: str
+    price_minor: int
+
+
+PRODUCTS = (
+    Product("CD", "Compact disc", 1499),
+    Product("LAMP", "Desk lamp", 3900),
+    Product("MUG", "Stoneware mug", 1250),
+    Product("TEAPOT", "Cast-iron teapot", 5400),
+    Product("KETTLE", "Gooseneck kettle", 6900),
+    Product("NOTEBOOK", "Dotted notebook", 1800),
+    Product("PEN", "Fountain pen", 2700),
+    Product("CHAIR", "Oak chair", 18900),
+    Product("BLANKET", "Wool blanket", 8900),
+    Product("CLOCK", "Wall clock", 4500),
+    Product("RADIO", "Kitchen radio", 7900),
+    Product("BOOK", "Field guide to birds", 2400),
+)
+
+
+def fill(own: State) -> None:
+    """Make each product that is missing and give it its opening stock; StartFailed holds the API's answer."""
+    address = f"http://127.0.0.1:{own.ports['api']}"
+    headers = {"Authorization": f"Bearer {own.tokens.operator}"}
+    with httpx.Client(base_url=address, headers=headers, timeout=10, trust_env=False) as api:
+        for product in PRODUCTS:
+            if api.get(f"/stock/{product.sku}").status_code == httpx.codes.NOT_FOUND:
+                body = {"name": product.name, "price_minor": product.price_minor, "currency": "EUR"}
+                _sent(api.put(f"/products/{product.sku}", json=body))
+                _sent(api.post(f"/stock/{product.sku}", json={"add": OPENING_STOCK}))
+
+
+def _sent(answer: httpx.Response) -> None:
+    if answer.is_error:
+        raise StartFailed(f"the API refused the catalogue: {answer.request.url}: {answer.status_code} {answer.text}")

@@ -1,0 +1,50 @@
+"""The command line, `capstone`: mounts whatever conductor/commands/ holds, one file a group of commands.
+
+A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level.
+"""
+
+import importlib
+import pkgutil
+import signal
+import sys
+from types import FrameType
+
+import typer
+from rich.console import Console
+
+from conductor import commands
+from conductor.errors import ConductorError
+
+INTERRUPTED = 130
+"""The exit status of a command that was told to stop."""
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    cli = typer.Typer(
+        name="capstone",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Run, watch, break and repair the orders platform.",
+    )
+    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
+        cli.add_typer(importlib.import_module(f"conductor.commands.{module.name}").commands)
+    return cli
+
+
+def main() -> None:
+    """Run it: an error is one message on stderr and exit status 1."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGHUP, _interrupted)
+    try:
+        build()()
+    except ConductorError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False, markup=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""The groups of commands; each module offers `commands`, a typer app (see conductor.cli)."""

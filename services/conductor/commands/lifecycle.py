@@ -1,0 +1,86 @@
+"""`capstone up | down | status`."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from conductor import screen, starting, status
+from conductor.errors import Refused
+from conductor.run_directory import RunDirectory
+from conductor.runtimes.local import LocalRuntime
+from conductor.starting import Started
+
+commands = typer.Typer()
+FIRST_COMMAND = ".venv/bin/capstone order place"
+
+
+@commands.command()
+def up(
+    broker: Annotated[str | None, typer.Option(help="rabbitmq or valkey; RabbitMQ when it is installed.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting for every pool process.")
+    ] = None,
+) -> None:
+    """Start everything in the background and wait until it is ready."""
+    console = Console(highlight=False)
+    want = starting.wanted(broker, dict(_pair(text) for text in setting or []))
+    with console.status("starting") as spinner:
+
+        def tell(text: str) -> None:
+            spinner.update(text)
+            console.print(f"  {text}", style="dim")
+
+        started = starting.up(RunDirectory.chosen(), want, tell)
+    _print_started(console, started)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise Refused(f'--set "{text}": NAME=VALUE is expected')
+    return name, value
+
+
+def _print_started(console: Console, started: Started) -> None:
+    state = started.platform.state
+    ports = state.ports
+    words = "ready" if started.changed else "it runs already; nothing was changed"
+    console.print(f"[bold green]{words}[/bold green]  (broker: {state.broker})")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("API", f"http://127.0.0.1:{ports['api']}/docs")
+    grid.add_row("mail", f"http://127.0.0.1:{ports['mail']}/messages")
+    grid.add_row("payments", f"http://127.0.0.1:{ports['payments']}/ledger")
+    grid.add_row("carrier", f"http://127.0.0.1:{ports['carrier']}/ledger")
+    grid.add_row(state.broker, started.platform.broker_url)
+    grid.add_row("PostgreSQL", started.platform.postgres.address())
+    grid.add_row("token", f"{state.tokens.customer} (a customer), {state.tokens.operator} (an operator)")
+    grid.add_row("logs", str(started.platform.run.logs))
+    console.print(grid, soft_wrap=True)
+    console.print(f"\nnext: [bold]{FIRST_COMMAND}[/bold]")
+
+
+@commands.command()
+def down() -> None:
+    """Stop everything; what was accepted stays in .run/ and goes on at the next start."""
+    print("stopped" if starting.down(RunDirectory.chosen()) else "nothing was running")
+
+
+@commands.command("status")
+def status_command(
+    live: Annotated[bool, typer.Option("--live", help="A screen that refreshes every second.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; `ready` says whether all is well.")] = False,
+) -> None:
+    """What runs, whether it is ready, and where it answers; exit status 1 when it is not ready."""
+    runtime = LocalRuntime.running()
+    if live:
+        screen.show(runtime)
+        return
+    found = status.gather(runtime)
+    if as_json:
+        print(json.dumps(status.as_json(found)))
+    else:
+        Console(highlight=False).print(screen.render(found))
+    raise typer.Exit(0 if found.ready else 1)

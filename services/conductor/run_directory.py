@@ -1,0 +1,79 @@
+"""Where everything of one running platform lies: .run/ of the checkout, or CAPSTONE_RUN_DIR for a second one beside it.
+
+Paths only; `make()` is the one effect.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The checkout that this conductor belongs to; the services lie in its services/."""
+
+PRIVATE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The folders of one platform; `path` is absolute."""
+
+    path: Path
+
+    @classmethod
+    def chosen(cls) -> "RunDirectory":
+        """The one that CAPSTONE_RUN_DIR names, else .run/ of the checkout."""
+        return cls(Path(os.environ.get("CAPSTONE_RUN_DIR") or CHECKOUT / ".run").absolute())
+
+    def make(self) -> None:
+        """Create the folders that are missing, closed to others."""
+        for folder in (self.path, self.logs, self.launches, self.programs, self.heartbeats, self.starts, self.data):
+            folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+
+    @property
+    def state(self) -> Path:
+        """Ports, passwords and tokens, stable over a second start."""
+        return self.path / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever starts, stops or rolls."""
+        return self.path / "lock"
+
+    @property
+    def tokens(self) -> Path:
+        """What the API reads: token -> who it is."""
+        return self.path / "tokens.json"
+
+    @property
+    def logs(self) -> Path:
+        """One file a process."""
+        return self.path / "logs"
+
+    @property
+    def launches(self) -> Path:
+        """One file a process: its command, environment, folder and user."""
+        return self.path / "launches"
+
+    @property
+    def programs(self) -> Path:
+        """One file a process: what the supervisor knows of it."""
+        return self.path / "programs"
+
+    @property
+    def heartbeats(self) -> Path:
+        """One file a worker, relay or beat: its last sign of life."""
+        return self.path / "heartbeats"
+
+    @property
+    def starts(self) -> Path:
+        """One file a process with a line a start, so that restarts can be counted."""
+        return self.path / "starts"
+
+    @property
+    def data(self) -> Path:
+        """One folder a server."""
+        return self.path / "data"
+
+    def log(self, process: str) -> Path:
+        """The log of a process."""
+        return self.logs / f"{process}.log"

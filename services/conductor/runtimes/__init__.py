@@ -1,0 +1,91 @@
+"""What drills, labs and load tests need of a running platform, whatever runs it: this laptop or a cluster."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from conductor.pools import Broker, Pool
+
+Which = Literal["tree", "parent", "child"]
+"""Whom a kill hits: everything of one process as when a container dies, its first process only, or one child of it."""
+
+ServerName = Literal["postgres", "valkey", "rabbitmq"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTree:
+    """One process of a pool with its children (a prefork worker's); `name` is unique among all generations."""
+
+    name: str
+    pool: str
+    pid: int
+    children: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How an old process left: `seconds` from SIGTERM to its end; `killed` when the grace ran out."""
+
+    name: str
+    seconds: float
+    killed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What one roll did, old and new at the same time in between."""
+
+    pool: str
+    started: tuple[str, ...]
+    stopped: tuple[Stopped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a roll changes for the new generation: environment variables, and the checkout whose services/ it runs."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    code: Path | None = None
+
+
+UNCHANGED = Change()
+
+
+class Runtime(Protocol):
+    """A running platform. Every method may be called from a second process at the same time but `roll`, which waits."""
+
+    @property
+    def broker(self) -> Broker:
+        """Which broker carries the messages."""
+
+    def pools(self) -> Mapping[str, Pool]:
+        """The pools by name."""
+
+    def trees(self, pool: str) -> Sequence[ProcessTree]:
+        """The living processes of a pool; Refused when there is no such pool."""
+
+    def roll(self, pool: str, change: Change = UNCHANGED) -> Rolled:
+        """Start new processes, wait until they are ready, end the old ones. Unready leaves the old ones as they were."""
+
+    def kill(self, pool: str, which: Which = "tree", signal: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
+        """Signal one process of the pool; `index` picks it (and the child), modulo how many there are. Its pids."""
+
+    def restart_server(self, name: ServerName, *, hard: bool) -> None:
+        """Stop a server in order, or by SIGKILL when `hard`, and return when it answers again."""
+
+    def wipe_broker(self) -> None:
+        """Lose every queue and message, and what is shared in Valkey; return when the topology is declared again."""
+
+    def addresses(self) -> Mapping[str, str]:
+        """URLs by name: api, payments, carrier, mail, database, broker, store; the last three with their passwords."""
+
+    def tokens(self) -> Mapping[str, str]:
+        """Bearer tokens of the API: operator, customer."""
+
+    def service_environment(self) -> Mapping[str, str]:
+        """The environment in which a service's own command line tools work."""
+
+    def wait_ready(self, within_seconds: float = 60) -> None:
+        """Return when everything is ready; Unready names what is not, and why."""

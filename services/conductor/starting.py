@@ -1,0 +1,133 @@
+"""`up` and `down` as one decision each: what runs already, what is left over, what must be started.
+
+A start that fails leaves nothing running; a second start changes nothing.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from conductor import bringup, catalogue, state, teardown
+from conductor.bringup import Tell
+from conductor.errors import Refused
+from conductor.platform_parts import Platform
+from conductor.pools import Broker
+from conductor.run_directory import RunDirectory
+from conductor.runtimes.local import locked
+from conductor.servers import rabbitmq
+from conductor.state import State
+from conductor.tcp_ports import USUAL, choose
+from conductor.waiting import until
+
+SETTLING_SECONDS = 30.0
+"""A running platform that is not ready (a server just restarted) gets this long before it is started anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`moved` are the ports that differ from the usual ones because somebody else holds those."""
+
+    platform: Platform
+    changed: bool
+    moved: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the caller asked for; `broker` None means whichever there is."""
+
+    broker: Broker | None = None
+    settings: Mapping[str, str] | None = None
+    external_broker: str | None = None
+
+
+def wanted(broker: str | None, settings: Mapping[str, str]) -> Wanted:
+    """From the command line and BROKER_URL; Refused when they contradict each other."""
+    url = os.environ.get("BROKER_URL")
+    if broker is not None and broker not in get_args(Broker):
+        raise Refused(f'--broker "{broker}": there are {" and ".join(get_args(Broker))}')
+    of_url = _broker_of(url) if url else None
+    if broker and of_url and broker != of_url:
+        raise Refused(f"--broker {broker} contradicts BROKER_URL, which names a {of_url}")
+    chosen: Broker | None = of_url or ("rabbitmq" if broker == "rabbitmq" else "valkey" if broker else None)
+    return Wanted(chosen, settings or None, url)
+
+
+def _broker_of(url: str) -> Broker:
+    scheme = url.partition("://")[0]
+    if scheme in ("amqp", "amqps", "pyamqp"):
+        return "rabbitmq"
+    if scheme in ("redis", "rediss", "valkey"):
+        return "valkey"
+    raise Refused(f'BROKER_URL begins with "{scheme}://": amqp:// and redis:// are understood')
+
+
+def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
+    """Start what is wanted and return when all of it is ready, with the catalogue filled."""
+    run.make()
+    with locked(run):
+        found = state.load(run.state)
+        if found is not None:
+            running = _already(Platform(run, found), want, tell)
+            if running:
+                return running
+        platform = Platform(run, _next_state(found, want))
+        state.save(platform.state, run.state)
+        for moved, port in _moved(platform.state).items():
+            tell(f"port {USUAL[moved]} is taken: {moved} uses {port}")
+        try:
+            platform = bringup.start_servers(platform)
+            bringup.make_ready(platform, tell)
+            catalogue.fill(platform.state)
+        except BaseException:
+            tell("stopping what was started")
+            teardown.stop(platform)
+            raise
+        return Started(platform, changed=True, moved=_moved(platform.state))
+
+
+def down(run: RunDirectory) -> bool:
+    """Stop everything of a run directory; whether there was anything."""
+    found = state.load(run.state)
+    if found is None:
+        return False
+    with locked(run):
+        platform = Platform(run, found)
+        was_running = platform.supervisor.answers()
+        return bool(teardown.stop(platform)) or was_running
+
+
+def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
+    """The running platform when it is what is wanted; None when there is none, after ending what is left of it."""
+    if not platform.supervisor.answers():
+        if teardown.end_survivors(platform):
+            tell("ended what a supervisor that is gone had left behind")
+        return None
+    own = platform.state
+    if want.broker not in (None, own.broker) or (want.settings is not None and dict(want.settings) != own.settings):
+        raise Refused(f"it runs already, with {own.broker} and settings {own.settings}: `make down` first")
+    if until(lambda: not bringup.unready(platform), within_seconds=SETTLING_SECONDS, every_seconds=0.5):
+        return Started(platform, changed=False, moved=_moved(own))
+    tell(f"it runs but is not ready ({'; '.join(bringup.unready(platform))}): starting it anew")
+    teardown.stop(platform)
+    return None
+
+
+def _next_state(found: State | None, want: Wanted) -> State:
+    broker: Broker = want.broker or ("rabbitmq" if rabbitmq.installed() else "valkey")
+    base = found or State.fresh(broker)
+    ports = choose(USUAL, base.ports)
+    return base.model_copy(
+        update={
+            "broker": broker,
+            "external_broker": want.external_broker,
+            "ports": ports,
+            "settings": dict(want.settings or {}),
+            "supervisor_pid": None,
+        }
+    )
+
+
+def _moved(own: State) -> dict[str, int]:
+    return {name: port for name, port in own.ports.items() if port != USUAL[name]}
