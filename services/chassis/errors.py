@@ -3,7 +3,8 @@
     ChassisError
     ├── Transient            may work if tried again: retried with backoff
     │   └── CircuitOpen      not tried at all: the outside system is known to be down
-    └── Permanent            will never work: parked, with its reason
+    ├── Permanent            will never work: parked, with its reason
+    └── BadSetting           the process was started wrongly: it says so and ends
 
 Anything else that leaves a task is a bug, and is parked loudly.
 """
@@ -27,3 +28,7 @@ class CircuitOpen(Transient):
 
 class Permanent(ChassisError):
     """Will never work, however often it is tried."""
+
+
+class BadSetting(ChassisError):
+    """A process was told something it cannot work with; names the setting and its value, never a password."""

@@ -1,0 +1,36 @@
+"""Empties the broker's dead-letter queues into the table of what is parked, where a person can see it and run it again.
+
+Run it now and then by a periodic task, never as a consumer: a collector that fails must not keep a message from anyone.
+A message is acknowledged after the commit that holds it; a death in between parks it twice at most, and the second finds the first.
+"""
+
+from typing import Any
+
+from chassis.app import ChassisApp
+from chassis.intake import Fault
+from chassis.parking import park_message
+from chassis.queues import dead_queue
+
+
+def collect_dead_letters(app: ChassisApp, *, limit: int = 1000) -> int:
+    """Park at most `limit` dead letters; how many. 0 on Redis, which has none. Raises what database or broker raise."""
+    if app.settings.broker_is_redis:
+        return 0
+    collected = 0
+    with app.connection_for_write() as connection:
+        for queue in app.service_queues:
+            bound = dead_queue(queue)(connection.channel())
+            bound.declare()
+            while collected < limit and (message := bound.get()) is not None:
+                found = Fault("dead_letter", _why(message))
+                park_message(app.settings.database_url, message, queue=queue, found=found, actor="collector")
+                message.ack()
+                collected += 1
+    return collected
+
+
+def _why(message: Any) -> str:
+    """What RabbitMQ says about the death: `delivery_limit` after too many deliveries, `rejected`, `expired`, `maxlen`."""
+    deaths = (message.headers or {}).get("x-death") or [{}]
+    first = deaths[0]
+    return f"{first.get('reason', 'unknown reason')} in {first.get('queue', '?')}, {first.get('count', '?')} times"

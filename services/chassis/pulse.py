@@ -1,0 +1,134 @@
+"""The worker's heartbeat: a boot step that looks four times a second at what the worker is really doing, and writes it down.
+
+The tick itself matters too: an idle event loop on RabbitMQ sleeps for seconds, and with it a SIGTERM; a timer that is due every
+0.25 s wakes it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from celery import bootsteps, signals
+from celery.concurrency.solo import TaskPool as Solo
+from celery.worker import state as requests
+
+from chassis import heartbeat
+from chassis.heartbeat import Heartbeat
+
+TICK_SECONDS = 0.25
+
+MARGIN_SECONDS = 10.0
+"""What a task gets beyond its hard limit: to be killed by its pool, and to be reported."""
+
+_SILENT_SECONDS = 40.0
+"""How long a Redis consumer that waits for messages may go without asking: kombu asks every second, and drops a connection that
+does not answer within about 21 s."""
+
+
+class Deadlines:
+    """When each task that a worker holds will be past its hard limit. Time is an argument."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, tuple[bool, float]] = {}
+
+    def earliest(self, held: Iterable[tuple[str, bool, float]], now: float) -> float | None:
+        """The first deadline among tasks `(id, begun, limit_seconds)`; None when there is none.
+
+        A task that was handed to a child but not begun counts too, from when it was first seen: its child may be dead to the world.
+        """
+        before, self._started = self._started, {}
+        first = None
+        for task_id, begun, limit_seconds in held:
+            seen = before.get(task_id)
+            since = seen[1] if seen is not None and seen[0] == begun else now
+            self._started[task_id] = (begun, since)
+            deadline = since + limit_seconds + MARGIN_SECONDS
+            first = deadline if first is None else min(first, deadline)
+        return first
+
+
+def unconsumed(consumer: Any, expected: frozenset[str], now: float) -> list[str]:
+    """The queues that nothing is consumed from although the broker connection is there. Sorted; empty when all is well."""
+    task_consumer = consumer.task_consumer
+    channel = task_consumer.channel
+    # py-amqp drops the callback of a tag that the server cancelled; kombu's virtual channels keep a set of tags.
+    live = channel.callbacks if hasattr(channel, "callbacks") else channel._consumers
+    tags = task_consumer._active_tags
+    asked_at = getattr(channel, "_brpop_sent_at", None)
+    if asked_at is not None and now - asked_at > _SILENT_SECONDS and not requests.reserved_requests:
+        return sorted(expected)
+    return sorted(queue for queue in expected if tags.get(queue) not in live)
+
+
+class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Writes the heartbeat of a worker."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        settings = worker.app.settings
+        worker.pulse = self
+        self.paused = False
+        self._worker = worker
+        self._pid = os.getpid()
+        self._heartbeat = Heartbeat(settings.heartbeat_file, "worker")
+        self._expected = frozenset(worker.app.amqp.queues.consume_from)
+        self._deadlines = Deadlines()
+        self._deadline: float | None = None
+        self._draining = False
+        self._blocking = False
+        self._heartbeat.show(heartbeat.STARTING)
+
+    def start(self, worker: Any) -> None:
+        """Begin to tick."""
+        self._blocking = isinstance(worker.pool, Solo)
+        if self._blocking:
+            signals.task_prerun.connect(self.before_task, weak=False)
+        signals.worker_shutting_down.connect(self.drain, weak=False)
+        worker.timer.call_repeatedly(TICK_SECONDS, self.tick)
+
+    def tick(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Look and write."""
+        now = clock()
+        self._deadline = self._deadlines.earliest(self._held(), now)
+        self._show(*self._look(now))
+
+    def unreachable(self) -> None:
+        """The worker is waiting for its broker; called while its loop cannot tick."""
+        self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE)
+
+    def before_task(self, task: Any = None, **_: Any) -> None:
+        """A task is about to block the loop of a solo worker."""
+        limit = (task.request.timelimit or (None,))[0] or task.time_limit or self._worker.time_limit
+        # A second task within the second in which a record counts as fresh keeps the record of the first; hence the second more.
+        self._deadline = time.monotonic() + limit + MARGIN_SECONDS + heartbeat.REWRITE_SECONDS
+        self._show(heartbeat.BUSY)
+
+    def drain(self, **_: Any) -> None:
+        """SIGTERM came; runs in the signal handler."""
+        if os.getpid() == self._pid:
+            self._draining = True
+            self._show(heartbeat.DRAINING)
+
+    def _show(self, state: str, detail: str = "") -> None:
+        self._heartbeat.show(state, detail, deadline=self._deadline, blocking=self._blocking)
+
+    def _held(self) -> list[tuple[str, bool, float]]:
+        default = self._worker.time_limit
+        active = requests.active_requests
+        return [
+            (request.id, request in active, request.time_limits[0] or request.task.time_limit or default)
+            for request in tuple(requests.reserved_requests)
+        ]
+
+    def _look(self, now: float) -> tuple[str, str]:
+        consumer = getattr(self._worker, "consumer", None)
+        if self._draining:
+            return heartbeat.DRAINING, ""
+        if consumer is None or consumer.connection is None or consumer.task_consumer is None:
+            return heartbeat.UNREACHABLE, ""
+        if missing := unconsumed(consumer, self._expected, now):
+            return heartbeat.PAUSED if self.paused else heartbeat.CANCELLED, ", ".join(missing)
+        return (heartbeat.IDLE if self._deadline is None else heartbeat.BUSY), ""

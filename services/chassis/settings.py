@@ -1,0 +1,133 @@
+"""What every process of a service is told by its environment; a service subclasses `ServiceSettings` with its own fields.
+
+Field `database_url` is read from `DATABASE_URL`, and so on. Values that cannot work stop the process at once, with the name
+of the variable and the value it had; a password is never shown.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chassis.errors import BadSetting
+
+_PASSWORD = re.compile(r"(?<=//)([^:/@\s]*:).*@")
+_SECRET = re.compile(r"secret|token|password|key", re.IGNORECASE)
+_SCHEMES = {
+    "database_url": ("postgresql+psycopg",),
+    "broker_url": ("amqp", "amqps", "redis", "rediss"),
+    "store_url": ("redis", "rediss"),
+    "otel_exporter_otlp_endpoint": ("http", "https"),
+}
+
+
+def without_password(value: str) -> str:
+    """The value as it may be shown: what stands between the user and the last @ is starred out."""
+    return _PASSWORD.sub(r"\1***@", value)
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that every service has. Raises BadSetting when built from an environment that cannot work."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+
+    database_url: str = Field(repr=False)
+    """PostgreSQL, the only truth: `postgresql+psycopg://user:password@host:port/database`. Required."""
+
+    broker_url: str = Field(repr=False)
+    """RabbitMQ (`amqp://…/vhost`) or Redis/Valkey (`redis://…/0`). Required."""
+
+    store_url: str | None = Field(None, repr=False)
+    """Redis/Valkey for what processes share but may lose (breaker state); without it each process keeps its own."""
+
+    heartbeat_file: Path | None = None
+    """Where worker, relay and beat say how they are; read by the probes. Without it nothing is written."""
+
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Port on which the pool's main process answers `/metrics`; 0 = none, so that a laptop needs no free port a pool."""
+
+    prometheus_multiproc_dir: Path | None = None
+    """Folder in which the processes of one pool share their counters; must be its own for every pool."""
+
+    otel_exporter_otlp_endpoint: str | None = None
+    """Base address of an OTLP/HTTP collector; without it tracing is not even imported."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe log line that is written."""
+
+    log_format: Literal["json", "console"] = "json"
+    """`json`: one object a line, for collectors; `console`: for eyes."""
+
+    pool: str = "unnamed"
+    """The pool this process belongs to, for logs and metrics; one name for all its replicas, so series do not multiply."""
+
+    host: str = "127.0.0.1"
+    """Address that the API listens on; loopback, so that nothing is exposed by default."""
+
+    port: int = Field(8000, ge=0, le=65535)
+    """Port that the API listens on."""
+
+    broker_heartbeat_seconds: int = Field(30, ge=2, le=600)
+    """How often RabbitMQ and worker expect a sign of life: a dead peer is noticed after twice this, a busy loop is forgiven."""
+
+    visibility_timeout_seconds: int = Field(180, ge=10, le=86_400)
+    """Redis only: after this an unacknowledged message is delivered again. More than any hard time limit, else a running task
+    is started a second time; not much more, since it is also how long a dead worker's messages wait."""
+
+    publish_timeout_seconds: float = Field(5.0, gt=0, le=60)
+    """How long a publisher waits to connect, to write, and for the broker's confirm, each; then the error is the caller's."""
+
+    connection_limit: int = Field(10, ge=1, le=1000)
+    """Broker connections that one process keeps for publishing; the next publisher waits, as long as the time above."""
+
+    drain_seconds: float = Field(4.0, ge=0, le=3600)
+    """API only: how long open requests may take after SIGTERM before they are cut off."""
+
+    chassis_mutant: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Guards to break on purpose, comma separated, to prove that a drill notices. Never set it otherwise."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise BadSetting("; ".join(_explain(part) for part in error.errors())) from None
+
+    @field_validator(*_SCHEMES, check_fields=False)
+    @classmethod
+    def _is_a_url(cls, value: str | None, info: Any) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in _SCHEMES[info.field_name] and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"{without_password(value)!r} is not {' or '.join(_SCHEMES[info.field_name])}://host…")
+        return value
+
+    @field_validator("chassis_mutant", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @property
+    def broker_is_redis(self) -> bool:
+        """True for Redis and Valkey, False for RabbitMQ."""
+        return self.broker_url.startswith("redis")
+
+    def replace(self, **values: Any) -> Self:
+        """A copy with some fields changed, checked like the rest."""
+        return type(self)(**{**self.model_dump(), **values})
+
+
+def _explain(part: Any) -> str:
+    name = ".".join(str(step) for step in part["loc"]).upper()
+    if part["type"] == "missing":
+        return f"{name} is not set"
+    value = "***" if _SECRET.search(name) else repr(without_password(str(part.get("input"))))
+    reason = part["msg"].removeprefix("Value error, ")
+    return f"{name} is {value}: {reason}"

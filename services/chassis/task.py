@@ -1,0 +1,35 @@
+"""The base class of every task of a chassis app."""
+
+from typing import Any
+
+import structlog
+from celery import Task
+
+from chassis.errors import Permanent
+
+log = structlog.get_logger(__name__)
+
+
+class ChassisTask(Task):  # type: ignore[misc]
+    """A task whose failure is never only a log line."""
+
+    versions: tuple[int, ...] = (1,)
+    """Message versions (`v`) that `run` can read. A release reads the new one before any release writes it."""
+
+    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Park what failed, unless it is a batch of outbox commands: those are still open, so they come due again by themselves."""
+        if "ids" in kwargs:
+            log.error("batch_failed", task=self.name, error=repr(exc))
+            return
+        from chassis.parking import park_failure
+
+        reason = "permanent" if isinstance(exc, Permanent) else "bug"
+        log.error("task_failed", task=self.name, reason=reason, error=repr(exc))
+        park_failure(
+            self.app.settings.database_url,
+            queue=(self.request.delivery_info or {}).get("routing_key") or "?",
+            task=self.name,
+            kwargs=kwargs,
+            reason=reason,
+            detail=str(einfo),
+        )

@@ -1,0 +1,134 @@
+"""The worker of the chassis: refuses to start without limits, keeps what it cannot run, waits patiently for its broker.
+
+Named by `ChassisApp.Worker` and by the setting `worker_consumer`, so only worker processes import it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery.apps.worker import Worker as CeleryWorker
+from celery.utils.log import get_logger
+from celery.worker.consumer import Consumer as CeleryConsumer
+from vine import promise
+
+from chassis import instruments, intake
+from chassis.intake import Fault
+from chassis.pulse import Pulse
+from chassis.queues import declare
+from chassis.shape import check_shape
+
+log = structlog.get_logger(__name__)
+celery_logger = get_logger(__name__)
+
+PARK_AGAIN_SECONDS = 5.0
+"""How long a message that could not be parked is held before the next try."""
+
+
+class Worker(CeleryWorker):  # type: ignore[misc]
+    """Celery's worker with the chassis' steps. Ends with a message when it was started without what production needs."""
+
+    def setup_defaults(self, **options: Any) -> None:
+        """Take the command line, and refuse it when it leaves out what must be explicit."""
+        super().setup_defaults(**options)
+        check_shape(self, options)
+        if getattr(self.pool_cls, "__module__", self.pool_cls) in ("solo", "celery.concurrency.solo"):
+            # A solo worker sends no heartbeats while a task runs; RabbitMQ must not take that for death.
+            conf = self.app.conf
+            conf.broker_heartbeat = conf.broker_heartbeat and max(conf.broker_heartbeat, int(2 * self.time_limit))
+        instruments.install(self.app)
+        self.app.steps["worker"].add(Pulse)
+
+
+class Consumer(CeleryConsumer):  # type: ignore[misc]
+    """Celery's consumer without its chatter between workers, and with a place for every message it cannot run."""
+
+    class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc]
+        """No delayed delivery: it would declare 28 queues for delays that live in the database."""
+
+        default_steps = tuple(
+            step for step in CeleryConsumer.Blueprint.default_steps if not step.endswith(":DelayedDelivery")
+        )
+
+    def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **options: Any) -> None:
+        quiet = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
+        super().__init__(*args, worker_options={**(worker_options or {}), **quiet}, **options)
+
+    def connect(self) -> Any:
+        """Connect, and make what is missing of the topology. Raises TopologyMismatch, which ends the worker."""
+        connection = super().connect()
+        declare(connection, sorted(self.app.amqp.queues.consume_from))
+        return connection
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Try until the broker answers, at most 3 s apart, and say meanwhile that it does not."""
+        attempt: Callable[..., Any] = conn.ensure_connection
+        pulse = self.controller.pulse
+
+        def patiently(errback: Any, max_retries: Any, callback: Callable[[], None]) -> Any:
+            def between_tries() -> None:
+                callback()
+                pulse.unreachable()
+
+            return attempt(
+                errback, max_retries, interval_start=0.5, interval_step=0.5, interval_max=3.0, callback=between_tries
+            )
+
+        conn.ensure_connection = patiently
+        return super().ensure_connected(conn)
+
+    def create_task_handler(self, promise: Any = promise) -> Callable[[Any], None]:
+        """Celery's handler, behind a reader that lets no unreadable message through."""
+        run = super().create_task_handler(promise)
+        tasks = self.app.tasks
+        lost = (*self.connection_errors, *self.channel_errors, MemoryError)
+
+        def on_task_received(message: Any) -> None:
+            found = intake.fault(message, tasks)
+            if found is None:
+                try:
+                    run(message)
+                    return
+                except lost:
+                    raise
+                except Exception as error:
+                    if message.acknowledged:
+                        raise
+                    found = Fault("malformed", f"cannot be handed to a process: {error!r}")
+            self.park(message, found)
+
+        return on_task_received
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Not a task message at all."""
+        self.park(message, Fault("malformed", "not a task message"))
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """A task that this worker does not have, for example one of a newer version."""
+        self.park(message, Fault("unknown_task", str(exc)))
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """A task message that Celery refuses."""
+        self.park(message, Fault("malformed", str(exc)))
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """A body that is not JSON."""
+        self.park(message, Fault("malformed", f"body cannot be read: {exc}"))
+
+    def park(self, message: Any, found: Fault) -> None:
+        """Move the message to the database, then acknowledge it; while that fails it stays unacknowledged, and is tried again."""
+        delivery = message.delivery_info or {}
+        queue = delivery.get("routing_key") or "?"
+        try:
+            from chassis.parking import (
+                park_message,
+            )  # the database client is loaded by the few workers that ever need it
+
+            park_message(self.app.settings.database_url, message, queue=queue, found=found)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the message must not be let go of
+            log.warning("park_failed", queue=queue, reason=found.reason, error=str(error).splitlines()[0])
+            self.timer.call_after(PARK_AGAIN_SECONDS, self.park, (message, found))
+            return
+        log.error("message_parked", queue=queue, reason=found.reason, detail=found.detail)
+        instruments.count_parked(found.reason)
+        message.ack_log_error(celery_logger, self.connection_errors)
