@@ -22,18 +22,14 @@ INSIDE = os.path.join(VENV, "bin", "python")
 def missing():
     """One line that says what this machine lacks, or None."""
     if sys.version_info < MINIMUM:
-        return (
-            "Python %d.%d is too old: Python %d.%d or newer is needed (PYTHON=python3.13 make ... names another one)"
-            % (sys.version_info[:2] + MINIMUM)
-        )
+        text = "Python %d.%d is too old: %d.%d or newer is needed; to name another one: PYTHON=python3.13 make up"
+        return text % (tuple(sys.version_info[:2]) + MINIMUM)
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        return (
-            "ensurepip is missing: install the package python%d.%d-venv (Debian, Ubuntu) or python%d.%d-pip (Fedora, RHEL)"
-            % (sys.version_info[:2] * 2)
-        )
+        packages = "python%d.%d-venv (Debian, Ubuntu) or python%d-pip (Fedora, RHEL)"
+        return "ensurepip is missing: install the package " + packages % (sys.version_info[:2] + sys.version_info[:1])
     return None
 
 

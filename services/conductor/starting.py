@@ -56,9 +56,9 @@ def wanted(broker: str | None, settings: Mapping[str, str]) -> Wanted:
 
 def _broker_of(url: str) -> Broker:
     scheme = url.partition("://")[0]
-    if scheme in ("amqp", "amqps", "pyamqp"):
+    if scheme in ("amqp", "amqps"):
         return "rabbitmq"
-    if scheme in ("redis", "rediss", "valkey"):
+    if scheme in ("redis", "rediss"):
         return "valkey"
     raise Refused(f'BROKER_URL begins with "{scheme}://": amqp:// and redis:// are understood')
 

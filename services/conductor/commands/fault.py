@@ -1,0 +1,85 @@
+"""`capstone fault`: make the payment provider, the carrier or the mail server fail, for a while."""
+
+import json
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from conductor.errors import Refused
+from conductor.runtimes.local import LocalRuntime
+
+commands = typer.Typer(name="fault", no_args_is_help=True, help="Make the outside world fail, by rates that expire.")
+SERVERS = ("payments", "carrier", "mail")
+Server = Annotated[str, typer.Argument(help="payments, carrier or mail")]
+
+
+@commands.command("set")
+def set_faults(
+    server: Server,
+    rates: Annotated[list[str], typer.Argument(metavar="KIND=RATE...", help="For example timeout_after=0.2")],
+    seed: Annotated[int, typer.Option(help="The same seed makes the same calls fail.")] = 1,
+    expires: Annotated[float, typer.Option(help="Seconds until it is well again by itself.")] = 60,
+    slow: Annotated[float, typer.Option(help="Seconds that a slow answer takes.")] = 2,
+    hang: Annotated[float, typer.Option(help="Seconds that a timed out call hangs.")] = 10,
+    order: Annotated[list[str] | None, typer.Option(help="Only calls for these orders.")] = None,
+) -> None:
+    """Let a share of the calls fail, each kind with its own rate between 0 and 1."""
+    body: dict[str, Any] = {
+        "rate": dict(_rate(text) for text in rates),
+        "seed": seed,
+        "expires_in_seconds": expires,
+        "slow_seconds": slow,
+        "hang_seconds": hang,
+    }
+    if order:
+        body["orders"] = order
+    _print(_call("PUT", server, "faults", body))
+
+
+@commands.command()
+def outage(server: Server, seconds: Annotated[float, typer.Argument(min=0)]) -> None:
+    """Let every call fail for so many seconds."""
+    _print(_call("POST", server, "outage", {"seconds": seconds}))
+
+
+@commands.command()
+def show(server: Annotated[str | None, typer.Argument(help="One of them; all when left out.")] = None) -> None:
+    """What is set to fail now, as JSON."""
+    names = [server] if server else SERVERS
+    print(json.dumps({name: _call("GET", name, "faults") for name in names}))
+
+
+@commands.command()
+def clear(server: Annotated[str | None, typer.Argument(help="One of them; all when left out.")] = None) -> None:
+    """Be well again at once."""
+    for name in [server] if server else SERVERS:
+        for what in ("faults", "outage"):
+            _call("DELETE", name, what)
+        print(f"{name}: no faults")
+
+
+def _rate(text: str) -> tuple[str, float]:
+    kind, _, rate = text.partition("=")
+    try:
+        return kind, float(rate)
+    except ValueError:
+        raise Refused(f'"{text}": KIND=RATE is expected, such as decline=0.1') from None
+
+
+def _call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
+    if server not in SERVERS:
+        raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
+    address = LocalRuntime.running().addresses()[server]
+    try:
+        answer = httpx.request(method, f"{address}/admin/{what}", json=body, timeout=5, trust_env=False)
+    except httpx.HTTPError as error:
+        raise Refused(f"{server} does not answer at {address}: {error}") from error
+    if answer.is_error:
+        raise Refused(f"{server} refused: {answer.status_code} {answer.text}")
+    return answer.json() if answer.content else None
+
+
+def _print(answer: Any) -> None:
+    if answer is not None:
+        print(json.dumps(answer))

@@ -1,0 +1,98 @@
+"""`capstone logs | env | roll | kill`: one process or pool at a time."""
+
+import json
+import os
+import shlex
+import signal as signals
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from conductor import log_files
+from conductor.errors import NotRunning, Refused
+from conductor.run_directory import RunDirectory
+from conductor.runtimes import Change
+from conductor.runtimes.local import LocalRuntime
+
+commands = typer.Typer()
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@commands.command()
+def logs(
+    process: Annotated[str | None, typer.Argument(help="A process or a pool; every one when left out.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 20,
+) -> None:
+    """The logs, each line with its process in front."""
+    run = RunDirectory.chosen()
+    if not run.logs.is_dir():
+        raise NotRunning("there are no logs yet: start it with `make up`")
+    for name, line in log_files.read(run.logs, process, lines=lines, follow=follow):
+        print(f"{name:<18} {line}", flush=True)
+
+
+@commands.command()
+def env(as_json: AsJson = False) -> None:
+    """The environment that the service's own command line tools need, to be read by a shell (eval) or a program."""
+    found = dict(LocalRuntime.running().service_environment())
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@commands.command()
+def roll(
+    pool: Annotated[str, typer.Argument(help="A pool, or `all`.")],
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting for the new processes.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace a pool's processes: start new ones, wait until they are ready, end the old ones in peace."""
+    runtime = LocalRuntime.running()
+    change = Change(settings=dict(text.partition("=")[::2] for text in setting or []))
+    pools = list(runtime.pools()) if pool == "all" else [pool]
+    rolled = [runtime.roll(name, change) for name in pools]
+    if as_json:
+        print(json.dumps([asdict(one) for one in rolled]))
+        return
+    for one in rolled:
+        left = ", ".join(
+            f"{old.name} {'was killed' if old.killed else 'left'} after {old.seconds:.1f} s" for old in one.stopped
+        )
+        print(f"{one.pool}: {', '.join(one.started)} ready; {left or 'there was none before'}")
+
+
+@commands.command()
+def kill(
+    pool: Annotated[str, typer.Argument(help="A pool; its first process with all its children.")],
+    child: Annotated[
+        bool, typer.Option("--child", help="Only one child, as the kernel does when memory is out.")
+    ] = False,
+    signal: Annotated[str, typer.Option(help="A signal's name, such as TERM or STOP.")] = "KILL",
+    as_json: AsJson = False,
+) -> None:
+    """Kill a process of a pool; the supervisor starts it again."""
+    number = getattr(signals, f"SIG{signal.removeprefix('SIG')}", None)
+    if not isinstance(number, signals.Signals):
+        raise Refused(f'--signal "{signal}" is no signal here')
+    pids = LocalRuntime.running().kill(pool, "child" if child else "tree", number)
+    if as_json:
+        print(json.dumps({"pool": pool, "signal": number.name, "pids": list(pids)}))
+    else:
+        print(f"{number.name} sent to {', '.join(map(str, pids))}" if pids else f"{pool} has no process to kill")
+    if not pids:
+        raise typer.Exit(1)
+
+
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def parked(context: typer.Context) -> None:
+    """Messages that could not be worked on: list, show ID, replay ID…, drop ID… (--help for all)."""
+    environment = dict(LocalRuntime.running().service_environment())
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "chassis.parked", "orders.app", *context.args], environment)

@@ -1,0 +1,43 @@
+"""Ports: the usual one, the stored one, or the next that nobody holds."""
+
+import socket
+
+from conductor import tcp_ports
+
+
+def held() -> socket.socket:
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    holder.listen()
+    return holder
+
+
+def test_a_held_port_is_not_free() -> None:
+    with held() as holder:
+        assert not tcp_ports.free(holder.getsockname()[1])
+
+
+def test_the_next_free_port_is_taken_when_the_stored_one_is_held() -> None:
+    with held() as holder:
+        stored = holder.getsockname()[1]
+
+        chosen = tcp_ports.choose(["api"], {"api": stored})
+
+    assert stored != chosen["api"]
+    assert chosen["api"] >= tcp_ports.USUAL["api"]
+
+
+def test_a_stored_port_that_is_free_is_kept() -> None:
+    with held() as holder:
+        stored = holder.getsockname()[1]
+
+    assert {"api": stored} == tcp_ports.choose(["api"], {"api": stored})
+
+
+def test_no_two_names_get_the_same_port() -> None:
+    with held() as holder:
+        stored = holder.getsockname()[1]
+
+    chosen = tcp_ports.choose(["api", "mail"], {"api": stored, "mail": stored})
+
+    assert len(set(chosen.values())) == 2
