@@ -69,7 +69,7 @@ class ShipmentRequest(BaseModel):
 
     order_id: Annotated[str, Field(min_length=1, max_length=100)]
     address: Address
-    weight_g: Annotated[int, Field(gt=0, le=1_000_000)]
+    weight_g: Annotated[int, Field(gt=0, le=10**9)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,28 @@
+"""The carrier, by HTTP. Every call may be repeated: the carrier tells a repeat by its key or its tracking number."""
+
+from typing import Any
+from urllib.parse import quote
+
+from orders.adapters.wire import Wire
+
+
+class HttpCarrier:
+    """`orders.ports.Carrier` over a wire to the carrier."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def create_shipment(self, key: str, *, order_id: str, address: dict[str, Any], weight_g: int) -> str:
+        """Book a parcel; its tracking number. Raises Transient, UnknownOutcome, or Permanent when the carrier refuses it."""
+        body = {"order_id": order_id, "address": address, "weight_g": weight_g}
+        answer = self._wire.change("/shipments", answers=(200, 201), key=key, body=body)
+        return str(self._wire.member(answer, "tracking_number"))
+
+    def hand_over(self, tracking_number: str) -> None:
+        """Give the parcel to the carrier. Raises Transient, UnknownOutcome, or Permanent for an unknown or voided parcel."""
+        self._wire.change(f"/shipments/{quote(tracking_number, safe='')}/handover", answers=(200,))
+
+    def void(self, tracking_number: str) -> bool:
+        """Cancel the parcel; False when the carrier already has it. Raises Transient, UnknownOutcome, or Permanent."""
+        answer = self._wire.change(f"/shipments/{quote(tracking_number, safe='')}/void", answers=(200, 409))
+        return answer.status_code == 200

@@ -1,0 +1,141 @@
+"""Mail by SMTP, one dialogue at a time on a connection that is kept for the next (one a thread, none across a fork).
+
+What a broken dialogue means depends on where it broke: before the message was sent nothing was taken; after it, nobody
+knows.
+"""
+
+import os
+import re
+import smtplib
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+from chassis.errors import Permanent, Transient
+from orders.adapters.letters import letter, mailbox
+from orders.adapters.wire import Guarded
+from orders.ports import Mail, UnknownOutcome
+
+# A line that begins with a dot gets another (RFC 5321, 4.5.2).
+_DOT = re.compile(rb"^\.", re.MULTILINE)
+# The server closes the connection after this reply.
+_CLOSING = 421
+
+
+class SmtpMailer:
+    """`orders.ports.Mailer` over SMTP to `host`:`port`."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        sender: str,
+        connect_seconds: float = 1.0,
+        total_seconds: float = 3.0,
+        breaker: Guarded | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`sender` is the address every mail comes from; each reply of the server may take `total_seconds`."""
+        self._host = host
+        self._port = port
+        self._sender = sender
+        self._connect_seconds = connect_seconds
+        self._reply_seconds = total_seconds
+        self._breaker = breaker
+        self._clock = clock
+        self._kept = threading.local()
+
+    def send(self, mail: Mail) -> None:
+        """Return once the server has taken it.
+
+        Raises Transient when it was not taken, UnknownOutcome when the connection was lost after the text, Permanent when
+        the server, or the address itself, rules it out for good.
+        """
+        data = letter(mail, sender=self._sender, now=self._clock())
+        with nullcontext() if self._breaker is None else self._breaker.guard():
+            smtp = self._begun(mail)
+            self._hand_in(smtp, data)
+
+    def _begun(self, mail: Mail) -> smtplib.SMTP:
+        """A dialogue that has come to the text. A kept connection may have been closed meanwhile: then one more, anew."""
+        kept = self._kept_connection()
+        if kept is not None:
+            try:
+                self._open_message(kept, mail)
+            except _Closed:
+                self._drop()
+            else:
+                return kept
+        smtp = self._connected()
+        try:
+            self._open_message(smtp, mail)
+        except _Closed as error:
+            self._drop()
+            raise Transient(f"mail server {self._host}:{self._port} broke off: {error}") from error
+        return smtp
+
+    def _open_message(self, smtp: smtplib.SMTP, mail: Mail) -> None:
+        try:
+            try:
+                self._expect(smtp.mail(self._sender), 250)
+                self._expect(smtp.rcpt(mailbox(mail.to)), 250, 251)
+                self._expect(smtp.docmd("DATA"), 354)
+            except (Transient, Permanent):
+                # The dialogue goes on with the next mail, once this one is dropped.
+                smtp.rset()
+                raise
+        except (OSError, smtplib.SMTPException) as error:
+            raise _Closed(str(error)) from error
+
+    def _hand_in(self, smtp: smtplib.SMTP, data: bytes) -> None:
+        try:
+            smtp.send(_DOT.sub(b"..", data) + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"))
+            reply = smtp.getreply()
+        except (OSError, smtplib.SMTPException) as error:
+            self._drop()
+            raise UnknownOutcome(f"mail server {self._host}:{self._port} broke off after the text: {error}") from error
+        try:
+            self._expect(reply, 250)
+        except _Closed as error:
+            self._drop()
+            raise Transient(str(error)) from error
+
+    def _expect(self, reply: tuple[int, bytes], *good: int) -> None:
+        code, text = reply
+        if code in good:
+            return
+        says = f"mail server {self._host}:{self._port} answered {code} {text.decode(errors='replace')}"
+        if code == _CLOSING:
+            raise _Closed(says)
+        raise Permanent(says) if 500 <= code < 600 else Transient(says)
+
+    def _kept_connection(self) -> smtplib.SMTP | None:
+        kept: tuple[int, smtplib.SMTP] | None = getattr(self._kept, "connection", None)
+        # A connection of the parent process is the parent's.
+        return kept[1] if kept is not None and kept[0] == os.getpid() else None
+
+    def _connected(self) -> smtplib.SMTP:
+        try:
+            # A given name keeps smtplib from asking DNS for ours, which can take seconds.
+            smtp = smtplib.SMTP(
+                self._host, self._port, local_hostname=self._sender.rpartition("@")[2], timeout=self._connect_seconds
+            )
+            smtp.ehlo_or_helo_if_needed()
+            assert smtp.sock is not None
+            smtp.sock.settimeout(self._reply_seconds)
+        except (OSError, smtplib.SMTPException) as error:
+            raise Transient(f"mail server {self._host}:{self._port} cannot be reached: {error}") from error
+        self._kept.connection = os.getpid(), smtp
+        return smtp
+
+    def _drop(self) -> None:
+        kept = self._kept_connection()
+        if kept is not None:
+            kept.close()
+        self._kept.connection = None
+
+
+class _Closed(Exception):
+    """The server ended the dialogue before it had the text."""
