@@ -1,0 +1,121 @@
+"""The servers of a platform, started by our supervisor in a folder with a long and spaced path, and ended without a trace."""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from conductor import bringup, state, survivors, teardown
+from conductor.platform_parts import Platform
+from conductor.run_directory import RunDirectory
+from conductor.servers import rabbitmq
+from conductor.state import State
+from conductor.tcp_ports import USUAL, choose
+
+pytestmark = pytest.mark.integration
+
+LONG_AND_SPACED = (
+    "a folder % with spaces; and so long a name that no unix socket could ever be bound below it " + "x" * 30
+)
+
+
+def modes(path: Path) -> dict[Path, int]:
+    return {parent: stat.S_IMODE(parent.stat().st_mode) for parent in path.parents}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("conductor") / LONG_AND_SPACED
+
+
+@pytest.fixture(scope="module")
+def modes_before(folder: Path) -> dict[Path, int]:
+    return modes(folder)
+
+
+@pytest.fixture(scope="module", params=["valkey", "rabbitmq"])
+def platform(request: pytest.FixtureRequest, folder: Path, modes_before: dict[Path, int]) -> Iterator[Platform]:
+    if request.param == "rabbitmq" and not rabbitmq.installed():
+        reason = "rabbitmq-server is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    run = RunDirectory(folder / request.param)
+    run.make()
+    fresh = State.fresh(request.param)
+    fresh = fresh.model_copy(update={"ports": choose(USUAL, fresh.ports)})
+    state.save(fresh, run.state)
+    started = bringup.start_servers(Platform(run, fresh))
+    try:
+        for server in started.servers:
+            bringup.await_server(started, server.name, server.answers)
+        started.postgres.make_database()
+        yield started
+    finally:
+        teardown.stop(started)
+
+
+def pid_of(platform: Platform, name: str) -> int:
+    return platform.supervisor.process(name).pid
+
+
+def answer_again(platform: Platform, name: str) -> None:
+    server = next(server for server in platform.servers if server.name == name)
+    bringup.await_server(platform, name, server.answers)
+
+
+def test_the_database_serves_its_role_with_fsync(platform: Platform) -> None:
+    with psycopg.connect(platform.postgres.address()) as connection:
+        found = connection.execute("select current_user, current_setting('fsync')").fetchone()
+
+    assert ("orders", "on") == found
+
+
+def test_the_database_refuses_a_wrong_password(platform: Platform) -> None:
+    address = platform.postgres.address().replace(platform.state.passwords.postgres, "wrong")
+
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(address)
+
+
+def test_every_server_listens_on_loopback_only(platform: Platform) -> None:
+    ours = {process.pid for process in survivors.find(platform.state.run_id, platform.run.starts)}
+
+    listening = [c.laddr.ip for c in psutil.net_connections("inet") if c.pid in ours and c.status == "LISTEN"]
+    assert set(listening) <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a right away")
+def test_the_database_gives_up_root(platform: Platform) -> None:
+    assert 65534 == psutil.Process(pid_of(platform, "postgres")).uids().effective
+
+
+def test_what_dies_is_started_again(platform: Platform) -> None:
+    for server in platform.servers:
+        before = pid_of(platform, server.name)
+        os.kill(before, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(before)] if psutil.pid_exists(before) else [], timeout=10)
+        answer_again(platform, server.name)
+
+        assert before != pid_of(platform, server.name)
+
+
+def test_a_supervisor_that_was_killed_leaves_survivors_that_are_found_and_ended(platform: Platform) -> None:
+    again = Platform(platform.run, state.loaded(platform.run.state))
+    pid = again.state.supervisor_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    psutil.Process(pid).wait(10)
+
+    ended = teardown.stop(again)
+
+    assert len(ended) >= len(again.servers)
+    assert [] == survivors.find(again.state.run_id, again.run.starts)
+
+
+def test_no_permission_outside_the_run_directory_changed(
+    platform: Platform, folder: Path, modes_before: dict[Path, int]
+) -> None:
+    assert modes_before == modes(folder)
