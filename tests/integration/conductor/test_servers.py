@@ -70,7 +70,7 @@ def test_the_database_serves_its_role_with_fsync(platform: Platform) -> None:
     with psycopg.connect(platform.postgres.address()) as connection:
         found = connection.execute("select current_user, current_setting('fsync')").fetchone()
 
-    assert ("orders", "on") == found
+    assert found == ("orders", "on")
 
 
 def test_the_database_refuses_a_wrong_password(platform: Platform) -> None:
@@ -89,7 +89,7 @@ def test_every_server_listens_on_loopback_only(platform: Platform) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a right away")
 def test_the_database_gives_up_root(platform: Platform) -> None:
-    assert 65534 == psutil.Process(pid_of(platform, "postgres")).uids().effective
+    assert psutil.Process(pid_of(platform, "postgres")).uids().effective == 65534
 
 
 def test_what_dies_is_started_again(platform: Platform) -> None:
@@ -112,7 +112,7 @@ def test_a_supervisor_that_was_killed_leaves_survivors_that_are_found_and_ended(
     ended = teardown.stop(again)
 
     assert len(ended) >= len(again.servers)
-    assert [] == survivors.find(again.state.run_id, again.run.starts)
+    assert survivors.find(again.state.run_id, again.run.starts) == []
 
 
 def test_no_permission_outside_the_run_directory_changed(
