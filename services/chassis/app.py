@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from celery import Celery
 
+from chassis import tracing
 from chassis.queues import work_queue
 from chassis.settings import ServiceSettings
 
@@ -46,6 +47,8 @@ class ChassisApp(Celery):  # type: ignore[misc]
             options["queue"] = options.pop("routing_key")
             options.pop("exchange", None)
         options.setdefault("confirm_timeout", self.settings.publish_timeout_seconds)
+        if trace := tracing.inject():
+            options["headers"] = {**trace, **(options.get("headers") or {})}
         return super().send_task(name, *args, **options)
 
 
@@ -124,6 +127,9 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
         # A running task may finish after its connection is lost: a second delivery finds its rows locked and does nothing.
         # Cancelling it would kill the process in the middle of an effect.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "beat_scheduler": "chassis.beat:Scheduler",
+        # A tick is also the sign of life, so it must not wait for the next entry, which may be hours away.
+        "beat_max_loop_interval": 5,
         "worker_consumer": "chassis.worker:Consumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

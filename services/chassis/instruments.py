@@ -1,25 +1,95 @@
 """Connects logs, metrics and traces to Celery's signals, in the process that runs the tasks, after it was forked.
 
 Providers and exporters hold threads and sockets that do not survive a fork, so nothing is built before `worker_process_init`; and a
-child that is recycled ends without running exit handlers, so what it has is flushed in `worker_process_shutdown`.
+child that is recycled ends without running exit handlers, so what it has is flushed in `worker_process_shutdown`. Nothing of this
+can make a task fail: Celery logs what a receiver raises, and goes on.
 """
 
+import time
 from typing import Any
 
 from celery import signals
 
+from chassis import logs, metrics, tracing
+from chassis.settings import ServiceSettings
 
-def install(app: Any) -> None:
-    """Connect what the app's settings ask for. Called once, by a worker before it forks."""
-    from chassis import logs
+Receiver = Any
 
-    settings = app.settings
 
-    def configure_logs(**_: Any) -> None:
-        logs.configure(settings)
+def install(app: Any, *, forks: bool) -> None:
+    """Connect what the app's settings ask for. Called once by a worker, before it forks if it does."""
+    settings: ServiceSettings = app.settings
+    on(signals.setup_logging, lambda **_: logs.configure(settings))
+    if metrics.wanted(settings):
+        metrics.prepare(settings)
+        on(signals.worker_ready, lambda **_: metrics.serve(settings))
+    counts = metrics.wanted(settings)
+    traces = settings.otel_exporter_otlp_endpoint is not None
+    if not counts and not traces:
+        return
+    watch = Watch()
 
-    signals.setup_logging.connect(configure_logs, weak=False)
+    def begin(**_: Any) -> None:
+        metrics.start(settings)
+        tracing.start(settings, app.main)
+
+    if forks:
+        on(signals.worker_process_init, begin)
+        on(signals.worker_process_shutdown, lambda **_: tracing.stop())
+    else:
+        begin()
+        on(signals.worker_shutdown, lambda **_: tracing.stop())
+    on(signals.task_prerun, watch.begin)
+    on(signals.task_postrun, watch.end)
+    on(signals.task_failure, watch.fail)
+
+
+def on(signal: Any, receiver: Receiver) -> None:
+    """Connect for the life of the process."""
+    signal.connect(receiver, weak=False)
 
 
 def count_parked(reason: str) -> None:
     """One message was parked."""
+    if (counters := metrics.current()) is not None:
+        counters.parked(reason)
+
+
+class Watch:
+    """Counts and traces the tasks of this process; several may run at once, in threads."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, tuple[float, Any]] = {}
+
+    def begin(self, task_id: str, task: Any, **_: Any) -> None:
+        """A task is about to run."""
+        headers = {"traceparent": getattr(task.request, "traceparent", None)}
+        queue = (task.request.delivery_info or {}).get("routing_key") or ""
+        around = tracing.span(
+            f"run {task.name}", headers=headers, consumer=True, **tracing.message_attributes(task_id, queue)
+        )
+        self._running[task_id] = (time.monotonic(), around)
+        around.__enter__()
+        if (counters := metrics.current()) is not None:
+            counters.started(task.name)
+
+    def end(self, task_id: str, task: Any, state: str = "", **_: Any) -> None:
+        """A task has ended in this process, well or not."""
+        began, around = self._running.pop(task_id, (None, None))
+        if around is not None:
+            around.__exit__(None, None, None)
+        if (counters := metrics.current()) is not None and began is not None:
+            outcome = {"SUCCESS": "succeeded", "RETRY": "retried"}.get(state, "failed")
+            counters.ended(task.name, outcome, time.monotonic() - began)
+
+    def fail(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
+        """A task raised, or was killed at its hard limit; the latter is told to the main process, which did not see it begin."""
+        began, around = self._running.get(task_id, (None, None))
+        if around is not None:
+            from opentelemetry import trace
+
+            active = trace.get_current_span()
+            active.record_exception(exception)
+            active.set_status(trace.StatusCode.ERROR, type(exception).__name__)
+        elif began is None and (counters := metrics.start(sender.app.settings)) is not None:
+            counters.ended(sender.name, "failed", None)

@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from celery import Task
 
+from chassis import instruments
 from chassis.errors import Permanent
 
 log = structlog.get_logger(__name__)
@@ -33,3 +34,4 @@ class ChassisTask(Task):  # type: ignore[misc]
             reason=reason,
             detail=str(einfo),
         )
+        instruments.count_parked(reason)

@@ -32,11 +32,12 @@ class Worker(CeleryWorker):  # type: ignore[misc]
         """Take the command line, and refuse it when it leaves out what must be explicit."""
         super().setup_defaults(**options)
         check_shape(self, options)
-        if getattr(self.pool_cls, "__module__", self.pool_cls) in ("solo", "celery.concurrency.solo"):
+        pool = str(getattr(self.pool_cls, "__module__", self.pool_cls)).rpartition(".")[2]
+        if pool == "solo":
             # A solo worker sends no heartbeats while a task runs; RabbitMQ must not take that for death.
             conf = self.app.conf
             conf.broker_heartbeat = conf.broker_heartbeat and max(conf.broker_heartbeat, int(2 * self.time_limit))
-        instruments.install(self.app)
+        instruments.install(self.app, forks=pool in ("prefork", "processes"))
         self.app.steps["worker"].add(Pulse)
 
 

@@ -1,0 +1,44 @@
+"""Celery's scheduler with a heartbeat: it is written by the tick that sends what is due, so a beat that is stuck looks stuck.
+
+A singleton: the pool has one replica, and nothing here coordinates two. A restart neither skips nor doubles an entry, because the
+last run of each is kept in the schedule file; without that file each runs once an interval from the start.
+"""
+
+from typing import Any
+
+from celery.beat import PersistentScheduler
+
+from chassis import heartbeat
+from chassis.heartbeat import Heartbeat
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc]
+    """The setting `beat_scheduler` of every chassis app."""
+
+    def __init__(self, app: Any, *args: Any, **options: Any) -> None:
+        self._heartbeat = Heartbeat(app.settings.heartbeat_file, "beat")
+        self._heartbeat.show(heartbeat.STARTING)
+        self._broker_ok = True
+        super().__init__(app, *args, **options)
+
+    def tick(self, *args: Any, **options: Any) -> Any:
+        """Send what is due; seconds until the next look."""
+        self._heartbeat.beat(broker_ok=self._broker_ok)
+        return super().tick(*args, **options)
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send one entry. A broker that does not take it costs this run of it; the next one is due as planned."""
+        self._broker_ok = False
+        sent = super().apply_async(*args, **options)
+        self._broker_ok = True
+        return sent
+
+    def _ensure_connected(self) -> Any:
+        def wait(error: Exception, interval: float) -> None:
+            self._heartbeat.beat(broker_ok=False)
+
+        connected = self.connection.ensure_connection(
+            wait, None, interval_start=0.5, interval_step=0.5, interval_max=3.0
+        )
+        self._broker_ok = True
+        return connected

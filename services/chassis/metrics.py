@@ -1,0 +1,158 @@
+"""Counters of a pool, shared by its processes through files, answered by its main process on `METRICS_PORT`.
+
+Labels are the pool, the task and the outcome; never a host, a pod or a process, which would start a new series with every rollout.
+Without a port and a folder nothing is imported and every call is a no-op. A child that is recycled leaves its files behind, and
+they hold counts that happened: they are added up into one and removed, or a long-lived pool would read thousands at every scrape.
+Source: prometheus_client, "Multiprocess Mode".
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from chassis.settings import ServiceSettings
+
+_SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+_set: "Metrics | None" = None
+
+
+class Metrics:
+    """The counters of this process; made by `start`."""
+
+    def __init__(self, pool: str) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Histogram
+
+        nowhere = CollectorRegistry()  # each process writes its files; only the collector reads them
+        self._pool = pool
+        self._tasks = Counter("chassis_tasks", "Tasks by how they ended", ("pool", "task", "outcome"), registry=nowhere)
+        self._started = Counter("chassis_tasks_started", "Tasks begun", ("pool", "task"), registry=nowhere)
+        self._commands = Counter(
+            "chassis_commands", "Outbox commands by outcome", ("pool", "task", "outcome"), registry=nowhere
+        )
+        self._parked = Counter("chassis_parked", "Messages and commands parked", ("pool", "reason"), registry=nowhere)
+        self._seconds = Histogram(
+            "chassis_task_seconds", "How long tasks ran", ("pool", "task"), buckets=_SECONDS, registry=nowhere
+        )
+
+    def started(self, task: str) -> None:
+        """A task began."""
+        self._started.labels(self._pool, task).inc()
+
+    def ended(self, task: str, outcome: str, seconds: float | None) -> None:
+        """A task ended: `succeeded`, `failed` or `retried`; without seconds when it was killed."""
+        self._tasks.labels(self._pool, task, outcome).inc()
+        if seconds is not None:
+            self._seconds.labels(self._pool, task).observe(seconds)
+
+    def command(self, task: str, outcome: str) -> None:
+        """An outbox command got an outcome: `done`, `retry` or `park`."""
+        self._commands.labels(self._pool, task, outcome).inc()
+
+    def parked(self, reason: str) -> None:
+        """Something was parked."""
+        self._parked.labels(self._pool, reason).inc()
+
+
+def wanted(settings: ServiceSettings) -> bool:
+    """Whether this process counts at all."""
+    return settings.prometheus_multiproc_dir is not None and settings.metrics_port != 0
+
+
+def prepare(settings: ServiceSettings) -> None:
+    """Empty the pool's folder: counts of processes that are gone would come back as a jump. Once, before the first count."""
+    if settings.prometheus_multiproc_dir is None:
+        return
+    folder = settings.prometheus_multiproc_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink(missing_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def start(settings: ServiceSettings) -> "Metrics | None":
+    """The counters of this process; None when it does not count."""
+    global _set
+    if _set is None and wanted(settings):
+        _set = Metrics(settings.pool)
+    return _set
+
+
+def current() -> "Metrics | None":
+    """The counters, if `start` made any."""
+    return _set
+
+
+def reap(folder: Path) -> int:
+    """Add the counts of processes that are gone to one file, and remove theirs; how many processes."""
+    from prometheus_client import mmap_dict
+
+    files: Any = mmap_dict  # untyped
+    gone = 0
+    for file in sorted(folder.glob("*_*.db")):
+        kind, _, owner = file.stem.rpartition("_")
+        if kind not in ("counter", "histogram") or not owner.isdigit() or _runs(int(owner)):
+            continue
+        total = files.MmapedDict(str(folder / f"{kind}_0.db"))
+        for key, value, _, _ in files.MmapedDict.read_all_values_from_file(str(file)):
+            total.write_value(key, total.read_value(key)[0] + value, 0.0)
+        total.close()
+        file.unlink()
+        gone += 1
+    return gone
+
+
+def _runs(pid: int) -> bool:
+    if pid == 0:  # the file that holds the sum
+        return True
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+def exposition(settings: ServiceSettings) -> bytes:
+    """All counters of the pool in Prometheus' text format; empty when it does not count."""
+    folder = settings.prometheus_multiproc_dir
+    if folder is None or not folder.is_dir():
+        return b""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client import multiprocess
+
+    reap(folder)
+    registry = CollectorRegistry()
+    collector: Any = multiprocess.MultiProcessCollector  # untyped
+    collector(registry, str(folder))
+    return generate_latest(registry)
+
+
+def serve(settings: ServiceSettings) -> Any:
+    """Answer `/metrics` on METRICS_PORT from a thread of this process; the server, or None without a port. Raises OSError."""
+    if not wanted(settings):
+        return None
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Answer(BaseHTTPRequestHandler):
+        """One scrape at a time, so that no two add up the same files."""
+
+        timeout = 5
+
+        def do_GET(self) -> None:
+            """The counters, whatever the path."""
+            body = exposition(settings)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """A scrape is not news."""
+
+    server = HTTPServer((settings.host, settings.metrics_port), Answer)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server

@@ -1,0 +1,78 @@
+"""`python -m chassis.serve orders.app`: the service's API under uvicorn, with an end that does not wait for open event streams.
+
+A stream of server-sent events never ends by itself, and uvicorn waits for it for as long as it may. So SIGTERM first sets
+`app.state.draining`, an `asyncio.Event` that every stream watches; what is still open after `DRAIN_SECONDS` is cut off.
+"""
+
+import asyncio
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from chassis import logs, tracing
+from chassis.settings import ServiceSettings
+
+
+class Server(uvicorn.Server):
+    """uvicorn that tells the app before it stops, and ends with exit code 0 when it was asked to."""
+
+    def __init__(self, config: uvicorn.Config, draining: asyncio.Event) -> None:
+        super().__init__(config)
+        self._draining = draining
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Remember the loop, for the signal handler."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Tell the streams, then stop; a second SIGINT does not wait."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._draining.set)
+
+
+def serve(app: Any, settings: ServiceSettings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code: 0, or 1 when the app or its port did not come up."""
+    app.state.draining = asyncio.Event()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    )
+    server = Server(config, app.state.draining)
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's way to say that the port is taken
+        return 1
+    return 0 if server.started else 1
+
+
+def main(argv: list[str]) -> int:
+    """Serve the API of the service named by its app module."""
+    if len(argv) != 2:
+        sys.stderr.write("usage: python -m chassis.serve SERVICE.app\n")
+        return 2
+    service = importlib.import_module(argv[1])
+    settings: ServiceSettings = service.SETTINGS()
+    logs.configure(settings)
+    tracing.start(settings, argv[1].partition(".")[0])
+    try:
+        return serve(service.make_api(), settings)
+    finally:
+        tracing.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
