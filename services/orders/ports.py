@@ -6,14 +6,17 @@ again; it raises `UnknownOutcome` when nobody can tell (time-out, broken connect
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from chassis.errors import Transient
 from chassis.outbox import Command
-from orders.domain.order import Order
+from orders.domain.order import Order, Product
 from orders.domain.saga import Saga
+from orders.domain.views import Entry, KeyUse, Level, OrderSummary, OrderView
 
 
 class UnknownOutcome(Transient):
@@ -151,3 +154,89 @@ class MailLog(Protocol):
 
     def record(self, mail: Mail) -> None:
         """Commit that this mail was taken by the server."""
+
+
+class StoreUnavailable(Transient):
+    """The database cannot be reached or did not answer in time. What was asked may have been done: ask again with the same key."""
+
+
+class IntakeTransaction(OrderStore, Protocol):
+    """What comes in from outside, inside one database transaction."""
+
+    def claim(self, scope: str, key: str, digest: str, order_id: str) -> KeyUse | None:
+        """Take the key for this order; None when it is ours. Else what it was used for: a race is decided by the first commit."""
+
+    def open_orders(self, customer: str, at_most: int) -> int:
+        """How many orders of this customer are not final, counted up to `at_most`."""
+
+    def backlog(self, at_most: int) -> int:
+        """How many commands are open, counted up to `at_most`."""
+
+    def catalogue(self, skus: Sequence[str]) -> dict[str, Product]:
+        """The products among these SKUs."""
+
+    def add(self, order: Order, reservation_seconds: float) -> None:
+        """A new order with its lines; goods are held for it this long from now."""
+
+    def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
+        """Note a carrier's event; False when it was noted before."""
+
+    def order_of_parcel(self, tracking_number: str) -> str | None:
+        """The order this parcel belongs to."""
+
+    def put_product(self, product: Product) -> bool:
+        """Add or change a product, and give a new one an empty stock; True when it is new."""
+
+    def restock(self, sku: str, pieces: int, delivery_id: str | None) -> bool:
+        """Add pieces; a delivery named by `delivery_id` counts once. False when there is no such product."""
+
+
+class Views(Protocol):
+    """What may be read, each answer from one snapshot."""
+
+    def order(self, order_id: str) -> OrderView | None:
+        """One order; None when there is none."""
+
+    def owner(self, order_id: str) -> str | None:
+        """The customer of an order; None when there is no such order."""
+
+    def orders(self, *, customer: str | None, state: str | None, after: str | None, limit: int) -> list[OrderSummary]:
+        """Newest first, those behind the order `after`; of all customers when `customer` is None."""
+
+    def timeline(self, order_id: str, *, after: int, limit: int) -> tuple[str, list[Entry]]:
+        """The order's state and its events with an id above `after`, oldest first. Raises LookupError when there is no such order."""
+
+    def label(self, order_id: str) -> bytes | None:
+        """The shipping label as a PDF, once there is one."""
+
+    def stock(self, *, sku: str | None = None, after: str = "", limit: int = 100) -> list[Level]:
+        """Levels by SKU: the one, or those behind `after`."""
+
+
+class IntakeStore(Protocol):
+    """Opens transactions. Everything in it raises StoreUnavailable when the database cannot be reached or does not answer in time."""
+
+    def begin(self) -> AbstractContextManager[IntakeTransaction]:
+        """A transaction that is committed at the end of the block, and undone when the block raises."""
+
+    def read(self) -> AbstractContextManager[Views]:
+        """Reads only."""
+
+    def ping(self) -> None:
+        """Return when the database answers."""
+
+
+class Archive(Protocol):
+    """What is kept for a while only. Every call deletes at most `limit` rows in a transaction of its own and says how many."""
+
+    def prune_keys(self, before: datetime, limit: int) -> int:
+        """Idempotency keys used before this moment."""
+
+    def prune_callbacks(self, before: datetime, limit: int) -> int:
+        """Carrier events received before this moment."""
+
+    def prune_timelines(self, before: datetime, limit: int) -> int:
+        """Timeline lines, and with them labels, of orders that ended before this moment."""
+
+    def prune_parked(self, before: datetime, limit: int) -> int:
+        """Parked records replayed or dropped before this moment, with their audit trail."""

@@ -1,7 +1,10 @@
 """The orders' settings, from the environment; see chassis.settings for the ones every service has."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
+from chassis.errors import BadSetting
 from chassis.settings import ServiceSettings
 
 
@@ -58,3 +61,36 @@ class Settings(ServiceSettings):
 
     max_attempts: int = Field(default=5, ge=1)
     """Starts without an outcome (a worker died each time) after which a command is poison and is parked."""
+
+    api_tokens: SecretStr = SecretStr("")
+    """Who may use the API: JSON, `{"token": {"customer": "c-1"}, "another": {"role": "operator"}}`. Without any, nobody may."""
+
+    api_tokens_file: Path | None = None
+    """A file with the same JSON, read at start; takes the place of `api_tokens`."""
+
+    api_threads: int = Field(default=16, ge=1, le=200)
+    """Requests one API process works on at a time; each needs a connection to the database."""
+
+    api_deadline_seconds: float = Field(default=4.0, gt=0, le=60)
+    """A request that the database has not answered by then gets a 503; less than the 5 s that the carrier waits."""
+
+    body_limit_bytes: int = Field(default=64 * 1024, ge=1024)
+    """Longest body the API reads: an order of 100 lines takes a tenth of it."""
+
+    open_orders_limit: int = Field(default=1000, ge=1)
+    """Orders that one customer may have under way; the next one gets a 429. Operators are exempt."""
+
+    open_commands_limit: int = Field(default=20_000, ge=1)
+    """Commands that may be open before new orders get a 503: some minutes of work, so that what is accepted is also done soon."""
+
+    event_streams_limit: int = Field(default=100, ge=1)
+    """Event streams one API process keeps open; each asks the database four times a second."""
+
+    def tokens(self) -> str:
+        """The JSON with the API's tokens. Raises BadSetting when the file cannot be read."""
+        if self.api_tokens_file is None:
+            return self.api_tokens.get_secret_value()
+        try:
+            return self.api_tokens_file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(f"API_TOKENS_FILE is {str(self.api_tokens_file)!r}: {error}") from None

@@ -1,0 +1,135 @@
+"""What may stand in a request's body, and how it is read. Strict: no number in quotes, no unknown field, no control characters
+(PostgreSQL takes no U+0000, a mail header no line break).
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from orders.api.access import Known, Operator
+from orders.api.problems import Problem, wrong
+from orders.api.refusals import field
+from orders.domain.order import MAX_LINES, MAX_QUANTITY, MAX_TOTAL_MINOR
+
+# Printable, and not blank.
+_TEXT = r"^[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+# What browsers accept in an e-mail field (WHATWG HTML, "valid e-mail address"), with a dot in the domain.
+_EMAIL = (
+    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$"
+)
+SKU = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+Text = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
+Sku = Annotated[str, StringConstraints(pattern=SKU)]
+Amount = Annotated[int, Field(ge=1, le=MAX_TOTAL_MINOR)]
+
+
+class Body(BaseModel):
+    """A request's body."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class LineBody(Body):
+    """A line of an order."""
+
+    sku: Sku
+    quantity: int = Field(ge=1, le=MAX_QUANTITY, description="Pieces.")
+    amount_minor: Amount | None = Field(
+        None, description="Operators only: the line's price, instead of the catalogue's."
+    )
+
+
+class AddressBody(Body):
+    """Where a parcel goes."""
+
+    street: Text
+    city: Text
+    postcode: Annotated[str, StringConstraints(max_length=20, pattern=_TEXT)]
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(description="ISO 3166-1 alpha-2.")
+
+
+class PlaceOrderBody(Body):
+    """An order to be placed."""
+
+    lines: list[LineBody] = Field(min_length=1, max_length=MAX_LINES)
+    email: Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
+    name: Text
+    address: AddressBody
+    card: Annotated[str, StringConstraints(pattern=r"^tok_[A-Za-z0-9_]{1,100}$")] = Field(
+        description="The payment provider's token for a card; never a card number."
+    )
+    customer: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = Field(
+        None, description="Operators name the customer; everybody else orders for themselves."
+    )
+
+
+class RestockBody(Body):
+    """Goods that came in."""
+
+    add: int = Field(ge=1, le=1_000_000_000, description="Pieces.")
+    delivery_id: Annotated[str, StringConstraints(pattern=UUID)] | None = Field(
+        None, description="Names the delivery, so that a repeated request adds it once."
+    )
+
+
+class ProductBody(Body):
+    """A product of the catalogue."""
+
+    name: Text
+    price_minor: int = Field(ge=1, le=MAX_TOTAL_MINOR)
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217.")
+
+
+class CarrierEventBody(BaseModel):
+    """An event of a parcel. Fields added by a newer carrier are ignored."""
+
+    model_config = ConfigDict(strict=True)
+
+    event_id: Text
+    tracking_number: Text
+    kind: Annotated[str, StringConstraints(pattern=r"^(in_transit|delivered)$")]
+    at: float = Field(ge=0, le=253_402_300_799, allow_inf_nan=False, description="Unix seconds.")
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+async def read(request: Request, model: type[B]) -> B:
+    """The body. Raises Problem: 415 when it is not JSON by name, 400 when not by nature, 422 with everything that is wrong in it."""
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() != "application/json":
+        reason = "needs to be application/json"
+        raise Problem(415, f"Content-Type {reason}", errors=[wrong("Content-Type", kind, reason)])
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        parts = error.errors(include_url=False, include_context=False)
+    if parts[0]["type"] == "json_invalid":
+        raise Problem(400, parts[0]["msg"], errors=[wrong("body", None, parts[0]["msg"])])
+    values = [
+        wrong(field(part["loc"]), None if part["type"] == "missing" else part["input"], part["msg"]) for part in parts
+    ]
+    raise Problem(422, f"{values[0].field}: {values[0].reason}", errors=values)
+
+
+def body_for_anyone(model: type[B]) -> Callable[..., Any]:
+    """A dependency: the body, read once it is known who asks."""
+
+    async def parsed(request: Request, _: Known) -> B:
+        return await read(request, model)
+
+    return parsed
+
+
+def body_for_operators(model: type[B]) -> Callable[..., Any]:
+    """A dependency: the body, read once it is known that an operator asks."""
+
+    async def parsed(request: Request, _: Operator) -> B:
+        return await read(request, model)
+
+    return parsed

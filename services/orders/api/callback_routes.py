@@ -1,0 +1,38 @@
+"""/callbacks: the carrier's door. Signed instead of a token; any 2xx ends the carrier's attempts, anything else brings it back."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+
+from orders.api import answers
+from orders.api.bodies import CarrierEventBody, read
+from orders.api.problems import documented
+from orders.api.schema import takes
+from orders.api.threads import Threads
+from orders.usecases.callbacks import Callbacks, CarrierEvent, verify
+
+Timestamp = Annotated[str, Header(alias="X-Carrier-Timestamp", description="Unix seconds of the sending.")]
+Signature = Annotated[
+    str, Header(alias="X-Carrier-Signature", description="Hex HMAC-SHA256 of `<timestamp>.<raw body>`.")
+]
+
+
+def routes(callbacks: Callbacks, threads: Threads, *, secret: str, clock: Callable[[], float] = time.time) -> APIRouter:
+    """The route, bound to its use case; `clock` gives unix seconds."""
+    router = APIRouter(prefix="/callbacks", tags=["callbacks"])
+
+    @router.post(
+        "/carrier", responses=documented(400, 401, 404, 413, 415, 422, 503), openapi_extra=takes(CarrierEventBody)
+    )
+    async def carrier(request: Request, timestamp: Timestamp, signature: Signature) -> answers.CallbackBody:
+        verify(secret, timestamp, signature, await request.body(), clock())
+        body = await read(request, CarrierEventBody)
+        at = datetime.fromtimestamp(body.at, UTC)
+        event = CarrierEvent(body.event_id, body.tracking_number, body.kind, at)
+        taken = await threads.run(callbacks.take, event)
+        return answers.CallbackBody(status="taken" if taken else "known")
+
+    return router

@@ -1,0 +1,61 @@
+"""Builds the application from a store and the settings."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from orders.api import (
+    callback_routes,
+    order_routes,
+    probe_routes,
+    refusals,
+    schema,
+    stock_routes,
+    stream_routes,
+)
+from orders.api.access import read_tokens
+from orders.api.body_limit import BodyLimit
+from orders.api.stream_routes import Streams
+from orders.api.threads import Threads
+from orders.ports import IntakeStore
+from orders.settings import Settings
+from orders.usecases.callbacks import Callbacks
+from orders.usecases.catalogue import Catalogue
+from orders.usecases.intake import Intake, Limits
+from orders.usecases.views import Viewing
+
+
+def make_api(
+    store: IntakeStore,
+    *,
+    settings: Settings,
+    trace_headers: Callable[[], Mapping[str, str]] = dict,
+    registry: CollectorRegistry = REGISTRY,
+) -> FastAPI:
+    """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
+    threads = Threads(settings.api_threads, settings.api_deadline_seconds)
+    limits = Limits(settings.open_orders_limit, settings.open_commands_limit, settings.reservation_seconds)
+    intake = Intake(store, limits, trace_headers=trace_headers)
+    viewing = Viewing(store)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        threads.close()
+
+    app = FastAPI(title="Orders", version="1", lifespan=lifespan, redirect_slashes=False)
+    app.state.callers = read_tokens(settings.tokens())
+    app.state.draining = asyncio.Event()
+    app.include_router(stream_routes.routes(viewing, threads, Streams(settings.event_streams_limit)))
+    app.include_router(order_routes.routes(intake, viewing, threads))
+    app.include_router(stock_routes.routes(Catalogue(store), threads))
+    callbacks = Callbacks(store, trace_headers=trace_headers)
+    app.include_router(callback_routes.routes(callbacks, threads, secret=settings.carrier_secret.get_secret_value()))
+    app.include_router(probe_routes.routes(store, threads, registry))
+    refusals.install(app)
+    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    schema.complete(app)
+    return app

@@ -1,0 +1,45 @@
+"""/health and /metrics: for probes and scrapers, without a token."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from orders.api import answers
+from orders.api.problems import Problem, documented
+from orders.api.threads import Threads
+from orders.ports import IntakeStore, StoreUnavailable
+
+# Less than what a probe usually waits (1 s in Kubernetes), so that it hears why.
+READY_SECONDS = 0.8
+
+
+def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) -> APIRouter:
+    """The routes; `registry` is what /metrics shows."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/health/live", responses=documented(413))
+    async def live() -> answers.HealthBody:
+        return answers.HealthBody(status="live")
+
+    @router.get("/health/ready", responses=documented(413, 503))
+    async def ready(request: Request) -> answers.HealthBody:
+        if request.app.state.draining.is_set():
+            raise Problem(503, "draining", headers={"Retry-After": "5"})
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await threads.run(store.ping)
+        except TimeoutError:
+            raise StoreUnavailable(f"the database did not answer within {READY_SECONDS:g} s") from None
+        return answers.HealthBody(status="ready")
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(413)},
+    )
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router

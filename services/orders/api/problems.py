@@ -1,0 +1,84 @@
+"""Refusals as problem+json (RFC 9457) that name field, value and reason. Every error of the API is made here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+# A value is repeated so that its sender can find it, not so that it can be read in full.
+SHOWN_CHARACTERS = 120
+
+
+class WrongValue(BaseModel):
+    """One thing that was wrong."""
+
+    field: str = Field(description="Where: `lines[0].quantity`, a header, a parameter; `body` for the whole of it.")
+    value: Any = Field(description="What stood there, shortened; null when nothing did.")
+    reason: str
+
+
+class ProblemBody(BaseModel):
+    """Why a request was not done."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[WrongValue]
+
+
+class Problem(Exception):
+    """Raised to answer with a problem."""
+
+    def __init__(
+        self, status: int, detail: str, *, errors: Sequence[WrongValue] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors, self.headers = status, detail, tuple(errors), headers
+
+
+def wrong(field: str, value: Any, reason: str) -> WrongValue:
+    """A wrong value as it may be shown."""
+    return WrongValue(field=field, value=shown(value), reason=_writable(reason))
+
+
+def shown(value: Any) -> Any:
+    """The value, if JSON and a reader can bear it; else its beginning as text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, int):
+        text = hex(value)
+    else:
+        text = value if isinstance(value, str) else repr(value)
+    text = _writable(text)
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """The problem as a response."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": _writable(problem.detail),
+        "errors": [error.model_dump() for error in problem.errors],
+    }
+    return JSONResponse(body, problem.status, headers=problem.headers, media_type="application/problem+json")
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """These statuses for a route's `responses`."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def _writable(text: str) -> str:
+    # Half of a surrogate pair cannot be sent as UTF-8.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,63 @@
+"""/stock and /products: levels for everybody, changes for operators."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse, Response
+
+from orders.api import answers
+from orders.api.access import Known, Operator
+from orders.api.bodies import SKU, ProductBody, RestockBody, body_for_operators
+from orders.api.problems import documented
+from orders.api.schema import takes
+from orders.api.threads import Threads
+from orders.domain.order import Product
+from orders.usecases.catalogue import Catalogue
+
+SkuPath = Annotated[str, Path(pattern=SKU)]
+Arrival = Annotated[RestockBody, Depends(body_for_operators(RestockBody))]
+Described = Annotated[ProductBody, Depends(body_for_operators(ProductBody))]
+
+
+def routes(catalogue: Catalogue, threads: Threads) -> APIRouter:
+    """The routes, bound to their use cases."""
+    router = APIRouter(tags=["stock"])
+
+    @router.get("/stock", responses=documented(401, 413, 422, 503))
+    async def list_stock(
+        _: Known,
+        after: Annotated[str | None, Query(pattern=SKU, description="The last SKU of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> answers.LevelsBody:
+        found = await threads.run(catalogue.levels, after=after or "", limit=limit)
+        page = [answers.level(level) for level in found]
+        return answers.LevelsBody(products=page, next=page[-1].sku if len(page) == limit else None)
+
+    @router.get("/stock/{sku}", responses=documented(401, 404, 413, 422, 503))
+    async def read_stock(_: Known, sku: SkuPath) -> answers.LevelBody:
+        return answers.level(await threads.run(catalogue.level, sku))
+
+    @router.post(
+        "/stock/{sku}",
+        responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
+        openapi_extra=takes(RestockBody),
+    )
+    async def restock(_: Operator, sku: SkuPath, arrival: Arrival) -> answers.LevelBody:
+        return answers.level(await threads.run(catalogue.restock, sku, arrival.add, arrival.delivery_id))
+
+    @router.put(
+        "/products/{sku}",
+        response_model=answers.LevelBody,
+        responses={
+            201: {"model": answers.LevelBody, "description": "Added."},
+            **documented(400, 401, 403, 413, 415, 422, 503),
+        },
+        openapi_extra=takes(ProductBody),
+    )
+    async def put_product(_: Operator, sku: SkuPath, described: Described) -> Response:
+        product = Product(sku, described.name, described.price_minor, described.currency)
+        added = await threads.run(catalogue.put, product)
+        level = answers.level(await threads.run(catalogue.level, sku))
+        return JSONResponse(level.model_dump(), 201 if added else 200)
+
+    return router

@@ -1,0 +1,128 @@
+"""/orders/{id}/events: an order's timeline as it happens, as server-sent events (WHATWG HTML, chapter 9.2).
+
+The id of an event is its id in the timeline, so `Last-Event-ID` resumes where a connection broke, on any replica. A stream ends with an
+`end` event: `final` when nothing can follow, `draining` when this process is to stop and the client should connect again.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from orders.api.access import Known
+from orders.api.problems import Problem, answer, documented
+from orders.api.threads import Threads
+from orders.domain.saga import State
+from orders.domain.views import Entry
+from orders.ports import StoreUnavailable
+from orders.usecases.views import Viewing
+
+POLL_SECONDS = 0.25
+# Less than the shortest idle time-out of the usual proxies (30 s).
+KEEP_ALIVE_SECONDS = 15.0
+PAGE = 200
+
+LastEventId = Annotated[
+    int | None, Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="The last event seen; resumes behind it.")
+]
+
+
+class Streams:
+    """Counts open streams: each asks the database four times a second, so their number has a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.open = 0
+
+
+class EventStream(StreamingResponse):
+    """A stream that takes a place while it runs; without a free one it is a 503."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[str], streams: Streams) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._streams.open >= self._streams.limit:
+            full = Problem(503, f"{self._streams.limit} event streams are open", headers={"Retry-After": "5"})
+            await answer(full)(scope, receive, send)
+            return
+        self._streams.open += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.open -= 1
+
+
+def routes(viewing: Viewing, threads: Threads, streams: Streams) -> APIRouter:
+    """The route, bound to its use case."""
+    router = APIRouter(prefix="/orders", tags=["orders"])
+
+    @router.get(
+        "/{order_id}/events",
+        response_class=StreamingResponse,
+        responses={
+            200: {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            **documented(401, 404, 413, 422, 503),
+        },
+    )
+    async def stream_events(
+        request: Request, caller: Known, order_id: UUID, last_event_id: LastEventId = None
+    ) -> Response:
+        await threads.run(viewing.check, caller, str(order_id))
+        draining: asyncio.Event = request.app.state.draining
+        return EventStream(_events(viewing, threads, str(order_id), last_event_id or 0, draining), streams)
+
+    return router
+
+
+async def _events(
+    viewing: Viewing, threads: Threads, order_id: str, after: int, draining: asyncio.Event
+) -> AsyncIterator[str]:
+    spoke = time.monotonic()
+    # Says at once that the stream is open, and how soon to come back when it breaks.
+    yield "retry: 1000\n\n"
+    while not draining.is_set():
+        try:
+            state, entries = await threads.run(viewing.news, order_id, after=after, limit=PAGE)
+        except StoreUnavailable:
+            state, entries = State.PENDING, []
+        for entry in entries:
+            yield _event(entry)
+            after = entry.id
+        if state.final and len(entries) < PAGE:
+            yield _end("final", state)
+            return
+        now = time.monotonic()
+        if entries:
+            spoke = now
+        elif now - spoke >= KEEP_ALIVE_SECONDS:
+            yield ": still here\n\n"
+            spoke = now
+        if len(entries) < PAGE:
+            await _wait(draining)
+    yield _end("draining", None)
+
+
+async def _wait(draining: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(draining.wait(), POLL_SECONDS)
+    except TimeoutError:
+        return
+
+
+def _event(entry: Entry) -> str:
+    data: dict[str, Any] = {"at": entry.at.isoformat(), "kind": entry.kind, "detail": entry.detail}
+    return f"id: {entry.id}\nevent: {entry.kind}\ndata: {json.dumps(data)}\n\n"
+
+
+def _end(why: str, state: State | None) -> str:
+    return f"event: end\ndata: {json.dumps({'reason': why, 'state': state})}\n\n"

@@ -1,0 +1,39 @@
+"""Use cases block on the database, so they run in threads; but no request waits longer than its deadline for one.
+
+A thread that is stuck (the server stopped without closing its connections) is left behind, and its request is answered 503. There are
+as many threads as connections: when all are stuck, requests wait in line until their deadline and take nothing with them.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from orders.ports import StoreUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """Runs calls, `count` at a time."""
+
+    def __init__(self, count: int, deadline_seconds: float) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="request")
+        self._deadline_seconds = deadline_seconds
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The call's result. Raises what it raises, and StoreUnavailable when it takes too long; it may have its effect even so."""
+        work = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except TimeoutError:
+            seconds = self._deadline_seconds
+            raise StoreUnavailable(f"no answer within {seconds:g} s", retry_after_seconds=2.0) from None
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
