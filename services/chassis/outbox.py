@@ -25,11 +25,17 @@ class Command:
     body: Mapping[str, Any]
     delay_seconds: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    begun: bool = False
+    """True for a command that is written anew because its row was lost: it may have run before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """A command as a worker holds it; `attempts` counts starts without an outcome, this one included."""
+    """A command as a worker holds it.
+
+    `attempts` counts starts without an outcome, this one included. `begun` is True when an earlier start may have had an effect that
+    was never recorded: a worker died at it, or nobody could tell how it ended.
+    """
 
     id: int
     key: str
@@ -39,6 +45,7 @@ class Work:
     headers: Mapping[str, str]
     attempts: int
     failures: int
+    begun: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now. `counts` is False when nothing was tried (circuit open), so that an outage uses up no patience."""
+    """Not now. `counts` is False when nothing was tried (circuit open), so that an outage uses up no patience.
+
+    `begun` is True when this try may have had an effect that is not recorded.
+    """
 
     after_seconds: float
     why: str
     counts: bool = True
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +77,15 @@ class Park:
 Outcome = Done | Retry | Park
 
 _PUT = sa.text("""
-    INSERT INTO outbox (key, task, queue, body, headers, due_at)
-    SELECT c.key, c.task, c.queue, c.body, c.headers, now() + make_interval(secs => c.delay)
+    INSERT INTO outbox (key, task, queue, body, headers, due_at, begun)
+    SELECT c.key, c.task, c.queue, c.body, c.headers, now() + make_interval(secs => c.delay), c.begun
     FROM unnest(CAST(:keys AS text[]), CAST(:tasks AS text[]), CAST(:queues AS text[]), CAST(:bodies AS jsonb[]),
-                CAST(:headers AS jsonb[]), CAST(:delays AS float8[])) AS c (key, task, queue, body, headers, delay)
+                CAST(:headers AS jsonb[]), CAST(:delays AS float8[]), CAST(:begun AS bool[]))
+        AS c (key, task, queue, body, headers, delay, begun)
     ON CONFLICT (key) DO NOTHING
 """)
 
-_WORK = "o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures"
+_WORK = "o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures, o.begun OR o.attempts > 1"
 
 _START_FRESH = sa.text(f"""
     UPDATE outbox o SET attempts = o.attempts + 1
@@ -98,10 +110,9 @@ _HOLD = sa.text("""
 """)
 
 _RETRY = sa.text("""
-    UPDATE outbox o SET due_at = now() + make_interval(secs => r.after), issued = 0, attempts = 0,
-        failures = o.failures + r.counts, last_error = r.why
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:afters AS float8[]), CAST(:counts AS int[]), CAST(:whys AS text[]))
-        AS r (id, after, counts, why)
+    UPDATE outbox o SET due_at = now() + make_interval(secs => r.after), issued = 0, attempts = 0, begun = o.begun OR r.begun OR o.attempts > 1, failures = o.failures + r.counts, last_error = r.why
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:afters AS float8[]), CAST(:counts AS int[]), CAST(:begun AS bool[]),
+                CAST(:whys AS text[])) AS r (id, after, counts, begun, why)
     WHERE o.id = r.id
 """)
 
@@ -131,6 +142,7 @@ def put(conn: sa.Connection, commands: Sequence[Command]) -> int:
             "bodies": [json.dumps(dict(c.body)) for c in commands],
             "headers": [json.dumps(dict(c.headers)) for c in commands],
             "delays": [c.delay_seconds for c in commands],
+            "begun": [c.begun for c in commands],
         },
     )
     return int(written.rowcount)
@@ -177,6 +189,7 @@ def finish(conn: sa.Connection, outcomes: Mapping[int, Outcome]) -> None:
                 "ids": list(retry),
                 "afters": [o.after_seconds for o in retry.values()],
                 "counts": [int(o.counts) for o in retry.values()],
+                "begun": [o.begun for o in retry.values()],
                 "whys": [o.why for o in retry.values()],
             },
         )

@@ -77,7 +77,7 @@ class Relay:
         app: Celery,
         *,
         exchange: str,
-        declare: Callable[[], None],
+        declare: Callable[[], object],
         batch: Mapping[str, int],
         default_batch: int = 20,
         lease_seconds: float = 30.0,

@@ -27,6 +27,8 @@ outbox = sa.Table(
     sa.Column("issued", sa.Integer, nullable=False, server_default="0"),
     # Starts without an outcome: every one of them is a worker that died, or is still at it.
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    # An earlier start may have had an effect that nobody recorded.
+    sa.Column("begun", sa.Boolean, nullable=False, server_default=sa.false()),
     # Outcomes "try again".
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", sa.Text),
@@ -34,7 +36,11 @@ outbox = sa.Table(
     sa.CheckConstraint("state IN ('open', 'parked')", name="outbox_state"),
     sa.Index("outbox_due", "due_at", postgresql_where=sa.text("state = 'open'")),
     # The table is a queue: rows live for seconds, so vacuum must not wait for a share of them.
-    postgresql_with={"autovacuum_vacuum_scale_factor": "0.0", "autovacuum_vacuum_threshold": "2000", "fillfactor": "70"},
+    postgresql_with={
+        "autovacuum_vacuum_scale_factor": "0.0",
+        "autovacuum_vacuum_threshold": "2000",
+        "fillfactor": "70",
+    },
 )
 
 parked = sa.Table(

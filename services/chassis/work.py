@@ -10,6 +10,7 @@ What may happen twice: the effect itself (the worker died after it, before the c
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -86,17 +87,15 @@ class Runner:
                 raise
             failure: Exception = error
         except SoftTimeLimitExceeded:
-            why = "soft time limit passed"
-            return self._settle({w: Retry(backoff(w.failures), why) for w in works})
+            return self._settle({w: Retry(backoff(w.failures), "soft time limit passed", begun=True) for w in works})
         except Transient as error:
-            return self._settle(
-                {w: Retry(error.retry_after_seconds or backoff(w.failures), str(error)) for w in works}
-            )
+            wait = error.retry_after_seconds
+            return self._settle({w: Retry(wait or backoff(w.failures), str(error), begun=True) for w in works})
         except Exception as error:  # noqa: BLE001 - whatever a task raises must end as a recorded outcome
             failure = error
         if len(works) > 1:
-            # One of them is to blame; alone, each answers for itself.
-            return sum(self._attempt([work], effect) for work in works)
+            # One of them is to blame; alone, each answers for itself. What the first try did outside may stand.
+            return sum(self._attempt([replace(work, begun=True)], effect) for work in works)
         if isinstance(failure, Permanent):
             return self._settle({works[0]: Park("permanent", str(failure))})
         detail = "".join(traceback.format_exception(failure))

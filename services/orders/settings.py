@@ -1,6 +1,7 @@
 """The orders' settings, from the environment; see chassis.settings for the ones every service has."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -35,6 +36,12 @@ class Settings(ServiceSettings):
     outside_parallel: int = Field(default=8, ge=1, le=64)
     """Calls to the outside that one worker process makes at a time."""
 
+    outside: Literal["real", "instant"] = "real"
+    """`instant` answers in memory, at once: for measuring what is ours. Never where anybody expects a parcel."""
+
+    batch_budget_seconds: float = Field(default=20.0, gt=0)
+    """After this long no further call of a batch begins; well below the soft time limit, so that what was done is recorded."""
+
     reservation_seconds: float = Field(default=900.0, gt=0)
     """How long goods are held for an order that is not paid; then it turns back."""
 
@@ -46,6 +53,9 @@ class Settings(ServiceSettings):
 
     prune_every_seconds: float = Field(default=60.0, gt=0)
     """How often old rows are deleted."""
+
+    collect_every_seconds: float = Field(default=10.0, gt=0)
+    """How often the broker's dead letters are brought into the table of what is parked."""
 
     retention_days: float = Field(default=30.0, gt=0)
     """How long keys, callbacks, timelines and labels of finished orders and closed parked records are kept."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from chassis import tracing
 from orders.api import (
     callback_routes,
     order_routes,
@@ -18,6 +19,7 @@ from orders.api import (
 )
 from orders.api.access import read_tokens
 from orders.api.body_limit import BodyLimit
+from orders.api.observed import Observed
 from orders.api.stream_routes import Streams
 from orders.api.threads import Threads
 from orders.ports import IntakeStore
@@ -32,7 +34,7 @@ def make_api(
     store: IntakeStore,
     *,
     settings: Settings,
-    trace_headers: Callable[[], Mapping[str, str]] = dict,
+    trace_headers: Callable[[], Mapping[str, str]] = tracing.inject,
     registry: CollectorRegistry = REGISTRY,
 ) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
@@ -57,5 +59,6 @@ def make_api(
     app.include_router(probe_routes.routes(store, threads, registry))
     refusals.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    app.add_middleware(Observed, registry=registry)
     schema.complete(app)
     return app

@@ -11,6 +11,9 @@ from pydantic import BaseModel, Field
 # A value is repeated so that its sender can find it, not so that it can be read in full.
 SHOWN_CHARACTERS = 120
 
+# As RFC 9110 has them; the standard library only since 3.13.
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+
 
 class WrongValue(BaseModel):
     """One thing that was wrong."""
@@ -65,7 +68,7 @@ def answer(problem: Problem) -> JSONResponse:
     """The problem as a response."""
     body = {
         "type": "about:blank",
-        "title": HTTPStatus(problem.status).phrase,
+        "title": _title(problem.status),
         "status": problem.status,
         "detail": _writable(problem.detail),
         "errors": [error.model_dump() for error in problem.errors],
@@ -76,7 +79,11 @@ def answer(problem: Problem) -> JSONResponse:
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These statuses for a route's `responses`."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    return {status: {"description": _title(status), "content": content} for status in statuses}
+
+
+def _title(status: int) -> str:
+    return _RENAMED.get(status) or HTTPStatus(status).phrase
 
 
 def _writable(text: str) -> str:

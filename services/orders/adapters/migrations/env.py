@@ -1,6 +1,7 @@
 """Alembic's entry: uses the connection that chassis.migrate holds the lock with."""
 
 from alembic import context
+
 from chassis import tables as chassis_tables
 from orders.adapters import tables
 

@@ -1,0 +1,230 @@
+"""The step side of the orders in PostgreSQL: one transaction, statements on whole batches (SQLAlchemy Core; arrays in, sets out).
+
+Locks are taken in one order everywhere, orders by id and then stock by SKU, so that two batches cannot wait for each other.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from chassis import outbox
+from chassis.outbox import Command
+from orders.adapters import saga_json
+from orders.domain.errors import StockExhausted
+from orders.domain.order import Customer, Line, Order
+from orders.domain.saga import Saga
+from orders.ports import Change, Event, Mail
+
+_ORDERS = sa.text("""
+    SELECT o.id::text, o.customer, o.email, o.name, o.address, o.card, o.currency, o.total_minor, o.saga, o.tracking_number,
+           o.needs_attention, l.lines
+    FROM orders o
+    CROSS JOIN LATERAL (
+        SELECT json_agg(json_build_array(sku, quantity, unit_price_minor, amount_minor) ORDER BY line_no) AS lines
+        FROM order_lines WHERE order_id = o.id
+    ) l
+    WHERE o.id = ANY(CAST(:ids AS uuid[]))
+""")
+
+_LOCK = sa.text("SELECT id::text, saga FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
+
+_SAVE = sa.text("""
+    UPDATE orders o SET saga = c.saga, state = c.state, reason = c.reason, needs_attention = c.attention,
+        tracking_number = coalesce(c.tracking, o.tracking_number), updated_at = now()
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:sagas AS jsonb[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
+                CAST(:attentions AS text[]), CAST(:trackings AS text[])) AS c (id, saga, state, reason, attention, tracking)
+    WHERE o.id = c.id
+""")
+
+_NOTE = sa.text("""
+    INSERT INTO timeline (order_id, at, kind, detail)
+    SELECT e.order_id, clock_timestamp(), e.kind, e.detail
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:details AS jsonb[])) WITH ORDINALITY
+        AS e (order_id, kind, detail, n) ORDER BY e.n
+""")
+
+_STOCK = sa.text("SELECT sku, on_hand - reserved AS free FROM stock WHERE sku = ANY(:skus) ORDER BY sku FOR UPDATE")
+
+_MOVE = sa.text("""
+    WITH moved AS (
+        INSERT INTO stock_movements (order_id, sku, kind, quantity)
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:kinds AS text[]), CAST(:quantities AS bigint[]))
+        ON CONFLICT (order_id, sku, kind) DO NOTHING RETURNING sku, quantity
+    ), total AS (SELECT sku, sum(quantity) AS quantity FROM moved GROUP BY sku)
+    UPDATE stock s SET reserved = s.reserved + :reserve * t.quantity, on_hand = s.on_hand + :hand * t.quantity
+    FROM total t WHERE s.sku = t.sku
+""")
+
+_RESERVED = sa.text("""
+    SELECT order_id::text, sku, quantity FROM stock_movements
+    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND kind = 'reserve' ORDER BY sku, order_id
+""")
+
+_LABELS = sa.text("""
+    INSERT INTO labels (order_id, tracking_number, pdf)
+    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:trackings AS text[]), CAST(:pdfs AS bytea[])) ON CONFLICT DO NOTHING
+""")
+
+_MAILED = sa.text("""
+    SELECT m.order_id::text, m.kind FROM mails m
+    JOIN unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[])) AS w (order_id, kind) USING (order_id, kind)
+""")
+
+_EXPIRED = sa.text("""
+    SELECT id::text, saga FROM orders
+    WHERE reserve_until < :now AND state IN ('pending', 'processing') AND saga->>'stop' IS NULL
+    ORDER BY reserve_until LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+_STRANDED = sa.text("""
+    SELECT o.id::text, o.saga FROM orders o
+    WHERE o.state NOT IN ('delivered', 'cancelled', 'failed') AND o.saga->>'open' IS NOT NULL AND o.updated_at < :before
+      AND NOT EXISTS (SELECT FROM outbox c WHERE c.key = o.id || '/' || (o.saga->>'open'))
+    ORDER BY o.id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+
+class PostgresOrderStore:
+    """The orders inside one transaction; see orders.ports.OrderStore."""
+
+    def __init__(self, conn: sa.Connection) -> None:
+        self._conn = conn
+
+    def orders(self, ids: Sequence[str]) -> dict[str, Order]:
+        return {
+            row.id: Order(
+                id=row.id,
+                customer=Customer(row.customer, row.email, row.name, row.address),
+                card=row.card,
+                currency=row.currency,
+                total_minor=row.total_minor,
+                lines=tuple(Line(*line) for line in row.lines or ()),
+                saga=saga_json.load(row.saga),
+                tracking_number=row.tracking_number,
+                needs_attention=row.needs_attention,
+            )
+            for row in self._conn.execute(_ORDERS, {"ids": list(ids)})
+        }
+
+    def lock(self, ids: Sequence[str]) -> dict[str, Saga]:
+        return self._sagas(_LOCK, {"ids": list(ids)})
+
+    def save(self, changes: Sequence[Change]) -> None:
+        if not changes:
+            return
+        self._conn.execute(
+            _SAVE,
+            {
+                "ids": [c.order_id for c in changes],
+                "sagas": [json.dumps(saga_json.dump(c.saga)) for c in changes],
+                "states": [c.saga.state for c in changes],
+                "reasons": [c.saga.reason for c in changes],
+                "attentions": [c.needs_attention for c in changes],
+                "trackings": [c.tracking_number for c in changes],
+            },
+        )
+
+    def put(self, commands: Sequence[Command]) -> None:
+        outbox.put(self._conn, commands)
+
+    def note(self, events: Sequence[Event]) -> None:
+        if events:
+            self._conn.execute(
+                _NOTE,
+                {
+                    "ids": [e.order_id for e in events],
+                    "kinds": [e.kind for e in events],
+                    "details": [json.dumps(e.detail) for e in events],
+                },
+            )
+
+    def reserve(self, pieces: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+        skus = sorted({sku for wanted in pieces.values() for sku in wanted})
+        free = {row.sku: int(row.free) for row in self._conn.execute(_STOCK, {"skus": skus})}
+        refused: dict[str, str] = {}
+        moves: list[tuple[str, str, int]] = []
+        for order_id, wanted in pieces.items():
+            short = next((sku for sku, asked in wanted.items() if free.get(sku, 0) < asked), None)
+            if short is not None:
+                refused[order_id] = str(StockExhausted(short, free.get(short, 0), wanted[short]))
+                continue
+            for sku, asked in wanted.items():
+                free[sku] -= asked
+                moves.append((order_id, sku, asked))
+        self._move("reserve", moves, reserve=1, hand=0)
+        return refused
+
+    def release(self, order_ids: Sequence[str]) -> None:
+        self._move("release", self._reserved(order_ids), reserve=-1, hand=0)
+
+    def ship(self, order_ids: Sequence[str]) -> None:
+        self._move("ship", self._reserved(order_ids), reserve=-1, hand=-1)
+
+    def keep_labels(self, labels: Mapping[str, tuple[str, bytes]]) -> None:
+        if labels:
+            self._conn.execute(
+                _LABELS,
+                {
+                    "ids": list(labels),
+                    "trackings": [tracking for tracking, _ in labels.values()],
+                    "pdfs": [pdf for _, pdf in labels.values()],
+                },
+            )
+
+    def mailed(self, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        rows = self._conn.execute(
+            _MAILED, {"ids": [order for order, _ in wanted], "kinds": [kind for _, kind in wanted]}
+        )
+        return {(row.order_id, row.kind) for row in rows}
+
+    def expired(self, now: datetime, limit: int) -> dict[str, Saga]:
+        return self._sagas(_EXPIRED, {"now": now, "limit": limit})
+
+    def stranded(self, before: datetime, limit: int) -> dict[str, Saga]:
+        return self._sagas(_STRANDED, {"before": before, "limit": limit})
+
+    def _sagas(self, query: sa.TextClause, values: Mapping[str, object]) -> dict[str, Saga]:
+        return {row.id: saga_json.load(row.saga) for row in self._conn.execute(query, values)}
+
+    def _reserved(self, order_ids: Sequence[str]) -> list[tuple[str, str, int]]:
+        if not order_ids:
+            return []
+        moves = [(r.order_id, r.sku, r.quantity) for r in self._conn.execute(_RESERVED, {"ids": list(order_ids)})]
+        # Lock the stock rows in SKU order before the update touches them in any.
+        self._conn.execute(_STOCK, {"skus": sorted({sku for _, sku, _ in moves})})
+        return moves
+
+    def _move(self, kind: str, moves: Sequence[tuple[str, str, int]], *, reserve: int, hand: int) -> None:
+        if moves:
+            self._conn.execute(
+                _MOVE,
+                {
+                    "ids": [order_id for order_id, _, _ in moves],
+                    "skus": [sku for _, sku, _ in moves],
+                    "kinds": [kind] * len(moves),
+                    "quantities": [quantity for _, _, quantity in moves],
+                    "reserve": reserve,
+                    "hand": hand,
+                },
+            )
+
+
+class PostgresMailLog:
+    """Records sent mails one by one; see orders.ports.MailLog."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def record(self, mail: Mail) -> None:
+        with self._engine.begin() as conn:
+            # Losing this to a crash of the database server repeats a mail; waiting for the disk would widen the gap that a kill can hit.
+            conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+            conn.execute(
+                sa.text(
+                    "INSERT INTO mails (order_id, kind, message_id) VALUES (CAST(:order_id AS uuid), :kind, :message_id) "
+                    "ON CONFLICT DO NOTHING"
+                ),
+                {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id},
+            )

@@ -1,0 +1,39 @@
+"""The doors: each task names its use case and nothing else. Reliability is the chassis', decisions are the domain's.
+
+| task | queue | does |
+|---|---|---|
+| orders.reserve_stock, orders.release_stock | orders.saga | hold and free goods |
+| orders.take_payment, orders.ask_payment, orders.refund_payment | orders.payments | the payment provider |
+| orders.buy_label, orders.hand_over, orders.void_label | orders.fulfilment | the carrier |
+| orders.send_mail | orders.notifications | the mail server |
+| orders.expire, orders.reconcile, orders.prune, orders.collect_dead_letters | orders.saga | by the clock |
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chassis.app import ChassisApp
+from orders.domain.saga import Step
+from orders.queues import SEND_MAIL, task_of
+from orders.usecases.orders import Orders
+
+
+def register(app: ChassisApp, orders: Callable[[], Orders], clock: dict[str, Callable[[], Any]]) -> None:
+    """Give the app its tasks. `orders` is asked once a call, in the process that runs it; `clock` has the periodic tasks by name."""
+    for step in Step:
+        _batch(app, task_of(step), lambda ids, step=step: orders().perform(step, ids))
+    _batch(app, SEND_MAIL, lambda ids: orders().send_mails(ids))
+    for name, run in clock.items():
+        _periodic(app, name, run)
+
+
+def _batch(app: ChassisApp, name: str, run: Callable[[list[int]], int]) -> None:
+    @app.task(name=name)
+    def perform(*, v: int, ids: list[int]) -> None:
+        run(ids)
+
+
+def _periodic(app: ChassisApp, name: str, run: Callable[[], Any]) -> None:
+    @app.task(name=name)
+    def perform() -> None:
+        run()

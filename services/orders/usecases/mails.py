@@ -1,0 +1,67 @@
+"""Send the mails owed. What may happen twice: a mail, when the worker dies between the server's last word and our record of it."""
+
+from collections.abc import Sequence
+
+from chassis.errors import CircuitOpen, Permanent, Transient
+from chassis.outbox import Done, Outcome, Park, Retry, Work
+from chassis.retries import backoff
+from orders.domain.order import Order
+from orders.domain.saga import MailKind
+from orders.ports import Mail, Mailer, MailLog, OrderStore
+from orders.usecases.steps import order_of
+
+
+class Mails:
+    """Sends mails in order, one at a time: a mail server takes one dialogue a connection, and a death then repeats one mail at most."""
+
+    def __init__(self, mailer: Mailer, log: MailLog, *, domain: str) -> None:
+        """`domain` is the right side of every Message-ID."""
+        self._mailer = mailer
+        self._log = log
+        self._domain = domain
+
+    def send(self, store: OrderStore, works: Sequence[Work]) -> dict[int, Outcome]:
+        """Send each mail unless it is recorded as sent; the outcome of each command, by its id."""
+        wanted = {work.id: (order_of(work), _kind(work)) for work in works}
+        sent = store.mailed(list(wanted.values()))
+        orders = store.orders(sorted({order_id for order_id, _ in wanted.values()}))
+        return {
+            work.id: Done()
+            if wanted[work.id] in sent
+            else self._one(orders[wanted[work.id][0]], wanted[work.id][1], work)
+            for work in works
+        }
+
+    def _one(self, order: Order, kind: str, work: Work) -> Outcome:
+        mail = Mail(
+            message_id=f"<{kind}.{order.id}@{self._domain}>",
+            order_id=order.id,
+            kind=kind,
+            to=order.customer.email,
+            name=order.customer.name,
+            detail={
+                "order_id": order.id,
+                "total_minor": order.total_minor,
+                "currency": order.currency,
+                "lines": [(line.quantity, line.sku, line.amount_minor) for line in order.lines],
+                "tracking_number": order.tracking_number,
+                "reason": order.saga.reason,
+            },
+        )
+        try:
+            self._mailer.send(mail)
+        except CircuitOpen as error:
+            return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
+        except Transient as error:
+            return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
+        except Permanent as error:
+            return Park("permanent", str(error))
+        self._log.record(mail)
+        return Done()
+
+
+def _kind(work: Work) -> str:
+    try:
+        return MailKind(work.body.get("kind", ""))
+    except ValueError:
+        raise Permanent(f"command {work.key}: no mail of kind {work.body.get('kind')!r}") from None

@@ -1,0 +1,177 @@
+"""Perform steps of the saga, a batch at a time: read, act on the outside, then lock, advance and write, in one transaction.
+
+The effect comes between reading and locking, so an order is never locked while the outside is waited for: a cancellation gets in, and
+is seen when the outcome is recorded. What may happen twice: the effect, never its record; so each carries a key made of order and step.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from chassis.errors import CircuitOpen, Permanent, Transient
+from chassis.outbox import Done, Outcome, Park, Retry, Work
+from chassis.retries import backoff
+from orders.domain.order import Order, pieces
+from orders.domain.saga import Result, Saga, Step, Stock, concluded
+from orders.ports import Change, Event, OrderStore, UnknownOutcome
+from orders.usecases import follow
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one step ended, and what it brought."""
+
+    result: Result
+    reason: str | None = None
+    tracking_number: str | None = None
+    label: bytes | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+# What one step does to the outside for one order. Raises Transient, UnknownOutcome or Permanent.
+Act = Callable[[Order, Work], Ended]
+
+
+def order_of(work: Work) -> str:
+    """The order a command belongs to. Raises Permanent for a body no version of ours wrote."""
+    body = work.body
+    if body.get("v") != 1 or not isinstance(body.get("order"), str):
+        raise Permanent(f"command {work.key}: cannot read body {dict(body)!r}")
+    return str(body["order"])
+
+
+class Steps:
+    """The steps' shared course; the acts are in orders.usecases.acts."""
+
+    def __init__(self, *, parallel: int, budget_seconds: float, attention_after_failures: int) -> None:
+        """At most `parallel` acts at a time; after `budget_seconds` no further act of a batch begins."""
+        self._parallel = parallel
+        self._budget_seconds = budget_seconds
+        self._attention_after = attention_after_failures
+
+    def perform(self, store: OrderStore, step: Step, works: Sequence[Work], act: Act) -> dict[int, Outcome]:
+        """Perform `step` for every command; the outcome of each, by command id."""
+        by_order = {order_of(work): work for work in works}
+        orders = store.orders(list(by_order))
+        wanted = [orders[i] for i in by_order if i in orders and orders[i].saga.open is step]
+        ended, outcomes = self._act(wanted, by_order, act)
+        failing = {order.id: order for order in wanted if order.id not in ended}
+        self._conclude(store, step, by_order, ended)
+        self._flag(store, step, by_order, failing, outcomes)
+        return {work.id: outcomes.get(order_id, Done()) for order_id, work in by_order.items()}
+
+    def reserve(self, store: OrderStore, works: Sequence[Work]) -> dict[int, Outcome]:
+        """Hold the goods; the one step whose effect is in our own database, so it is part of the record."""
+        by_order = {order_of(work): work for work in works}
+        orders = store.orders(list(by_order))
+        locked = store.lock(list(by_order))
+        asking = [i for i, saga in locked.items() if saga.open is Step.RESERVE_STOCK]
+        skipped = {i: Ended(Result.SKIPPED) for i in asking if locked[i].stop is not None}
+        refused = store.reserve({i: pieces(orders[i].lines) for i in asking if i not in skipped})
+        ended = {
+            i: Ended(Result.REFUSED, refused[i]) if i in refused else Ended(Result.DONE)
+            for i in asking
+            if i not in skipped
+        }
+        self._conclude(store, Step.RESERVE_STOCK, by_order, {**ended, **skipped}, locked)
+        return {work.id: Done() for work in works}
+
+    def release(self, store: OrderStore, works: Sequence[Work]) -> dict[int, Outcome]:
+        """Give the goods back; like `reserve`, part of the record."""
+        by_order = {order_of(work): work for work in works}
+        self._conclude(store, Step.RELEASE_STOCK, by_order, {i: Ended(Result.DONE) for i in by_order})
+        return {work.id: Done() for work in works}
+
+    def _act(
+        self, orders: Sequence[Order], by_order: Mapping[str, Work], act: Act
+    ) -> tuple[dict[str, Ended], dict[str, Outcome]]:
+        until = time.monotonic() + self._budget_seconds
+
+        def one(order: Order) -> Ended | Outcome:
+            work = by_order[order.id]
+            if time.monotonic() > until:
+                return Retry(0.0, "the batch ran out of time", counts=False)
+            try:
+                return act(order, work)
+            except CircuitOpen as error:
+                return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
+            except UnknownOutcome as error:
+                return Retry(backoff(work.failures), str(error), begun=True)
+            except Transient as error:
+                return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
+            except Permanent as error:
+                return Park("permanent", str(error))
+
+        if len(orders) > 1:
+            with ThreadPoolExecutor(min(self._parallel, len(orders))) as pool:
+                results = list(pool.map(one, orders))
+        else:
+            results = [one(order) for order in orders]
+        pairs = list(zip(orders, results, strict=True))
+        ended = {order.id: result for order, result in pairs if isinstance(result, Ended)}
+        return ended, {order.id: result for order, result in pairs if not isinstance(result, Ended)}
+
+    def _conclude(
+        self,
+        store: OrderStore,
+        step: Step,
+        by_order: Mapping[str, Work],
+        ended: Mapping[str, Ended],
+        locked: Mapping[str, Saga] | None = None,
+    ) -> None:
+        if not ended:
+            return
+        sagas = store.lock(list(ended)) if locked is None else locked
+        changes: list[Change] = []
+        events: list[Event] = []
+        commands = []
+        moved: dict[Stock, list[str]] = {Stock.RELEASED: [], Stock.SHIPPED: []}
+        for order_id, end in ended.items():
+            before = sagas.get(order_id)
+            advance = concluded(before, step, end.result, end.reason) if before else None
+            if advance is None or before is None:
+                continue
+            after = advance.saga
+            changes.append(Change(order_id, after, tracking_number=end.tracking_number))
+            events.append(follow.event(order_id, f"{step}.{end.result}", after, **end.detail))
+            commands += follow.commands(order_id, advance, by_order[order_id].headers)
+            if before.stock is Stock.HELD and after.stock in moved:
+                moved[after.stock].append(order_id)
+        store.save(changes)
+        store.release(moved[Stock.RELEASED])
+        store.ship(moved[Stock.SHIPPED])
+        store.keep_labels({i: (e.tracking_number, e.label) for i, e in ended.items() if e.tracking_number and e.label})
+        store.put(commands)
+        store.note(events)
+
+    def _flag(
+        self,
+        store: OrderStore,
+        step: Step,
+        by_order: Mapping[str, Work],
+        failing: Mapping[str, Order],
+        outcomes: Mapping[str, Outcome],
+    ) -> None:
+        """Mark orders whose compensation keeps failing; the mark goes with the next change of the order."""
+        stuck = {
+            order_id: outcome.why
+            for order_id, outcome in outcomes.items()
+            if isinstance(outcome, Retry)
+            and outcome.counts
+            and step.compensation
+            and by_order[order_id].failures + 1 >= self._attention_after
+            and failing[order_id].needs_attention is None
+        }
+        if not stuck:
+            return
+        sagas = store.lock(list(stuck))
+        notes = {order_id: f"{step} keeps failing: {why}" for order_id, why in stuck.items()}
+        store.save([Change(i, sagas[i], needs_attention=notes[i]) for i in stuck])
+        store.note([follow.event(i, "needs_attention", sagas[i], why=notes[i]) for i in stuck])
+        log.error("needs_attention", step=step, orders=len(stuck))
