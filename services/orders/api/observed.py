@@ -1,4 +1,4 @@
-"""Counts, times and traces every request (ASGI). Labels are the route's template and the status: never an id, which would make a series each."""
+"""Counts, times and traces every request (ASGI). Labels are the route's template and the status, never an id: each would be a series."""
 
 import time
 
