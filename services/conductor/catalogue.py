@@ -1,5 +1,6 @@
 """What the shop sells on a laptop: filled in through the API, as an operator would; what is there already stays."""
 
+import uuid
 from dataclasses import dataclass
 
 import httpx
@@ -37,7 +38,7 @@ PRODUCTS = (
 
 
 def fill(own: State) -> None:
-    """Make each product that is missing and give it its opening stock; StartFailed holds the API's answer."""
+    """Make each product that is missing and deliver its opening stock, once; StartFailed holds the API's answer."""
     address = f"http://127.0.0.1:{own.ports['api']}"
     headers = {"Authorization": f"Bearer {own.tokens.operator}"}
     with httpx.Client(base_url=address, headers=headers, timeout=10, trust_env=False) as api:
@@ -45,7 +46,9 @@ def fill(own: State) -> None:
             if api.get(f"/stock/{product.sku}").status_code == httpx.codes.NOT_FOUND:
                 body = {"name": product.name, "price_minor": product.price_minor, "currency": "EUR"}
                 _sent(api.put(f"/products/{product.sku}", json=body))
-                _sent(api.post(f"/stock/{product.sku}", json={"add": OPENING_STOCK}))
+            # The delivery has a name, so that it counts once however often it is sent.
+            delivery = {"add": OPENING_STOCK, "delivery_id": str(uuid.uuid5(uuid.NAMESPACE_OID, product.sku))}
+            _sent(api.post(f"/stock/{product.sku}", json=delivery))
 
 
 def _sent(answer: httpx.Response) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conductor import pools
 from conductor.errors import PoolsRefused
 from conductor.platform_parts import VALUES

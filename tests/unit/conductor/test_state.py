@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from conductor import state
 from conductor.errors import NotRunning
 from conductor.state import State
