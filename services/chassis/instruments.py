@@ -5,6 +5,8 @@ child that is recycled ends without running exit handlers, so what it has is flu
 can make a task fail: Celery logs what a receiver raises, and goes on.
 """
 
+import os
+import sys
 import time
 from typing import Any
 
@@ -23,6 +25,8 @@ def install(app: Any, *, forks: bool) -> None:
     if metrics.wanted(settings):
         metrics.prepare(settings)
         on(signals.worker_ready, lambda **_: metrics.serve(settings))
+    if forks:
+        on(signals.worker_process_shutdown, leave)
     counts = metrics.wanted(settings)
     traces = settings.otel_exporter_otlp_endpoint is not None
     if not counts and not traces:
@@ -35,7 +39,6 @@ def install(app: Any, *, forks: bool) -> None:
 
     if forks:
         on(signals.worker_process_init, begin)
-        on(signals.worker_process_shutdown, lambda **_: tracing.stop())
     else:
         begin()
         on(signals.worker_shutdown, lambda **_: tracing.stop())
@@ -53,6 +56,19 @@ def count_parked(reason: str) -> None:
     """One message was parked."""
     if (counters := metrics.current()) is not None:
         counters.parked(reason)
+
+
+def leave(exitcode: int | None = None, **_: Any) -> None:
+    """A child process is about to end: send what it has, and do not linger when the whole pool is ending.
+
+    billiard's child says goodbye and sleeps for a second, to be killed by a parent that read it; a parent that drains has stopped
+    reading by then, after it took the last result, and would wait for the second to pass.
+    """
+    tracing.stop()
+    if not exitcode:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 class Watch:

@@ -119,8 +119,7 @@ def exposition(settings: ServiceSettings) -> bytes:
     folder = settings.prometheus_multiproc_dir
     if folder is None or not folder.is_dir():
         return b""
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client import multiprocess
+    from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
     reap(folder)
     registry = CollectorRegistry()

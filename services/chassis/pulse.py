@@ -111,6 +111,10 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         if os.getpid() == self._pid:
             self._draining = True
             self._show(heartbeat.DRAINING)
+            # An interrupted poll is resumed, so the loop would notice at the next tick only.
+            waker = getattr(self._worker.hub, "_waker", None)
+            if waker is not None:
+                waker.wake()
 
     def _show(self, state: str, detail: str = "") -> None:
         self._heartbeat.show(state, detail, deadline=self._deadline, blocking=self._blocking)
