@@ -3,6 +3,9 @@
 A row that was published is due again one lease later unless its outcome was recorded: so the loop that publishes new commands is also the
 sweeper that re-issues what a broker lost, and a delayed retry is nothing but a later `due_at`. The mark is committed before the message
 goes out, because a worker that is faster than the commit would find the row locked; a relay that dies in between costs one lease.
+
+At most `messages` of a queue are under way at a time: while a pool is busy its commands gather in the table and then leave as full
+batches, so batches grow with the load, and a broker holds little that it could lose.
 What may happen twice: a publication. Workers tell repeats apart by the row.
 """
 
@@ -26,15 +29,32 @@ log = structlog.get_logger(__name__)
 # A lease doubles with every re-issue, at most this often: a long backlog is not made longer by its own repeats.
 _DOUBLINGS = 6
 
+# Due commands of each queue, oldest first, as many as the queue has room for.
 _ISSUE = sa.text("""
     WITH due AS (
-        SELECT id FROM outbox WHERE state = 'open' AND due_at <= now() ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        SELECT c.id FROM unnest(CAST(:queues AS text[]), CAST(:rooms AS int[])) AS q (name, room)
+        CROSS JOIN LATERAL (
+            SELECT id FROM outbox WHERE queue = q.name AND state = 'open' AND due_at <= now()
+            ORDER BY due_at LIMIT q.room FOR UPDATE SKIP LOCKED
+        ) c
     )
     UPDATE outbox o
     SET due_at = now() + make_interval(secs => :lease * power(2, least(o.issued, :doublings))), issued = o.issued + 1
     FROM due WHERE o.id = due.id
     RETURNING o.id, o.task, o.queue, o.issued
 """)
+
+# A loose index scan: the distinct queues of the open rows, one index probe each.
+_QUEUES = sa.text("""
+    WITH RECURSIVE q AS (
+        (SELECT queue FROM outbox WHERE state = 'open' ORDER BY queue LIMIT 1)
+        UNION ALL
+        SELECT (SELECT queue FROM outbox WHERE state = 'open' AND queue > q.queue ORDER BY queue LIMIT 1) FROM q WHERE q.queue IS NOT NULL
+    )
+    SELECT queue FROM q WHERE queue IS NOT NULL
+""")
+
+_AWAITED = sa.text("SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND due_at > now()")
 
 _GIVE_BACK = sa.text("""
     UPDATE outbox SET due_at = now() + make_interval(secs => :after), issued = greatest(issued - 1, 0)
@@ -82,10 +102,13 @@ class Relay:
         default_batch: int = 20,
         lease_seconds: float = 30.0,
         interval_seconds: float = 0.02,
-        limit: int = 1000,
+        messages: int = 8,
         pulse: Pulse | None = None,
     ) -> None:
-        """`declare` makes the topology anew (after a broker lost it); `batch` caps ids a message by task name."""
+        """`declare` makes the topology anew (after a broker lost it); `batch` caps ids a message by task name.
+
+        `messages` is about twice the processes of the largest pool: enough to keep them busy, few enough to fill the batches.
+        """
         self._engine = engine
         self._app = app
         self._exchange = exchange
@@ -94,17 +117,21 @@ class Relay:
         self._default_batch = default_batch
         self._lease_seconds = lease_seconds
         self._interval_seconds = interval_seconds
-        self._limit = limit
+        self._messages = messages
+        # The ids of every message of ours whose outcome is awaited, by queue. Lost with the process, which costs some small batches.
+        self._under_way: dict[str, list[tuple[int, ...]]] = {}
         self._pulse = pulse
         self._stop = threading.Event()
 
     def round(self) -> int:
-        """Publish what is due now, at most `limit` commands; how many went out. Raises BrokerError after giving them back."""
+        """Publish what is due now and has room; how many commands went out. Raises BrokerError after giving back what did not."""
         with self._engine.begin() as conn:
             conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
-            rows = conn.execute(
-                _ISSUE, {"limit": self._limit, "lease": self._lease_seconds, "doublings": _DOUBLINGS}
-            ).all()
+            rooms = self._rooms(conn)
+            if not rooms:
+                return 0
+            asked = {"queues": list(rooms), "rooms": list(rooms.values())}
+            rows = conn.execute(_ISSUE, {**asked, "lease": self._lease_seconds, "doublings": _DOUBLINGS}).all()
         if not rows:
             return 0
         again = sum(row.issued > 1 for row in rows)
@@ -116,12 +143,27 @@ class Relay:
             with self._app.producer_or_acquire() as producer:
                 for envelope in envelopes(rows, self._batch, self._default_batch):
                     self._publish(producer, envelope)
+                    self._under_way.setdefault(envelope.queue, []).append(envelope.ids)
                     unsent.difference_update(envelope.ids)
         except (BrokerError, *self._app.connection_for_write().connection_errors):
             with self._engine.begin() as conn:
                 conn.execute(_GIVE_BACK, {"ids": sorted(unsent), "after": 0.5})
             raise
         return len(rows)
+
+    def _rooms(self, conn: sa.Connection) -> dict[str, int]:
+        """How many commands each queue with open work may be sent now."""
+        queues = [row.queue for row in conn.execute(_QUEUES)]
+        ids = [i for sent in self._under_way.values() for envelope in sent for i in envelope]
+        awaited = {row.id for row in conn.execute(_AWAITED, {"ids": ids})} if ids else set()
+        self._under_way = {
+            queue: left
+            for queue, sent in self._under_way.items()
+            if (left := [e for e in sent if not awaited.isdisjoint(e)])
+        }
+        size = max(self._batch.values(), default=self._default_batch)
+        free = {queue: self._messages - len(self._under_way.get(queue, ())) for queue in queues}
+        return {queue: messages * size for queue, messages in free.items() if messages > 0}
 
     def _publish(self, producer: Any, envelope: Envelope) -> None:
         self._app.send_task(
@@ -140,8 +182,7 @@ class Relay:
         while not self._stop.is_set():
             wait = self._interval_seconds
             try:
-                if self.round() >= self._limit:
-                    wait = 0.0
+                self.round()
                 if down:
                     log.info("relay_resumed", after=down)
                 down = None

@@ -34,7 +34,7 @@ outbox = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("state", sa.Text, nullable=False, server_default="open"),
     sa.CheckConstraint("state IN ('open', 'parked')", name="outbox_state"),
-    sa.Index("outbox_due", "due_at", postgresql_where=sa.text("state = 'open'")),
+    sa.Index("outbox_due", "queue", "due_at", postgresql_where=sa.text("state = 'open'")),
     # The table is a queue: rows live for seconds, so vacuum must not wait for a share of them.
     postgresql_with={
         "autovacuum_vacuum_scale_factor": "0.0",

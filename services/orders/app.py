@@ -127,6 +127,7 @@ def make_relay() -> Relay:
         batch=BATCH,
         lease_seconds=settings.relay_lease_seconds,
         interval_seconds=settings.relay_interval_ms / 1000,
+        messages=settings.relay_messages,
         pulse=Heartbeat(settings.heartbeat_file, "relay"),
     )
 

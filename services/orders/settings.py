@@ -69,6 +69,10 @@ class Settings(ServiceSettings):
     relay_interval_ms: float = Field(default=20.0, ge=1)
     """Pause between two looks into the outbox: the lateness of a retry, and what lets commands gather into batches."""
 
+    relay_messages: int = Field(default=8, ge=1)
+    """Messages of one queue that are under way at a time: about twice the processes of the largest pool. While they are, commands gather
+    in the outbox, and then leave as full batches."""
+
     max_attempts: int = Field(default=5, ge=1)
     """Starts without an outcome (a worker died each time) after which a command is poison and is parked."""
 

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chassis.app import ChassisApp
@@ -21,19 +22,23 @@ from orders.usecases.orders import Orders
 def register(app: ChassisApp, orders: Callable[[], Orders], clock: dict[str, Callable[[], Any]]) -> None:
     """Give the app its tasks. `orders` is asked once a call, in the process that runs it; `clock` has the periodic tasks by name."""
     for step in Step:
-        _batch(app, task_of(step), lambda ids, step=step: orders().perform(step, ids))
+        _batch(app, task_of(step), partial(_perform, orders, step))
     _batch(app, SEND_MAIL, lambda ids: orders().send_mails(ids))
     for name, run in clock.items():
         _periodic(app, name, run)
 
 
+def _perform(orders: Callable[[], Orders], step: Step, ids: list[int]) -> int:
+    return orders().perform(step, ids)
+
+
 def _batch(app: ChassisApp, name: str, run: Callable[[list[int]], int]) -> None:
-    @app.task(name=name)
+    @app.task(name=name)  # type: ignore[untyped-decorator]
     def perform(*, v: int, ids: list[int]) -> None:
         run(ids)
 
 
 def _periodic(app: ChassisApp, name: str, run: Callable[[], Any]) -> None:
-    @app.task(name=name)
+    @app.task(name=name)  # type: ignore[untyped-decorator]
     def perform() -> None:
         run()

@@ -1,5 +1,7 @@
 """The orders' tables in PostgreSQL; chassis.tables adds the outbox and what was parked. Migrations create both."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -8,7 +10,7 @@ metadata = sa.MetaData()
 NOW = sa.text("now()")
 
 
-def _moment(name: str, *, nullable: bool = False, now: bool = True) -> sa.Column[sa.DateTime]:
+def _moment(name: str, *, nullable: bool = False, now: bool = True) -> sa.Column[datetime]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=NOW if now else None)
 
 

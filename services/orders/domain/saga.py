@@ -11,6 +11,7 @@ Races have one answer each:
   delivery before hand-over     remembered; the order is delivered once the hand-over is recorded
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -237,7 +238,7 @@ def _asked_in_vain(saga: Saga) -> Saga:
     return replace(saga, payment=Payment.UNSEEN if saga.stop else Payment.NONE)
 
 
-_FACTS = {
+_FACTS: dict[tuple[Step, Result], Callable[[Saga], Saga]] = {
     (Step.RESERVE_STOCK, Result.DONE): lambda s: replace(s, stock=Stock.HELD),
     (Step.RESERVE_STOCK, Result.REFUSED): lambda s: s,
     (Step.TAKE_PAYMENT, Result.DONE): lambda s: replace(s, payment=Payment.CAPTURED),
