@@ -110,8 +110,8 @@ _HOLD = sa.text("""
 """)
 
 _RETRY = sa.text("""
-    UPDATE outbox o SET due_at = now() + make_interval(secs => r.after), issued = 0, attempts = 0, begun = o.begun OR r.begun OR o.attempts > 1,
-        failures = o.failures + r.counts, last_error = r.why
+    UPDATE outbox o SET due_at = now() + make_interval(secs => r.after), issued = 0, attempts = 0,
+        begun = o.begun OR r.begun OR o.attempts > 1, failures = o.failures + r.counts, last_error = r.why
     FROM unnest(CAST(:ids AS bigint[]), CAST(:afters AS float8[]), CAST(:counts AS int[]), CAST(:begun AS bool[]),
                 CAST(:whys AS text[])) AS r (id, after, counts, begun, why)
     WHERE o.id = r.id
