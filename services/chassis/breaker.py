@@ -8,6 +8,7 @@ It is a shortcut and never truth: losing it costs a few calls. Source: Nygard, R
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -41,7 +42,7 @@ class State(Protocol):
 
 
 class OwnState:
-    """The state of one process. Time is an argument of the clock given."""
+    """The state of one process, for all its threads. Time is that of the clock given."""
 
     def __init__(self, threshold: int, reset_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._threshold = threshold
@@ -50,29 +51,34 @@ class OwnState:
         self._failures = 0
         self._open_until: float | None = None
         self._probe_until = 0.0
+        self._lock = threading.Lock()
 
     def ask(self) -> float:
         now = self._clock()
-        if self._open_until is None:
-            return 0.0
-        if now < self._open_until:
-            return self._open_until - now
-        if now < self._probe_until:
-            return min(self._probe_until - now, self._reset_seconds)
-        self._probe_until = now + 2 * self._reset_seconds
-        return -1.0
+        with self._lock:
+            if self._open_until is None:
+                return 0.0
+            if now < self._open_until:
+                return self._open_until - now
+            if now < self._probe_until:
+                return min(self._probe_until - now, self._reset_seconds)
+            self._probe_until = now + 2 * self._reset_seconds
+            return -1.0
 
     def succeeded(self) -> None:
-        self._failures, self._open_until, self._probe_until = 0, None, 0.0
+        with self._lock:
+            self._failures, self._open_until, self._probe_until = 0, None, 0.0
 
     def failed(self) -> None:
-        self._failures += 1
-        if self._failures >= self._threshold or self._open_until is not None:
-            self._open_until = self._clock() + self._reset_seconds
-            self._probe_until = 0.0
+        with self._lock:
+            self._failures += 1
+            if self._failures >= self._threshold or self._open_until is not None:
+                self._open_until = self._clock() + self._reset_seconds
+                self._probe_until = 0.0
 
     def undecided(self) -> None:
-        self._probe_until = 0.0
+        with self._lock:
+            self._probe_until = 0.0
 
 
 # KEYS: failures, open, tripped, probe. `open` lives for as long as the breaker refuses; `tripped` says that the next is a probe.
@@ -136,7 +142,7 @@ class SharedState:
 
 
 class Breaker:
-    """Guards the calls to one outside system. For one thread at a time."""
+    """Guards the calls to one outside system, from any number of threads."""
 
     def __init__(
         self,

@@ -1,0 +1,160 @@
+"""The sample service of shop.py as real processes over real servers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.app import ChassisApp, make_app
+from chassis.settings import ServiceSettings
+from chassis.tables import metadata
+from servers import wait_until
+
+PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
+
+
+@dataclass
+class Shop:
+    """The service: its environment, and every process that was started of it."""
+
+    folder: Path
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def broker_url(self) -> str:
+        return self.environment["BROKER_URL"]
+
+    @property
+    def database_url(self) -> str:
+        return self.environment["DATABASE_URL"]
+
+    @property
+    def heartbeat_file(self) -> Path:
+        return Path(self.environment["HEARTBEAT_FILE"])
+
+    def settings(self, **values: Any) -> ServiceSettings:
+        return ServiceSettings(broker_url=self.broker_url, database_url=self.database_url, **values)
+
+    def app(self, **values: Any) -> ChassisApp:
+        """The service's app as a publisher in this process sees it."""
+        return make_app("shop", ("shop.till", "shop.stock"), self.settings(**values))
+
+    def send(self, task: str, queue: str = "shop.till", **kwargs: Any) -> None:
+        with self.app() as app:
+            app.send_task(task, kwargs=kwargs, queue=queue)
+
+    def start(self, *arguments: str, log: str = "log", **environment: str) -> subprocess.Popen[bytes]:
+        """Start `python -m <arguments>`; ended with the test."""
+        with (self.folder / log).open("ab") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                env={**self.environment, **environment},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def worker(self, *, pool: str = "prefork", concurrency: int = 1, limits: tuple[int, int] = (20, 10),
+               queues: str = "shop.till,shop.stock", ready: bool = True, extra: tuple[str, ...] = (),
+               **environment: str) -> subprocess.Popen[bytes]:  # fmt: skip
+        """Start a worker, and wait until it is ready for work."""
+        self.heartbeat_file.unlink(missing_ok=True)
+        process = self.start(
+            "celery", "--app", "shop:app", "worker", "--queues", queues, "--concurrency", str(concurrency),
+            "--pool", pool, "--hostname", "shop@test", "--without-gossip", "--without-mingle", "--prefetch-multiplier", "1",
+            "--time-limit", str(limits[0]), "--soft-time-limit", str(limits[1]), "--loglevel", "INFO", *extra, **environment,
+        )  # fmt: skip
+        if ready:
+            wait_until(lambda: self.state() == "idle", what=f"an idle worker:\n{self.log()}")
+        return process
+
+    def record(self) -> dict[str, Any]:
+        """The heartbeat as written last; empty before the first."""
+        try:
+            found: dict[str, Any] = json.loads(self.heartbeat_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def state(self) -> str:
+        return str(self.record().get("state", ""))
+
+    def probe(self, kind: str) -> tuple[int, str]:
+        """Exit code and line of the probe, run as a container would run it."""
+        done = subprocess.run(
+            [sys.executable, "-S", "-I", str(PROBE), kind],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def acts(self) -> list[str]:
+        """What the tasks did, without process ids, in order."""
+        try:
+            return [line.rpartition(" ")[0] for line in Path(self.environment["OUT"]).read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+
+    def log(self, name: str = "log") -> str:
+        return (self.folder / name).read_text(errors="replace")
+
+    def rows(self, query: str) -> list[Any]:
+        with sa.create_engine(self.database_url, poolclass=sa.NullPool).begin() as conn:
+            return list(conn.execute(sa.text(query)))
+
+    def parked(self) -> list[tuple[str, str]]:
+        """Reason and task of everything parked, in order."""
+        return [tuple(row) for row in self.rows("SELECT reason, task FROM parked WHERE status = 'parked' ORDER BY id")]
+
+
+@pytest.fixture
+def shop_on(tmp_path: Path, database_url: str) -> Iterator[Any]:
+    """Makes the shop on a broker of the test's choice."""
+    metadata.create_all(sa.create_engine(database_url, poolclass=sa.NullPool))
+    made: list[Shop] = []
+
+    def make(broker_url: str, **environment: str) -> Shop:
+        variables = {
+            "BROKER_URL": broker_url,
+            "DATABASE_URL": database_url,
+            "OUT": str(tmp_path / "out"),
+            "HEARTBEAT_FILE": str(tmp_path / "heartbeat"),
+            "PYTHONPATH": str(Path(__file__).parent),
+            "POOL": "till",
+        }
+        made.append(Shop(tmp_path, {**os.environ, **variables, **environment}))
+        return made[-1]
+
+    yield make
+    for process in (process for shop in made for process in shop.processes):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGCONT)
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def shop(shop_on: Any, broker_url: str) -> Shop:
+    """The shop, once on each kind of broker."""
+    made: Shop = shop_on(broker_url)
+    return made
+
+
+@pytest.fixture
+def rabbit_shop(shop_on: Any, rabbitmq_url: str) -> Shop:
+    """The shop on RabbitMQ."""
+    made: Shop = shop_on(rabbitmq_url)
+    return made

@@ -1,0 +1,94 @@
+"""A small service for the chassis' tests; what its tasks did is in the file that OUT names, one line an act."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
+
+from chassis.app import make_app
+from chassis.errors import Permanent
+from chassis.settings import ServiceSettings
+
+SETTINGS = ServiceSettings
+settings = ServiceSettings()
+app = make_app(
+    "shop",
+    ("shop.till", "shop.stock"),
+    settings,
+    beat_schedule={"tick": {"task": "shop.note", "schedule": 1.0, "kwargs": {"text": "tick"}}},
+)
+
+
+def act(text: str) -> None:
+    with Path(os.environ["OUT"]).open("a") as out:
+        out.write(f"{text} {os.getpid()}\n")
+
+
+@app.task(name="shop.note")
+def note(text: str = "note") -> None:
+    act(text)
+
+
+@app.task(name="shop.nap")
+def nap(seconds: float) -> None:
+    act("begin")
+    time.sleep(seconds)
+    act("end")
+
+
+@app.task(name="shop.fail")
+def fail(permanent: bool = False) -> None:
+    raise Permanent("never") if permanent else RuntimeError("boom")
+
+
+@app.task(name="shop.die")
+def die() -> None:
+    act("dies")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="shop.reserve", versions=(1, 2))
+def reserve(v: int, ids: list[int]) -> None:
+    act(f"reserve v{v} {','.join(map(str, ids))}")
+    if ids == [666]:
+        raise RuntimeError("a bug in a batch")
+
+
+async def _hello(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+async def _events(request: Request) -> StreamingResponse:
+    async def stream() -> Any:
+        yield "data: open\n\n"
+        await request.app.state.draining.wait()
+        yield "data: closed\n\n"
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+async def _stuck(_: Request) -> StreamingResponse:
+    async def stream() -> Any:
+        import asyncio
+
+        yield "data: open\n\n"
+        await asyncio.Event().wait()
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+def make_api() -> Starlette:
+    return Starlette(routes=[Route("/hello", _hello), Route("/events", _events), Route("/stuck", _stuck)])
+
+
+def rows(database_url: str, query: str) -> list[Any]:
+    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+    with engine.begin() as conn:
+        return list(conn.execute(sa.text(query)))

@@ -1,0 +1,168 @@
+"""Messages that a worker cannot run, on both brokers: none is lost, none stops the worker."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chassis import outbox
+from chassis.outbox import Command
+from chassis.parking import engine_for
+from servers import Postgres, wait_until
+
+GOOD_HEADERS = {"task": "shop.note", "id": "i-1", "lang": "py", "timelimit": [None, None]}
+
+
+def publish(shop: Any, body: bytes, *, content_type: str = "application/json", **headers: Any) -> None:
+    """Put bytes into the queue, as somebody who is not Celery might."""
+    app = shop.app()
+    with app.producer_or_acquire() as producer:
+        queue = app.amqp.queues["shop.till"]
+        producer.publish(
+            body, exchange=queue.exchange.name, routing_key="shop.till", declare=[queue], headers=headers,
+            content_type=content_type, content_encoding="utf-8",
+        )  # fmt: skip
+    app.close()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_task_of_a_newer_version_is_parked_and_the_worker_goes_on(shop: Any, pool: str) -> None:
+    shop.worker(pool=pool)
+
+    shop.send("shop.of_version_two", n=1)
+    shop.send("shop.note")
+    wait_until(lambda: shop.acts() == ["note"] and bool(shop.parked()), what="one parked and one run")
+
+    assert shop.parked() == [("unknown_task", "shop.of_version_two")]
+
+
+UNREADABLE = {
+    "no headers": (b"[[], {}, {}]", {}),
+    "no id": (b"[[], {}, {}]", {"task": "shop.note"}),
+    "task is a number": (b"[[], {}, {}]", {"task": 7, "id": "i"}),
+    "not JSON": (b"{nonsense", GOOD_HEADERS),
+    "not UTF-8": (b"\xff\xfe\x00", GOOD_HEADERS),
+    "a number": (b"7", GOOD_HEADERS),
+    "null": (b"null", GOOD_HEADERS),
+    "a string": (b'"text"', GOOD_HEADERS),
+    "an object": (b'{"args": []}', GOOD_HEADERS),
+    "an old protocol": (b'{"task": "shop.note", "id": "x", "args": [], "kwargs": {}}', {}),
+    "two parts": (b"[[], {}]", GOOD_HEADERS),
+    "arguments that are a list": (b"[[], [], {}]", GOOD_HEADERS),
+    "an unknown argument": (b'[[], {"colour": "red"}, {}]', GOOD_HEADERS),
+    "a missing argument": (b"[[], {}, {}]", {**GOOD_HEADERS, "task": "shop.nap"}),
+    "a version from the future": (b'[[], {"v": 3, "ids": [1]}, {}]', {**GOOD_HEADERS, "task": "shop.reserve"}),
+    "a version that is a list": (b'[[], {"v": [1], "ids": [1]}, {}]', {**GOOD_HEADERS, "task": "shop.reserve"}),
+    "a NUL character": (b'[[], {"a\\u0000b": "\\u0000"}, {}]', GOOD_HEADERS),
+    "an eta that is no time": (b"[[], {}, {}]", {**GOOD_HEADERS, "eta": "soon"}),
+    "time limits that are no pair": (b"[[], {}, {}]", {**GOOD_HEADERS, "timelimit": "x"}),
+}
+
+
+def test_every_unreadable_message_is_parked_and_the_worker_goes_on(shop: Any) -> None:
+    worker = shop.worker(concurrency=2)
+
+    for number, (body, headers) in enumerate(UNREADABLE.values()):
+        publish(shop, body, **({**headers, "id": f"i-{number}"} if headers.get("id") else headers))
+    publish(shop, b"cpickle", content_type="application/x-python-serialize", **GOOD_HEADERS)
+    shop.send("shop.note")
+    wait_until(lambda: shop.acts() == ["note"], what="the good message after the bad")
+    wait_until(lambda: len(shop.parked()) > len(UNREADABLE), what="all of the bad", seconds=10)
+
+    assert {reason for reason, _ in shop.parked()} == {"malformed"}
+    assert worker.poll() is None
+
+
+def test_a_body_that_cannot_be_read_is_kept_byte_by_byte(shop: Any) -> None:
+    shop.worker()
+
+    publish(shop, b"\xff\x00{", **GOOD_HEADERS)
+    wait_until(lambda: bool(shop.parked()), what="a parked message")
+
+    assert shop.rows("SELECT body FROM parked")[0].body == {"raw": "/wB7"}
+
+
+def test_while_the_database_is_away_a_bad_message_is_neither_lost_nor_acknowledged(
+    shop: Any, postgres: Postgres
+) -> None:
+    shop.worker(pool="solo")
+
+    postgres.stop()
+    try:
+        shop.send("shop.unknown")
+        wait_until(lambda: "park_failed" in shop.log(), what="a parking that failed")
+        shop.send("shop.note", queue="shop.stock")
+    finally:
+        postgres.start()
+    wait_until(lambda: bool(shop.parked()), what="the message, parked after all")
+
+    assert shop.parked() == [("unknown_task", "shop.unknown")]
+
+
+def test_an_unknown_task_with_outbox_commands_parks_the_commands_once(shop: Any) -> None:
+    shop.worker()
+    with engine_for(shop.database_url).begin() as conn:
+        outbox.put(conn, [Command(key=f"k{n}", task="shop.future", queue="shop.till", body={"n": n}) for n in (1, 2)])
+    shop.rows("UPDATE outbox SET issued = 1 RETURNING id")
+    ids = [row.id for row in shop.rows("SELECT id FROM outbox ORDER BY id")]
+
+    shop.send("shop.future", v=1, ids=ids)
+    shop.send("shop.future", v=1, ids=ids)
+    wait_until(lambda: shop.log().count("message_parked") == 2, what="two deliveries parked")
+
+    assert [tuple(row) for row in shop.rows("SELECT key, reason FROM parked ORDER BY key")] == [
+        ("k1", "unknown_task"),
+        ("k2", "unknown_task"),
+    ]
+    assert {row.state for row in shop.rows("SELECT state FROM outbox")} == {"parked"}
+
+
+def test_a_message_of_either_readable_version_runs(shop: Any) -> None:
+    shop.worker()
+
+    for version in (1, 2):
+        shop.send("shop.reserve", v=version, ids=[7])
+    wait_until(lambda: len(shop.acts()) == 2, what="both versions")
+
+    assert sorted(shop.acts()) == ["reserve v1 7", "reserve v2 7"]
+
+
+@pytest.mark.parametrize(("permanent", "reason"), [(False, "bug"), (True, "permanent")])
+def test_a_task_that_fails_is_parked_once_however_often_it_fails(shop: Any, permanent: bool, reason: str) -> None:
+    shop.worker()
+
+    for _ in range(3):
+        shop.send("shop.fail", permanent=permanent)
+    wait_until(lambda: shop.log().count('"task_failed"') == 3, what="three failures")
+
+    assert shop.parked() == [(reason, "shop.fail")]
+
+
+def test_a_batch_that_fails_is_left_to_its_open_commands(shop: Any) -> None:
+    shop.worker()
+
+    shop.send("shop.reserve", v=1, ids=[666])
+    wait_until(lambda: "batch_failed" in shop.log(), what="a failed batch")
+
+    assert shop.parked() == []
+
+
+def test_a_killed_child_costs_a_repeat_and_not_the_message(shop_on: Any, rabbitmq_url: str) -> None:
+    shop = shop_on(rabbitmq_url)
+    shop.worker()
+
+    shop.send("shop.die")
+    wait_until(lambda: len(shop.acts()) >= 2, what="a second try")
+
+    assert set(shop.acts()) == {"dies"}
+
+
+def test_the_log_has_the_task_id_and_is_json(shop: Any) -> None:
+    shop.worker()
+
+    shop.send("shop.fail")
+    wait_until(lambda: '"task_failed"' in shop.log(), what="a failure in the log")
+    line = next(line for line in shop.log().splitlines() if '"task_failed"' in line)
+
+    assert json.loads(line)["task_id"]
+    assert json.loads(line)["pool"] == "till"
