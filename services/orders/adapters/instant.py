@@ -1,21 +1,28 @@
 """The outside in memory: the same rules as the real one, answered at once. For measuring what is ours, and as the
 tests' fakes.
 
-Each process has its own, which is enough where one process asks about what it did itself; nothing is called back.
+Each process has its own memory. A parcel's number is made from its key and can be checked, so a process takes what another one
+booked; nothing is called back. Mails are written out in full before they are thrown away, since writing them is our work.
 """
 
+import base64
+import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from chassis.errors import Permanent
 from orders.ports import Charge, ChargeStatus, Mail
 
+_SENDER = "orders@shop.example"
+
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
-    key: str
-    body: tuple[Any, ...]
+    body: tuple[Any, ...] | None = None
+    """None when another process booked it."""
     state: str = "booked"
 
 
@@ -65,7 +72,6 @@ class InstantCarrier:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._numbers: dict[str, str] = {}
         self._parcels: dict[str, _Parcel] = {}
 
     def create_shipment(self, key: str, *, order_id: str, address: dict[str, Any], weight_g: int) -> str:
@@ -75,16 +81,12 @@ class InstantCarrier:
             raise Permanent(
                 f"address without {missing}" if missing else f"weight_g: needs to be above 0, got {weight_g}"
             )
-        body = (order_id, dict(address), weight_g)
+        body, number = (order_id, dict(address), weight_g), _number(key)
         with self._lock:
-            number = self._numbers.get(key)
-            if number is None:
-                number = f"CP{len(self._numbers):012d}"
-                self._numbers[key] = number
-                self._parcels[number] = _Parcel(key, body)
-            elif self._parcels[number].body != body:
-                raise Permanent(f"key {key!r} was used before with another body")
-            return number
+            parcel = self._parcels.setdefault(number, _Parcel(body))
+        if parcel.body not in (body, None):
+            raise Permanent(f"key {key!r} was used before with another body")
+        return number
 
     def hand_over(self, tracking_number: str) -> None:
         """Give the parcel to the carrier. Raises Permanent for an unknown or voided parcel."""
@@ -97,8 +99,8 @@ class InstantCarrier:
 
     def _moved(self, tracking_number: str, state: str) -> bool:
         with self._lock:
-            parcel = self._parcels.get(tracking_number)
-            if parcel is None:
+            parcel = self._parcels.get(tracking_number, _Parcel())
+            if parcel.body is None and not _issued(tracking_number):
                 raise Permanent(f"no parcel {tracking_number}")
             if parcel.state == "booked":
                 self._parcels[tracking_number] = replace(parcel, state=state)
@@ -108,16 +110,34 @@ class InstantCarrier:
 class InstantMailer:
     """`orders.ports.Mailer`; keeps how often each Message-ID was sent, in `sent`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._lock = threading.Lock()
+        self._clock = clock
         self.sent: dict[str, int] = {}
 
     def send(self, mail: Mail) -> None:
         """Take the mail. Raises Permanent where no mail can go."""
-        if "@" not in mail.to or mail.to.casefold().endswith(".invalid"):
+        from orders.adapters.letters import letter  # loads the templates, which only who sends mails should pay
+
+        letter(mail, sender=_SENDER, now=self._clock())
+        if mail.to.casefold().endswith(".invalid"):
             raise Permanent(f"mail {mail.message_id} cannot be sent to {mail.to!r}")
         with self._lock:
             self.sent[mail.message_id] = self.sent.get(mail.message_id, 0) + 1
+
+
+def _number(key: str) -> str:
+    """A tracking number of 14 characters: 50 bits of the key's digest, and 10 that prove it is one of ours."""
+    body = base64.b32encode(hashlib.sha256(key.encode()).digest())[:10].decode()
+    return f"CP{body}{_check(body)}"
+
+
+def _issued(number: str) -> bool:
+    return len(number) == 14 and number.startswith("CP") and number[12:] == _check(number[2:12])
+
+
+def _check(body: str) -> str:
+    return base64.b32encode(hashlib.sha256(body.encode()).digest())[:2].decode()
 
 
 def _unfit(card: str) -> str | None:
