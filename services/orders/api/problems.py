@@ -59,9 +59,16 @@ def shown(value: Any) -> Any:
     if isinstance(value, int):
         text = hex(value)
     else:
-        text = value if isinstance(value, str) else repr(value)
+        text = value if isinstance(value, str) else _told(value)
     text = _writable(text)
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+def _told(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # it holds an integer of more digits than Python writes
+        return type(value).__name__
 
 
 def answer(problem: Problem) -> JSONResponse:
