@@ -2,7 +2,6 @@
 
 import time
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -26,8 +25,9 @@ def render(status: Status) -> RenderableType:
         status.broker,
     )
     reasons = [Text(f"  {reason}", style="red") for reason in status.unready]
-    beside = Columns([_orders(status), _queues(status), _addresses(status)], padding=(0, 2))
-    return Group(head, *reasons, _processes(status), beside)
+    beside = Table.grid(padding=(0, 2, 0, 0))
+    beside.add_row(_orders(status), _queues(status))
+    return Group(head, *reasons, _processes(status), beside, _addresses(status))
 
 
 def show(runtime: LocalRuntime) -> None:
@@ -98,9 +98,9 @@ def _queues(status: Status) -> Panel:
     return Panel(table, title="queues", border_style="dim", expand=False)
 
 
-def _addresses(status: Status) -> Panel:
-    table = Table.grid(padding=(0, 2))
+def _addresses(status: Status) -> Text:
+    shown = Text()
     for name, url in status.addresses.items():
         scheme, _, rest = url.partition("://")
-        table.add_row(name, f"{scheme}://{rest.rpartition(SECRETS_END)[2]}")
-    return Panel(table, title="addresses", border_style="dim", expand=False)
+        shown.append(f"{name} ", style="dim").append(f"{scheme}://{rest.rpartition(SECRETS_END)[2]}   ")
+    return shown

@@ -17,7 +17,7 @@ from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import locked
 from conductor.servers import rabbitmq
 from conductor.state import State
-from conductor.tcp_ports import USUAL, choose
+from conductor.tcp_ports import OF_RABBITMQ, USUAL, reserved
 from conductor.waiting import until
 
 SETTLING_SECONDS = 30.0
@@ -26,11 +26,10 @@ SETTLING_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`moved` are the ports that differ from the usual ones because somebody else holds those."""
+    """`changed` is False when it ran already."""
 
     platform: Platform
     changed: bool
-    moved: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +71,25 @@ def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
             running = _already(Platform(run, found), want, tell)
             if running:
                 return running
-        platform = Platform(run, _next_state(found, want))
-        state.save(platform.state, run.state)
-        for moved, port in _moved(platform.state).items():
-            tell(f"port {USUAL[moved]} is taken: {moved} uses {port}")
-        try:
-            platform = bringup.start_servers(platform)
-            bringup.make_ready(platform, tell)
-            catalogue.fill(platform.state)
-        except BaseException:
-            tell("stopping what was started")
-            teardown.stop(platform)
-            raise
-        return Started(platform, changed=True, moved=_moved(platform.state))
+        fresh = _next_state(found, want)
+        with reserved(_needed(fresh), fresh.ports) as ports:
+            platform = Platform(run, fresh.model_copy(update={"ports": {**fresh.ports, **ports}}))
+            state.save(platform.state, run.state)
+            for name, port in _moved(platform.state).items():
+                tell(f"port {USUAL[name]} is taken: {name} uses {port}")
+            _start(platform, tell)
+        return Started(Platform(run, state.loaded(run.state)), changed=True)
+
+
+def _start(platform: Platform, tell: Tell) -> None:
+    try:
+        platform = bringup.start_servers(platform)
+        bringup.make_ready(platform, tell)
+        catalogue.fill(platform.state)
+    except BaseException:
+        tell("stopping what was started")
+        teardown.stop(platform)
+        raise
 
 
 def down(run: RunDirectory) -> bool:
@@ -108,7 +113,7 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
     if want.broker not in (None, own.broker) or (want.settings is not None and dict(want.settings) != own.settings):
         raise Refused(f"it runs already, with {own.broker} and settings {own.settings}: `make down` first")
     if until(lambda: not bringup.unready(platform), within_seconds=SETTLING_SECONDS, every_seconds=0.5):
-        return Started(platform, changed=False, moved=_moved(own))
+        return Started(platform, changed=False)
     tell(f"it runs but is not ready ({'; '.join(bringup.unready(platform))}): starting it anew")
     teardown.stop(platform)
     return None
@@ -117,17 +122,20 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
 def _next_state(found: State | None, want: Wanted) -> State:
     broker: Broker = want.broker or ("rabbitmq" if rabbitmq.installed() else "valkey")
     base = found or State.fresh(broker)
-    ports = choose(USUAL, base.ports)
     return base.model_copy(
         update={
             "broker": broker,
             "external_broker": want.external_broker,
-            "ports": ports,
             "settings": dict(want.settings or {}),
             "supervisor_pid": None,
         }
     )
 
 
+def _needed(own: State) -> list[str]:
+    ours = own.broker == "rabbitmq" and own.external_broker is None
+    return [name for name in USUAL if ours or name not in OF_RABBITMQ]
+
+
 def _moved(own: State) -> dict[str, int]:
-    return {name: port for name, port in own.ports.items() if port != USUAL[name]}
+    return {name: own.ports[name] for name in _needed(own) if own.ports[name] != USUAL[name]}

@@ -16,6 +16,9 @@ from conductor.queue_depths import Depth, QueueDepths
 from conductor.runtimes.local import LocalRuntime
 from conductor.supervision import Process
 
+READINESS_SECONDS = 5.0
+"""Asking every process whether it is ready costs some 0.2 s of CPU: a screen that refreshes each second does it less often."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
@@ -54,11 +57,17 @@ class Gatherer:
         self._seen: dict[int, psutil.Process] = {}
         self._depths = QueueDepths(self._platform)
         self._database: psycopg.Connection[Any] | None = None
+        self._unready: list[str] = []
+        self._asked_at = -READINESS_SECONDS
 
     def gather(self) -> Status:
         """A look at everything; what does not answer is told, never raised but NotRunning."""
         known = self._platform.supervisor.processes()
-        unready = _unready(self._platform)
+        if not self._seen:
+            # CPU shares are counted from an earlier look; asking who is ready takes long enough for one.
+            for process in known:
+                self._process(process)
+        unready = self._who_is_unready()
         return Status(
             broker=self._runtime.broker,
             ready=not unready,
@@ -68,6 +77,11 @@ class Gatherer:
             orders=self._orders(),
             addresses=self._runtime.addresses(),
         )
+
+    def _who_is_unready(self) -> list[str]:
+        if time.monotonic() - self._asked_at >= READINESS_SECONDS:
+            self._unready, self._asked_at = _unready(self._platform), time.monotonic()
+        return self._unready
 
     def _process(self, process: Process) -> ProcessStatus:
         cpu, rss, count = 0.0, 0, 0

@@ -1,11 +1,12 @@
 """Which port each server takes: its usual one, or the next free one when somebody else holds it.
 
-A port is free when it can be bound on loopback; between that and the server's own bind somebody may still take it, which
-ends the start with that server's log.
+Between the choice and the server's own bind seconds may pass; for that time the port is reserved against other starts on this
+machine by a UDP socket on the same number, which no TCP server minds.
 """
 
+import contextlib
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 USUAL = {
     "api": 8000,
@@ -22,6 +23,9 @@ USUAL = {
 }
 """The first port to try, by name."""
 
+OF_RABBITMQ = ("rabbitmq", "epmd", "erlang")
+"""Needed only by a RabbitMQ node of our own."""
+
 
 def free(port: int) -> bool:
     """Whether nobody holds the port on this machine's loopback address."""
@@ -35,14 +39,31 @@ def free(port: int) -> bool:
     return True
 
 
-def choose(names: Iterable[str], stored: Mapping[str, int]) -> dict[str, int]:
-    """A free port for each name: the stored one first, then the usual one, then the next free one above it."""
-    taken: dict[str, int] = {}
-    for name in names:
-        candidates = [stored[name]] if name in stored else []
-        taken[name] = _first_free([*candidates, *range(USUAL[name], 65536)], set(taken.values()))
-    return taken
+@contextlib.contextmanager
+def reserved(names: Iterable[str], stored: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """A free port for each name: the stored one first, then the usual one, then the next free one above it.
+
+    Nobody who chooses this way gets the same ones until the block ends.
+    """
+    with contextlib.ExitStack() as held:
+        yield {name: _first_free(_candidates(name, stored), held) for name in names}
 
 
-def _first_free(candidates: Iterable[int], taken: set[int]) -> int:
-    return next(port for port in candidates if port not in taken and free(port))
+def _candidates(name: str, stored: Mapping[str, int]) -> Iterator[int]:
+    if name in stored:
+        yield stored[name]
+    yield from range(USUAL[name], 65536)
+
+
+def _first_free(candidates: Iterable[int], held: contextlib.ExitStack) -> int:
+    for port in candidates:
+        reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            reservation.bind(("127.0.0.1", port))
+        except OSError:
+            reservation.close()
+            continue
+        held.enter_context(reservation)
+        if free(port):
+            return port
+    raise OSError("no free port is left on 127.0.0.1")

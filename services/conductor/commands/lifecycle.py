@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from conductor import screen, starting, status
 from conductor.errors import Refused
@@ -49,16 +48,20 @@ def _print_started(console: Console, started: Started) -> None:
     ports = state.ports
     words = "ready" if started.changed else "it runs already; nothing was changed"
     console.print(f"[bold green]{words}[/bold green]  (broker: {state.broker})")
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row("API", f"http://127.0.0.1:{ports['api']}/docs")
-    grid.add_row("mail", f"http://127.0.0.1:{ports['mail']}/messages")
-    grid.add_row("payments", f"http://127.0.0.1:{ports['payments']}/ledger")
-    grid.add_row("carrier", f"http://127.0.0.1:{ports['carrier']}/ledger")
-    grid.add_row(state.broker, started.platform.broker_url)
-    grid.add_row("PostgreSQL", started.platform.postgres.address())
-    grid.add_row("token", f"{state.tokens.customer} (a customer), {state.tokens.operator} (an operator)")
-    grid.add_row("logs", str(started.platform.run.logs))
-    console.print(grid, soft_wrap=True)
+    rows = {
+        "API": f"http://127.0.0.1:{ports['api']}/docs",
+        "mail": f"http://127.0.0.1:{ports['mail']}/messages",
+        "payments": f"http://127.0.0.1:{ports['payments']}/ledger",
+        "carrier": f"http://127.0.0.1:{ports['carrier']}/ledger",
+        {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: started.platform.broker_url,
+        "PostgreSQL": started.platform.postgres.address(),
+        "customer": f"token {state.tokens.customer}",
+        "operator": f"token {state.tokens.operator}",
+        "logs": str(started.platform.run.logs),
+    }
+    for name, value in rows.items():
+        # Whole, however narrow the terminal: these are copied.
+        console.print(f"  {name:<11} {value}", soft_wrap=True, markup=False)
     console.print(f"\nnext: [bold]{FIRST_COMMAND}[/bold]")
 
 

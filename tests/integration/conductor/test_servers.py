@@ -9,12 +9,13 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+
 from conductor import bringup, state, survivors, teardown
 from conductor.platform_parts import Platform
 from conductor.run_directory import RunDirectory
 from conductor.servers import rabbitmq
 from conductor.state import State
-from conductor.tcp_ports import USUAL, choose
+from conductor.tcp_ports import USUAL, reserved
 
 pytestmark = pytest.mark.integration
 
@@ -45,16 +46,17 @@ def platform(request: pytest.FixtureRequest, folder: Path, modes_before: dict[Pa
     run = RunDirectory(folder / request.param)
     run.make()
     fresh = State.fresh(request.param)
-    fresh = fresh.model_copy(update={"ports": choose(USUAL, fresh.ports)})
-    state.save(fresh, run.state)
-    started = bringup.start_servers(Platform(run, fresh))
-    try:
-        for server in started.servers:
-            bringup.await_server(started, server.name, server.answers)
-        started.postgres.make_database()
-        yield started
-    finally:
-        teardown.stop(started)
+    with reserved(USUAL, fresh.ports) as ports:
+        made = Platform(run, fresh.model_copy(update={"ports": ports}))
+        state.save(made.state, run.state)
+        try:
+            made = bringup.start_servers(made)
+            for server in made.servers:
+                bringup.await_server(made, server.name, server.answers)
+            made.postgres.make_database()
+            yield made
+        finally:
+            teardown.stop(made)
 
 
 def pid_of(platform: Platform, name: str) -> int:

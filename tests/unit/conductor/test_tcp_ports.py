@@ -21,7 +21,8 @@ def test_the_next_free_port_is_taken_when_the_stored_one_is_held() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-        chosen = tcp_ports.choose(["api"], {"api": stored})
+        with tcp_ports.reserved(["api"], {"api": stored}) as chosen:
+            pass
 
     assert stored != chosen["api"]
     assert chosen["api"] >= tcp_ports.USUAL["api"]
@@ -31,13 +32,18 @@ def test_a_stored_port_that_is_free_is_kept() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-    assert {"api": stored} == tcp_ports.choose(["api"], {"api": stored})
+    with tcp_ports.reserved(["api"], {"api": stored}) as chosen:
+        assert chosen == {"api": stored}
 
 
 def test_no_two_names_get_the_same_port() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-    chosen = tcp_ports.choose(["api", "mail"], {"api": stored, "mail": stored})
+    with tcp_ports.reserved(["api", "mail"], {"api": stored, "mail": stored}) as chosen:
+        assert len(set(chosen.values())) == 2
 
-    assert len(set(chosen.values())) == 2
+
+def test_two_starts_at_once_get_different_ports() -> None:
+    with tcp_ports.reserved(["api"], {}) as one, tcp_ports.reserved(["api"], {}) as other:
+        assert one != other
