@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 32
 # The shop has this long to answer.
 ANSWER_SECONDS = 5.0
+# Shorter than a server keeps an unused connection.
+KEEP_UNUSED_SECONDS = 2.0
 # Backoff between sendings of one event: doubles from the first to the last, with jitter. The last is short, since what is tried
 # here is restarts of seconds, and a shop that is back should not wait long for its news.
 FIRST_BACKOFF_SECONDS = 0.25
@@ -53,7 +55,11 @@ class Callbacks:
         self._behind: dict[str, list[News]] = defaultdict(list)
         self._running: set[asyncio.Task[None]] = set()
         self._client = httpx.AsyncClient(
-            timeout=ANSWER_SECONDS, limits=httpx.Limits(max_connections=IN_FLIGHT, keepalive_expiry=2.0)
+            timeout=ANSWER_SECONDS,
+            limits=httpx.Limits(max_connections=IN_FLIGHT, keepalive_expiry=KEEP_UNUSED_SECONDS),
+            trust_env=False,
+            # Certificates are read only where they are used.
+            verify=url.startswith("https:"),
         )
 
     def owe(self, news: Iterable[News]) -> None:

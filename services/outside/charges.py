@@ -40,7 +40,7 @@ TOKEN_PREFIX = "tok_"
 class ChargeRequest(BaseModel):
     """Body of POST /charges."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     order_id: Annotated[str, Field(min_length=1, max_length=100)]
     amount_minor: Annotated[int, Field(gt=0, le=10**12)]

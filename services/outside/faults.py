@@ -5,12 +5,13 @@ Draws come from `random.Random(seed)`: the same plan meets the same sequence of 
 an outage end by themselves and live in memory only: a restarted server is a healthy one.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -18,10 +19,10 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Plan(BaseModel):
     """What an operator or a drill asks for: PUT /admin/faults."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     rate: dict[str, Share]
-    """Fault → share of the calls it hits, 0 to 1; the shares of one call's faults add up to 1 at most."""
+    """Fault → share of the calls it hits, 0 to 1; they add up to 1 at most, since a call has one fault at most."""
 
     slow_seconds: float = Field(default=2.0, ge=0.0, le=600.0)
     """How long a `slow` call waits before it is served."""
@@ -38,11 +39,18 @@ class Plan(BaseModel):
     orders: list[str] | None = None
     """Only calls for these orders are hit; null means all. A call that names no order is then never hit."""
 
+    @model_validator(mode="after")
+    def _is_a_share_of_one(self) -> "Plan":
+        total = math.fsum(self.rate.values())
+        if total > 1.0 + 1e-9:
+            raise ValueError(f"the shares add up to {total:g}, which is more than every call")
+        return self
+
 
 class OutagePlan(BaseModel):
     """What POST /admin/outage asks for."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     seconds: float = Field(gt=0.0, le=86_400.0)
     """How long every call fails."""

@@ -53,7 +53,7 @@ Line = Annotated[str, Field(min_length=1, max_length=200)]
 class Address(BaseModel):
     """Where a parcel goes."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     name: Line | None = None
     street: Line
@@ -65,7 +65,7 @@ class Address(BaseModel):
 class ShipmentRequest(BaseModel):
     """Body of POST /shipments."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     order_id: Annotated[str, Field(min_length=1, max_length=100)]
     address: Address

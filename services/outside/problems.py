@@ -1,7 +1,8 @@
 """Requests into values, and refusals into problem+json (RFC 9457) that names field, value and reason."""
 
+import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
@@ -14,6 +15,8 @@ from outside.errors import Refused, WrongValue
 MAX_BODY_BYTES = 64 * 1024
 # As long as the key of any payment provider in use; longer ones are a bug in the caller.
 MAX_KEY_CHARACTERS = 255
+# As much of a wrong text as an answer repeats.
+LONGEST_SHOWN = 200
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,7 +46,7 @@ async def parsed(request: Request, model: type[M]) -> M:
         wrong = tuple(
             WrongValue(
                 field=".".join(str(part) for part in item["loc"]) or "body",
-                value=item["input"] if isinstance(item["input"], str | int | float | bool | None) else None,
+                value=_shown(item["input"]),
                 reason=item["msg"],
             )
             for item in error.errors(include_url=False, include_context=False)
@@ -71,6 +74,15 @@ def whole_number(request: Request, name: str, default: int | None) -> int | None
         reason = "needs a whole number, 0 or more"
         raise Refused(422, f"{name} {reason}, not {text!r}", (WrongValue(name, text, reason),))
     return int(text)
+
+
+def _shown(value: Any) -> Any:
+    """A wrong value as far as JSON can say it and a person wants to read it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return value[:LONGEST_SHOWN]
+    return value if isinstance(value, int | float | bool | None) else None
 
 
 async def on_refused(_: Request, error: Exception) -> Response:

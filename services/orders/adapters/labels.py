@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anyascii import anyascii
-from fpdf import FPDF
 
 from chassis.errors import Permanent
 
@@ -35,7 +34,9 @@ class PdfLabels:
         """A PDF of one page. Raises Permanent for a tracking number that Code 39 cannot say or the page cannot hold."""
         if not 1 <= len(tracking_number) <= _LONGEST_NUMBER or not _CODE39.issuperset(tracking_number):
             raise Permanent(f"tracking number {tracking_number!r} is not 1 to {_LONGEST_NUMBER} characters of Code 39")
-        page = _Page(format=_PAGE)
+        from orders.adapters.label_page import LabelPage
+
+        page = LabelPage(format=_PAGE)
         page.set_creation_date(_MADE)
         page.set_auto_page_break(False)
         page.set_title(f"Label {tracking_number}")
@@ -45,24 +46,9 @@ class PdfLabels:
         page.set_font("Helvetica", size=14)
         for number, line in enumerate(_fitted(page, _lines(name, address))):
             page.text(_MARGIN, _ADDRESS_TOP + number * _ADDRESS_LINE, line)
-        page.barcode(tracking_number)
+        page.barcode(tracking_number, x=_MARGIN, y=_BARCODE_TOP, wide=_WIDE, height=_BARCODE_HEIGHT)
         page.text(_MARGIN, _BARCODE_TOP + _BARCODE_HEIGHT + 8, tracking_number)
         return bytes(page.output())
-
-
-class _Page(FPDF):  # type: ignore[misc]
-    """A page whose barcode is one path: the library paints bar by bar, at half the cost of the whole label."""
-
-    def barcode(self, text: str) -> None:
-        """Paint `text` between the stars that frame a Code 39."""
-        self._bars: list[str] = []
-        self.code39(f"*{text}*", x=_MARGIN, y=_BARCODE_TOP, w=_WIDE, h=_BARCODE_HEIGHT)
-        self._out(" ".join(self._bars) + " f")
-
-    def rect(self, x: float, y: float, w: float, h: float, style: str | None = None, **_: Any) -> None:
-        """One bar, called by `code39`, the only user of rectangles here."""
-        k = self.k
-        self._bars.append(f"{x * k:.2f} {(self.h - y) * k:.2f} {w * k:.2f} {-h * k:.2f} re")
 
 
 def latin(text: str) -> str:
@@ -86,7 +72,7 @@ def _lines(name: str, address: Mapping[str, Any]) -> list[str]:
     return [" ".join(latin(part).split()) for part in parts if part.strip()]
 
 
-def _fitted(page: FPDF, lines: list[str]) -> list[str]:
+def _fitted(page: Any, lines: list[str]) -> list[str]:
     """The lines, those that are too wide broken, as many as the page holds."""
     width = _PAGE[0] - 2 * _MARGIN
     fitted: list[str] = []
