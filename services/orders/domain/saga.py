@@ -75,7 +75,7 @@ class Stock(StrEnum):
 class Payment(StrEnum):
     """What happened to the money.
 
-    `doubtful`: a charge was tried and nobody knows yet. `unseen`: the provider never saw it, and a late one must be barred.
+    `doubtful`: a charge was tried and nobody knows yet. `unseen`: the provider had not seen it when asked, but it may still arrive.
     """
 
     NONE = "none"
@@ -209,7 +209,7 @@ def plan(saga: Saga) -> Step | None:
 def _forward(saga: Saga) -> Step | None:
     if saga.stock is Stock.NONE:
         return Step.RESERVE_STOCK
-    if saga.payment is Payment.NONE:
+    if saga.payment in (Payment.NONE, Payment.UNSEEN):
         return Step.TAKE_PAYMENT
     if saga.parcel is Parcel.NONE:
         return Step.BUY_LABEL
@@ -233,11 +233,6 @@ def _refuse_void(saga: Saga) -> Saga:
     return replace(saga, parcel=Parcel.HANDED_OVER, stock=Stock.SHIPPED, stop=None, reason=None)
 
 
-def _asked_in_vain(saga: Saga) -> Saga:
-    # A charge that was never seen may still be on its way: on the way back its key is barred, on the way forward it is used again.
-    return replace(saga, payment=Payment.UNSEEN if saga.stop else Payment.NONE)
-
-
 _FACTS: dict[tuple[Step, Result], Callable[[Saga], Saga]] = {
     (Step.RESERVE_STOCK, Result.DONE): lambda s: replace(s, stock=Stock.HELD),
     (Step.RESERVE_STOCK, Result.REFUSED): lambda s: s,
@@ -246,7 +241,8 @@ _FACTS: dict[tuple[Step, Result], Callable[[Saga], Saga]] = {
     (Step.TAKE_PAYMENT, Result.UNKNOWN): lambda s: replace(s, payment=Payment.DOUBTFUL),
     (Step.ASK_PAYMENT, Result.DONE): lambda s: replace(s, payment=Payment.CAPTURED),
     (Step.ASK_PAYMENT, Result.REFUSED): lambda s: replace(s, payment=Payment.DECLINED),
-    (Step.ASK_PAYMENT, Result.ABSENT): _asked_in_vain,
+    # A charge that was never seen may still be on its way: going forward its key is used again, going back it is barred.
+    (Step.ASK_PAYMENT, Result.ABSENT): lambda s: replace(s, payment=Payment.UNSEEN),
     (Step.BUY_LABEL, Result.DONE): lambda s: replace(s, parcel=Parcel.LABELLED),
     (Step.BUY_LABEL, Result.REFUSED): lambda s: s,
     (Step.HAND_OVER, Result.DONE): lambda s: replace(s, parcel=Parcel.HANDED_OVER, stock=Stock.SHIPPED),
