@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from chassis.outbox import Outcome, Work
 from chassis.settings import ServiceSettings
 
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -82,6 +83,12 @@ def start(settings: ServiceSettings) -> "Metrics | None":
 def current() -> "Metrics | None":
     """The counters, if `start` made any."""
     return _set
+
+
+def count_command(work: Work, outcome: Outcome) -> None:
+    """Count how an outbox command ended; the observer of a chassis.work.Runner."""
+    if _set is not None:
+        _set.command(work.task, type(outcome).__name__.lower())
 
 
 def reap(folder: Path) -> int:

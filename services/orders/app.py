@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chassis import tracing
+from chassis import metrics, tracing
 from chassis.app import make_app
 from chassis.breaker import Breaker
 from chassis.database import connect
@@ -47,6 +47,7 @@ def _orders() -> Orders:
         acts(payments, carrier, printer),
         Mails(mailer, PostgresMailLog(engine), domain=settings.mail_from.rpartition("@")[2]),
         max_attempts=settings.max_attempts,
+        observer=metrics.count_command,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chassis import tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.outbox import Done, Outcome, Park, Retry, Work
 from chassis.retries import backoff
@@ -49,7 +50,8 @@ class Mails:
             },
         )
         try:
-            self._mailer.send(mail)
+            with tracing.span(work.task, headers=work.headers, order__id=order.id, mail__kind=kind):
+                self._mailer.send(mail)
         except CircuitOpen as error:
             return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
         except Transient as error:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from chassis.outbox import Park, Work
-from chassis.work import Runner
+from chassis.work import Observer, Runner
 from orders.domain.saga import Step
 from orders.ports import Change
 from orders.usecases import follow, upkeep
@@ -31,13 +31,14 @@ class Orders:
         mails: Mails,
         *,
         max_attempts: int,
+        observer: Observer | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
         self._steps = steps
         self._acts = acts
         self._mails = mails
-        self._runner = Runner(engine, max_attempts=max_attempts, on_parked=self._flag_parked)
+        self._runner = Runner(engine, max_attempts=max_attempts, on_parked=self._flag_parked, observer=observer)
 
     def perform(self, step: Step, ids: Sequence[int]) -> int:
         """Perform a step for the orders of these commands; how many commands got an outcome."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from chassis import tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.outbox import Done, Outcome, Park, Retry, Work
 from chassis.retries import backoff
@@ -98,7 +99,8 @@ class Steps:
             if time.monotonic() > until:
                 return Retry(0.0, "the batch ran out of time", counts=False)
             try:
-                return act(order, work)
+                with tracing.span(work.task, headers=work.headers, order__id=order.id):
+                    return act(order, work)
             except CircuitOpen as error:
                 return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
             except UnknownOutcome as error:
