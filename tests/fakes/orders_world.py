@@ -129,7 +129,8 @@ class MemoryDatabase:
     mails: set[tuple[str, str]] = field(default_factory=set)
 
     def snapshot(self) -> dict[str, Any]:
-        return copy.deepcopy({k: v for k, v in vars(self).items() if k != "mails"})
+        # What is inside the collections never changes, so a copy of each is enough.
+        return {k: copy.copy(v) for k, v in vars(self).items() if k != "mails"}
 
     def restore(self, before: dict[str, Any]) -> None:
         vars(self).update(before)
