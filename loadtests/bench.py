@@ -1,0 +1,18 @@
+"""`python -m loadtests.bench CAPSTONE [options]`: the bench of one capstone; its last line is JSON."""
+
+import importlib
+import sys
+
+CAPSTONES = ("orders",)
+
+
+def main(argv: list[str]) -> int:
+    """Run the bench that the first argument names, with the rest as its options."""
+    if not argv or argv[0] not in CAPSTONES:
+        print(f"usage: python -m loadtests.bench {{{','.join(CAPSTONES)}}} [options]", file=sys.stderr)
+        return 2
+    return int(importlib.import_module(f"loadtests.{argv[0]}.bench").main(argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
