@@ -51,7 +51,8 @@ def make_ready(platform: Platform, tell: Tell) -> None:
     tell("starting the pools")
     made = [program for pool in platform.pools.values() for program in platform.pool_programs(pool, 1)]
     platform.supervisor.add(*made, keeper(platform))
-    await_pools(platform, [program.name for program in made])
+    startup_seconds = max(pool.startup_seconds for pool in platform.pools.values())
+    await_pools(platform, [program.name for program in made], startup_seconds)
 
 
 def declare(platform: Platform) -> None:
@@ -94,7 +95,7 @@ def await_server(platform: Platform, name: str, answers: Callable[[], bool], wit
         raise failure(platform, name, f"does not answer after {within_seconds:.0f} s")
 
 
-def await_pools(platform: Platform, names: Iterable[str], within_seconds: float = 60) -> None:
+def await_pools(platform: Platform, names: Iterable[str], within_seconds: float) -> None:
     """Return when each of these processes says that it is ready; StartFailed names the first that is not, and why."""
     waiting = dict.fromkeys(names, "not asked yet")
 

@@ -14,7 +14,7 @@ from conductor.state import State
 from conductor.supervision import Process
 
 STARTED = 1_000
-STARTUP_SECONDS = 60
+STARTUP_SECONDS = 90
 """As charts/orders/values.yaml has it."""
 
 
