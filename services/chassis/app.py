@@ -97,7 +97,7 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
         "broker_pool_acquire_timeout": patience,
         "task_publish_retry": True,
         "task_publish_retry_policy": {
-            "max_retries": 2,
+            "max_retries": 1,
             "interval_start": 0.1,
             "interval_step": 0.2,
             "interval_max": 0.5,
@@ -167,7 +167,7 @@ def _redis_options(settings: ServiceSettings) -> dict[str, Any]:
         "queue_order_strategy": "round_robin",
         "socket_connect_timeout": settings.publish_timeout_seconds,
         # More than the second that a blocking pop waits; without it a silent server hangs the worker for good.
-        "socket_timeout": settings.publish_timeout_seconds + 5.0,
+        "socket_timeout": settings.publish_timeout_seconds + 1.5,
         "socket_keepalive": True,
         "health_check_interval": 10,
         "retry_on_timeout": False,

@@ -3,6 +3,7 @@
 Named by `ChassisApp.Worker` and by the setting `worker_consumer`, so only worker processes import it.
 """
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,13 @@ class Worker(CeleryWorker):  # type: ignore[misc]
             conf.broker_heartbeat = conf.broker_heartbeat and max(conf.broker_heartbeat, int(2 * self.time_limit))
         instruments.install(self.app, forks=pool in ("prefork", "processes"))
         self.app.steps["worker"].add(Pulse)
+
+    def start(self) -> None:
+        """Run until told to stop."""
+        # What was imported lives as long as the process: out of the collector's sight it is neither copied by children that
+        # only count references, nor searched for garbage once more while a drained worker tries to end.
+        gc.freeze()
+        super().start()
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]

@@ -150,7 +150,11 @@ class RabbitMQ(Server):
         return found
 
     def close_connections(self) -> int:
-        """Closes every client connection, as an operator or a failing node would; how many there were."""
+        """Closes every client connection, as an operator or a failing node would; how many there were.
+
+        Waits for the first to be listed: the management API learns of connections a moment after they are made.
+        """
+        wait_until(lambda: bool(self.api("GET", "connections")), what="a connection to close")
         names = [connection["name"] for connection in self.api("GET", "connections")]
         for name in names:
             with contextlib.suppress(OSError):
