@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from orders.api.access import Known, Operator
 from orders.api.problems import Problem, wrong
@@ -23,9 +23,16 @@ _EMAIL = (
 SKU = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
+
+def _whole(value: Any) -> Any:
+    # JSON knows one kind of number: 2.0 is the integer 2 (JSON Schema, 6.1.1), however a client writes it.
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
 Sku = Annotated[str, StringConstraints(pattern=SKU)]
-Amount = Annotated[int, Field(ge=1, le=MAX_TOTAL_MINOR)]
+Amount = Annotated[Whole, Field(ge=1, le=MAX_TOTAL_MINOR)]
 
 
 class Body(BaseModel):
@@ -38,7 +45,7 @@ class LineBody(Body):
     """A line of an order."""
 
     sku: Sku
-    quantity: int = Field(ge=1, le=MAX_QUANTITY, description="Pieces.")
+    quantity: Whole = Field(ge=1, le=MAX_QUANTITY, description="Pieces.")
     amount_minor: Amount | None = Field(
         None, description="Operators only: the line's price, instead of the catalogue's."
     )
@@ -71,7 +78,7 @@ class PlaceOrderBody(Body):
 class RestockBody(Body):
     """Goods that came in."""
 
-    add: int = Field(ge=1, le=1_000_000_000, description="Pieces.")
+    add: Whole = Field(ge=1, le=1_000_000_000, description="Pieces.")
     delivery_id: Annotated[str, StringConstraints(pattern=UUID)] | None = Field(
         None, description="Names the delivery, so that a repeated request adds it once."
     )
@@ -81,7 +88,7 @@ class ProductBody(Body):
     """A product of the catalogue."""
 
     name: Text
-    price_minor: int = Field(ge=1, le=MAX_TOTAL_MINOR)
+    price_minor: Whole = Field(ge=1, le=MAX_TOTAL_MINOR)
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217.")
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from chassis import tracing
@@ -20,6 +20,7 @@ from orders.api import (
 from orders.api.access import read_tokens
 from orders.api.body_limit import BodyLimit
 from orders.api.observed import Observed
+from orders.api.parameters import only_known
 from orders.api.stream_routes import Streams
 from orders.api.threads import Threads
 from orders.ports import IntakeStore
@@ -48,7 +49,9 @@ def make_api(
         yield
         threads.close()
 
-    app = FastAPI(title="Orders", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Orders", version="1", lifespan=lifespan, redirect_slashes=False, dependencies=[Depends(only_known)]
+    )
     app.state.callers = read_tokens(settings.tokens())
     app.state.draining = asyncio.Event()
     app.include_router(stream_routes.routes(viewing, threads, Streams(settings.event_streams_limit)))

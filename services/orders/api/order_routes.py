@@ -46,7 +46,7 @@ def routes(intake: Intake, viewing: Viewing, threads: Threads) -> APIRouter:
         accepted = await threads.run(intake.place, caller, key, _placing(caller, wanted))
         return JSONResponse(answers.receipt(accepted.receipt), 200 if accepted.repeated else 202)
 
-    @router.get("", responses=documented(401, 403, 413, 422, 503))
+    @router.get("", responses=documented(401, 403, 404, 413, 422, 503))
     async def list_orders(
         caller: Known,
         state: Annotated[State | None, Query()] = None,

@@ -29,8 +29,19 @@ KEEP_ALIVE_SECONDS = 15.0
 PAGE = 200
 
 LastEventId = Annotated[
-    int | None, Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="The last event seen; resumes behind it.")
+    int, Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="The last event seen; resumes behind it.")
 ]
+
+# Of one event; what a stream is made of has no place in OpenAPI before 3.2.
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The event's id in the timeline; the last event has none."},
+        "event": {"type": "string", "description": "Its kind, or `end`."},
+        "data": {"type": "string", "description": "JSON: `at`, `kind`, `detail`; of the end, `reason` and `state`."},
+    },
+    "required": ["event", "data"],
+}
 
 
 class Streams:
@@ -70,16 +81,16 @@ def routes(viewing: Viewing, threads: Threads, streams: Streams) -> APIRouter:
         "/{order_id}/events",
         response_class=StreamingResponse,
         responses={
-            200: {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            200: {"description": "Events.", "content": {"text/event-stream": {"schema": _SCHEMA}}},
             **documented(401, 404, 413, 422, 503),
         },
     )
     async def stream_events(
-        request: Request, caller: Known, order_id: UUID, last_event_id: LastEventId = None
+        request: Request, caller: Known, order_id: UUID, last_event_id: LastEventId = 0
     ) -> Response:
         await threads.run(viewing.check, caller, str(order_id))
         draining: asyncio.Event = request.app.state.draining
-        return EventStream(_events(viewing, threads, str(order_id), last_event_id or 0, draining), streams)
+        return EventStream(_events(viewing, threads, str(order_id), last_event_id, draining), streams)
 
     return router
 

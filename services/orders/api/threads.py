@@ -21,7 +21,8 @@ class Threads:
     """Runs calls, `count` at a time."""
 
     def __init__(self, count: int, deadline_seconds: float) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="request")
+        self._count = count
+        self._pool: ThreadPoolExecutor | None = None
         self._deadline_seconds = deadline_seconds
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -29,11 +30,18 @@ class Threads:
         work = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+                return await asyncio.get_running_loop().run_in_executor(self._threads(), work)
         except TimeoutError:
             seconds = self._deadline_seconds
             raise StoreUnavailable(f"no answer within {seconds:g} s", retry_after_seconds=2.0) from None
 
     def close(self) -> None:
-        """Start nothing more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads that have nothing to do, and start nothing more in them; a later call begins anew."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="request")
+        return self._pool

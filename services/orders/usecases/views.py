@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from orders.domain.errors import InvalidOrder
 from orders.domain.saga import State
 from orders.domain.views import Entry, OrderSummary, OrderView
 from orders.ports import IntakeStore, Views
@@ -27,12 +26,12 @@ class Viewing:
     def orders(
         self, caller: Caller, *, customer: str | None, state: State | None, after: str | None, limit: int
     ) -> list[OrderSummary]:
-        """Newest first. Raises Forbidden for another's orders, InvalidOrder when `after` is no order to be seen."""
+        """Newest first. Raises Forbidden for another's orders, NotFound when `after` is no order to be seen."""
         if customer is not None and not caller.may_see(customer):
             raise Forbidden("customer", customer, "only operators see the orders of others")
         with self._store.read() as views:
             if after is not None and not _sees(caller, views, after):
-                raise InvalidOrder("after", after, "no such order")
+                raise NotFound("after", after, "no such order")
             return views.orders(customer=customer or caller.customer, state=state, after=after, limit=limit)
 
     def check(self, caller: Caller, order_id: str) -> None:

@@ -1,6 +1,7 @@
 """The API in this process over a real PostgreSQL, with a catalogue of two products."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Shop:
     engine: sa.Engine
     settings: Settings
     app: FastAPI
+    order_id: str = ""
 
     def client(self, token: str | None = None) -> TestClient:
         """A client with this token; a 500 is an answer, not an exception."""
@@ -68,10 +70,10 @@ class Shop:
 
     def over(self, **settings: Any) -> "Shop":
         """The same shop with other settings."""
-        return make_shop(self.engine, self.settings.replace(**settings))
+        return opened(self.engine, self.settings.replace(**settings))
 
 
-def make_shop(engine: sa.Engine, settings: Settings) -> Shop:
+def opened(engine: sa.Engine, settings: Settings) -> Shop:
     app = make_api(PostgresIntakeStore(engine), settings=settings, registry=CollectorRegistry())
     return Shop(engine, settings, app)
 
@@ -99,23 +101,33 @@ def engine(settings: Settings) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def shop(engine: sa.Engine, settings: Settings) -> Shop:
-    """An open shop without orders: LAMP costs 19.95, MUG 4.50; ten of each."""
-    everything = [*tables.metadata.tables, *chassis_tables.metadata.tables]
-    with engine.begin() as conn:
-        conn.execute(sa.text(f"TRUNCATE {', '.join(everything)} RESTART IDENTITY"))
-    store = PostgresIntakeStore(engine)
-    for product in (Product("LAMP", "Lamp", 1995, "EUR"), Product("MUG", "Mug", 450, "EUR")):
-        with store.begin() as tx:
-            tx.put_product(product)
-            tx.restock(product.sku, 10, None)
-    return make_shop(engine, settings)
+@pytest.fixture(scope="session")
+def make_shop(engine: sa.Engine, settings: Settings) -> Callable[[], Shop]:
+    """Opens a shop without orders: LAMP costs 19.95, MUG 4.50; ten of each."""
+
+    def make() -> Shop:
+        everything = [*tables.metadata.tables, *chassis_tables.metadata.tables]
+        with engine.begin() as conn:
+            conn.execute(sa.text(f"TRUNCATE {', '.join(everything)} RESTART IDENTITY"))
+        store = PostgresIntakeStore(engine)
+        for product in (Product("LAMP", "Lamp", 1995, "EUR"), Product("MUG", "Mug", 450, "EUR")):
+            with store.begin() as tx:
+                tx.put_product(product)
+                tx.restock(product.sku, 10, None)
+        return opened(engine, settings)
+
+    return make
 
 
 @pytest.fixture
-def wanted() -> dict[str, Any]:
-    """A good order: two lamps and a mug, 44.40."""
+def shop(make_shop: Callable[[], Shop]) -> Shop:
+    """A shop without orders."""
+    return make_shop()
+
+
+@pytest.fixture(scope="session")
+def wanted_order() -> dict[str, Any]:
+    """A good order: two lamps and a mug, 44.40. Not to be changed."""
     return {
         "lines": [{"sku": "LAMP", "quantity": 2}, {"sku": "MUG", "quantity": 1}],
         "email": "ann@example.com",
@@ -123,3 +135,9 @@ def wanted() -> dict[str, Any]:
         "address": {"street": "1 High Street", "city": "Leeds", "postcode": "LS1 4DY", "country": "GB"},
         "card": "tok_ok",
     }
+
+
+@pytest.fixture
+def wanted(wanted_order: dict[str, Any]) -> dict[str, Any]:
+    """A good order of a test's own."""
+    return copy.deepcopy(wanted_order)

@@ -37,6 +37,12 @@ def test_an_accepted_order_begins_its_timeline(shop: Shop, wanted: dict[str, Any
     ]
 
 
+def test_a_whole_number_may_be_written_with_a_point(shop: Shop, wanted: dict[str, Any]) -> None:
+    wanted["lines"][0]["quantity"] = 2.0
+
+    assert shop.place(wanted).json()["total_minor"] == 4440
+
+
 def test_a_repeat_gets_the_first_answer(shop: Shop, wanted: dict[str, Any]) -> None:
     first, second = shop.place(wanted), shop.place(wanted)
 
