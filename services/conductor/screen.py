@@ -15,6 +15,7 @@ REFRESH_SECONDS = 1.0
 COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "backoff": "red", "fatal": "bold red"}
 ORDER_STATES = ("pending", "processing", "paid", "shipped", "delivered", "cancelled", "failed")
 SECRETS_END = "@"
+DEAD = ".dead"
 
 
 def render(status: Status) -> RenderableType:
@@ -45,7 +46,7 @@ def _processes(status: Status) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("process")
     table.add_column("state")
-    for name in ("up", "restarts", "pid", "processes", "cpu %", "MB"):
+    for name in ("up", "restarts", "pid", "processes", "cpu %", "RSS MB"):
         table.add_column(name, justify="right")
     for process in status.processes:
         table.add_row(*_row(process))
@@ -88,14 +89,22 @@ def _orders(status: Status) -> Panel:
 def _queues(status: Status) -> Panel:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("queue")
-    table.add_column("waiting", justify="right")
-    table.add_column("consumers", justify="right")
-    for depth in status.queues:
-        messages = "?" if depth.messages is None else str(depth.messages)
-        dead = depth.queue.endswith(".dead") and messages not in ("0", "?")
-        consumers = "" if depth.consumers is None or depth.queue.endswith(".dead") else str(depth.consumers)
-        table.add_row(depth.queue, Text(messages, style="bold red" if dead else ""), consumers)
+    for name in ("waiting", "consumers", "dead"):
+        table.add_column(name, justify="right")
+    depths = {depth.queue: depth for depth in status.queues}
+    for queue, depth in depths.items():
+        if not queue.endswith(DEAD):
+            dead = depths.get(queue + DEAD)
+            dead_count = _count(dead.messages if dead else None)
+            waiting = Text(_count(depth.messages), style="bold" if depth.messages else "dim")
+            red = "bold red" if dead and dead.messages else "dim"
+            table.add_row(queue, waiting, _count(depth.consumers), Text(dead_count, style=red))
     return Panel(table, title="queues", border_style="dim", expand=False)
+
+
+def _count(number: int | None) -> str:
+    """A dash where the broker does not tell."""
+    return "-" if number is None else str(number)
 
 
 def _addresses(status: Status) -> Text:
