@@ -29,11 +29,13 @@ class Mails:
         return {
             work.id: Done()
             if wanted[work.id] in sent
-            else self._one(orders[wanted[work.id][0]], wanted[work.id][1], work)
+            else self._one(orders.get(wanted[work.id][0]), wanted[work.id][1], work)
             for work in works
         }
 
-    def _one(self, order: Order, kind: str, work: Work) -> Outcome:
+    def _one(self, order: Order | None, kind: str, work: Work) -> Outcome:
+        if order is None:
+            return Park("permanent", f"order {work.body['order']!r} does not exist")
         mail = Mail(
             message_id=f"<{kind}.{order.id}@{self._domain}>",
             order_id=order.id,
