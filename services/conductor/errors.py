@@ -5,6 +5,9 @@ ConductorError
 ├── StartFailed       a process did not come up; says which, and ends with the tail of its log
 ├── NotRunning        the platform, or the process that was named, does not run
 ├── Unready           something did not become ready in time
+├── ApiUnreachable    the orders' API could not be reached, or broke off: what was asked may have been done
+├── ApiRefused        the orders' API answered with an error; has its `status`
+├── DrillFailed       a drill could not be carried out, or saw what must not be; says what
 └── Refused           the request makes no sense here (an unknown pool, wiping a broker that is not ours)
 """
 
@@ -31,3 +34,20 @@ class Unready(ConductorError):
 
 class Refused(ConductorError):
     """Cannot be asked of this platform."""
+
+
+class ApiUnreachable(ConductorError):
+    """No answer of the orders' API."""
+
+
+class ApiRefused(ConductorError):
+    """An answer of the orders' API that is an error; `retry_after_seconds` when it says when to come again."""
+
+    def __init__(self, status: int, said: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(f"the API answered {status}: {said}")
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DrillFailed(ConductorError):
+    """What a drill waits for did not come, or what it must not see came."""

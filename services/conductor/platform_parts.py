@@ -76,7 +76,7 @@ class Platform:
 
     @cached_property
     def pools(self) -> dict[str, Pool]:
-        return pools.load(self.values)
+        return pools.load(self.run.values if self.run.values.exists() else self.values)
 
     @property
     def broker_url(self) -> str:

@@ -45,6 +45,16 @@ class RunDirectory:
         return self.path / "tokens.json"
 
     @property
+    def values(self) -> Path:
+        """Pools of this platform alone: when the file is there, it takes the place of the chart's values."""
+        return self.path / "values.yaml"
+
+    @property
+    def journals(self) -> Path:
+        """What clients were promised and drills broke; see journal.py."""
+        return self.path / "journals"
+
+    @property
     def logs(self) -> Path:
         """One file a process."""
         return self.path / "logs"

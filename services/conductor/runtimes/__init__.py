@@ -1,7 +1,7 @@
 """What drills, labs and load tests need of a running platform, whatever runs it: this laptop or a cluster."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -71,6 +71,9 @@ class Runtime(Protocol):
 
     def kill(self, pool: str, which: Which = "tree", signal: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
         """Signal one process of the pool; `index` picks it (and the child), modulo how many there are. Its pids."""
+
+    def ports(self, pids: Collection[int]) -> frozenset[int]:
+        """The TCP ports on our side of these processes' connections: by them a server tells its clients apart."""
 
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
         """Stop a server in order, or by SIGKILL when `hard`, and return when it answers again."""

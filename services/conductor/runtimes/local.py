@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import signal as signals
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import psutil
 
@@ -73,6 +73,9 @@ class LocalRuntime:
             "child": tree.children and (tree.children[index // len(trees) % len(tree.children)],),
         }[which]
         return [pid for pid in targets if _signal(pid, signal)]
+
+    def ports(self, pids: Collection[int]) -> frozenset[int]:
+        return frozenset(port for pid in pids for port in _ports(pid))
 
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
         server = self._server(name)
@@ -162,6 +165,12 @@ def _tree(process: Process, pool: str) -> ProcessTree:
     with contextlib.suppress(psutil.Error):
         children = tuple(child.pid for child in psutil.Process(process.pid).children(recursive=True))
     return ProcessTree(process.name, pool, process.pid, children)
+
+
+def _ports(pid: int) -> list[int]:
+    with contextlib.suppress(psutil.Error):
+        return [connection.laddr.port for connection in psutil.Process(pid).net_connections("tcp") if connection.laddr]
+    return []
 
 
 def _signal(pid: int, signal: int) -> bool:

@@ -1,0 +1,114 @@
+"""`capstone drill list | run`."""
+
+import json
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from conductor import drills, rehearsal
+from conductor.drills import Drill
+from conductor.errors import Refused
+from conductor.journal import now
+from conductor.pools import Broker
+from conductor.rehearsal import Played
+from conductor.run_directory import RunDirectory
+from conductor.runtimes.local import LocalRuntime
+from conductor.servers import rabbitmq
+from conductor.stage import Patience, Size
+from conductor.story import Story
+
+commands = typer.Typer(
+    name="drill", no_args_is_help=True, help="Break the platform on purpose, and judge it from ledgers."
+)
+
+SHOWN_FINDINGS = 20
+
+
+@commands.command("list")
+def list_drills(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """What can be drilled."""
+    found = drills.catalogue().values()
+    if as_json:
+        print(json.dumps([{"name": drill.name, "summary": drill.summary, "orders": drill.orders} for drill in found]))
+        return
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("drill", "what it does", "orders at full size"):
+        table.add_column(title)
+    for drill in found:
+        table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.orders))
+    Console(highlight=False).print(table)
+
+
+@commands.command()
+def run(
+    name: Annotated[str, typer.Argument(help="A drill, or `all`.")],
+    broker: Annotated[str | None, typer.Option(help="rabbitmq or valkey; RabbitMQ when it is installed.")] = None,
+    orders: Annotated[
+        int | None, typer.Option(min=10, help="Orders accepted at least; full size when left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same orders and aims the same kills.")] = 1,
+    minutes: Annotated[float, typer.Option(min=1, help="A drill that takes longer has failed.")] = 20,
+    here: Annotated[bool, typer.Option("--here", help="On the platform that runs, not on one of its own.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line as JSON; the story goes to stderr.")] = False,
+) -> None:
+    """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
+    chosen = list(drills.catalogue().values()) if name == "all" else [drills.named(name)]
+    carrier = _broker(broker)
+    console = Console(stderr=as_json, highlight=False)
+    played = []
+    for drill in chosen:
+        size = Size(orders or drill.orders, seed)
+        patience = Patience(total_seconds=60 * minutes)
+        console.print(f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.orders} orders, seed {seed})[/dim]")
+        with Story(console) as story:
+            played.append(_here(drill, size, story, patience) if here else _own(drill, carrier, size, story, patience))
+        _report(console, played[-1])
+        print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
+    if not all(one.sound for one in played):
+        raise typer.Exit(1)
+
+
+def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:
+    return rehearsal.rehearse(drill, broker, size, story, patience, root=RunDirectory.chosen().path / "drills")
+
+
+def _here(drill: Drill, size: Size, story: Story, patience: Patience) -> Played:
+    run_directory = RunDirectory.chosen()
+    journal = run_directory.journals / f"{drill.name}-{now():.0f}.jsonl"
+    runtime = LocalRuntime.running()
+    runtime.wait_ready()
+    return rehearsal.play(drill, runtime, size, story, journal, patience)
+
+
+def _broker(asked: str | None) -> Broker:
+    known = get_args(Broker)
+    if asked is not None and asked not in known:
+        raise Refused(f'--broker "{asked}": there are {" and ".join(known)}')
+    wanted = asked or ("rabbitmq" if rabbitmq.installed() else "valkey")
+    found: Broker = "rabbitmq" if wanted == "rabbitmq" else "valkey"
+    return found
+
+
+def _report(console: Console, played: Played) -> None:
+    for finding in played.findings[:SHOWN_FINDINGS]:
+        console.print(f"  [red]{finding.fault}[/red]  {finding.subject}: {finding.why}", soft_wrap=True)
+    if len(played.findings) > SHOWN_FINDINGS:
+        console.print(f"  … and {len(played.findings) - SHOWN_FINDINGS} more")
+    for repeat in played.repeats:
+        console.print(
+            f"  [yellow]mail repeated[/yellow]  {repeat.order_id} {repeat.kind}: the kill of {repeat.kill.pool} at "
+            f"{repeat.kill.at:.3f} fell between {repeat.first_at:.3f} and {repeat.second_at:.3f}",
+            soft_wrap=True,
+        )
+    if played.failure:
+        console.print(f"  [red]failed[/red]  {played.failure}", soft_wrap=True)
+    if played.logs:
+        console.print(f"  its logs are kept in {played.logs}", soft_wrap=True)
+    console.print(f"[bold {'green' if played.sound else 'red'}]{'sound' if played.sound else 'NOT SOUND'}[/]")
+
+
+def _line(played: Played) -> str:
+    told = {name: value for name, value in played.as_json().items() if name not in ("findings", "failure", "logs")}
+    return ", ".join(f"{name} {value}" for name, value in told.items())

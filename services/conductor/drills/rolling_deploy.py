@@ -1,0 +1,24 @@
+"""Every pool is rolled twice while orders keep coming: what a deploy does all day must lose nothing."""
+
+from conductor.drills import Drill
+from conductor.stage import Stage
+
+ROUNDS = 2
+
+
+def play(stage: Stage) -> None:
+    """Roll each pool when enough orders are open to be hurt by it."""
+    with stage.orders():
+        for number in range(1, ROUNDS + 1):
+            stage.story.phase(f"deploy {number} of {ROUNDS}")
+            for pool in stage.runtime.pools():
+                open_orders = stage.await_open()
+                stage.story.tell(f"rolling {pool} with {open_orders} orders open")
+                rolled = stage.roll(pool)
+                stage.expect(
+                    not any(old.killed for old in rolled.stopped),
+                    f"{pool} did not end within its grace: a deploy killed it",
+                )
+
+
+DRILL = Drill("rolling-deploy", "rolls every pool twice under load", play)

@@ -1,0 +1,149 @@
+"""Plays one drill from an empty run directory to its verdict, on a platform of its own or on the one that runs.
+
+A platform of its own lives under .run/drills/, with ports of its own; it is taken down whatever happens. Its directory is removed after
+a sound drill and kept, with every log, after any other.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conductor import starting
+from conductor.drills import Drill
+from conductor.errors import ConductorError
+from conductor.journal import now
+from conductor.platform_parts import VALUES
+from conductor.pools import Broker
+from conductor.run_directory import RunDirectory
+from conductor.runtimes import Runtime
+from conductor.runtimes.local import LocalRuntime
+from conductor.stage import Patience, Size, Stage
+from conductor.starting import Wanted
+from conductor.story import Story
+from conductor.verdict import Finding, Repeat, Verdict
+
+SETTINGS = {
+    # What a broker lost, or a dead worker held, is due again soon: a drill wants to see it, not to wait for it.
+    "RELAY_LEASE_SECONDS": "5",
+    "RECONCILE_EVERY_SECONDS": "15",
+    # On Valkey, more than the hard time limit below.
+    "VISIBILITY_TIMEOUT_SECONDS": "40",
+    # Orders are to be open while they are struck, also when only the carrier is waited for.
+    "CARRIER_DELIVERY_DELAY_SECONDS": "3",
+    # A busy machine is not what is drilled.
+    "OUTSIDE_TIMEOUT_SECONDS": "8",
+}
+"""Settings of every drill's own platform."""
+
+POOLS = {
+    "timeLimitSeconds": 30,
+    "softTimeLimitSeconds": 25,
+    "drainSeconds": 40,
+    "graceSeconds": 50,
+    "startupSeconds": 120,
+}
+"""Defaults of its pools."""
+
+Settings = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of one drill. `failure` says why it could not be carried out; `logs` where its platform's logs are kept."""
+
+    drill: str
+    broker: Broker
+    verdict: Verdict | None
+    failure: str | None
+    seconds: float
+    logs: Path | None = None
+
+    @property
+    def sound(self) -> bool:
+        """It was carried out, nothing was lost and nothing doubled."""
+        return self.failure is None and self.verdict is not None and self.verdict.sound
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What must not be."""
+        return tuple(self.verdict.findings) if self.verdict else ()
+
+    @property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """Mails that came twice, each with its kill."""
+        return tuple(self.verdict.repeats) if self.verdict else ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The last line, for programs."""
+        counts = self.verdict.as_json() if self.verdict else {}
+        told: dict[str, Any] = {"drill": self.drill, "broker": self.broker, **counts, "seconds": round(self.seconds, 1)}
+        if not self.sound:
+            told |= {"failure": self.failure, "findings": [asdict(finding) for finding in self.findings[:20]]}
+            told |= {"logs": str(self.logs)} if self.logs else {}
+        return told
+
+
+def play(drill: Drill, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> Played:
+    """Play the drill on a running platform and judge it; what goes wrong on the way is part of the answer."""
+    began = time.monotonic()
+    failure: str | None = None
+    verdict: Verdict | None = None
+    stage = Stage(runtime, size, story, journal, patience)
+    try:
+        try:
+            drill.play(stage)
+        except ConductorError as error:
+            failure = str(error)
+            story.tell(f"[red]{failure}[/red]")
+        if failure is None:
+            stage.settle()
+        with contextlib.suppress(ConductorError) if failure else contextlib.nullcontext():
+            verdict = stage.verdict()
+    except ConductorError as error:
+        failure = str(error)
+    finally:
+        stage.close()
+    return Played(drill.name, runtime.broker, verdict, failure, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def own_platform(
+    directory: Path, broker: Broker, story: Story, *, settings: Settings, pools: Mapping[str, object]
+) -> Iterator[LocalRuntime]:
+    """A platform in an empty directory, with the drills' settings and these on top; down again after the block."""
+    run = RunDirectory(directory.absolute())
+    starting.down(run)
+    shutil.rmtree(run.path, ignore_errors=True)
+    run.make()
+    values = yaml.safe_load(VALUES.read_text())
+    values["defaults"] = {**values["defaults"], **POOLS, **pools}
+    run.values.write_text(yaml.safe_dump(values))
+    story.phase(f"starting a platform of its own with {broker} in {run.path}")
+    try:
+        starting.up(run, Wanted(broker, {**SETTINGS, **settings}), lambda text: None)
+        yield LocalRuntime.running(run)
+    finally:
+        starting.down(run)
+
+
+def rehearse(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience, *, root: Path) -> Played:
+    """Play it on a platform of its own below `root`."""
+    directory = root / f"{drill.name}-{broker}"
+    began = time.monotonic()
+    try:
+        with own_platform(directory, broker, story, settings=drill.settings, pools=drill.pools) as runtime:
+            journal = RunDirectory(directory).journals / f"{drill.name}-{now():.0f}.jsonl"
+            played = play(drill, runtime, size, story, journal, patience)
+            story.phase("taking the platform down")
+    except ConductorError as error:
+        played = Played(drill.name, broker, None, str(error), time.monotonic() - began)
+    if played.sound:
+        shutil.rmtree(directory, ignore_errors=True)
+        return played
+    return Played(played.drill, broker, played.verdict, played.failure, played.seconds, directory / "logs")

@@ -1,0 +1,51 @@
+"""What a drill tells while it runs: a line for everything that happens, and below them how far the orders are."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+
+class Story:
+    """Lines with seconds since the beginning, over a bar of accepted and final orders; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._progress = Progress(
+            TextColumn("[dim]{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+        )
+        self._accepted = self._progress.add_task("accepted", total=None)
+        self._final = self._progress.add_task("final", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def phase(self, text: str) -> None:
+        """A new chapter."""
+        self._line(f"[bold]{text}[/bold]")
+
+    def tell(self, text: str) -> None:
+        """One thing that happened."""
+        self._line(text)
+
+    def progress(self, accepted: int, final: int, wanted: int) -> None:
+        """How far the orders are."""
+        self._progress.update(self._accepted, completed=accepted, total=max(wanted, accepted))
+        self._progress.update(self._final, completed=final, total=max(accepted, 1))
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._began
+
+    def _line(self, text: str) -> None:
+        self._progress.console.print(f"[dim]{self.seconds:7.1f}s[/dim]  {text}", highlight=False, soft_wrap=True)
