@@ -15,9 +15,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
-import httpx
-
 from outside.parcels import News, Parcels
+from outside.poster import Poster
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +24,6 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 32
 # The shop has this long to answer.
 ANSWER_SECONDS = 5.0
-# Shorter than a server keeps an unused connection.
-KEEP_UNUSED_SECONDS = 2.0
 # Backoff between sendings of one event: doubles from the first to the last, with jitter. The last is short, since what is tried
 # here is restarts of seconds, and a shop that is back should not wait long for its news.
 FIRST_BACKOFF_SECONDS = 0.25
@@ -45,22 +42,15 @@ def backoff_seconds(failures: int, chance: float) -> float:
 
 
 class Callbacks:
-    """Sends the news that `parcels` owes to `url`."""
+    """Sends the news that `parcels` owes by `poster`."""
 
-    def __init__(self, parcels: Parcels, url: str, secret: str) -> None:
+    def __init__(self, parcels: Parcels, poster: Poster, secret: str) -> None:
         self._parcels = parcels
-        self._url = url
         self._secret = secret
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._behind: dict[str, list[News]] = defaultdict(list)
         self._running: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(
-            timeout=ANSWER_SECONDS,
-            limits=httpx.Limits(max_connections=IN_FLIGHT, keepalive_expiry=KEEP_UNUSED_SECONDS),
-            trust_env=False,
-            # Certificates are read only where they are used.
-            verify=url.startswith("https:"),
-        )
+        self._poster = poster
 
     def owe(self, news: Iterable[News]) -> None:
         """Send these when they are due; what stands behind another event waits until that one was taken."""
@@ -78,7 +68,7 @@ class Callbacks:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._client.aclose()
+        self._poster.close()
 
     def _begin(self, news: News) -> None:
         task = asyncio.create_task(self._tell(news))
@@ -116,10 +106,11 @@ class Callbacks:
                 "X-Carrier-Signature": signature(self._secret, timestamp, body),
             }
             try:
-                answer = await self._client.post(self._url, content=body, headers=headers)
-            except httpx.TransportError as error:
+                status = await self._poster.post(body, headers, seconds=ANSWER_SECONDS)
+            except OSError as error:
                 log.info("callback %s of %s: %r", news.kind, news.tracking_number, error)
                 return False
-        if not answer.is_success:
-            log.info("callback %s of %s: answered %d", news.kind, news.tracking_number, answer.status_code)
-        return answer.is_success
+        if not 200 <= status < 300:
+            log.info("callback %s of %s: answered %d", news.kind, news.tracking_number, status)
+            return False
+        return True

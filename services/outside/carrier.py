@@ -31,14 +31,15 @@ from outside.faults import Faults
 from outside.gate import CHANGE, Gate
 from outside.ledger import Ledger
 from outside.parcels import NEWS_FAULTS, Parcels, ShipmentRequest
+from outside.poster import Poster
 from outside.problems import idempotency_key, parsed
 from outside.store import Store
 
 FAULTS = (*CHANGE, *NEWS_FAULTS)
 
 
-def make_app(data: Path, *, callback_url: str, secret: str, delivery_delay_seconds: float) -> Starlette:
-    """The carrier as an ASGI application with its store in the directory `data`."""
+def make_app(data: Path, *, poster: Poster, secret: str, delivery_delay_seconds: float) -> Starlette:
+    """The carrier as an ASGI application with its store in the directory `data`; callbacks go by `poster`."""
     store = Store(data / "carrier.sqlite3", parcels.SCHEMA + ledger.SCHEMA)
     entries = Ledger(store, time.time)
     book = Parcels(store, entries, delivery_delay_seconds=delivery_delay_seconds, clock=time.time)
@@ -81,7 +82,7 @@ def make_app(data: Path, *, callback_url: str, secret: str, delivery_delay_secon
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         nonlocal sender
-        sender = Callbacks(book, callback_url, secret)
+        sender = Callbacks(book, poster, secret)
         sender.owe(book.owed())
         yield
         await sender.close()
@@ -113,10 +114,14 @@ def main() -> None:
     secret = os.environ.get("CARRIER_SECRET", "")
     if not secret:
         parser.error("the environment variable CARRIER_SECRET, which signs the callbacks, is missing or empty")
+    try:
+        poster = Poster(options.callback_url)
+    except ValueError as error:
+        parser.error(f"--callback-url: {error}")
     listener = serve.bound(options.host, options.port)
     app = make_app(
         options.data,
-        callback_url=options.callback_url,
+        poster=poster,
         secret=secret,
         delivery_delay_seconds=options.delivery_delay_seconds,
     )

@@ -24,11 +24,15 @@ class Callback:
 
 
 class Shop:
-    """Listens on a port of its own; `answer` is asked for the status of each callback."""
+    """Listens on a port of its own; `answer` is asked for the status of each callback.
+
+    With `hangs_up` it closes each connection after one answer, without having said so.
+    """
 
     def __init__(self) -> None:
         self.got: list[Callback] = []
         self.answer: Callable[[Callback], int] = lambda _: 204
+        self.hangs_up = False
         shop = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +49,7 @@ class Shop:
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                self.close_connection = shop.hangs_up
 
             def log_message(self, *_: Any) -> None:
                 pass

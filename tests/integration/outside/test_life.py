@@ -109,6 +109,19 @@ def test_a_taken_port_is_named_in_one_line(payments: OutsideServer, tmp_path: Pa
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use\n" == ended.stderr
 
 
+def test_a_carrier_whose_shop_has_no_url_does_not_start(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "outside.carrier", "--port", "0", "--data", str(tmp_path), "--callback-url", "shop:80/"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "CARRIER_SECRET": SECRET},
+    )
+
+    assert ended.returncode == 2
+    assert "--callback-url: 'shop:80/' is not an http:// or https:// URL" in ended.stderr
+
+
 def test_a_carrier_without_a_secret_does_not_start(tmp_path: Path) -> None:
     ended = subprocess.run(
         [
