@@ -1,0 +1,29 @@
+"""What /metrics shows of the API itself."""
+
+from typing import Any
+
+Shop = Any
+
+
+def test_requests_are_counted_by_route_and_status_never_by_id(shop: Shop, wanted: dict[str, Any]) -> None:
+    order_id = shop.placed(wanted)
+    client = shop.client("ann-token")
+    client.get(f"/orders/{order_id}")
+    text = client.get("/metrics").text
+
+    line = 'orders_http_requests_total{method="GET",route="/orders/{order_id}",status="200"} 1.0'
+    assert (line in text, order_id in text) == (True, False)
+
+
+def test_requests_to_nowhere_share_one_series(shop: Shop) -> None:
+    client = shop.client()
+    client.get("/a"), client.get("/b")
+
+    assert 'requests_total{method="GET",route="unknown",status="404"} 2.0' in client.get("/metrics").text
+
+
+def test_invented_methods_share_one_series(shop: Shop) -> None:
+    client = shop.client()
+    client.request("BREW", "/a"), client.request("STEEP", "/a")
+
+    assert 'requests_total{method="other",route="unknown",status="404"} 2.0' in client.get("/metrics").text

@@ -1,0 +1,141 @@
+"""A database that is away or does not answer: 503 with Retry-After, soon, and the same key brings the order later."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry
+
+from chassis import database
+from orders.adapters.intake_store import PostgresIntakeStore
+from orders.api import make_api
+from orders.ports import StoreUnavailable
+from servers import free_port
+
+Shop = Any
+DEADLINE_SECONDS = 0.5
+
+
+def over(shop: Shop, url: str) -> Shop:
+    """The shop over another database."""
+    settings = shop.settings.replace(database_url=url, api_deadline_seconds=DEADLINE_SECONDS)
+    engine = database.connect(url)
+    app = make_api(PostgresIntakeStore(engine), settings=settings, registry=CollectorRegistry())
+    return type(shop)(engine, settings, app)
+
+
+@pytest.fixture
+def away(shop: Shop) -> Shop:
+    """A shop whose database refuses connections."""
+    return over(shop, f"postgresql+psycopg://u:p@127.0.0.1:{free_port()}/d")
+
+
+@pytest.fixture
+def mute(shop: Shop) -> Iterator[Shop]:
+    """A shop whose database takes connections and says nothing, like a server that was stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield over(shop, f"postgresql+psycopg://u:p@127.0.0.1:{listener.getsockname()[1]}/d")
+
+
+READS = ["/orders", f"/orders/{uuid4()}", f"/orders/{uuid4()}/timeline", f"/orders/{uuid4()}/events", "/stock"]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_reading_without_a_database_is_503(away: Shop, path: str) -> None:
+    answer = away.client("ann-token").get(path)
+
+    assert (answer.status_code, answer.headers["retry-after"], answer.headers["content-type"]) == (
+        503,
+        "1",
+        "application/problem+json",
+    )
+
+
+def test_placing_without_a_database_is_503(away: Shop, wanted: dict[str, Any]) -> None:
+    assert away.place(wanted).status_code == 503
+
+
+def test_a_database_that_says_nothing_is_503_at_the_deadline(mute: Shop, wanted: dict[str, Any]) -> None:
+    began = time.monotonic()
+    answer = mute.place(wanted)
+
+    assert (answer.status_code, time.monotonic() - began < DEADLINE_SECONDS + 2) == (503, True)
+
+
+def test_a_place_that_hangs_may_be_repeated_with_its_key(shop: Shop, wanted: dict[str, Any]) -> None:
+    hasty = shop.over(api_deadline_seconds=DEADLINE_SECONDS)
+    with shop.engine.begin() as conn:
+        conn.execute(sa.text("LOCK TABLE order_lines"))
+        hung = hasty.place(wanted)
+    again = shop.place(wanted)
+
+    assert (hung.status_code, again.status_code in (200, 202), len(shop.rows("SELECT 1 FROM orders"))) == (503, True, 1)
+
+
+def test_requests_that_hang_take_no_others_with_them(shop: Shop, wanted: dict[str, Any]) -> None:
+    few = shop.over(api_deadline_seconds=DEADLINE_SECONDS, api_threads=1)
+    with shop.engine.begin() as conn:
+        conn.execute(sa.text("LOCK TABLE order_lines"))
+        few.place(wanted)
+        waiting, live = few.client("ann-token").get("/stock"), few.client().get("/health/live")
+
+    assert (waiting.status_code, live.status_code) == (503, 200)
+
+
+def test_health_is_live_and_not_ready_without_a_database(away: Shop) -> None:
+    client = away.client()
+
+    assert [client.get(f"/health/{kind}").status_code for kind in ("live", "ready")] == [200, 503]
+
+
+def test_a_mute_database_is_not_ready_within_a_second(mute: Shop) -> None:
+    began = time.monotonic()
+    answer = mute.client().get("/health/ready")
+
+    assert (answer.status_code, time.monotonic() - began < 1.5) == (503, True)
+
+
+def test_health_is_ready_with_a_database(shop: Shop) -> None:
+    assert shop.client().get("/health/ready").status_code == 200
+
+
+def test_a_draining_process_is_not_ready(shop: Shop) -> None:
+    shop.app.state.draining.set()
+
+    assert [shop.client().get(f"/health/{kind}").status_code for kind in ("live", "ready")] == [200, 503]
+
+
+def test_a_statement_that_takes_too_long_is_503(shop: Shop, wanted: dict[str, Any], postgres: Any) -> None:
+    engine = database.connect(shop.settings.database_url, statement_timeout_seconds=0.2)
+    app = make_api(PostgresIntakeStore(engine), settings=shop.settings, registry=CollectorRegistry())
+    slow = type(shop)(engine, shop.settings, app)
+    with shop.engine.begin() as conn:
+        conn.execute(sa.text("LOCK TABLE order_lines"))
+        answer = slow.place(wanted)
+    engine.dispose()
+
+    assert answer.status_code == 503
+
+
+def test_a_lost_connection_is_503_and_the_next_request_is_answered(shop: Shop, wanted: dict[str, Any]) -> None:
+    engine = database.connect(shop.settings.database_url, pool_size=1, overflow=0)
+    lost = PostgresIntakeStore(engine)
+    with lost.read() as views:
+        pid = views._conn.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+
+    def lose() -> None:
+        with lost.begin() as tx:
+            shop.run("SELECT pg_terminate_backend(:pid)", pid=pid)
+            tx.backlog(1)
+
+    with pytest.raises(StoreUnavailable):
+        lose()
+    with lost.begin() as tx:
+        found = tx.backlog(1)
+    engine.dispose()
+
+    assert found == 0
