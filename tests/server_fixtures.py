@@ -1,4 +1,4 @@
-"""Real servers for the integration tests: RabbitMQ, Valkey and PostgreSQL, each started once a session on free ports.
+"""Real servers for the tests that need them: RabbitMQ, Valkey and PostgreSQL, each started once a session on free ports.
 
 Every server is a direct child of the test process, lives in its own temporary directory and is killed by its process id
 at the end; if pytest itself is killed, the kernel takes the servers with it. A server that is not installed skips the
@@ -13,15 +13,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests import `servers` by name, whichever way pytest was started
 
 from servers import PASSWORD, Postgres, RabbitMQ, Server, Valkey, free_port, listens, postgres_installation
 
