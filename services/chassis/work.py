@@ -48,7 +48,7 @@ class Runner:
         on_parked: OnParked | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to."""
+        """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to; it may fail."""
         self._engine = engine
         self._max_attempts = max_attempts
         self._on_parked = on_parked
@@ -63,7 +63,9 @@ class Runner:
         try:
             with self._engine.begin() as conn:
                 fresh = outbox.start_fresh(conn, ids)
-                doubtful = outbox.suspects(conn, ids)
+                # Those just counted look like suspects from here on.
+                others = set(ids) - {work.id for work in fresh}
+                doubtful = outbox.suspects(conn, sorted(others)) if others else []
             ended = self._attempt(fresh, effect)
             for command_id in doubtful:
                 with self._engine.begin() as conn:
@@ -71,10 +73,9 @@ class Runner:
                 if suspect is not None:
                     ended += self._attempt([suspect], effect)
         except DBAPIError as error:
-            if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
+            if not _lost(error):
                 raise
             log.warning("database_lost", commands=len(ids), error=str(error.orig).strip())
-            return 0
         return ended
 
     def _attempt(self, works: Sequence[Work], effect: Effect) -> int:
@@ -83,7 +84,7 @@ class Runner:
         try:
             return self._transact(works, effect)
         except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+            if _lost(error):
                 raise
             failure: Exception = error
         except SoftTimeLimitExceeded:
@@ -124,10 +125,27 @@ class Runner:
 
     def _record(self, conn: sa.Connection, outcomes: Mapping[Work, Outcome]) -> int:
         parked = {w: o for w, o in outcomes.items() if isinstance(o, Park)}
-        if parked and self._on_parked is not None:
-            self._on_parked(conn, parked)
+        if parked:
+            self._mark(conn, parked)
         outbox.finish(conn, {w.id: o for w, o in outcomes.items()})
         if self._observer is not None:
             for work, outcome in outcomes.items():
                 self._observer(work, outcome)
         return len(outcomes)
+
+    def _mark(self, conn: sa.Connection, parked: Mapping[Work, Park]) -> None:
+        if self._on_parked is None:
+            return
+        try:
+            with conn.begin_nested():
+                self._on_parked(conn, parked)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and _lost(error):
+                raise
+            # What cannot even be marked has all the more to be parked: otherwise it comes due for ever.
+            log.exception("parked_unmarked", keys=[work.key for work in parked])
+
+
+def _lost(error: DBAPIError) -> bool:
+    """The database is away or did not answer in time, rather than the statement being wrong."""
+    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
