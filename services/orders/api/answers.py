@@ -1,4 +1,4 @@
-"""What the API answers, as documented in OpenAPI, and how the domain's records become it."""
+"""What the API answers about orders, as documented in OpenAPI, and how the domain's records become it."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from orders.domain.saga import State
-from orders.domain.views import Entry, Level, OrderSummary, OrderView, Receipt
+from orders.domain.views import Entry, OrderSummary, OrderView, Receipt
 
 
 class ReceiptBody(BaseModel):
@@ -99,37 +99,6 @@ class TimelineBody(BaseModel):
     next: int | None = Field(description="`after` of the next page; null at the end.")
 
 
-class LevelBody(BaseModel):
-    """A product and its stock."""
-
-    sku: str
-    name: str
-    price_minor: int
-    currency: str
-    on_hand: int
-    reserved: int
-    free: int
-
-
-class LevelsBody(BaseModel):
-    """A page of products by SKU."""
-
-    products: list[LevelBody]
-    next: str | None
-
-
-class CallbackBody(BaseModel):
-    """What became of a callback."""
-
-    status: str = Field(description="`taken`, or `known` for a repeat.")
-
-
-class HealthBody(BaseModel):
-    """How the process is."""
-
-    status: str
-
-
 def receipt(found: Receipt) -> dict[str, Any]:
     path = f"/orders/{found.order_id}"
     links = {"self": path, "timeline": f"{path}/timeline", "events": f"{path}/events", "cancel": f"{path}/cancel"}
@@ -171,19 +140,6 @@ def order(found: OrderView) -> OrderBody:
         reserve_until=found.reserve_until,
         facts={"stock": saga.stock, "payment": saga.payment, "parcel": saga.parcel, "delivered": saga.delivered},
         waiting=[WaitingBody.model_validate(command, from_attributes=True) for command in found.waiting],
-    )
-
-
-def level(found: Level) -> LevelBody:
-    product = found.product
-    return LevelBody(
-        sku=product.sku,
-        name=product.name,
-        price_minor=product.price_minor,
-        currency=product.currency,
-        on_hand=found.on_hand,
-        reserved=found.reserved,
-        free=found.on_hand - found.reserved,
     )
 
 

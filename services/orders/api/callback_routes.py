@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
+from pydantic import BaseModel, Field
 
-from orders.api import answers
 from orders.api.bodies import CarrierEventBody, read
 from orders.api.problems import documented
 from orders.api.schema import takes
@@ -20,6 +20,12 @@ Signature = Annotated[
 ]
 
 
+class CallbackBody(BaseModel):
+    """What became of a callback."""
+
+    status: str = Field(description="`taken`, or `known` for a repeat.")
+
+
 def routes(callbacks: Callbacks, threads: Threads, *, secret: str, clock: Callable[[], float] = time.time) -> APIRouter:
     """The route, bound to its use case; `clock` gives unix seconds."""
     router = APIRouter(prefix="/callbacks", tags=["callbacks"])
@@ -27,12 +33,12 @@ def routes(callbacks: Callbacks, threads: Threads, *, secret: str, clock: Callab
     @router.post(
         "/carrier", responses=documented(400, 401, 404, 413, 415, 422, 503), openapi_extra=takes(CarrierEventBody)
     )
-    async def carrier(request: Request, timestamp: Timestamp, signature: Signature) -> answers.CallbackBody:
+    async def carrier(request: Request, timestamp: Timestamp, signature: Signature) -> CallbackBody:
         verify(secret, timestamp, signature, await request.body(), clock())
         body = await read(request, CarrierEventBody)
         at = datetime.fromtimestamp(body.at, UTC)
         event = CarrierEvent(body.event_id, body.tracking_number, body.kind, at)
         taken = await threads.run(callbacks.take, event)
-        return answers.CallbackBody(status="taken" if taken else "known")
+        return CallbackBody(status="taken" if taken else "known")
 
     return router

@@ -5,8 +5,8 @@ import asyncio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel
 
-from orders.api import answers
 from orders.api.problems import Problem, documented
 from orders.api.threads import Threads
 from orders.ports import IntakeStore, StoreUnavailable
@@ -15,16 +15,22 @@ from orders.ports import IntakeStore, StoreUnavailable
 READY_SECONDS = 0.8
 
 
+class HealthBody(BaseModel):
+    """How the process is."""
+
+    status: str
+
+
 def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) -> APIRouter:
     """The routes; `registry` is what /metrics shows."""
     router = APIRouter(tags=["operation"])
 
     @router.get("/health/live", responses=documented(413))
-    async def live() -> answers.HealthBody:
-        return answers.HealthBody(status="live")
+    async def live() -> HealthBody:
+        return HealthBody(status="live")
 
     @router.get("/health/ready", responses=documented(413, 503))
-    async def ready(request: Request) -> answers.HealthBody:
+    async def ready(request: Request) -> HealthBody:
         if request.app.state.draining.is_set():
             raise Problem(503, "draining", headers={"Retry-After": "5"})
         try:
@@ -32,7 +38,7 @@ def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) ->
                 await threads.run(store.ping)
         except TimeoutError:
             raise StoreUnavailable(f"the database did not answer within {READY_SECONDS:g} s") from None
-        return answers.HealthBody(status="ready")
+        return HealthBody(status="ready")
 
     @router.get(
         "/metrics",

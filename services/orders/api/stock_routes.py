@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse, Response
 
-from orders.api import answers
 from orders.api.access import Known, Operator
 from orders.api.bodies import SKU, ProductBody, RestockBody, body_for_operators
 from orders.api.problems import documented
 from orders.api.schema import takes
+from orders.api.stock_answers import LevelBody, LevelsBody, level_body
 from orders.api.threads import Threads
 from orders.domain.order import Product
 from orders.usecases.catalogue import Catalogue
@@ -28,28 +28,28 @@ def routes(catalogue: Catalogue, threads: Threads) -> APIRouter:
         _: Known,
         after: Annotated[str | None, Query(pattern=SKU, description="The last SKU of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> answers.LevelsBody:
+    ) -> LevelsBody:
         found = await threads.run(catalogue.levels, after=after or "", limit=limit)
-        page = [answers.level(level) for level in found]
-        return answers.LevelsBody(products=page, next=page[-1].sku if len(page) == limit else None)
+        page = [level_body(level) for level in found]
+        return LevelsBody(products=page, next=page[-1].sku if len(page) == limit else None)
 
     @router.get("/stock/{sku}", responses=documented(401, 404, 413, 422, 503))
-    async def read_stock(_: Known, sku: SkuPath) -> answers.LevelBody:
-        return answers.level(await threads.run(catalogue.level, sku))
+    async def read_stock(_: Known, sku: SkuPath) -> LevelBody:
+        return level_body(await threads.run(catalogue.level, sku))
 
     @router.post(
         "/stock/{sku}",
         responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
         openapi_extra=takes(RestockBody),
     )
-    async def restock(_: Operator, sku: SkuPath, arrival: Arrival) -> answers.LevelBody:
-        return answers.level(await threads.run(catalogue.restock, sku, arrival.add, arrival.delivery_id))
+    async def restock(_: Operator, sku: SkuPath, arrival: Arrival) -> LevelBody:
+        return level_body(await threads.run(catalogue.restock, sku, arrival.add, arrival.delivery_id))
 
     @router.put(
         "/products/{sku}",
-        response_model=answers.LevelBody,
+        response_model=LevelBody,
         responses={
-            201: {"model": answers.LevelBody, "description": "Added."},
+            201: {"model": LevelBody, "description": "Added."},
             **documented(400, 401, 403, 413, 415, 422, 503),
         },
         openapi_extra=takes(ProductBody),
@@ -57,7 +57,7 @@ def routes(catalogue: Catalogue, threads: Threads) -> APIRouter:
     async def put_product(_: Operator, sku: SkuPath, described: Described) -> Response:
         product = Product(sku, described.name, described.price_minor, described.currency)
         added = await threads.run(catalogue.put, product)
-        level = answers.level(await threads.run(catalogue.level, sku))
+        level = level_body(await threads.run(catalogue.level, sku))
         return JSONResponse(level.model_dump(), 201 if added else 200)
 
     return router
