@@ -52,9 +52,9 @@ def on(signal: Any, receiver: Receiver) -> None:
     signal.connect(receiver, weak=False)
 
 
-def count_parked(reason: str) -> None:
-    """One message was parked."""
-    if (counters := metrics.current()) is not None:
+def count_parked(settings: ServiceSettings, reason: str) -> None:
+    """One message was parked; in whichever process that happened."""
+    if (counters := metrics.start(settings)) is not None:
         counters.parked(reason)
 
 

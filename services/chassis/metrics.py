@@ -9,10 +9,12 @@ Source: prometheus_client, "Multiprocess Mode".
 import contextlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chassis.outbox import Outcome, Work
 from chassis.settings import ServiceSettings
+
+if TYPE_CHECKING:  # a worker's main process needs no database client
+    from chassis.outbox import Outcome, Work
 
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -85,10 +87,12 @@ def current() -> "Metrics | None":
     return _set
 
 
-def count_command(work: Work, outcome: Outcome) -> None:
-    """Count how an outbox command ended; the observer of a chassis.work.Runner."""
+def count_command(work: "Work", outcome: "Outcome") -> None:
+    """Count how an outbox command ended, and why it was parked if it was; the observer of a chassis.work.Runner."""
     if _set is not None:
         _set.command(work.task, type(outcome).__name__.lower())
+        if (reason := getattr(outcome, "reason", None)) is not None:
+            _set.parked(reason)
 
 
 def reap(folder: Path) -> int:

@@ -34,4 +34,4 @@ class ChassisTask(Task):  # type: ignore[misc]
             reason=reason,
             detail=str(einfo),
         )
-        instruments.count_parked(reason)
+        instruments.count_parked(self.app.settings, reason)

@@ -139,5 +139,5 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
             self.timer.call_after(PARK_AGAIN_SECONDS, self.park, (message, found))
             return
         log.error("message_parked", queue=queue, reason=found.reason, detail=found.detail)
-        instruments.count_parked(found.reason)
+        instruments.count_parked(self.app.settings, found.reason)
         message.ack_log_error(celery_logger, self.connection_errors)

@@ -1,7 +1,9 @@
 """A small service for the chassis' tests; what its tasks did is in the file that OUT names, one line an act."""
 
+import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,21 @@ def fail(permanent: bool = False) -> None:
 def die() -> None:
     act("dies")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="shop.stubborn")
+def stubborn() -> None:
+    """Takes no notice of its soft limit."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with contextlib.suppress(Exception):
+            time.sleep(60)
+
+
+@app.task(name="shop.imported")
+def imported() -> None:
+    """Which of the libraries that cost something were imported."""
+    act("imported " + " ".join(name for name in ("opentelemetry", "prometheus_client", "redis") if name in sys.modules))
 
 
 @app.task(name="shop.reserve", versions=(1, 2))

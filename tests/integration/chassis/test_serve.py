@@ -1,0 +1,68 @@
+"""The API server: ends when asked to, also while streams are open."""
+
+import time
+import urllib.request
+from contextlib import closing
+from typing import Any
+
+from servers import free_port, wait_until
+
+
+def serve(shop: Any, **environment: str) -> tuple[Any, str]:
+    port = free_port()
+    process = shop.start("chassis.serve", "shop", PORT=str(port), **environment)
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return bool(urllib.request.urlopen(f"{address}/hello", timeout=5).read() == b"hello")
+        except OSError:
+            return False
+
+    wait_until(answers, what="an API that answers")
+    return process, address
+
+
+def seconds_to_end(process: Any) -> float:
+    began = time.monotonic()
+    process.terminate()
+    process.wait(30)
+    return time.monotonic() - began
+
+
+def test_an_api_ends_at_sigterm_with_exit_code_0(rabbit_shop: Any) -> None:
+    api, _ = serve(rabbit_shop)
+
+    assert seconds_to_end(api) < 3
+    assert api.returncode == 0
+
+
+def test_open_event_streams_are_told_and_end_in_order(rabbit_shop: Any) -> None:
+    api, address = serve(rabbit_shop)
+
+    with closing(urllib.request.urlopen(f"{address}/events", timeout=20)) as stream:
+        first = stream.readline()
+        seconds = seconds_to_end(api)
+        rest = stream.read()
+
+    assert (first, rest) == (b"data: open\n", b"\ndata: closed\n\n")
+    assert seconds < 5
+
+
+def test_a_stream_that_does_not_listen_is_cut_off(rabbit_shop: Any) -> None:
+    api, address = serve(rabbit_shop, DRAIN_SECONDS="1")
+
+    with closing(urllib.request.urlopen(f"{address}/stuck", timeout=20)) as stream:
+        stream.readline()
+        seconds = seconds_to_end(api)
+
+    assert seconds < 5
+    assert api.returncode == 0
+
+
+def test_a_port_that_is_taken_is_exit_code_1(rabbit_shop: Any) -> None:
+    _, address = serve(rabbit_shop)
+
+    second = rabbit_shop.start("chassis.serve", "shop", PORT=address.rpartition(":")[2])
+
+    assert second.wait(30) == 1

@@ -1,0 +1,162 @@
+"""Traces and counters of real workers: complete although children are recycled, and harmless when the collector is away."""
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from servers import free_port, wait_until
+
+
+class Collector:
+    """An OTLP/HTTP receiver in this process."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.instances: set[str] = set()
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+                for resource in sent.resource_spans:
+                    told = {a.key: a.value.string_value for a in resource.resource.attributes}
+                    collector.instances.add(told["service.instance.id"])
+                    for scope in resource.scope_spans:
+                        collector.spans.extend(scope.spans)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def scrape(port: int) -> dict[str, float]:
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
+def test_recycled_children_lose_no_span(rabbit_shop: Any, collector: Collector) -> None:
+    worker = rabbit_shop.worker(extra=("--max-tasks-per-child", "1"), OTEL_EXPORTER_OTLP_ENDPOINT=collector.address)
+
+    for _ in range(5):
+        rabbit_shop.send("shop.note")
+    wait_until(lambda: len(rabbit_shop.acts()) == 5, what="five tasks", seconds=60)
+    worker.terminate()
+    worker.wait(20)
+
+    assert [span.name for span in collector.spans] == ["run shop.note"] * 5
+    assert len(collector.instances) == 5
+
+
+def test_a_solo_worker_sends_its_last_span_when_it_ends(rabbit_shop: Any, collector: Collector) -> None:
+    worker = rabbit_shop.worker(pool="solo", OTEL_EXPORTER_OTLP_ENDPOINT=collector.address)
+
+    rabbit_shop.send("shop.note")
+    wait_until(lambda: len(rabbit_shop.acts()) == 1, what="a task")
+    worker.terminate()
+    worker.wait(20)
+
+    assert len(collector.spans) == 1
+
+
+def test_a_task_continues_the_trace_in_its_headers(rabbit_shop: Any, collector: Collector) -> None:
+    rabbit_shop.worker(OTEL_EXPORTER_OTLP_ENDPOINT=collector.address)
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+
+    with rabbit_shop.app() as app:
+        app.send_task("shop.note", headers={"traceparent": parent})
+    wait_until(lambda: bool(collector.spans), what="a span")
+    span = collector.spans[0]
+
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == ("ab" * 16, "cd" * 8)
+    assert {a.key: a.value.string_value for a in span.attributes}["messaging.destination.name"] == "shop.till"
+
+
+def test_a_failed_task_is_a_failed_span_and_its_log_has_the_trace(rabbit_shop: Any, collector: Collector) -> None:
+    rabbit_shop.worker(OTEL_EXPORTER_OTLP_ENDPOINT=collector.address)
+
+    rabbit_shop.send("shop.fail")
+    wait_until(lambda: bool(collector.spans), what="a span")
+    span = collector.spans[0]
+
+    assert (span.status.message, [event.name for event in span.events]) == ("RuntimeError", ["exception"])
+    assert span.trace_id.hex() in rabbit_shop.log()
+
+
+def test_a_collector_that_is_away_costs_no_task(rabbit_shop: Any) -> None:
+    worker = rabbit_shop.worker(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+
+    for _ in range(3):
+        rabbit_shop.send("shop.note")
+    wait_until(lambda: len(rabbit_shop.acts()) == 3, what="three tasks")
+    worker.terminate()
+
+    assert worker.wait(20) == 0
+
+
+def test_counters_equal_what_happened_although_children_are_recycled(rabbit_shop: Any) -> None:
+    port, folder = free_port(), rabbit_shop.folder / "metrics"
+    folder.mkdir()
+    (folder / "counter_99999999.db").write_bytes(b"left behind")
+    rabbit_shop.worker(
+        concurrency=2,
+        extra=("--max-tasks-per-child", "2"),
+        METRICS_PORT=str(port),
+        PROMETHEUS_MULTIPROC_DIR=str(folder),
+    )
+
+    for _ in range(7):
+        rabbit_shop.send("shop.note")
+    for _ in range(2):
+        rabbit_shop.send("shop.fail")
+    rabbit_shop.send("shop.unknown")
+    succeeded = 'chassis_tasks_total{outcome="succeeded",pool="till",task="shop.note"}'
+    wait_until(lambda: scrape(port).get(succeeded) == 7, what="seven successes", seconds=60)
+    wait_until(lambda: len(rabbit_shop.parked()) == 2, what="two parked")
+    failed = 'chassis_tasks_total{outcome="failed",pool="till",task="shop.fail"}'
+    wait_until(lambda: scrape(port).get(failed) == 2, what="two failures")
+    counts = scrape(port)
+
+    assert counts['chassis_tasks_started_total{pool="till",task="shop.note"}'] == 7
+    assert counts['chassis_task_seconds_count{pool="till",task="shop.note"}'] == 7
+    assert counts['chassis_parked_total{pool="till",reason="unknown_task"}'] == 1
+    assert counts['chassis_parked_total{pool="till",reason="bug"}'] == 2
+    assert len(list(folder.glob("counter_*.db"))) <= 1 + 1 + 2  # the sum, the main process, two children
+
+
+def test_a_task_killed_at_its_limit_counts_as_failed(rabbit_shop: Any) -> None:
+    port, folder = free_port(), rabbit_shop.folder / "metrics"
+    rabbit_shop.worker(limits=(2, 1), METRICS_PORT=str(port), PROMETHEUS_MULTIPROC_DIR=str(folder))
+
+    rabbit_shop.send("shop.stubborn")
+    wait_until(lambda: "Hard time limit" in rabbit_shop.log(), what="the hard limit")
+    failed = 'chassis_tasks_total{outcome="failed",pool="till",task="shop.stubborn"}'
+
+    wait_until(lambda: scrape(port).get(failed) == 1, what="one failure")
+
+
+def test_without_a_port_and_an_endpoint_neither_library_is_imported(rabbit_shop: Any) -> None:
+    rabbit_shop.worker(pool="solo")
+
+    rabbit_shop.send("shop.imported")
+    wait_until(lambda: bool(rabbit_shop.acts()), what="a task")
+
+    assert rabbit_shop.acts() == ["imported "]
