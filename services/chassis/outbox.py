@@ -87,10 +87,14 @@ _PUT = sa.text("""
 
 _WORK = "o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures, o.begun OR o.attempts > 1"
 
+# A start that a crash of the database server forgets is only counted late; a worker's own death forgets nothing. Part of the
+# statement, so that it is the whole transaction on a connection in autocommit.
+_NOT_WAITING_FOR_THE_DISK = "(SELECT set_config('synchronous_commit', 'off', true)) quick"
+
 _START_FRESH = sa.text(f"""
     UPDATE outbox o SET attempts = o.attempts + 1
     FROM (SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts = 0
-          ORDER BY id FOR UPDATE SKIP LOCKED) free
+          ORDER BY id FOR UPDATE SKIP LOCKED) free, {_NOT_WAITING_FOR_THE_DISK}
     WHERE o.id = free.id RETURNING {_WORK}
 """)
 
@@ -101,7 +105,8 @@ _SUSPECTS = sa.text("""
 
 _START_SUSPECT = sa.text(f"""
     UPDATE outbox o SET attempts = o.attempts + 1
-    FROM (SELECT id FROM outbox WHERE id = :id AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED) free
+    FROM (SELECT id FROM outbox WHERE id = :id AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED) free,
+         {_NOT_WAITING_FOR_THE_DISK}
     WHERE o.id = free.id RETURNING {_WORK}
 """)
 
@@ -118,7 +123,7 @@ _RETRY = sa.text("""
 """)
 
 _PARK_ROWS = sa.text("""
-    UPDATE outbox o SET state = 'parked', last_error = p.reason
+    UPDATE outbox o SET state = 'parked', last_error = p.reason, begun = o.begun OR o.attempts > 0
     FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS p (id, reason) WHERE o.id = p.id
 """)
 
@@ -151,8 +156,6 @@ def put(conn: sa.Connection, commands: Sequence[Command]) -> int:
 
 def start_fresh(conn: sa.Connection, ids: Sequence[int]) -> list[Work]:
     """Count a start of every command that was never started, and that nobody holds. Commit before the first effect."""
-    # A start that a crash of the database server forgets is only counted late; a worker's own death forgets nothing.
-    conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
     return [Work(*row) for row in conn.execute(_START_FRESH, {"ids": list(ids)})]
 
 
@@ -163,7 +166,6 @@ def suspects(conn: sa.Connection, ids: Sequence[int]) -> list[int]:
 
 def start_suspect(conn: sa.Connection, command_id: int) -> Work | None:
     """Count one more start of one command; None when somebody holds or finished it. Commit before the effect."""
-    conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
     row = conn.execute(_START_SUSPECT, {"id": command_id}).one_or_none()
     return Work(*row) if row else None
 

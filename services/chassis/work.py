@@ -60,13 +60,14 @@ class Runner:
         A database that cannot be reached ends the run quietly but for a log line: nothing can be recorded then, and every
         command without an outcome comes due again.
         """
+        ended = 0
         try:
             with self._engine.begin() as conn:
                 fresh = outbox.start_fresh(conn, ids)
                 # Those just counted look like suspects from here on.
                 others = set(ids) - {work.id for work in fresh}
                 doubtful = outbox.suspects(conn, sorted(others)) if others else []
-            ended = self._attempt(fresh, effect)
+            ended += self._attempt(fresh, effect)
             for command_id in doubtful:
                 with self._engine.begin() as conn:
                     suspect = outbox.start_suspect(conn, command_id)

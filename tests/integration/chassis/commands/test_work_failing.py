@@ -1,0 +1,191 @@
+"""What an effect may raise, and what becomes of its batch; and a database that goes away."""
+
+import pytest
+import sqlalchemy as sa
+from billiard.exceptions import SoftTimeLimitExceeded
+from desk import Desk, Effect, patient
+from structlog.testing import capture_logs
+
+from chassis.errors import CircuitOpen, Permanent, Transient
+from chassis.outbox import Done, Retry
+
+
+def test_an_exception_in_a_batch_leaves_each_command_alone_and_parks_the_culprit(desk: Desk) -> None:
+    effect = Effect({"b": ZeroDivisionError("division by zero")})
+
+    assert 3 == desk.runner().run(desk.issue("a", "b", "c"), effect)
+    assert [["a", "b", "c"], ["a"], ["b"], ["c"]] == effect.calls
+    assert (["b"], [("b", "bug")]) == (desk.keys(), desk.parked())
+
+
+def test_the_first_try_of_a_batch_may_have_had_effects(desk: Desk) -> None:
+    effect = Effect({"b": ZeroDivisionError()})
+
+    desk.runner().run(desk.issue("a", "b"), effect)
+
+    assert [False, False, True, True] == [work.begun for work in effect.seen]
+
+
+def test_a_bug_is_parked_with_its_traceback(desk: Desk) -> None:
+    desk.runner().run(desk.issue("a"), Effect({"a": ZeroDivisionError("division by zero")}))
+
+    (record,) = desk.rows("SELECT detail FROM parked")
+    assert "Traceback" in record.detail
+    assert "ZeroDivisionError: division by zero" in record.detail
+
+
+def test_what_will_never_work_is_parked_with_its_words(desk: Desk) -> None:
+    desk.runner().run(desk.issue("a"), Effect({"a": Permanent("no such card")}))
+
+    assert [("permanent", "no such card")] == [tuple(r) for r in desk.rows("SELECT reason, detail FROM parked")]
+
+
+def test_a_batch_that_is_transient_as_a_whole_is_tried_again_as_one_that_may_have_begun(desk: Desk) -> None:
+    effect = Effect({"a": Transient("busy", retry_after_seconds=60)})
+
+    assert 2 == desk.runner().run(desk.issue("a", "b"), effect)
+    assert 1 == len(effect.calls)
+    for row in (desk.row("a"), desk.row("b")):
+        assert (0, 1, True, "busy") == (row.issued, row.failures, row.begun, row.last_error)
+        assert 55 < row.due_in <= 60
+
+
+def test_without_a_wish_a_retry_is_soon(desk: Desk) -> None:
+    desk.runner().run(desk.issue("a"), Effect({"a": Transient("busy")}))
+
+    assert desk.row("a").due_in <= 0.5
+
+
+def test_a_batch_that_ran_out_of_time_is_tried_again_as_one_that_may_have_begun(desk: Desk) -> None:
+    effect = Effect({"a": SoftTimeLimitExceeded()})
+
+    assert 2 == desk.runner().run(desk.issue("a", "b"), effect)
+    assert 1 == len(effect.calls)
+    row = desk.row("b")
+    assert (1, True, "soft time limit passed") == (row.failures, row.begun, row.last_error)
+
+
+def test_a_wrong_statement_is_the_commands_own_fault(desk: Desk) -> None:
+    def divide(conn: sa.Connection) -> None:
+        conn.execute(sa.text("SELECT 1/0"))
+
+    desk.runner().run(desk.issue("a"), Effect(also=divide))
+
+    assert [("a", "bug")] == desk.parked()
+
+
+def test_the_next_batch_runs_after_any_failure(desk: Desk) -> None:
+    runner = desk.runner()
+    runner.run(desk.issue("a"), Effect({"a": CircuitOpen("down")}))
+
+    assert 1 == runner.run(desk.issue("b"), Effect())
+
+
+def test_a_suspect_that_fails_does_not_keep_the_next(desk: Desk) -> None:
+    ids = desk.issue("a", "b")
+    desk.die(ids)
+
+    desk.runner().run(ids, Effect({"a": ZeroDivisionError()}))
+
+    assert (["a"], [("a", "bug")]) == (desk.keys(), desk.parked())
+
+
+# A database that goes away.
+
+
+def lose_connection(conn: sa.Connection) -> None:
+    """The server ends this very connection, as a restart would."""
+    conn.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+def test_a_database_lost_in_the_middle_ends_the_run_quietly_and_the_command_stays_open(desk: Desk) -> None:
+    ids = desk.issue("a", "b")
+    with capture_logs() as logs:
+        assert 0 == desk.runner().run(ids, Effect(also=lose_connection))
+
+    assert ["database_lost"] == [line["event"] for line in logs]
+    assert [("open", 1)] * 2 == [(desk.row(k).state, desk.row(k).attempts) for k in ("a", "b")]
+
+
+def test_what_was_recorded_before_the_database_went_counts(desk: Desk) -> None:
+    ids = desk.issue("a", "b")
+    desk.die(ids[1:])
+    calls: list[object] = []
+
+    def lose_second(conn: sa.Connection) -> None:
+        calls.append(conn)
+        if len(calls) == 2:
+            lose_connection(conn)
+
+    assert 1 == desk.runner().run(ids, Effect(also=lose_second))
+    assert ["b"] == desk.keys()
+
+
+def test_a_database_lost_while_a_failure_is_recorded_ends_the_run_quietly(desk: Desk) -> None:
+    ids = desk.issue("a")
+
+    def lose(conn: sa.Connection, parked: object) -> None:
+        lose_connection(conn)
+
+    assert 0 == desk.runner(on_parked=lose).run(ids, Effect({"a": Permanent("no")}))
+    assert ([], ["a"]) == (desk.parked(), desk.keys())
+
+
+def test_a_database_that_is_away_is_no_error_of_the_message() -> None:
+    from chassis.work import Runner
+
+    nobody = patient("postgresql+psycopg://x:y@127.0.0.1:1/none")
+
+    assert 0 == Runner(nobody).run([1], Effect())
+
+
+def test_a_lock_that_cannot_be_had_leaves_the_command_open(desk: Desk) -> None:
+    ids = desk.issue("a")
+    desk.put("b")
+    with desk.engine.begin() as holder:
+        holder.execute(sa.text("SELECT FROM outbox WHERE key = 'b' FOR UPDATE"))
+
+        def wait(conn: sa.Connection) -> None:
+            conn.execute(sa.text("SELECT FROM outbox WHERE key = 'b' FOR UPDATE"))
+
+        assert 0 == desk.runner().run(ids, Effect(also=wait))
+
+    assert "open" == desk.row("a").state
+
+
+def test_a_wrong_statement_of_the_runner_itself_is_not_hidden(desk: Desk) -> None:
+    with pytest.raises(sa.exc.DBAPIError):
+        desk.runner().run(["not a number"], Effect())  # type: ignore[list-item]
+
+
+def test_an_outcome_is_recorded_only_for_a_row_that_is_still_held(desk: Desk) -> None:
+    ids = desk.issue("a")
+
+    def overtaken(_: sa.Connection) -> None:
+        raise Transient("busy")
+
+    first = Effect(also=overtaken)
+    engine = patient(desk.url)
+    transactions: list[object] = []
+
+    def overtake(conn: object) -> None:
+        transactions.append(conn)
+        if len(transactions) == 3:  # start, effect, record
+            desk.runner().run(ids, Effect())
+
+    sa.event.listen(engine, "begin", overtake)
+    from chassis.work import Runner
+
+    assert 0 == Runner(engine).run(ids, first)
+    assert [] == desk.keys()
+    engine.dispose()
+
+
+def test_retries_of_many_are_recorded_each_with_its_own_words(desk: Desk) -> None:
+    ends = {"a": Retry(10, "first"), "b": Retry(20, "second", counts=False), "c": Done()}
+
+    desk.runner().run(desk.issue("a", "b", "c"), Effect(ends))
+
+    assert [("first", 1), ("second", 0)] == [
+        (row.last_error, row.failures) for row in desk.rows("SELECT * FROM outbox ORDER BY id")
+    ]
