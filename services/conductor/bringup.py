@@ -171,7 +171,7 @@ class DeathWatch:
 
     def _dying(self, process: Process) -> bool:
         starts = programs.starts(process.name, self._platform.run) - self._starts[process.name]
-        return process.state == "FATAL" or (process.state == "BACKOFF" and starts >= DEATHS_TOLERATED)
+        return process.state == "FATAL" or starts > DEATHS_TOLERATED
 
 
 def failure(platform: Platform, name: str, what: str) -> StartFailed:

@@ -127,6 +127,18 @@ def test_a_roll_replaces_the_processes_once_the_new_ones_are_ready(run: RunDirec
     assert [tree.name for tree in runtime.trees("notifications")] == ["notifications-g2-0"]
 
 
+def test_a_roll_whose_new_processes_do_not_come_up_leaves_the_old_ones(
+    run: RunDirectory, runtime: LocalRuntime
+) -> None:
+    before = runtime.trees("fulfilment")
+
+    refused = capstone(run, "roll", "fulfilment", "--set", "RELAY_LEASE_SECONDS=soon")
+
+    assert refused.returncode == 1
+    assert "fulfilment-g2-0 keeps ending" in refused.stderr
+    assert [tree.pid for tree in runtime.trees("fulfilment")] == [tree.pid for tree in before]
+
+
 def test_a_wiped_broker_is_declared_again_and_orders_go_on(runtime: LocalRuntime) -> None:
     runtime.wipe_broker()
     runtime.wait_ready(90)
