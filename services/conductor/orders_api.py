@@ -72,12 +72,15 @@ class OrdersApi:
             if after is None:
                 return
 
-    def events(self, order_id: str, after: int) -> Iterator[tuple[int | None, str, dict[str, Any]]]:
+    def events(
+        self, order_id: str, after: int, *, silence_seconds: float = STREAM_SILENCE_SECONDS
+    ) -> Iterator[tuple[int | None, str, dict[str, Any]]]:
         """The order's events behind `after` as they happen: (id, kind, data), until the server ends the stream with kind `end`.
 
-        Raises ApiUnreachable when the connection breaks; a new call with the last id goes on where it broke.
+        Raises ApiUnreachable when the connection breaks or nothing comes for `silence_seconds`; a new call with the last id goes on
+        where it broke.
         """
-        timeout = httpx.Timeout(ANSWER_SECONDS, read=STREAM_SILENCE_SECONDS)
+        timeout = httpx.Timeout(ANSWER_SECONDS, read=silence_seconds)
         headers = {"Last-Event-ID": str(after)} if after else {}
         try:
             with self._http.stream("GET", f"/orders/{order_id}/events", headers=headers, timeout=timeout) as answer:

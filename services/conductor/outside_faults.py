@@ -39,10 +39,22 @@ def faults(runtime: Runtime, server: str, plan: Mapping[str, Any]) -> Iterator[N
         call(runtime, "DELETE", server, "faults")
 
 
+HOLDING = {
+    "before": {"rate": {"slow": 0.6}, "slow_seconds": 0.6},
+    "during": {"rate": {"slow": 0.4}, "slow_seconds": 0.6},
+    "after": {"rate": {"timeout_after": 0.4}, "hang_seconds": 0.8},
+}
+"""Plans that keep calls waiting: before their effects, some before and some behind, and behind their effects."""
+
+MAIL_HOLDING = {"rate": {"slow": 0.3}, "slow_seconds": 0.4}
+"""The mail server cannot be kept waiting behind its effect: its answer is the effect."""
+
+
 @contextlib.contextmanager
-def slow(runtime: Runtime, *, seed: int) -> Iterator[None]:
-    """Some answers of provider, carrier and mail server take their time, some of them after the effect: room for a kill in between."""
-    plan = {"rate": {"slow": 0.2, "timeout_after": 0.02}, "slow_seconds": 0.4, "hang_seconds": 0.8, "seed": seed}
-    mail = {"rate": {"slow": 0.1}, "slow_seconds": 0.3, "seed": seed}
-    with faults(runtime, "payments", plan), faults(runtime, "carrier", plan), faults(runtime, "mail", mail):
+def holding(runtime: Runtime, server: str | None, moment: str, *, seed: int) -> Iterator[None]:
+    """Keep some calls to a server waiting at this moment, so that a kill finds one there; nothing for a pool that calls nobody."""
+    if server is None:
+        yield
+        return
+    with faults(runtime, server, {**(MAIL_HOLDING if server == "mail" else HOLDING[moment]), "seed": seed}):
         yield

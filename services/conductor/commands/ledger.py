@@ -1,0 +1,53 @@
+"""`capstone ledger verify`: what was promised against what took effect."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from conductor import evidence, verdict
+from conductor.evidence import Evidence
+from conductor.run_directory import RunDirectory
+from conductor.runtimes.local import LocalRuntime
+from conductor.verdict import FINAL
+from conductor.waiting import until
+
+commands = typer.Typer(name="ledger", no_args_is_help=True, help="Compare what was promised with what took effect.")
+
+LOOK_SECONDS = 1.0
+
+
+@commands.command()
+def verify(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for orders that are still under way.")] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Judge every order of this platform; exit status 1 when one was lost or doubled, each named with the reason."""
+    run = RunDirectory.chosen()
+    runtime = LocalRuntime.running(run)
+    found: Evidence | None = None
+
+    def settled() -> bool:
+        nonlocal found
+        found = evidence.gather(runtime, sorted(run.journals.glob("*.jsonl")))
+        return verdict.judge(found).sound or all(order["state"] in FINAL for order in found.orders.values())
+
+    until(settled, within_seconds=wait, every_seconds=LOOK_SECONDS)
+    assert found is not None, "looked at once at least"
+    judged = verdict.judge(found)
+    if as_json:
+        findings = [asdict(finding) for finding in judged.findings]
+        repeats = [asdict(repeat) for repeat in judged.repeats]
+        print(json.dumps({**judged.as_json(), "findings": findings, "repeats": repeats}))
+    else:
+        console = Console(highlight=False)
+        for finding in judged.findings:
+            console.print(f"[red]{finding.fault}[/red]  {finding.subject}: {finding.why}", soft_wrap=True)
+        for repeat in judged.repeats:
+            console.print(
+                f"[yellow]mail repeated[/yellow]  {repeat.order_id} {repeat.kind}, by a kill of {repeat.kill.pool}"
+            )
+        console.print(", ".join(f"{name} {value}" for name, value in judged.as_json().items()))
+    raise typer.Exit(0 if judged.sound else 1)

@@ -1,0 +1,35 @@
+"""What surrounds an order that waits: faults set at the outside's servers, and circuit breakers that are open."""
+
+import contextlib
+from collections.abc import Mapping
+
+import httpx
+import redis
+
+from conductor.explanation import Surroundings
+from conductor.runtimes import Runtime
+
+BREAKERS = {"payments": "payment provider", "carrier": "carrier", "mail": "mail server"}
+"""Circuit breakers by server, as the service names them in the shared store (`breaker:{NAME}:open`)."""
+
+ANSWER_SECONDS = 2.0
+
+
+def look(runtime: Runtime) -> Surroundings:
+    """As it is now; what does not answer is left out."""
+    addresses = runtime.addresses()
+    faults: dict[str, Mapping[str, object]] = {}
+    for server in BREAKERS:
+        with contextlib.suppress(httpx.HTTPError):
+            answer = httpx.get(f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS, trust_env=False)
+            faults[server] = answer.raise_for_status().json()
+    circuits: dict[str, float] = {}
+    with (
+        contextlib.suppress(redis.RedisError),
+        redis.Redis.from_url(addresses["store"], socket_timeout=ANSWER_SECONDS) as store,
+    ):
+        for server, name in BREAKERS.items():
+            left = store.pttl(f"breaker:{{{name}}}:open")
+            if isinstance(left, int) and left > 0:
+                circuits[server] = left / 1000
+    return Surroundings(faults, circuits)
