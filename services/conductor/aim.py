@@ -6,7 +6,7 @@ and which of their effects the outside world's ledgers already have. None of the
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,47 +36,39 @@ _EFFECTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a stopped victim was doing."""
-
-    moment: Moment
-    commands: Sequence[Held]
-
-
 def aimed_kill(stage: Stage, ledgers: LedgerTail, pool: str, which: Which, moment: Moment) -> Kill:
     """Kill a process of the pool (`tree` or `child`) that is running a task, at that moment if one comes soon.
 
     DrillFailed when no task of the pool runs although orders are open.
     """
     began = time.monotonic()
+
+    def good(held: Sequence[Held]) -> str | None:
+        found = _moment(ledgers, held)
+        return found if found == moment or time.monotonic() - began > CHOOSY_SECONDS else None
+
+    return kill_when(stage, pool, which, good)
+
+
+def kill_when(stage: Stage, pool: str, which: Which, good: Callable[[Sequence[Held]], str | None]) -> Kill:
+    """Kill a process of the pool when what it runs is `good`: the answer is the kill's moment, None lets it go on."""
+    began = time.monotonic()
     while time.monotonic() - began < min(BUSY_SECONDS, stage.left_seconds):
-        choosy = time.monotonic() - began < CHOOSY_SECONDS
         index = stage.rng.randrange(1000)
         pids = stage.runtime.kill(pool, which, signal.SIGSTOP, index)
-        look = _look(stage, ledgers, pool, pids)
-        if look is not None and (look.moment == moment or not choosy):
+        held = stage.facts.held_by(stage.runtime.ports(pids), stage.runtime.pools()[pool].queues) if pids else ()
+        moment = good(held) if held else None
+        if moment is not None:
             open_orders = stage.facts.open_orders(stage.load.prefix)
             at = now()
             if set(stage.runtime.kill(pool, which, signal.SIGKILL, index)) >= set(pids):
-                keys = tuple(held.key for held in look.commands)
-                kill = Kill(at, pool, which, tuple(pids), look.moment, keys, open_orders)
+                kill = Kill(at, pool, which, tuple(pids), moment, tuple(one.key for one in held), open_orders)
                 stage.record(kill)
                 return kill
         stage.runtime.kill(pool, which, signal.SIGCONT, index)
         # Other tasks, other moments: a pause of no fixed length.
         time.sleep(stage.rng.uniform(0.005, 0.05))
     raise DrillFailed(f"no kill could hit a running task: {pool} ran none for {BUSY_SECONDS:.0f} s")
-
-
-def _look(stage: Stage, ledgers: LedgerTail, pool: str, pids: Sequence[int]) -> Look | None:
-    if not pids:
-        return None
-    queues = stage.runtime.pools()[pool].queues
-    held = stage.facts.held_by(stage.runtime.ports(pids), queues)
-    if not held:
-        return None
-    return Look(_moment(ledgers, held), held)
 
 
 def _moment(ledgers: LedgerTail, held: Sequence[Held]) -> Moment:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from conductor import evidence, verdict
-from conductor.errors import DrillFailed
+from conductor.errors import ApiRefused, ApiUnreachable, DrillFailed
 from conductor.facts import Facts
 from conductor.journal import Journal, Kill, now
 from conductor.load import Load
@@ -25,6 +26,8 @@ from conductor.verdict import Verdict
 from conductor.waiting import until
 
 LOOK_SECONDS = 0.1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,20 @@ class Stage:
         self.wait_for(enough, lambda: f"{self.size.open_orders} open orders (there are {seen})")
         return seen
 
+    def await_progress(self, orders: int | None = None) -> None:
+        """Return when so many more orders (a quarter of what a blow wants) became final than are now: the platform works again."""
+        goal = orders or max(1, self.size.open_orders // 4)
+        before: int | None = None
+
+        def moved() -> bool:
+            nonlocal before
+            final = self.facts.final_orders(self.load.prefix)
+            if before is None:
+                before = final
+            return final is not None and before is not None and final >= before + goal
+
+        self.wait_for(moved, f"{goal} more orders to become final")
+
     @property
     def load(self) -> Load:
         """The orders that come now, or came last."""
@@ -199,6 +216,24 @@ class Stage:
         """Return when it holds; DrillFailed names what was waited for."""
         if not until(holds, within_seconds=min(within_seconds, self.left_seconds), every_seconds=LOOK_SECONDS):
             raise DrillFailed(f"waited in vain for {what if isinstance(what, str) else what()}")
+
+    def insist(self, ask: Callable[[], T]) -> T:
+        """The API's answer, asked again while it is away or busy; what it refuses for good is DrillFailed."""
+        answer: list[T] = []
+
+        def answered() -> bool:
+            try:
+                answer.append(ask())
+            except ApiUnreachable:
+                return False
+            except ApiRefused as error:
+                if error.status in (429, 503):
+                    return False
+                raise DrillFailed(str(error)) from error
+            return True
+
+        self.wait_for(answered, "the API to answer")
+        return answer[0]
 
     def expect(self, holds: bool, what: str) -> None:
         """DrillFailed when what must be is not."""

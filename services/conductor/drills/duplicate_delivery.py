@@ -1,0 +1,56 @@
+"""Everything comes twice and in any order: messages of open and of finished commands, callbacks of the carrier, requests of customers."""
+
+import random
+from functools import partial
+
+from conductor import journal, outside_faults, purchases
+from conductor.broker_client import BrokerClient
+from conductor.drills import Drill
+from conductor.orders_api import OrdersApi
+from conductor.stage import Stage
+
+ROUNDS = 10
+COPIES = 3
+CALLBACKS = {"rate": {"callback_duplicate": 0.3, "callback_reorder": 0.3, "callback_lost_once": 0.2}}
+
+_ISSUED = "SELECT id, task, queue FROM outbox WHERE issued > 0 AND state = 'open' ORDER BY id LIMIT 200"
+
+
+def play(stage: Stage) -> None:
+    """Repeat what is under way, again and again, while orders keep coming."""
+    seen: dict[int, tuple[str, str]] = {}
+    copies = 0
+    with (
+        outside_faults.faults(stage.runtime, "carrier", CALLBACKS),
+        stage.orders(),
+        BrokerClient(stage.runtime) as broker,
+    ):
+        for _ in range(ROUNDS):
+            stage.await_open()
+            rows = stage.facts.rows(_ISSUED) or []
+            seen |= {row[0]: (row[1], row[2]) for row in rows}
+            chosen = [row[0] for row in rows] + stage.rng.sample(sorted(seen), min(len(seen), 50))
+            stage.rng.shuffle(chosen)
+            for command in chosen * COPIES:
+                task, queue = seen[command]
+                broker.send_task(queue, task, {"v": 1, "ids": [command]})
+            copies += len(chosen) * COPIES
+            stage.await_progress(1)
+        stage.story.tell(f"{copies} messages were delivered besides the relay's own")
+        _ask_again(stage)
+
+
+def _ask_again(stage: Stage) -> None:
+    """Send requests again that were answered long ago: the same key gives the same order."""
+    told = journal.read([stage.journal.path])
+    with OrdersApi.of(stage.runtime) as api:
+        for accepted in list(told.accepted.values())[:: max(1, len(told.accepted) // 50)]:
+            intent = told.intents[accepted.key]
+            rng = random.Random(f"{stage.size.seed}/{intent.customer.rpartition('-')[2]}")
+            wish = purchases.drawn(intent.customer, rng)
+            answer = stage.insist(partial(api.place, accepted.key, wish.body))
+            same = answer["order_id"] == accepted.order_id
+            stage.expect(same, f"key {accepted.key} made {accepted.order_id}, and then {answer['order_id']}")
+
+
+DRILL = Drill("duplicate-delivery", "delivers messages, callbacks and requests again, in any order", play, orders=1000)

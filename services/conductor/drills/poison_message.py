@@ -1,0 +1,116 @@
+"""Messages nobody can run, and a command that kills who runs it: they are put aside with a reason, and nothing waits behind them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from conductor import aim, outside_faults, parked_client, purchases
+from conductor.broker_client import BrokerClient, task_headers
+from conductor.drills import Drill
+from conductor.facts import Held
+from conductor.journal import Accepted, Intent, now
+from conductor.orders_api import OrdersApi
+from conductor.stage import Stage
+
+MAX_ATTEMPTS = 3
+TRIES = 10
+QUEUE = "orders.fulfilment"
+TASK = "orders.buy_label"
+UNREADABLE: Mapping[str, tuple[str | bytes, Mapping[str, Any]]] = {
+    "a body that is no JSON": ("{not json", {}),
+    "an empty body": ("", {}),
+    "a body of another shape": (json.dumps({"order": 1}), {}),
+    "no task in the headers": (json.dumps([[], {"v": 1, "ids": [1]}, {}]), {"task": None}),
+    "a task that does not exist": (json.dumps([[], {"v": 1, "ids": []}, {}]), {"task": "orders.no_such_task"}),
+    "arguments that the task does not take": (json.dumps([[], {"v": 1, "order": "x"}, {}]), {}),
+    "a version from the future": (json.dumps([[], {"v": 99, "ids": [1]}, {}]), {}),
+    "ids that are none": (json.dumps([[], {"v": 1, "ids": ["x"]}, {}]), {}),
+}
+
+_PARKED = "SELECT count(*) FROM parked WHERE status = 'parked'"
+_POISON = "SELECT id FROM parked WHERE status = 'parked' AND key = %s AND reason = 'poison'"
+
+
+def play(stage: Stage) -> None:
+    """Send what cannot be read, then kill every worker that touches one order, and run that order again in the end."""
+    with stage.orders():
+        stage.await_open()
+        _unreadable(stage)
+        order_id = _poison(stage)
+        stage.await_progress()
+    stage.wait_for(lambda: stage.facts.open_orders(stage.load.prefix) == 1, "every order but the poisonous one to be final")
+    stage.story.phase("a person decides")
+    with OrdersApi.of(stage.runtime) as api:
+        attention = api.show(order_id)["needs_attention"]
+        stage.expect(bool(attention), f"{order_id} was parked and does not say that it needs attention")
+        stage.story.tell(f"{order_id}: {attention}")
+    record = next(one for one in parked_client.parked(stage.runtime) if one["key"] == f"{order_id}/buy_label")
+    parked_client.replay(stage.runtime, record["id"])
+    stage.story.tell("replayed it")
+
+
+def _unreadable(stage: Stage) -> None:
+    before = _count(stage)
+    with BrokerClient(stage.runtime) as broker:
+        for body, headers in UNREADABLE.values():
+            broker.send_raw(
+                QUEUE, body, headers={k: v for k, v in {**task_headers(TASK), **headers}.items() if v is not None}
+            )
+    stage.wait_for(
+        lambda: _count(stage) >= before + len(UNREADABLE),
+        lambda: f"{len(UNREADABLE)} unreadable messages to be parked ({_count(stage) - before} are)",
+    )
+    stage.await_progress()
+    stage.story.tell(f"parked, and nothing waits behind them: {'; '.join(UNREADABLE)}")
+    parked_client.drop(stage.runtime, *[one["id"] for one in parked_client.parked(stage.runtime) if one["key"] is None])
+
+
+def _poison(stage: Stage) -> str:
+    """Kill the fulfilment worker whenever it runs one order's label; the order, once it was put aside."""
+    with OrdersApi.of(stage.runtime) as api:
+        for number in range(1, TRIES + 1):
+            order_id = _placed(stage, api, number)
+            plan = {"rate": {"slow": 1.0}, "slow_seconds": 5.0, "orders": [order_id]}
+            with outside_faults.faults(stage.runtime, "carrier", plan):
+                if api.show(order_id)["state"] in ("pending", "processing"):
+                    _kill_all_who_touch(stage, f"{order_id}/buy_label")
+                    return order_id
+    stage.expect(False, f"{TRIES} orders were all labelled before they could be made poisonous")
+    return ""
+
+
+def _placed(stage: Stage, api: OrdersApi, number: int) -> str:
+    customer = f"{stage.load.prefix}poison-{number}"
+    wish = purchases.purchase(customer, sku="CLOCK", quantity=1, card="tok_ok")
+    stage.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))
+    receipt = stage.insist(lambda: api.place(f"{customer}.key", wish.body))
+    stage.journal.write(Accepted(now(), f"{customer}.key", receipt["order_id"], receipt["total_minor"], 1))
+    return str(receipt["order_id"])
+
+
+def _kill_all_who_touch(stage: Stage, command: str) -> None:
+    def poisonous(held: list[Held] | Any) -> str | None:
+        return "before" if any(one.key == command for one in held) else None
+
+    def parked() -> bool:
+        return bool(stage.facts.rows(_POISON, command))
+
+    for number in range(1, MAX_ATTEMPTS + 1):
+        kill = aim.kill_when(stage, "fulfilment", "tree", poisonous)
+        stage.story.tell(f"death {number} of whoever runs {command} (with {len(kill.commands) - 1} others)")
+    stage.wait_for(parked, f"{command} to be parked as poison")
+    stage.story.tell(f"{command} is parked as poison")
+
+
+def _count(stage: Stage) -> int:
+    rows = stage.facts.rows(_PARKED)
+    return int(rows[0][0]) if rows else 0
+
+
+DRILL = Drill(
+    "poison-message",
+    "sends what cannot be run, and a command that kills its workers",
+    play,
+    orders=500,
+    settings={"MAX_ATTEMPTS": str(MAX_ATTEMPTS)},
+)

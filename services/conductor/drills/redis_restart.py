@@ -1,0 +1,23 @@
+"""Valkey restarts, crashes and forgets what the services share: a shortcut is gone, no truth is."""
+
+import redis
+
+from conductor.drills import Drill
+from conductor.stage import Stage
+
+
+def play(stage: Stage) -> None:
+    """Strike it when enough orders are open, and go on only when orders are worked off again."""
+    with stage.orders():
+        for hard in (False, True):
+            stage.await_open()
+            stage.restart_server("valkey", hard=hard)
+            stage.await_progress()
+        stage.await_open()
+        with redis.Redis.from_url(stage.runtime.addresses()["store"], socket_timeout=5) as store:
+            store.flushdb()
+        stage.story.tell("[red]the shared store is emptied[/red]")
+        stage.await_progress()
+
+
+DRILL = Drill("redis-restart", "restarts, crashes and empties the shared store", play, orders=1000)
