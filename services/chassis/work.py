@@ -50,6 +50,8 @@ class Runner:
     ) -> None:
         """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to; it may fail."""
         self._engine = engine
+        # Counting a start is one statement; it need not be wrapped in two more.
+        self._starting = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._max_attempts = max_attempts
         self._on_parked = on_parked
         self._observer = observer
@@ -62,14 +64,14 @@ class Runner:
         """
         ended = 0
         try:
-            with self._engine.begin() as conn:
+            with self._starting.connect() as conn:
                 fresh = outbox.start_fresh(conn, ids)
                 # Those just counted look like suspects from here on.
                 others = set(ids) - {work.id for work in fresh}
                 doubtful = outbox.suspects(conn, sorted(others)) if others else []
             ended += self._attempt(fresh, effect)
             for command_id in doubtful:
-                with self._engine.begin() as conn:
+                with self._starting.connect() as conn:
                     suspect = outbox.start_suspect(conn, command_id)
                 if suspect is not None:
                     ended += self._attempt([suspect], effect)

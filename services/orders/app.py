@@ -35,6 +35,7 @@ def _orders() -> Orders:
     from orders.usecases.steps import Steps
 
     engine = connect(settings.database_url)
+    mail_log = connect(settings.database_url, pool_size=1, autocommit=True, durable=False)
     payments, carrier, mailer, printer = _outside()
     return Orders(
         engine,
@@ -45,7 +46,7 @@ def _orders() -> Orders:
             attention_after_failures=settings.attention_after_failures,
         ),
         acts(payments, carrier, printer),
-        Mails(mailer, PostgresMailLog(engine), domain=settings.mail_from.rpartition("@")[2]),
+        Mails(mailer, PostgresMailLog(mail_log), domain=settings.mail_from.rpartition("@")[2]),
         max_attempts=settings.max_attempts,
         observer=metrics.count_command,
     )

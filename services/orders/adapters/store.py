@@ -211,20 +211,21 @@ class PostgresOrderStore:
             )
 
 
+_RECORD_MAIL = sa.text("""
+    INSERT INTO mails (order_id, kind, message_id) VALUES (CAST(:order_id AS uuid), :kind, :message_id) ON CONFLICT DO NOTHING
+""")
+
+
 class PostgresMailLog:
     """Records sent mails one by one; see orders.ports.MailLog."""
 
     def __init__(self, engine: sa.Engine) -> None:
+        """`engine` in autocommit and not durable: every wait widens the gap that a kill can hit, and repeats the mail.
+
+        Losing a record to a crash of the database server repeats a mail too, which is far rarer than kills.
+        """
         self._engine = engine
 
     def record(self, mail: Mail) -> None:
-        with self._engine.begin() as conn:
-            # Losing this to a crash of the database server repeats a mail; waiting for the disk would widen the gap that a kill can hit.
-            conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
-            conn.execute(
-                sa.text(
-                    "INSERT INTO mails (order_id, kind, message_id) VALUES (CAST(:order_id AS uuid), :kind, :message_id) "
-                    "ON CONFLICT DO NOTHING"
-                ),
-                {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id},
-            )
+        with self._engine.connect() as conn:
+            conn.execute(_RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})
