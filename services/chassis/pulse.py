@@ -74,7 +74,7 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         self._worker = worker
         self._pid = os.getpid()
         self._heartbeat = Heartbeat(settings.heartbeat_file, "worker")
-        self._expected = frozenset(worker.app.amqp.queues.consume_from)
+        self.expected = frozenset(worker.app.amqp.queues.consume_from)
         self._deadlines = Deadlines()
         self._deadline: float | None = None
         self._draining = False
@@ -133,6 +133,6 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
             return heartbeat.DRAINING, ""
         if consumer is None or consumer.connection is None or consumer.task_consumer is None:
             return heartbeat.UNREACHABLE, ""
-        if missing := unconsumed(consumer, self._expected, now):
+        if missing := unconsumed(consumer, self.expected, now):
             return heartbeat.PAUSED if self.paused else heartbeat.CANCELLED, ", ".join(missing)
         return (heartbeat.IDLE if self._deadline is None else heartbeat.BUSY), ""

@@ -13,7 +13,7 @@ from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
-from chassis import instruments, intake
+from chassis import instruments, intake, pause
 from chassis.intake import Fault
 from chassis.pulse import Pulse
 from chassis.queues import declare
@@ -21,6 +21,9 @@ from chassis.shape import check_shape
 
 log = structlog.get_logger(__name__)
 celery_logger = get_logger(__name__)
+
+CONTROL = (pause.pause, pause.resume)
+"""Importing them registers them with Celery's remote control."""
 
 PARK_AGAIN_SECONDS = 5.0
 """How long a message that could not be parked is held before the next try."""

@@ -73,6 +73,21 @@ def test_a_cancelled_consumer_is_not_ready_although_the_broker_answers(shop: Any
     assert shop.probe("live")[0] == 0  # for PATIENCE_SECONDS; see the probe's unit tests
 
 
+def test_a_paused_worker_takes_nothing_and_is_live_and_not_ready_until_it_is_resumed(shop: Any) -> None:
+    shop.worker()
+    with shop.app() as app:
+        app.control.broadcast("pause")
+    wait_until(lambda: shop.state() == heartbeat.PAUSED, what="a paused worker")
+    shop.send("shop.note")
+
+    assert (shop.probe("live")[0], shop.probe("ready")[0], shop.acts()) == (0, 1, [])
+
+    with shop.app() as app:
+        app.control.broadcast("resume")
+    wait_until(lambda: shop.acts() == ["note"], what="the task after the resume")
+    wait_until(lambda: shop.state() == "idle", what="an idle worker")
+
+
 def test_a_worker_whose_connection_is_closed_connects_again(rabbit_shop: Any, rabbitmq: RabbitMQ) -> None:
     rabbit_shop.worker()
 

@@ -1,0 +1,156 @@
+"""The relay while its broker or its database is away, on both brokers: nothing is lost, and it goes on by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cable import Cable
+from desk import Desk
+from kombu.exceptions import OperationalError as BrokerError
+from post import Post
+from structlog.testing import capture_logs
+
+from chassis.declare import declare_app
+from chassis.migrate import migrate
+from orders.adapters import tables
+from servers import wait_until
+
+MIGRATIONS = Path(tables.__file__).parent / "migrations"
+
+
+@pytest.fixture
+def make_post(outbox_url: str, desk: Desk, broker_url: str) -> Iterator[Callable[..., Post]]:
+    """Makes a relay's surroundings, with the topology declared; the database and the relay's broker may be at a cable's end."""
+    made: list[Post] = []
+
+    def make(*, broker: Cable | None = None, database: Cable | None = None) -> Post:
+        made.append(Post(database.url if database else outbox_url, broker_url, relay_broker_url=broker and broker.url))
+        declare_app(made[-1].app)
+        return made[-1]
+
+    yield make
+    for post in made:
+        post.close()
+
+
+def test_what_could_not_be_published_is_given_back_and_due_soon(
+    desk: Desk, make_post: Callable[..., Post], broker_url: str
+) -> None:
+    cable = Cable(broker_url)
+    post = make_post(broker=cable)
+    desk.put("a", "b", "c")
+    cable.cut()
+
+    with pytest.raises(BrokerError):
+        post.relay().round()
+
+    assert [0, 0, 0] == [row.issued for row in desk.rows("SELECT issued FROM outbox")]
+    assert 0 < desk.row("a").due_in <= 0.5
+
+
+def test_only_what_did_not_go_out_is_given_back(
+    desk: Desk, make_post: Callable[..., Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put("a", "b", "c", "d")
+    relay = make_post().relay()
+    publish, calls = relay._publish, []
+
+    def fail_second(producer: Any, envelope: Any) -> None:
+        calls.append(envelope)
+        if len(calls) == 2:
+            raise ConnectionResetError("in the middle")
+        publish(producer, envelope)
+
+    monkeypatch.setattr(relay, "_publish", fail_second)
+    with pytest.raises(BrokerError):
+        relay.round()
+
+    gone = set(calls[0].ids)
+    assert gone == {row.id for row in desk.rows("SELECT id FROM outbox WHERE issued = 1")}
+
+
+def test_a_command_that_is_done_already_is_not_given_back(
+    desk: Desk, make_post: Callable[..., Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put("a")
+    relay = make_post().relay()
+
+    def sent_but_not_confirmed(*_: Any) -> None:
+        desk.run("UPDATE outbox SET state = 'parked'")
+        raise ConnectionResetError("no confirm")
+
+    monkeypatch.setattr(relay, "_publish", sent_but_not_confirmed)
+    with pytest.raises(BrokerError):
+        relay.round()
+
+    assert 1 == desk.row("a").issued
+
+
+def test_a_relay_outlives_its_broker_and_resumes(desk: Desk, make_post: Callable[..., Post], broker_url: str) -> None:
+    cable = Cable(broker_url)
+    post = make_post(broker=cable)
+    with capture_logs() as logs, post.running(post.relay()):
+        desk.put("before")
+        post.wait_for()
+        cable.cut()
+        desk.put("meanwhile")
+        wait_until(lambda: not all(post.pulse.beats), what="the relay to notice")
+        cable.mend()
+        post.wait_for()
+
+    events = [line["event"] for line in logs if line["event"].startswith("relay_")]
+    assert ["relay_waits", "relay_resumed"] == events
+    assert post.pulse.beats[-1]
+
+
+def test_a_relay_outlives_its_database_and_resumes(desk: Desk, make_post: Callable[..., Post], outbox_url: str) -> None:
+    cable = Cable(outbox_url)
+    post = make_post(database=cable)
+    with capture_logs() as logs, post.running(post.relay()):
+        desk.put("before")
+        post.wait_for()
+        cable.cut()
+        wait_until(lambda: any(line["event"] == "relay_waits" for line in logs), what="the relay to notice")
+        desk.put("meanwhile")
+        cable.mend()
+        post.wait_for()
+
+    assert ["database"] == [line["on"] for line in logs if line["event"] == "relay_waits"]
+    assert all(post.pulse.beats)
+
+
+def test_a_relay_beats_while_it_has_nothing_to_do(make_post: Callable[..., Post]) -> None:
+    post = make_post()
+    with post.running(post.relay()):
+        wait_until(lambda: len(post.pulse.beats) > 3, what="a few rounds")
+
+    assert all(post.pulse.beats)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_the_relay_of_a_service_is_a_process_that_ends_when_told(
+    database_url: str, broker_url: str, tmp_path: Path, end: signal.Signals
+) -> None:
+    migrate(database_url, MIGRATIONS)
+    heartbeat = tmp_path / "heartbeat"
+    desk = Desk(database_url)
+    desk.put("a", task="orders.expire", queue="orders.saga")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chassis.relay", "orders.app"],
+        env={**os.environ, "DATABASE_URL": database_url, "BROKER_URL": broker_url, "HEARTBEAT_FILE": str(heartbeat)},
+    )
+    try:
+        wait_until(lambda: desk.row("a").issued == 1, what="a published command")
+        process.send_signal(end)
+
+        assert 0 == process.wait(10)
+        assert heartbeat.exists()
+    finally:
+        process.kill()
+        process.wait()
+        desk.engine.dispose()

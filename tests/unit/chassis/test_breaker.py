@@ -1,0 +1,149 @@
+"""The breaker's rules, in one process, with time as an argument."""
+
+import pytest
+
+from chassis.breaker import Breaker
+from chassis.errors import CircuitOpen, Permanent, Transient
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker("bank", failure_threshold=3, reset_seconds=5, clock=clock)
+
+
+def call(breaker: Breaker, outcome: Exception | None = None) -> str:
+    """Make one call that ends so; what became of it."""
+    try:
+        with breaker.guard():
+            if outcome is not None:
+                raise outcome
+    except CircuitOpen:
+        return "refused"
+    except (Transient, Permanent, KeyError):
+        return "failed"
+    return "answered"
+
+
+def trip(breaker: Breaker) -> None:
+    for _ in range(3):
+        call(breaker, Transient("down"))
+
+
+def test_failures_below_the_threshold_change_nothing(breaker: Breaker) -> None:
+    outcomes = [call(breaker, Transient("down")) for _ in range(2)]
+
+    assert [*outcomes, call(breaker)] == ["failed", "failed", "answered"]
+
+
+def test_at_the_threshold_nothing_is_tried_any_more(breaker: Breaker) -> None:
+    trip(breaker)
+
+    assert call(breaker) == "refused"
+
+
+def test_a_refusal_names_the_system_and_the_seconds_to_wait(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 2.0
+
+    with pytest.raises(CircuitOpen, match="bank is known to be down") as refused, breaker.guard():
+        pytest.fail("was tried")
+
+    assert refused.value.retry_after_seconds == 3.0
+
+
+def test_an_answer_ends_the_row(breaker: Breaker) -> None:
+    for _ in range(2):
+        call(breaker, Transient("down"))
+    call(breaker)
+    for _ in range(2):
+        call(breaker, Transient("down"))
+
+    assert call(breaker) == "answered"
+
+
+def test_a_permanent_error_is_an_answer(breaker: Breaker) -> None:
+    for _ in range(2):
+        call(breaker, Transient("down"))
+    call(breaker, Permanent("declined"))
+    call(breaker, Transient("down"))
+
+    assert call(breaker) == "answered"
+
+
+def test_a_bug_says_nothing_about_the_outside(breaker: Breaker) -> None:
+    for _ in range(5):
+        call(breaker, KeyError("bug"))
+
+    assert call(breaker) == "answered"
+
+
+def test_a_bug_does_not_end_the_row(breaker: Breaker) -> None:
+    for _ in range(2):
+        call(breaker, Transient("down"))
+    call(breaker, KeyError("bug"))
+    call(breaker, Transient("down"))
+
+    assert call(breaker) == "refused"
+
+
+def test_after_the_pause_one_probe_goes_through_and_the_rest_wait(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+
+    with breaker.guard():
+        others = [call(breaker) for _ in range(3)]
+
+    assert others == ["refused"] * 3
+
+
+def test_a_probe_that_is_answered_closes_the_circuit(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+
+    assert [call(breaker), call(breaker)] == ["answered", "answered"]
+
+
+def test_a_probe_that_fails_opens_the_circuit_again(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+    call(breaker, Transient("still down"))
+    clock.now = 9.9
+
+    assert call(breaker) == "refused"
+
+
+def test_a_probe_that_ends_in_a_bug_lets_the_next_one_through(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+    call(breaker, KeyError("bug"))
+
+    assert call(breaker) == "answered"
+
+
+def test_a_probe_whose_process_died_is_not_waited_for_for_ever(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+    breaker._own.ask()
+    clock.now = 15.0
+
+    assert call(breaker) == "answered"
+
+
+def test_a_circuit_that_is_open_further_out_is_no_failure_of_this_one(breaker: Breaker) -> None:
+    for _ in range(5):
+        call(breaker, CircuitOpen("another"))
+
+    assert call(breaker) == "answered"

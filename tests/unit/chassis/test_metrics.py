@@ -1,0 +1,83 @@
+"""Counting: nothing without a port and a folder; the counts of the dead are kept, their files are not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+
+from chassis import metrics
+from chassis.settings import ServiceSettings
+
+
+def settings(**values: Any) -> ServiceSettings:
+    return ServiceSettings(database_url="postgresql+psycopg://h/d", broker_url="amqp://h/v", **values)
+
+
+@pytest.fixture
+def dead() -> int:
+    """The id of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def write(folder: Path, name: str, value: float) -> None:
+    file = MmapedDict(str(folder / name))
+    file.write_value(mmap_key("c", "c_total", (), (), "help"), value, 0.0)
+    file.close()
+
+
+def counted(folder: Path) -> float:
+    values = [MmapedDict.read_all_values_from_file(str(file)) for file in folder.glob("*.db")]
+    return sum(value for file in values for _, value, _, _ in file)
+
+
+@pytest.mark.parametrize(("port", "folder"), [(0, None), (0, "x"), (9100, None)])
+def test_without_port_and_folder_nothing_is_counted(port: int, folder: str | None) -> None:
+    told = settings(metrics_port=port, prometheus_multiproc_dir=folder)
+
+    assert not metrics.wanted(told)
+    assert metrics.start(told) is None
+    assert metrics.serve(told) is None
+
+
+def test_the_dead_are_added_up_into_one_file(tmp_path: Path, dead: int) -> None:
+    write(tmp_path, "counter_0.db", 1)
+    write(tmp_path, f"counter_{dead}.db", 2)
+    write(tmp_path, f"counter_{os.getpid()}.db", 4)
+
+    assert metrics.reap(tmp_path) == 1
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(["counter_0.db", f"counter_{os.getpid()}.db"])
+    assert counted(tmp_path) == 7
+
+
+def test_reaping_twice_counts_once(tmp_path: Path, dead: int) -> None:
+    write(tmp_path, f"counter_{dead}.db", 2)
+    metrics.reap(tmp_path)
+
+    assert metrics.reap(tmp_path) == 0
+    assert counted(tmp_path) == 2
+
+
+def test_gauges_are_left_to_their_own_rules(tmp_path: Path, dead: int) -> None:
+    write(tmp_path, f"gauge_livesum_{dead}.db", 2)
+
+    assert metrics.reap(tmp_path) == 0
+
+
+def test_a_new_pool_starts_from_nothing(tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    write(tmp_path, f"counter_{dead}.db", 2)
+
+    metrics.prepare(settings(metrics_port=1, prometheus_multiproc_dir=tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
+
+
+def test_without_a_folder_there_is_nothing_to_say() -> None:
+    assert metrics.exposition(settings()) == b""
