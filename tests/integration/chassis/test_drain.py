@@ -1,7 +1,9 @@
 """SIGTERM: how soon a worker is gone, and that it finishes what it has begun. The numbers are printed by `pytest -s`."""
 
+import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +77,12 @@ def test_a_draining_worker_is_not_ready(rabbit_shop: Any) -> None:
 
     assert rabbit_shop.probe("ready")[0] == 1
     assert rabbit_shop.probe("live")[0] == 0
+
+
+def test_a_cold_start_costs_little(rabbit_shop: Any) -> None:
+    worker = rabbit_shop.worker()
+    ticks = [int(field) for field in Path(f"/proc/{worker.pid}/stat").read_text().rpartition(") ")[2].split()[11:15]]
+    seconds = sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+    sys.stdout.write(f"\ncold start of a prefork worker: {seconds:.2f} s of CPU until ready\n")
+    assert seconds < 2.0  # 0.7 s on idle cores
