@@ -38,7 +38,9 @@ def play(stage: Stage) -> None:
         _unreadable(stage)
         order_id = _poison(stage)
         stage.await_progress()
-    stage.wait_for(lambda: stage.facts.open_orders(stage.load.prefix) == 1, "every order but the poisonous one to be final")
+    stage.wait_for(
+        lambda: stage.facts.open_orders(stage.load.prefix) == 1, "every order but the poisonous one to be final"
+    )
     stage.story.phase("a person decides")
     with OrdersApi.of(stage.runtime) as api:
         attention = api.show(order_id)["needs_attention"]

@@ -1,0 +1,41 @@
+"""Every drill, small: on each broker where the broker matters, on RabbitMQ where it does not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conductor import drills
+from conductor.rehearsal import Played
+from conductor.runtimes.local import LocalRuntime
+
+ORDERS = 60
+ON_EACH_BROKER = ("broker-restart", "broker-wipe", "duplicate-delivery", "rolling-deploy", "worker-kill")
+ON_RABBITMQ = (
+    "mixed-versions",
+    "payment-outage",
+    "poison-message",
+    "postgres-restart",
+    "redis-restart",
+    "stuck-consumer",
+)
+
+on_rabbitmq = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
+
+
+def test_every_drill_is_played_here() -> None:
+    assert set(drills.catalogue()) == {*ON_EACH_BROKER, *ON_RABBITMQ}
+
+
+@pytest.mark.parametrize("name", ON_EACH_BROKER)
+def test_nothing_is_lost_or_doubled(play: Callable[..., Played], name: str) -> None:
+    played = play(name, ORDERS)
+
+    assert (True, None, ()) == (played.sound, played.failure, played.findings)
+
+
+@on_rabbitmq
+@pytest.mark.parametrize("name", ON_RABBITMQ)
+def test_nothing_is_lost_or_doubled_on_rabbitmq(play: Callable[..., Played], runtime: LocalRuntime, name: str) -> None:
+    played = play(name, ORDERS)
+
+    assert (True, None, ()) == (played.sound, played.failure, played.findings)

@@ -1,0 +1,77 @@
+"""A drill that cannot fail proves nothing: with a guard broken, each of these is not sound; with it whole, the same drill is.
+
+Broken processes take the place of sound ones by a roll, and run the same code with one guard taken away (see tests/mutants).
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from conductor import aim, outside_faults
+from conductor.drills import Drill
+from conductor.evidence import LedgerTail
+from conductor.rehearsal import Played
+from conductor.stage import Patience, Stage
+
+pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
+
+ORDERS = 40
+# What is lost stays lost: no need to wait for it long. The sound twin passes with the same patience.
+PATIENCE = Patience(total_seconds=300, quiet_seconds=30)
+
+Mutate = Callable[..., None]
+Plays = Callable[..., Played]
+
+
+def _kill_payments(stage: Stage) -> None:
+    ledgers = LedgerTail(stage.runtime.addresses())
+    with stage.orders():
+        for moment in aim.MOMENTS:
+            stage.await_open()
+            with outside_faults.holding(stage.runtime, "payments", moment, seed=1):
+                aim.aimed_kill(stage, ledgers, "payments", "tree", moment)
+    ledgers.close()
+
+
+KILL_PAYMENTS = Drill("kill-payments", "kills the payment workers in the middle of their tasks", _kill_payments)
+
+
+def test_idempotency_off_is_caught(play: Plays, mutate: Mutate) -> None:
+    mutate("idempotency_off", pools=["payments"])
+
+    played = play("duplicate-delivery", ORDERS, patience=PATIENCE)
+
+    assert any(finding.fault == "doubled" and "charged" in finding.why for finding in played.findings)
+
+
+def test_sweeper_off_is_caught(play: Plays, mutate: Mutate) -> None:
+    mutate("sweeper_off", pools=["relay"])
+
+    played = play("broker-wipe", ORDERS, patience=PATIENCE)
+
+    assert any(finding.fault == "lost" for finding in played.findings)
+
+
+def test_outbox_bypassed_is_caught(play: Plays, mutate: Mutate) -> None:
+    mutate("outbox_bypassed", pools=["api", "saga", "payments", "fulfilment"])
+
+    played = play("broker-wipe", ORDERS, patience=PATIENCE)
+
+    assert any(finding.fault == "lost" for finding in played.findings)
+
+
+def test_early_ack_is_caught_when_nothing_sweeps(play: Plays, mutate: Mutate) -> None:
+    mutate("sweeper_off", pools=["relay"])
+    mutate("early_ack", pools=["payments"])
+
+    played = play(KILL_PAYMENTS, ORDERS, patience=PATIENCE)
+
+    assert any(finding.fault == "lost" for finding in played.findings)
+
+
+def test_late_acknowledgement_alone_survives_kills_when_nothing_sweeps(play: Plays, mutate: Mutate) -> None:
+    mutate("sweeper_off", pools=["relay"])
+
+    played = play(KILL_PAYMENTS, ORDERS, patience=PATIENCE)
+
+    assert (True, None, ()) == (played.sound, played.failure, played.findings)

@@ -1,0 +1,128 @@
+"""Breaks guards of the services on purpose, to prove that the drills notice. The services themselves have no such switches.
+
+Python imports this module by itself when its folder stands first in PYTHONPATH; MUTANT names what to break, comma separated. A guard is
+broken right after the module that holds it was imported.
+"""
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+NEVER_SECONDS = "1000000000"
+
+
+def idempotency_off_outbox(outbox: ModuleType) -> None:
+    """Every delivery is taken for the first, and nobody's rows are locked."""
+    import sqlalchemy as sa
+
+    start = sa.text(
+        "UPDATE outbox o SET attempts = o.attempts + 1 WHERE id = ANY(:ids) AND state = 'open' "
+        "RETURNING o.id, o.key, o.task, o.queue, o.body, o.headers, 1, o.failures, false"
+    )
+    see = sa.text("SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open'")
+
+    def start_fresh(conn: Any, ids: Sequence[int]) -> list[Any]:
+        return [outbox.Work(*row) for row in conn.execute(start, {"ids": list(ids)})]
+
+    def hold(conn: Any, ids: Sequence[int]) -> set[int]:
+        return {row.id for row in conn.execute(see, {"ids": list(ids)})}
+
+    outbox.start_fresh, outbox.hold, outbox.suspects = start_fresh, hold, lambda conn, ids: []
+
+
+def idempotency_off_wire(wire: ModuleType) -> None:
+    """Every call to the outside has a key of its own."""
+    change = wire.Wire.change
+
+    def with_random_key(self: Any, path: str, *, key: str | None = None, **options: Any) -> Any:
+        return change(self, path, key=None if key is None else f"{key}:{os.urandom(4).hex()}", **options)
+
+    wire.Wire.change = with_random_key
+
+
+def early_ack(app: ModuleType) -> None:
+    """Messages are acknowledged before the work, as Celery does unless told otherwise."""
+    configuration = app._configuration
+
+    def acknowledging(*arguments: Any) -> dict[str, Any]:
+        return {**configuration(*arguments), "task_acks_late": False}
+
+    app._configuration = acknowledging
+
+
+def outbox_bypassed(outbox: ModuleType) -> None:
+    """Commands are published by whoever decided them, right after the commit; the relay is never told of them."""
+    import sqlalchemy as sa
+
+    put = outbox.put
+    hide = sa.text("UPDATE outbox SET due_at = 'infinity', issued = 1 WHERE key = ANY(:keys) RETURNING id, task, queue")
+
+    def put_and_publish(conn: Any, commands: Sequence[Any]) -> int:
+        written: int = put(conn, commands)
+        rows = conn.execute(hide, {"keys": [command.key for command in commands]}).all()
+
+        def publish(_: Any) -> None:
+            from orders.app import app
+
+            for row in rows:
+                app.send_task(row.task, kwargs={"v": 1, "ids": [row.id]}, routing_key=row.queue, retry=False)
+
+        if rows:
+            sa.event.listen(conn, "commit", publish, once=True)
+        return written
+
+    outbox.put = put_and_publish
+
+
+Break = Callable[[ModuleType], None]
+
+MUTANTS: dict[str, dict[str, Break]] = {
+    "idempotency_off": {"chassis.outbox": idempotency_off_outbox, "orders.adapters.wire": idempotency_off_wire},
+    "early_ack": {"chassis.app": early_ack},
+    "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
+    "sweeper_off": {},
+}
+
+
+class Breaker(importlib.abc.MetaPathFinder):
+    """Finds the modules to break where they are, and breaks them once they were executed."""
+
+    def __init__(self, breaks: dict[str, list[Break]]) -> None:
+        self._breaks = breaks
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in self._breaks:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_break(module: ModuleType) -> None:
+                execute(module)
+                for change in self._breaks[name]:
+                    change(module)
+
+            spec.loader.exec_module = execute_and_break  # type: ignore[method-assign]
+        return spec
+
+
+def install(names: Sequence[str]) -> None:
+    """Break what is named. Raises KeyError for a mutant that does not exist: a typing error must not look like a sound platform."""
+    breaks: dict[str, list[Break]] = {}
+    for name in names:
+        for module, change in MUTANTS[name].items():
+            breaks.setdefault(module, []).append(change)
+    if "sweeper_off" in names:
+        # A published command is never due again.
+        os.environ["RELAY_LEASE_SECONDS"] = NEVER_SECONDS
+    sys.meta_path.insert(0, Breaker(breaks))
+
+
+if os.environ.get("MUTANT"):
+    install(os.environ["MUTANT"].split(","))
