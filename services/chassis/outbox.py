@@ -76,12 +76,14 @@ class Park:
 
 Outcome = Done | Retry | Park
 
+# One JSON value instead of seven arrays: the driver escapes an array's items one by one, at several times the cost.
 _PUT = sa.text("""
     INSERT INTO outbox (key, task, queue, body, headers, due_at, begun)
     SELECT c.key, c.task, c.queue, c.body, c.headers, now() + make_interval(secs => c.delay), c.begun
-    FROM unnest(CAST(:keys AS text[]), CAST(:tasks AS text[]), CAST(:queues AS text[]), CAST(:bodies AS jsonb[]),
-                CAST(:headers AS jsonb[]), CAST(:delays AS float8[]), CAST(:begun AS bool[]))
-        AS c (key, task, queue, body, headers, delay, begun)
+    FROM ROWS FROM (json_to_recordset(CAST(:commands AS json))
+        AS (key text, task text, queue text, body jsonb, headers jsonb, delay float8, begun bool)) WITH ORDINALITY
+        AS c (key, task, queue, body, headers, delay, begun, n)
+    ORDER BY c.n
     ON CONFLICT (key) DO NOTHING
 """)
 
@@ -139,18 +141,19 @@ def put(conn: sa.Connection, commands: Sequence[Command]) -> int:
     """Write the commands in the caller's transaction; how many were new. A key that is open already is left as it is."""
     if not commands:
         return 0
-    written = conn.execute(
-        _PUT,
+    rows = [
         {
-            "keys": [c.key for c in commands],
-            "tasks": [c.task for c in commands],
-            "queues": [c.queue for c in commands],
-            "bodies": [json.dumps(dict(c.body)) for c in commands],
-            "headers": [json.dumps(dict(c.headers)) for c in commands],
-            "delays": [c.delay_seconds for c in commands],
-            "begun": [c.begun for c in commands],
-        },
-    )
+            "key": c.key,
+            "task": c.task,
+            "queue": c.queue,
+            "body": dict(c.body),
+            "headers": dict(c.headers),
+            "delay": c.delay_seconds,
+            "begun": c.begun,
+        }
+        for c in commands
+    ]
+    written = conn.execute(_PUT, {"commands": json.dumps(rows)})
     return int(written.rowcount)
 
 

@@ -6,7 +6,7 @@ is seen when the outcome is recorded. What may happen twice: the effect, never i
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,8 @@ class Steps:
 
     def __init__(self, *, parallel: int, budget_seconds: float, attention_after_failures: int) -> None:
         """At most `parallel` acts at a time; after `budget_seconds` no further act of a batch begins."""
-        self._parallel = parallel
+        # Its threads start with the first batch, so after a fork, and stay: starting them anew costs more than a small batch.
+        self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="act")
         self._budget_seconds = budget_seconds
         self._attention_after = attention_after_failures
 
@@ -111,13 +112,22 @@ class Steps:
                 return Park("permanent", str(error))
 
         if len(orders) > 1:
-            with ThreadPoolExecutor(min(self._parallel, len(orders))) as pool:
-                results = list(pool.map(one, orders))
+            results = self._side_by_side(one, orders)
         else:
             results = [one(order) for order in orders]
         pairs = list(zip(orders, results, strict=True))
         ended = {order.id: result for order, result in pairs if isinstance(result, Ended)}
         return ended, {order.id: result for order, result in pairs if not isinstance(result, Ended)}
+
+    def _side_by_side(self, one: Callable[[Order], Ended | Outcome], orders: Sequence[Order]) -> list[Ended | Outcome]:
+        begun = [self._threads.submit(one, order) for order in orders]
+        try:
+            return [act.result() for act in begun]
+        finally:
+            # A batch that is cut short ends with none of its acts still running: its rows are about to be let go of.
+            for act in begun:
+                act.cancel()
+            wait(begun)
 
     def _conclude(
         self,
