@@ -2,33 +2,44 @@
 
 A stream of server-sent events never ends by itself, and uvicorn waits for it for as long as it may. So SIGTERM first sets
 `app.state.draining`, an `asyncio.Event` that every stream watches; what is still open after `DRAIN_SECONDS` is cut off.
+
+With `SHARE_PORT` a new process may listen beside the old one on the same port, so a roll on one machine leaves no gap; each then
+says by its own heartbeat that it serves.
 """
 
 import asyncio
 import importlib
 import signal
+import socket
 import sys
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from chassis import logs, tracing
+from chassis import heartbeat, logs, tracing
+from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
 
 
 class Server(uvicorn.Server):
     """uvicorn that tells the app before it stops, and ends with exit code 0 when it was asked to."""
 
-    def __init__(self, config: uvicorn.Config, draining: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, draining: asyncio.Event, pulse: Heartbeat) -> None:
         super().__init__(config)
         self._draining = draining
+        self._pulse = pulse
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: Any = None) -> None:
         """Remember the loop, for the signal handler."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """One turn of the server's own loop, ten times a second."""
+        self._pulse.show(heartbeat.DRAINING if self.should_exit else heartbeat.IDLE)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Tell the streams, then stop; a second SIGINT does not wait."""
@@ -42,6 +53,8 @@ class Server(uvicorn.Server):
 def serve(app: Any, settings: ServiceSettings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code: 0, or 1 when the app or its port did not come up."""
     app.state.draining = asyncio.Event()
+    pulse = Heartbeat(settings.heartbeat_file, "api")
+    pulse.show(heartbeat.STARTING)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -51,12 +64,24 @@ def serve(app: Any, settings: ServiceSettings) -> int:
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
-    server = Server(config, app.state.draining)
+    server = Server(config, app.state.draining, pulse)
     try:
-        server.run()
+        server.run(sockets=[_shared(settings)] if settings.share_port else None)
+    except OSError as error:
+        sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {error}\n")
+        return 1
     except SystemExit:  # uvicorn's way to say that the port is taken
         return 1
     return 0 if server.started else 1
+
+
+def _shared(settings: ServiceSettings) -> socket.socket:
+    """A listening socket that another process may open as well. Raises OSError when one that does not share has the port."""
+    listening = socket.socket(socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((settings.host, settings.port))
+    return listening
 
 
 def main(argv: list[str]) -> int:

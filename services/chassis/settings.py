@@ -70,6 +70,9 @@ class ServiceSettings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     """Port that the API listens on."""
 
+    share_port: bool = False
+    """API only: let a second process listen on the same port, so that one machine can start the new before it ends the old."""
+
     broker_heartbeat_seconds: int = Field(30, ge=2, le=600)
     """How often RabbitMQ and worker expect a sign of life: a dead peer is noticed after twice this, a busy loop is forgiven."""
 

@@ -1,4 +1,4 @@
-"""Whether one process is alive or ready, asked as a kubelet would: HTTP for servers, the heartbeat file for the rest.
+"""Whether one process is alive or ready, asked as a kubelet would: by its heartbeat file, and by HTTP where it serves.
 
 The file's probe is the chassis' own script, run without site packages: some 20 ms of CPU, no import of the application.
 """
@@ -28,9 +28,17 @@ class Answer:
 
 
 def ask(question: Question, role: Role, environment: Mapping[str, str]) -> Answer:
-    """Ask one process of a pool, by the environment it was started with."""
-    if role == "api":
+    """Ask one process of a pool, by the environment it was started with.
+
+    An API is asked twice, since two of a kind may share its port while it is rolled: by its own file, and by HTTP.
+    """
+    told = _heartbeat(question, environment)
+    if role == "api" and told.well:
         return http(f"http://127.0.0.1:{environment['PORT']}/health/{question}")
+    return told
+
+
+def _heartbeat(question: Question, environment: Mapping[str, str]) -> Answer:
     try:
         done = subprocess.run(
             [sys.executable, "-S", str(SCRIPT), question],

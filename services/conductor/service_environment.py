@@ -31,11 +31,10 @@ def service(run: RunDirectory, state: State, base: Mapping[str, str], *, broker:
 
 def process(run: RunDirectory, state: State, pool: Pool, name: str, *, code: Path | None) -> dict[str, str]:
     """What is one process's own, on top of the service's; `code` is another checkout to run."""
-    own = {"POOL": pool.name}
+    own = {"POOL": pool.name, "HEARTBEAT_FILE": str(run.heartbeats / name)}
     if pool.role == "api":
-        own |= {"HOST": "127.0.0.1", "PORT": str(state.ports["api"])}
-    else:
-        own |= {"HEARTBEAT_FILE": str(run.heartbeats / name)}
+        # Old and new share the port while the pool is rolled.
+        own |= {"HOST": "127.0.0.1", "PORT": str(state.ports["api"]), "SHARE_PORT": "true"}
     if code is not None:
         # Ahead of the editable install's path, which comes from a .pth file.
         own |= {"PYTHONPATH": str(code / "services")}

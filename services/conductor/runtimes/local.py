@@ -48,8 +48,8 @@ class LocalRuntime:
             generation = max((generation_of(name) for name in old), default=0) + 1
             programs = self.platform.pool_programs(wanted, generation, change)
             names = tuple(program.name for program in programs)
-            if wanted.role in ("beat", "api"):
-                # Two clocks would tick twice, and one port has one owner: the old one goes first.
+            if wanted.role == "beat":
+                # Two clocks would tick twice: the old one goes first.
                 stopped = self._end(old, wanted.grace_seconds)
                 self.platform.supervisor.add(*programs)
                 bringup.await_pools(self.platform, names, wanted.startup_seconds)

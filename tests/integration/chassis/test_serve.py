@@ -1,5 +1,6 @@
 """The API server: ends when asked to, also while streams are open."""
 
+import contextlib
 import time
 import urllib.request
 from contextlib import closing
@@ -66,3 +67,21 @@ def test_a_port_that_is_taken_is_exit_code_1(rabbit_shop: Any) -> None:
     second = rabbit_shop.start("chassis.serve", "shop", PORT=address.rpartition(":")[2])
 
     assert second.wait(30) == 1
+
+
+def test_a_second_api_takes_over_a_shared_port_without_a_refused_request(rabbit_shop: Any, tmp_path: Any) -> None:
+    old, address = serve(rabbit_shop, SHARE_PORT="1", HEARTBEAT_FILE=str(tmp_path / "old"))
+    port = address.rpartition(":")[2]
+    beats = tmp_path / "new"
+    rabbit_shop.start("chassis.serve", "shop", PORT=port, SHARE_PORT="1", HEARTBEAT_FILE=str(beats))
+    wait_until(lambda: beats.exists() and '"idle"' in beats.read_text(), what="the new API to serve")
+
+    old.terminate()
+    answered = 0
+    while old.poll() is None or answered < 20:
+        # A connection that waited in the old one's queue may be reset; none may find nobody listening.
+        with contextlib.suppress(ConnectionResetError):
+            assert urllib.request.urlopen(f"{address}/hello", timeout=5).read() == b"hello"
+        answered += 1
+
+    assert old.returncode == 0
