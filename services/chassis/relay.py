@@ -111,6 +111,8 @@ class Relay:
         """
         self._engine = engine
         self._app = app
+        connection = app.connection_for_write()
+        self._broker_errors = (*connection.connection_errors, *connection.channel_errors)
         self._exchange = exchange
         self._declare = declare
         self._batch = batch
@@ -120,6 +122,8 @@ class Relay:
         self._messages = messages
         # The ids of every message of ours whose outcome is awaited, by queue. Lost with the process, which costs some small batches.
         self._under_way: dict[str, list[tuple[int, ...]]] = {}
+        # Something is wrong with the broker's queues or exchanges, so far as anybody knows.
+        self._doubted = False
         self._pulse = pulse
         self._stop = threading.Event()
 
@@ -139,16 +143,20 @@ class Relay:
         try:
             if again:
                 log.info("reissued", commands=again)
+            if again or self._doubted:
                 self._declare()
             with self._app.producer_or_acquire() as producer:
                 for envelope in envelopes(rows, self._batch, self._default_batch):
                     self._publish(producer, envelope)
                     self._under_way.setdefault(envelope.queue, []).append(envelope.ids)
                     unsent.difference_update(envelope.ids)
-        except (BrokerError, *self._app.connection_for_write().connection_errors):
+        except (BrokerError, *self._broker_errors) as error:
+            # An exchange that is gone closes the channel and not the connection; nothing declares it anew by itself.
+            self._doubted = True
             with self._engine.begin() as conn:
                 conn.execute(_GIVE_BACK, {"ids": sorted(unsent), "after": 0.5})
-            raise
+            raise BrokerError(str(error)) from error
+        self._doubted = False
         return len(rows)
 
     def _rooms(self, conn: sa.Connection) -> dict[str, int]:
@@ -186,7 +194,7 @@ class Relay:
                 if down:
                     log.info("relay_resumed", after=down)
                 down = None
-            except (BrokerError, DBAPIError, OSError) as error:
+            except (BrokerError, DBAPIError) as error:
                 name = "database" if isinstance(error, DBAPIError) else "broker"
                 if down != name:
                     log.warning("relay_waits", on=name, error=str(error).splitlines()[0])

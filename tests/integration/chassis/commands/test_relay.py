@@ -11,6 +11,7 @@ from post import Post
 
 from chassis.declare import declare_app
 from chassis.outbox import Retry
+from servers import wait_until
 
 
 @pytest.fixture
@@ -112,15 +113,17 @@ def test_the_mark_is_committed_before_the_message_goes_out(
 
 def test_two_relays_never_publish_the_same_command(desk: Desk, post: Post) -> None:
     desk.put("a", "b", "c")
-    other, found = post.relay(), []
+    other = post.relay()
+    found: list[int] = []
 
     def meanwhile(_: Any) -> None:
-        sa.event.remove(post.engine, "commit", meanwhile)
-        found.append(other.round())
+        if not found:
+            found.append(-1)
+            found.append(other.round())
 
     sa.event.listen(post.engine, "commit", meanwhile)
 
-    assert (3, [0]) == (post.relay().round(), found)
+    assert (3, [-1, 0]) == (post.relay().round(), found)
     assert 2 == len(post.taken())
 
 
@@ -155,6 +158,7 @@ def test_a_command_that_is_new_when_the_broker_lost_everything_gets_through(desk
     ids = desk.put("new")
 
     with post.running(relay):
+        wait_until(lambda: post.declared > 0, what="the topology to be declared anew")
         post.wait_for()
     assert ids[0] in {row.id for row in desk.rows("SELECT id FROM outbox WHERE issued > 0")}
 
@@ -163,7 +167,7 @@ def test_a_delayed_retry_is_published_a_quarter_of_a_second_late_at_most(
     desk: Desk, post: Post, record_property: Any
 ) -> None:
     late = []
-    with post.running(post.relay()):
+    with post.running(post.relay(messages=99)):
         for n in range(9):
             desk.put(f"r{n}", delay_seconds=0.2)
             (due,) = desk.rows("SELECT extract(epoch FROM max(due_at))::float AS at FROM outbox")
