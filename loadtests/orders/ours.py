@@ -31,7 +31,7 @@ class Ours:
         resting = [p.name for p in self._platform.supervisor.processes() if pool_of(p.name) and p.state in DEAD_STATES]
         for name in resting:
             self._platform.supervisor.start_again(name)
-        bringup.await_pools(self._platform, resting)
+        bringup.await_pools(self._platform, resting, within_seconds=120)
 
     def rest(self) -> None:
         """End the pools, so that they take nothing from the other side."""
