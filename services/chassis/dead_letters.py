@@ -8,23 +8,39 @@ from typing import Any
 
 from chassis.app import ChassisApp
 from chassis.intake import Fault
-from chassis.parking import park_message
-from chassis.queues import dead_queue
+from chassis.parking import park_entry, park_message
+from chassis.queues import dead_queue, dead_queue_name
 
 
 def collect_dead_letters(app: ChassisApp, *, limit: int = 1000) -> int:
-    """Park at most `limit` dead letters; how many. 0 on Redis, which has none. Raises what database or broker raise."""
-    if app.settings.broker_is_redis:
-        return 0
-    collected = 0
+    """Park at most `limit` dead letters; how many. Raises what database or broker raise."""
     with app.connection_for_write() as connection:
-        for queue in app.service_queues:
-            bound = dead_queue(queue)(connection.channel())
-            bound.declare()
-            while collected < limit and (message := bound.get()) is not None:
-                found = Fault("dead_letter", _why(message))
-                park_message(app.settings.database_url, message, queue=queue, found=found, actor="collector")
-                message.ack()
+        collect = _from_lists if app.settings.broker_is_redis else _from_queues
+        return collect(app, connection, limit)
+
+
+def _from_queues(app: ChassisApp, connection: Any, limit: int) -> int:
+    collected = 0
+    for queue in app.service_queues:
+        bound = dead_queue(queue)(connection.channel())
+        bound.declare()
+        while collected < limit and (message := bound.get()) is not None:
+            found = Fault("dead_letter", _why(message))
+            park_message(app.settings.database_url, message, queue=queue, found=found, actor="collector")
+            message.ack()
+            collected += 1
+    return collected
+
+
+def _from_lists(app: ChassisApp, connection: Any, limit: int) -> int:
+    collected = 0
+    for queue in app.service_queues:
+        name = dead_queue_name(queue)
+        with connection.default_channel.conn_or_acquire() as client:
+            while collected < limit and (entry := client.lindex(name, -1)) is not None:
+                raw = entry if isinstance(entry, bytes) else entry.encode()
+                park_entry(app.settings.database_url, raw, queue=queue)
+                client.lrem(name, -1, entry)
                 collected += 1
     return collected
 

@@ -183,6 +183,15 @@ def park_message(database_url: str, message: Any, *, queue: str, found: Fault, a
         )
 
 
+def park_entry(database_url: str, entry: bytes, *, queue: str) -> None:
+    """Park an entry of a list that is no message at all, and commit; once while an equal one is parked."""
+    with engine_for(database_url).begin() as conn:
+        body = {"raw": b64encode(entry).decode()}
+        if not _is_parked(conn, parked.c.queue == queue, parked.c.body == sa.cast(body, parked.c.body.type)):
+            detail = "an entry of the list that is no message"
+            Parking("collector").park(conn, queue=queue, task="?", body=entry, reason="malformed", detail=detail)
+
+
 def park_failure(database_url: str, *, queue: str, task: str, kwargs: Any, reason: str, detail: str) -> None:
     """Park a task that failed and commit; once while an equal one is parked, so a task that fails every minute is one record."""
     with engine_for(database_url).begin() as conn:

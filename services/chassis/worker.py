@@ -70,6 +70,10 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """Connect, and make what is missing of the topology. Raises TopologyMismatch, which ends the worker."""
         connection = super().connect()
         declare(connection, sorted(self.app.amqp.queues.consume_from))
+        if self.app.settings.broker_is_redis:
+            from chassis.valkey import keep_unreadable
+
+            keep_unreadable(connection.default_channel)
         return connection
 
     def ensure_connected(self, conn: Any) -> Any:

@@ -55,6 +55,11 @@ UNREADABLE = {
     "a version that is a list": (b'[[], {"v": [1], "ids": [1]}, {}]', {**GOOD_HEADERS, "task": "shop.reserve"}),
     "a NUL character": (b'[[], {"a\\u0000b": "\\u0000"}, {}]', GOOD_HEADERS),
     "an eta that is no time": (b"[[], {}, {}]", {**GOOD_HEADERS, "eta": "soon"}),
+    "a body that is not compressed as it says": (
+        b"[[], {}, {}]",
+        {**GOOD_HEADERS, "compression": "application/x-gzip"},
+    ),
+    "a compression nobody knows": (b"[[], {}, {}]", {**GOOD_HEADERS, "compression": "application/x-none"}),
     "time limits that are no pair": (b"[[], {}, {}]", {**GOOD_HEADERS, "timelimit": "x"}),
 }
 
@@ -166,3 +171,34 @@ def test_the_log_has_the_task_id_and_is_json(shop: Any) -> None:
 
     assert json.loads(line)["task_id"]
     assert json.loads(line)["pool"] == "till"
+
+
+NO_MESSAGES = (
+    b"garbage",
+    b"[]",
+    b"7",
+    b"{}",
+    b"\xff",
+    b'{"body": "x", "properties": {}}',
+    b'{"body": "abc", "properties": {"delivery_tag": "t", "delivery_info": {}, "body_encoding": "base64"}}',
+    b'{"body": "x", "properties": {"delivery_tag": "t", "delivery_info": 7}}',
+    b'{"body": "x", "properties": {"delivery_tag": 7, "delivery_info": {}}}',
+)
+
+
+@pytest.mark.parametrize("pool", ["solo", "prefork"])
+def test_what_is_no_message_at_all_in_a_list_of_valkey_stops_no_worker(shop_on: Any, redis_url: str, pool: str) -> None:
+    import redis
+
+    shop = shop_on(redis_url)
+    worker = shop.worker(pool=pool)
+
+    with redis.Redis.from_url(redis_url) as client:
+        for entry in NO_MESSAGES:
+            client.lpush("shop.till", entry)
+        shop.send("shop.note")
+        wait_until(lambda: shop.acts() == ["note"], what="the good message after the bad")
+        kept = client.lrange("shop.till.dead", 0, -1)
+
+    assert sorted(kept) == sorted(NO_MESSAGES)
+    assert worker.poll() is None

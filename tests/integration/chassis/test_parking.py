@@ -119,8 +119,20 @@ def test_collecting_stops_at_its_limit(rabbit_shop: Any) -> None:
     assert collect_dead_letters(rabbit_shop.app(), limit=1) == 1
 
 
-def test_redis_has_no_dead_letters(shop_on: Any, redis_url: str) -> None:
-    assert collect_dead_letters(shop_on(redis_url).app()) == 0
+def test_entries_of_a_list_that_are_no_messages_are_parked_byte_by_byte(shop_on: Any, redis_url: str) -> None:
+    import redis
+
+    shop = shop_on(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        for entry in (b"garbage", b"\xff", b"garbage"):
+            client.lpush("shop.stock.dead", entry)
+
+        assert collect_dead_letters(shop.app()) == 3
+        assert client.keys("*") == []
+    assert [row.body for row in shop.rows("SELECT body FROM parked ORDER BY id")] == [
+        {"raw": "Z2FyYmFnZQ=="},
+        {"raw": "/w=="},
+    ]
 
 
 def test_a_dead_letter_of_outbox_commands_parks_the_commands(rabbit_shop: Any) -> None:
