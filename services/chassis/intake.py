@@ -45,7 +45,15 @@ def _unrunnable(task: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Faul
         task.__header__(*args, **kwargs)
     except TypeError as error:
         return Fault("malformed", f"wrong arguments for {name}: {error}")
+    if "ids" in kwargs and not are_ids(kwargs["ids"]):
+        # In the task it would be an error of the database, and the message gone: a failed batch is left to its open commands.
+        return Fault("malformed", f"ids of {name} are {str(kwargs['ids'])[:100]}, not a list of numbers")
     return None
+
+
+def are_ids(value: Any) -> bool:
+    """Whether this is a list of what can be ids of outbox commands."""
+    return isinstance(value, list) and all(type(i) is int and abs(i) < 2**63 for i in value)
 
 
 def contents(message: Any) -> Any:

@@ -204,7 +204,7 @@ def park_failure(database_url: str, *, queue: str, task: str, kwargs: Any, reaso
 
 def _park_commands(conn: sa.Connection, ids: Any, found: Fault) -> bool:
     """Park the outbox commands among `ids` that nobody is running; False when not one of them is open."""
-    if not isinstance(ids, list) or not ids or not all(type(i) is int and abs(i) < 2**63 for i in ids):
+    if not ids or not intake.are_ids(ids):
         return False
     held = outbox.hold(conn, ids)
     outbox.finish(conn, {i: outbox.Park(found.reason, found.detail) for i in held})

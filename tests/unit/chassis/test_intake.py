@@ -55,6 +55,25 @@ def test_a_body_of_another_shape_is_malformed(payload: Any) -> None:
     assert found.reason == "malformed"
 
 
+def _batch(*, ids: Any) -> None: ...
+
+
+BATCH = {"shop.pack": SimpleNamespace(versions=(1,), __header__=_batch)}
+
+
+@pytest.mark.parametrize("ids", [["x"], "12", 12, None, [True], [1.0], [2**63], {"1": 1}])
+def test_ids_that_no_command_can_have_are_malformed(ids: Any) -> None:
+    found = intake.fault(message(([], {"ids": ids}, {}), task="shop.pack"), BATCH)
+
+    assert found is not None
+    assert found.reason == "malformed"
+
+
+@pytest.mark.parametrize("ids", [[], [1], [7, 2**63 - 1]])
+def test_a_list_of_numbers_can_name_commands(ids: list[int]) -> None:
+    assert intake.fault(message(([], {"ids": ids}, {}), task="shop.pack"), BATCH) is None
+
+
 def test_what_cannot_be_read_has_no_contents() -> None:
     assert intake.contents(message(7)) is None
     assert intake.contents(message(([], [], {}))) is None
