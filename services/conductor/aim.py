@@ -51,15 +51,15 @@ def aimed_kill(stage: Stage, ledgers: LedgerTail, pool: str, which: Which, momen
 
 
 def kill_when(stage: Stage, pool: str, which: Which, good: Callable[[Sequence[Held]], str | None]) -> Kill:
-    """Kill a process of the pool when what it runs is `good`: the answer is the kill's moment, None lets it go on."""
+    """Kill a process of the pool when what it runs is `good` (the answer is the kill's moment) and enough orders are open."""
     began = time.monotonic()
     while time.monotonic() - began < min(BUSY_SECONDS, stage.left_seconds):
         index = stage.rng.randrange(1000)
         pids = stage.runtime.kill(pool, which, signal.SIGSTOP, index)
         held = stage.facts.held_by(stage.runtime.ports(pids), stage.runtime.pools()[pool].queues) if pids else ()
         moment = good(held) if held else None
-        if moment is not None:
-            open_orders = stage.facts.open_orders(stage.load.prefix)
+        open_orders = stage.facts.open_orders(stage.load.prefix) or 0
+        if moment is not None and open_orders >= stage.size.open_orders:
             at = now()
             if set(stage.runtime.kill(pool, which, signal.SIGKILL, index)) >= set(pids):
                 kill = Kill(at, pool, which, tuple(pids), moment, tuple(one.key for one in held), open_orders)

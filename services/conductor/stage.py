@@ -212,7 +212,7 @@ class Stage:
         """Until the drill's deadline."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def wait_for(self, holds: Callable[[], bool], what: str | Callable[[], str], within_seconds: float = 300) -> None:
+    def wait_for(self, holds: Callable[[], bool], what: str | Callable[[], str], within_seconds: float = 180) -> None:
         """Return when it holds; DrillFailed names what was waited for."""
         if not until(holds, within_seconds=min(within_seconds, self.left_seconds), every_seconds=LOOK_SECONDS):
             raise DrillFailed(f"waited in vain for {what if isinstance(what, str) else what()}")
