@@ -19,6 +19,7 @@ class Product:
     sku: str
     name: str
     price_minor: int
+    currency: str = "EUR"
 
 
 PRODUCTS = (
@@ -35,6 +36,10 @@ PRODUCTS = (
     Product("RADIO", "Kitchen radio", 7900),
     Product("BOOK", "Field guide to birds", 2400),
 )
+"""What drills and load tests draw orders from: one currency, as an order may hold only one."""
+
+ABROAD = (Product("CD-US", "Compact disc, from the US shop", 1499, "USD"),)
+"""What replayed files buy; their rows bring their own prices."""
 
 
 def fill(own: State) -> None:
@@ -42,9 +47,9 @@ def fill(own: State) -> None:
     address = f"http://127.0.0.1:{own.ports['api']}"
     headers = {"Authorization": f"Bearer {own.tokens.operator}"}
     with httpx.Client(base_url=address, headers=headers, timeout=10, trust_env=False) as api:
-        for product in PRODUCTS:
+        for product in (*PRODUCTS, *ABROAD):
             if api.get(f"/stock/{product.sku}").status_code == httpx.codes.NOT_FOUND:
-                body = {"name": product.name, "price_minor": product.price_minor, "currency": "EUR"}
+                body = {"name": product.name, "price_minor": product.price_minor, "currency": product.currency}
                 _sent(api.put(f"/products/{product.sku}", json=body))
             # The delivery has a name, so that it counts once however often it is sent.
             delivery = {"add": OPENING_STOCK, "delivery_id": str(uuid.uuid5(uuid.NAMESPACE_OID, product.sku))}

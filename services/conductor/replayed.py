@@ -1,0 +1,46 @@
+"""What became of the orders of a replay, asked of the database by their keys."""
+
+from dataclasses import dataclass
+
+import psycopg
+
+from conductor.explanation import FINAL
+from conductor.runtimes import Runtime
+
+# An operator's keys; see the service's idempotency keys.
+_SCOPE = ":operator"
+
+_STATES = """
+    SELECT o.state, count(*), sum(o.total_minor)::bigint FROM intake_keys k JOIN orders o ON o.id = k.order_id
+    WHERE k.customer = %s AND starts_with(k.key, %s) GROUP BY o.state
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Orders by state, and the sum of their totals in minor units."""
+
+    states: dict[str, int]
+    sum_minor: int
+
+    @property
+    def open(self) -> int:
+        """Orders that are not final yet."""
+        return sum(count for state, count in self.states.items() if state not in FINAL)
+
+
+class Fates:
+    """Asks again and again over one connection."""
+
+    def __init__(self, runtime: Runtime, prefix: str) -> None:
+        self._connection = psycopg.connect(runtime.addresses()["database"], connect_timeout=5, autocommit=True)
+        self._prefix = prefix
+
+    def now(self) -> Fate:
+        """As it is now."""
+        rows = self._connection.execute(_STATES, [_SCOPE, self._prefix]).fetchall()
+        return Fate({state: count for state, count, _ in rows}, sum(total for _, _, total in rows))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
