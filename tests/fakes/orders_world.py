@@ -6,15 +6,19 @@ Small on purpose: the laws of the saga are tested on the real use cases over the
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from chassis.errors import Transient
 from chassis.outbox import Command
+from orders.domain.errors import StockExhausted
 from orders.domain.order import Order
 from orders.domain.saga import Saga
 from orders.ports import Change, Charge, ChargeStatus, Event, Mail, UnknownOutcome
+
+# When nothing else is said, every reservation ran out and every order was left alone.
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Fault(StrEnum):
@@ -127,6 +131,8 @@ class MemoryDatabase:
     labels: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     timeline: list[Event] = field(default_factory=list)
     mails: set[tuple[str, str]] = field(default_factory=set)
+    reserve_until: dict[str, datetime] = field(default_factory=dict)
+    updated_at: dict[str, datetime] = field(default_factory=dict)
 
     def snapshot(self) -> dict[str, Any]:
         # What is inside the collections never changes, so a copy of each is enough.
@@ -168,8 +174,9 @@ class MemoryOrderStore:
     def reserve(self, pieces: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
         refused = {}
         for order_id, wanted in pieces.items():
-            if any(self._db.free.get(sku, 0) < n for sku, n in wanted.items()):
-                refused[order_id] = "too few pieces"
+            short = next((sku for sku, n in wanted.items() if self._db.free.get(sku, 0) < n), None)
+            if short is not None:
+                refused[order_id] = str(StockExhausted(short, self._db.free.get(short, 0), wanted[short]))
                 continue
             for sku, n in wanted.items():
                 self._db.free[sku] -= n
@@ -179,14 +186,19 @@ class MemoryOrderStore:
 
     def release(self, order_ids: Sequence[str]) -> None:
         for order_id in order_ids:
-            for sku, n in self._db.held.pop(order_id).items():
+            held = self._let_go("release", order_id)
+            for sku, n in held.items():
                 self._db.free[sku] += n
-            self._db.moved.append(("release", order_id))
 
     def ship(self, order_ids: Sequence[str]) -> None:
         for order_id in order_ids:
-            self._db.held.pop(order_id)
-            self._db.moved.append(("ship", order_id))
+            self._let_go("ship", order_id)
+
+    def _let_go(self, kind: str, order_id: str) -> Mapping[str, int]:
+        held = self._db.held.pop(order_id, {})
+        if held:
+            self._db.moved.append((kind, order_id))
+        return held
 
     def keep_labels(self, labels: Mapping[str, tuple[str, bytes]]) -> None:
         for order_id, label in labels.items():
@@ -196,15 +208,22 @@ class MemoryOrderStore:
         return {w for w in wanted if w in self._db.mails}
 
     def expired(self, now: datetime, limit: int) -> dict[str, Saga]:
-        return {
+        until = self._db.reserve_until
+        overdue = {
             i: o.saga
             for i, o in self._db.orders.items()
-            if o.saga.stop is None and o.saga.state in ("pending", "processing")
+            if o.saga.stop is None and o.saga.state in ("pending", "processing") and until.get(i, LONG_AGO) < now
         }
+        return {i: overdue[i] for i in sorted(overdue, key=lambda i: until.get(i, LONG_AGO))[:limit]}
 
     def stranded(self, before: datetime, limit: int) -> dict[str, Saga]:
-        sagas = {i: o.saga for i, o in self._db.orders.items() if o.saga.open}
-        return {i: s for i, s in sagas.items() if f"{i}/{s.open}" not in self._db.commands}
+        sagas = {i: o.saga for i, o in sorted(self._db.orders.items()) if o.saga.open}
+        found = [
+            i
+            for i, s in sagas.items()
+            if f"{i}/{s.open}" not in self._db.commands and self._db.updated_at.get(i, LONG_AGO) < before
+        ]
+        return {i: sagas[i] for i in found[:limit]}
 
 
 class MemoryMailLog:

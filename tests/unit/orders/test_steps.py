@@ -246,7 +246,7 @@ def test_an_order_for_more_than_there_is_fails_with_the_reason() -> None:
 
     shop.steps.reserve(shop.store, [make_work(Step.RESERVE_STOCK)])
 
-    assert (State.FAILED, "too few pieces") == (shop.saga().state, shop.saga().reason)
+    assert (State.FAILED, 'stock of "LAMP" is 1, asked for 2') == (shop.saga().state, shop.saga().reason)
 
 
 def test_an_order_that_stopped_before_its_goods_were_held_holds_none() -> None:
