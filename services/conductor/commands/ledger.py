@@ -49,5 +49,5 @@ def verify(
             console.print(
                 f"[yellow]mail repeated[/yellow]  {repeat.order_id} {repeat.kind}, by a kill of {repeat.kill.pool}"
             )
-        console.print(", ".join(f"{name} {value}" for name, value in judged.as_json().items()))
+        console.print(", ".join(f"{name} {value}" for name, value in judged.as_json().items()), soft_wrap=True)
     raise typer.Exit(0 if judged.sound else 1)

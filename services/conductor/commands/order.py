@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from conductor import purchases, surroundings
@@ -27,6 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 STATES = ("pending", "processing", "paid", "shipped", *FINAL)
 COLOURS = {"delivered": "green", "cancelled": "yellow", "failed": "red"}
+WIDEST_STATE = max(map(len, STATES))
 RECONNECT_SECONDS = 0.5
 
 
@@ -72,10 +74,8 @@ def show(order_id: OrderId, as_json: AsJson = False) -> None:
         console.print(f"  {line['quantity']} × {line['sku']}  {line['amount_minor'] / 100:.2f}")
     if order["tracking_number"]:
         console.print(f"  parcel {order['tracking_number']}")
-    table = Table.grid(padding=(0, 2))
     for event in timeline:
-        table.add_row(*_event(event["at"], event["kind"], event["detail"]))
-    console.print(table)
+        console.print(_event(event), soft_wrap=True)
 
 
 @commands.command()
@@ -95,16 +95,16 @@ def watch(
         if as_json:
             print(json.dumps(event), flush=True)
         else:
-            row = Table.grid(padding=(0, 2))
-            row.add_row(*_event(event["at"], event["kind"], event["detail"]))
-            console.print(row)
+            console.print(_event(event), soft_wrap=True)
         state = event["detail"].get("state", state)
         reached = reached or state == until or (until is None and state in FINAL)
         if reached:
             break
     if not reached:
         ending = f"it ended {state}" if state in FINAL else f"it was still {state} after {timeout:.0f} s"
-        Console(stderr=True, highlight=False).print(f"{order_id} did not become {until or 'final'}: {ending}")
+        Console(stderr=True, highlight=False).print(
+            f"{order_id} did not become {until or 'final'}: {ending}", soft_wrap=True
+        )
         raise typer.Exit(1)
 
 
@@ -150,17 +150,20 @@ def explain_command(order_id: OrderId, as_json: AsJson = False) -> None:
     console.print(f"[bold]{found.order_id}[/bold]  {_coloured(found.state)}")
     grid = Table.grid(padding=(0, 2))
     for number, why in enumerate(found.why):
-        grid.add_row("[dim]why[/dim]" if not number else "", why)
+        grid.add_row("[dim]why[/dim]" if not number else "", escape(why))
     ago = (moment - found.since).total_seconds()
     grid.add_row("[dim]since[/dim]", f"{found.since.astimezone():%H:%M:%S}, {ago:.1f} s ago")
     grid.add_row("[dim]next[/dim]", found.next)
     console.print(grid)
 
 
-def _event(at: str, kind: str, detail: dict[str, Any]) -> tuple[str, str, str, str]:
+def _event(event: dict[str, Any]) -> str:
+    """One line of a timeline, in columns."""
+    detail = event["detail"]
     said = ", ".join(f"{name} {value}" for name, value in detail.items() if name != "state")
-    when = f"[dim]{datetime.fromisoformat(at).astimezone():%H:%M:%S.%f}"[:-3] + "[/dim]"
-    return when, _coloured(detail.get("state", "")), kind, f"[dim]{said}[/dim]"
+    when = f"{datetime.fromisoformat(event['at']).astimezone():%H:%M:%S.%f}"[:-3]
+    state = detail.get("state", "")
+    return f"[dim]{when}[/dim]  {_coloured(state)}{' ' * (WIDEST_STATE - len(state))}  {event['kind']:<20}  [dim]{escape(said)}[/dim]"
 
 
 def _coloured(state: str) -> str:
