@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from chassis.app import ChassisApp, make_app
 from chassis.settings import ServiceSettings
 from chassis.tables import metadata
-from servers import wait_until
+from servers import Postgres, RabbitMQ, Valkey, wait_until
 
 PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
 
@@ -120,6 +120,28 @@ class Shop:
         return [tuple(row) for row in self.rows("SELECT reason, task FROM parked WHERE status = 'parked' ORDER BY id")]
 
 
+def make_shop(folder: Path, broker_url: str, database_url: str, **environment: str) -> Shop:
+    """The shop with its own ledger, heartbeat and log in `folder`."""
+    variables = {
+        "BROKER_URL": broker_url,
+        "DATABASE_URL": database_url,
+        "OUT": str(folder / "out"),
+        "HEARTBEAT_FILE": str(folder / "heartbeat"),
+        "PYTHONPATH": str(Path(__file__).parent),
+        "POOL": "till",
+    }
+    return Shop(folder, {**os.environ, **variables, **environment})
+
+
+def end(shop: Shop) -> None:
+    """Kill every process that was started of it."""
+    for process in shop.processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGCONT)
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 @pytest.fixture
 def shop_on(tmp_path: Path, database_url: str) -> Iterator[Any]:
     """Makes the shop on a broker of the test's choice."""
@@ -127,23 +149,45 @@ def shop_on(tmp_path: Path, database_url: str) -> Iterator[Any]:
     made: list[Shop] = []
 
     def make(broker_url: str, **environment: str) -> Shop:
-        variables = {
-            "BROKER_URL": broker_url,
-            "DATABASE_URL": database_url,
-            "OUT": str(tmp_path / "out"),
-            "HEARTBEAT_FILE": str(tmp_path / "heartbeat"),
-            "PYTHONPATH": str(Path(__file__).parent),
-            "POOL": "till",
-        }
-        made.append(Shop(tmp_path, {**os.environ, **variables, **environment}))
+        made.append(make_shop(tmp_path, broker_url, database_url, **environment))
         return made[-1]
 
     yield make
-    for process in (process for shop in made for process in shop.processes):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGCONT)
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    for shop in made:
+        end(shop)
+
+
+@pytest.fixture(scope="module", params=["rabbitmq", "valkey"])
+def shared_shop(
+    request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """A shop whose worker serves all tests of a module, on each kind of broker."""
+    folder = tmp_path_factory.mktemp("shop")
+    name = f"shared_{request.param}_{request.module.__name__.rpartition('.')[2]}"
+    if request.param == "rabbitmq":
+        rabbitmq: RabbitMQ = request.getfixturevalue("rabbitmq")
+        rabbitmq.api("PUT", f"vhosts/{name}")
+        broker_url = rabbitmq.url(name)
+    else:
+        valkey: Valkey = request.getfixturevalue("valkey")
+        broker_url = valkey.url(2)
+    postgres.execute(f"CREATE DATABASE {name}")
+    metadata.create_all(sa.create_engine(postgres.url(name), poolclass=sa.NullPool))
+    shop = make_shop(folder, broker_url, postgres.url(name))
+    shop.worker(concurrency=2)
+    yield shop
+    end(shop)
+
+
+@pytest.fixture
+def open_shop(shared_shop: Shop) -> Shop:
+    """The shared shop with nothing parked, no acts and an empty log."""
+    assert shared_shop.processes[0].poll() is None, shared_shop.log()
+    with sa.create_engine(shared_shop.database_url, poolclass=sa.NullPool).begin() as conn:
+        conn.execute(sa.text("TRUNCATE parked, parked_audit, outbox"))
+    Path(shared_shop.environment["OUT"]).unlink(missing_ok=True)
+    os.truncate(shared_shop.folder / "log", 0)  # written in append mode
+    return shared_shop
 
 
 @pytest.fixture

@@ -25,15 +25,12 @@ def publish(shop: Any, body: bytes, *, content_type: str = "application/json", *
     app.close()
 
 
-@pytest.mark.parametrize("pool", ["prefork", "solo"])
-def test_a_task_of_a_newer_version_is_parked_and_the_worker_goes_on(shop: Any, pool: str) -> None:
-    shop.worker(pool=pool)
+def test_a_task_of_a_newer_version_is_parked_and_the_worker_goes_on(open_shop: Any) -> None:
+    open_shop.send("shop.of_version_two", n=1)
+    open_shop.send("shop.note")
+    wait_until(lambda: open_shop.acts() == ["note"] and bool(open_shop.parked()), what="one parked and one run")
 
-    shop.send("shop.of_version_two", n=1)
-    shop.send("shop.note")
-    wait_until(lambda: shop.acts() == ["note"] and bool(shop.parked()), what="one parked and one run")
-
-    assert shop.parked() == [("unknown_task", "shop.of_version_two")]
+    assert open_shop.parked() == [("unknown_task", "shop.of_version_two")]
 
 
 UNREADABLE = {
@@ -64,27 +61,23 @@ UNREADABLE = {
 }
 
 
-def test_every_unreadable_message_is_parked_and_the_worker_goes_on(shop: Any) -> None:
-    worker = shop.worker(concurrency=2)
-
+def test_every_unreadable_message_is_parked_and_the_worker_goes_on(open_shop: Any) -> None:
     for number, (body, headers) in enumerate(UNREADABLE.values()):
-        publish(shop, body, **({**headers, "id": f"i-{number}"} if headers.get("id") else headers))
-    publish(shop, b"cpickle", content_type="application/x-python-serialize", **GOOD_HEADERS)
-    shop.send("shop.note")
-    wait_until(lambda: shop.acts() == ["note"], what="the good message after the bad")
-    wait_until(lambda: len(shop.parked()) > len(UNREADABLE), what="all of the bad", seconds=10)
+        publish(open_shop, body, **({**headers, "id": f"i-{number}"} if headers.get("id") else headers))
+    publish(open_shop, b"cpickle", content_type="application/x-python-serialize", **GOOD_HEADERS)
+    open_shop.send("shop.note")
+    wait_until(lambda: open_shop.acts() == ["note"], what="the good message after the bad")
+    wait_until(lambda: len(open_shop.parked()) > len(UNREADABLE), what="all of the bad", seconds=10)
 
-    assert {reason for reason, _ in shop.parked()} == {"malformed"}
-    assert worker.poll() is None
+    assert {reason for reason, _ in open_shop.parked()} == {"malformed"}
+    assert open_shop.processes[0].poll() is None
 
 
-def test_a_body_that_cannot_be_read_is_kept_byte_by_byte(shop: Any) -> None:
-    shop.worker()
+def test_a_body_that_cannot_be_read_is_kept_byte_by_byte(open_shop: Any) -> None:
+    publish(open_shop, b"\xff\x00{", **GOOD_HEADERS)
+    wait_until(lambda: bool(open_shop.parked()), what="a parked message")
 
-    publish(shop, b"\xff\x00{", **GOOD_HEADERS)
-    wait_until(lambda: bool(shop.parked()), what="a parked message")
-
-    assert shop.rows("SELECT body FROM parked")[0].body == {"raw": "/wB7"}
+    assert open_shop.rows("SELECT body FROM parked")[0].body == {"raw": "/wB7"}
 
 
 def test_while_the_database_is_away_a_bad_message_is_neither_lost_nor_acknowledged(
@@ -104,52 +97,45 @@ def test_while_the_database_is_away_a_bad_message_is_neither_lost_nor_acknowledg
     assert shop.parked() == [("unknown_task", "shop.unknown")]
 
 
-def test_an_unknown_task_with_outbox_commands_parks_the_commands_once(shop: Any) -> None:
-    shop.worker()
-    with engine_for(shop.database_url).begin() as conn:
+def test_an_unknown_task_with_outbox_commands_parks_the_commands_once(open_shop: Any) -> None:
+    with engine_for(open_shop.database_url).begin() as conn:
         outbox.put(conn, [Command(key=f"k{n}", task="shop.future", queue="shop.till", body={"n": n}) for n in (1, 2)])
-    shop.rows("UPDATE outbox SET issued = 1 RETURNING id")
-    ids = [row.id for row in shop.rows("SELECT id FROM outbox ORDER BY id")]
+    open_shop.rows("UPDATE outbox SET issued = 1 RETURNING id")
+    ids = [row.id for row in open_shop.rows("SELECT id FROM outbox ORDER BY id")]
 
-    shop.send("shop.future", v=1, ids=ids)
-    shop.send("shop.future", v=1, ids=ids)
-    wait_until(lambda: shop.log().count("message_parked") == 2, what="two deliveries parked")
+    open_shop.send("shop.future", v=1, ids=ids)
+    open_shop.send("shop.future", v=1, ids=ids)
+    wait_until(lambda: open_shop.log().count("message_parked") == 2, what="two deliveries parked")
 
-    assert [tuple(row) for row in shop.rows("SELECT key, reason FROM parked ORDER BY key")] == [
+    assert [tuple(row) for row in open_shop.rows("SELECT key, reason FROM parked ORDER BY key")] == [
         ("k1", "unknown_task"),
         ("k2", "unknown_task"),
     ]
-    assert {row.state for row in shop.rows("SELECT state FROM outbox")} == {"parked"}
+    assert {row.state for row in open_shop.rows("SELECT state FROM outbox")} == {"parked"}
 
 
-def test_a_message_of_either_readable_version_runs(shop: Any) -> None:
-    shop.worker()
-
+def test_a_message_of_either_readable_version_runs(open_shop: Any) -> None:
     for version in (1, 2):
-        shop.send("shop.reserve", v=version, ids=[7])
-    wait_until(lambda: len(shop.acts()) == 2, what="both versions")
+        open_shop.send("shop.reserve", v=version, ids=[7])
+    wait_until(lambda: len(open_shop.acts()) == 2, what="both versions")
 
-    assert sorted(shop.acts()) == ["reserve v1 7", "reserve v2 7"]
+    assert sorted(open_shop.acts()) == ["reserve v1 7", "reserve v2 7"]
 
 
 @pytest.mark.parametrize(("permanent", "reason"), [(False, "bug"), (True, "permanent")])
-def test_a_task_that_fails_is_parked_once_however_often_it_fails(shop: Any, permanent: bool, reason: str) -> None:
-    shop.worker()
-
+def test_a_task_that_fails_is_parked_once_however_often_it_fails(open_shop: Any, permanent: bool, reason: str) -> None:
     for _ in range(3):
-        shop.send("shop.fail", permanent=permanent)
-    wait_until(lambda: shop.log().count('"task_failed"') == 3, what="three failures")
+        open_shop.send("shop.fail", permanent=permanent)
+    wait_until(lambda: open_shop.log().count('"task_failed"') == 3, what="three failures")
 
-    assert shop.parked() == [(reason, "shop.fail")]
+    assert open_shop.parked() == [(reason, "shop.fail")]
 
 
-def test_a_batch_that_fails_is_left_to_its_open_commands(shop: Any) -> None:
-    shop.worker()
+def test_a_batch_that_fails_is_left_to_its_open_commands(open_shop: Any) -> None:
+    open_shop.send("shop.reserve", v=1, ids=[666])
+    wait_until(lambda: "batch_failed" in open_shop.log(), what="a failed batch")
 
-    shop.send("shop.reserve", v=1, ids=[666])
-    wait_until(lambda: "batch_failed" in shop.log(), what="a failed batch")
-
-    assert shop.parked() == []
+    assert open_shop.parked() == []
 
 
 def test_a_killed_child_costs_a_repeat_and_not_the_message(shop_on: Any, rabbitmq_url: str) -> None:
@@ -162,12 +148,10 @@ def test_a_killed_child_costs_a_repeat_and_not_the_message(shop_on: Any, rabbitm
     assert set(shop.acts()) == {"dies"}
 
 
-def test_the_log_has_the_task_id_and_is_json(shop: Any) -> None:
-    shop.worker()
-
-    shop.send("shop.fail")
-    wait_until(lambda: '"task_failed"' in shop.log(), what="a failure in the log")
-    line = next(line for line in shop.log().splitlines() if '"task_failed"' in line)
+def test_the_log_has_the_task_id_and_is_json(open_shop: Any) -> None:
+    open_shop.send("shop.fail")
+    wait_until(lambda: '"task_failed"' in open_shop.log(), what="a failure in the log")
+    line = next(line for line in open_shop.log().splitlines() if '"task_failed"' in line)
 
     assert json.loads(line)["task_id"]
     assert json.loads(line)["pool"] == "till"
