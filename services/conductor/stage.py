@@ -148,6 +148,8 @@ class Stage:
 
     def settle(self) -> None:
         """Return when every order is final and every mail sent, or when nothing has moved for so long that nothing will."""
+        if self._settled():
+            return
         self.story.phase("waiting until every order is final")
         mark: tuple[int, ...] = ()
         moved_at = time.monotonic()
@@ -157,13 +159,16 @@ class Stage:
             found = self.facts.moved()
             if found != mark:
                 mark, moved_at = found, time.monotonic()
-            if self.facts.open_orders(self.load.prefix) == 0 and self.facts.commands(self.load.prefix) == 0:
+            if self._settled():
                 return True
             final = self.facts.final_orders(self.load.prefix) or 0
             self.story.progress(self.load.accepted, final, self.size.orders)
             return time.monotonic() - moved_at > self._patience.quiet_seconds
 
         until(settled, within_seconds=self.left_seconds, every_seconds=LOOK_SECONDS)
+
+    def _settled(self) -> bool:
+        return self.facts.open_orders(self.load.prefix) == 0 and self.facts.commands(self.load.prefix) == 0
 
     def verdict(self) -> Verdict:
         """The verdict on the orders of this stage."""
