@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import structlog
 from celery import Celery
 
 from chassis import tracing
@@ -19,8 +18,6 @@ from chassis.settings import ServiceSettings
 
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
-
-log = structlog.get_logger(__name__)
 
 
 class ChassisApp(Celery):  # type: ignore[misc]
@@ -73,8 +70,6 @@ def make_app(
     app.conf.update(_configuration(queues, settings))
     app.conf.include = list(includes)
     app.conf.beat_schedule = dict(beat_schedule or {})
-    for mutant in sorted(settings.chassis_mutant):
-        log.warning("RUNNING WITH A GUARD BROKEN ON PURPOSE", mutant=mutant)
     return app
 
 
@@ -111,7 +106,7 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
         "task_default_routing_key": queues[0],
         "task_create_missing_queues": False,
         "task_queue_max_priority": None,
-        "task_acks_late": "early_ack" not in settings.chassis_mutant,
+        "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         # A failure is recorded in the database before the acknowledgement; the broker has nothing to add by redelivering.
         "task_acks_on_failure": True,

@@ -6,11 +6,11 @@ of the variable and the value it had; a password is never shown.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.errors import BadSetting
 
@@ -89,9 +89,6 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(4.0, ge=0, le=3600)
     """API only: how long open requests may take after SIGTERM before they are cut off."""
 
-    chassis_mutant: Annotated[frozenset[str], NoDecode] = frozenset()
-    """Guards to break on purpose, comma separated, to prove that a drill notices. Never set it otherwise."""
-
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -111,11 +108,6 @@ class ServiceSettings(BaseSettings):
         if not usable:
             raise ValueError(f"{without_password(value)!r} is not {' or '.join(_SCHEMES[info.field_name])}://host…")
         return value
-
-    @field_validator("chassis_mutant", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
 
     @property
     def broker_is_redis(self) -> bool:

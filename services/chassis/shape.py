@@ -37,7 +37,7 @@ def problems(worker: Any, options: dict[str, Any]) -> list[str]:
     hasty = sorted(
         name for name, task in worker.app.tasks.items() if not task.acks_late and not name.startswith("celery.")
     )
-    if hasty and worker.app.conf.task_acks_late:
+    if hasty:
         wrong.append(f"tasks that acknowledge before they run: {', '.join(hasty)}")
     return wrong
 

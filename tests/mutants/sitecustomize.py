@@ -54,6 +54,16 @@ def early_ack(app: ModuleType) -> None:
     app._configuration = acknowledging
 
 
+def early_ack_shape(shape: ModuleType) -> None:
+    """And the worker that would refuse to start like that does not notice."""
+    problems = shape.problems
+
+    def unnoticed(*arguments: Any) -> list[str]:
+        return [sentence for sentence in problems(*arguments) if "acknowledge" not in sentence]
+
+    shape.problems = unnoticed
+
+
 def outbox_bypassed(outbox: ModuleType) -> None:
     """Commands are published by whoever decided them, right after the commit; the relay is never told of them."""
     import sqlalchemy as sa
@@ -82,7 +92,7 @@ Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
     "idempotency_off": {"chassis.outbox": idempotency_off_outbox, "orders.adapters.wire": idempotency_off_wire},
-    "early_ack": {"chassis.app": early_ack},
+    "early_ack": {"chassis.app": early_ack, "chassis.shape": early_ack_shape},
     "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
     "sweeper_off": {},
 }

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from chassis.app import ChassisApp, make_app
 from chassis.queues import dead_queue, dead_queue_name, work_queue
@@ -97,14 +96,6 @@ def test_queues_of_no_or_another_service_are_refused(queues: tuple[str, ...]) ->
 def test_a_delay_in_the_broker_is_refused(delay: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="outbox"):
         app().send_task("shop.note", **delay)
-
-
-def test_the_mutant_acknowledges_early_and_says_so() -> None:
-    with capture_logs() as logs:
-        broken = app(chassis_mutant="early_ack")
-
-    assert broken.conf.task_acks_late is False
-    assert logs == [{"event": "RUNNING WITH A GUARD BROKEN ON PURPOSE", "mutant": "early_ack", "log_level": "warning"}]
 
 
 def test_the_schedule_and_the_task_modules_are_taken_over() -> None:

@@ -100,12 +100,6 @@ def test_a_changed_copy_is_checked_too() -> None:
         settings().replace(metrics_port=-1)
 
 
-def test_mutants_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHASSIS_MUTANT", "early_ack,other")
-
-    assert settings().chassis_mutant == {"early_ack", "other"}
-
-
 def test_every_setting_is_documented() -> None:
     import ast
     import inspect

@@ -59,10 +59,3 @@ def test_all_refusals_are_said_at_once() -> None:
         check_shape(worker(concurrency=None, time_limit=None), {})
 
     assert str(refused.value).count("\n") == 2
-
-
-def test_a_mutant_that_acknowledges_early_may_start() -> None:
-    broken = worker(tasks={"shop.note": False})
-    broken.app.conf.task_acks_late = False
-
-    assert problems(broken, {}) == []
