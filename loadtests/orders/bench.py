@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -133,6 +134,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--pairs", type=int, default=3, help="runs of each side")
     parser.add_argument("--only", choices=("ours", "naive"), help="one side, for profiling")
     given: Any = parser.parse_args(argv)
+    # So that everything that was started is ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     broker, results = measure(given.broker, given.orders, given.pairs, only=given.only)
     print(table(results))
     found = document(broker, results)
