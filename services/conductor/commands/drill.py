@@ -41,17 +41,25 @@ def list_drills(as_json: Annotated[bool, typer.Option("--json", help="For progra
     Console(highlight=False).print(table)
 
 
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", help="rabbitmq or valkey; RabbitMQ when it is installed.")
+]
+Orders = Annotated[int | None, typer.Option(min=10, help="Orders accepted at least; full size when left out.")]
+Seed = Annotated[int, typer.Option(help="The same seed draws the same orders and aims the same kills.")]
+Minutes = Annotated[float, typer.Option(min=1, help="A drill that takes longer has failed.")]
+Here = Annotated[bool, typer.Option("--here", help="On the platform that runs, not on one of its own.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The last line as JSON; the story goes to stderr.")]
+
+
 @commands.command()
 def run(
     name: Annotated[str, typer.Argument(help="A drill, or `all`.")],
-    broker: Annotated[str | None, typer.Option(help="rabbitmq or valkey; RabbitMQ when it is installed.")] = None,
-    orders: Annotated[
-        int | None, typer.Option(min=10, help="Orders accepted at least; full size when left out.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same orders and aims the same kills.")] = 1,
-    minutes: Annotated[float, typer.Option(min=1, help="A drill that takes longer has failed.")] = 20,
-    here: Annotated[bool, typer.Option("--here", help="On the platform that runs, not on one of its own.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The last line as JSON; the story goes to stderr.")] = False,
+    broker: BrokerOption = None,
+    orders: Orders = None,
+    seed: Seed = 1,
+    minutes: Minutes = 20,
+    here: Here = False,
+    as_json: AsJson = False,
 ) -> None:
     """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
     chosen = list(drills.catalogue().values()) if name == "all" else [drills.named(name)]
@@ -61,13 +69,27 @@ def run(
     for drill in chosen:
         size = Size(orders or drill.orders, seed)
         patience = Patience(total_seconds=60 * minutes)
-        console.print(f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.orders} orders, seed {seed})[/dim]")
+        told = f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.orders} orders, seed {seed})[/dim]"
+        console.print(told, soft_wrap=True)
         with Story(console) as story:
             played.append(_here(drill, size, story, patience) if here else _own(drill, carrier, size, story, patience))
         _report(console, played[-1])
         print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
     if not all(one.sound for one in played):
         raise typer.Exit(1)
+
+
+@commands.command("all")
+def run_all(
+    broker: BrokerOption = None,
+    orders: Orders = None,
+    seed: Seed = 1,
+    minutes: Minutes = 20,
+    here: Here = False,
+    as_json: AsJson = False,
+) -> None:
+    """Play every drill, one after the other, also after one that failed."""
+    run("all", broker, orders, seed, minutes, here, as_json)
 
 
 def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:
