@@ -6,6 +6,7 @@ A worker that runs commands holds their outbox rows locked in a transaction. A l
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -16,7 +17,8 @@ _OPEN = """
     SELECT count(*) FROM orders WHERE customer LIKE %s AND state NOT IN ('delivered', 'cancelled', 'failed')
 """
 _FINAL = """
-    SELECT count(*) FROM orders WHERE customer LIKE %s AND state IN ('delivered', 'cancelled', 'failed')
+    SELECT count(*) FROM orders
+    WHERE customer LIKE %s AND state IN ('delivered', 'cancelled', 'failed') AND created_at > coalesce(%s, '-infinity'::timestamptz)
 """
 _COMMANDS = """
     SELECT count(*) FROM outbox c JOIN orders o ON o.id::text = split_part(c.key, '/', 1) WHERE o.customer LIKE %s
@@ -52,9 +54,14 @@ class Facts:
         """How many orders of customers with this prefix are not final."""
         return self._number(_OPEN, prefix + "%")
 
-    def final_orders(self, prefix: str) -> int | None:
-        """How many of them are final."""
-        return self._number(_FINAL, prefix + "%")
+    def final_orders(self, prefix: str, *, placed_after: datetime | None = None) -> int | None:
+        """How many of them are final, of those placed after this moment on the database's clock."""
+        return self._number(_FINAL, prefix + "%", placed_after)
+
+    def clock(self) -> datetime | None:
+        """The database's time."""
+        rows = self.rows("SELECT now()")
+        return rows[0][0] if rows else None
 
     def commands(self, prefix: str) -> int | None:
         """How many commands of theirs are still to be done."""
@@ -92,6 +99,6 @@ class Facts:
             self._connection.close()
             self._connection = None
 
-    def _number(self, query: LiteralString, value: object) -> int | None:
-        rows = self.rows(query, value)
+    def _number(self, query: LiteralString, *values: object) -> int | None:
+        rows = self.rows(query, *values)
         return int(rows[0][0]) if rows else None

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -126,18 +127,18 @@ class Stage:
         return seen
 
     def await_progress(self, orders: int | None = None) -> None:
-        """Return when so many more orders (a quarter of what a blow wants) became final than are now: the platform works again."""
+        """Return when so many orders (a quarter of what a blow wants) that were placed from now on are final: everything works again."""
         goal = orders or max(1, self.size.open_orders // 4)
-        before: int | None = None
+        began: datetime | None = None
 
-        def moved() -> bool:
-            nonlocal before
-            final = self.facts.final_orders(self.load.prefix)
-            if before is None:
-                before = final
-            return final is not None and before is not None and final >= before + goal
+        def worked_off() -> bool:
+            nonlocal began
+            began = began or self.facts.clock()
+            if began is None:
+                return False
+            return (self.facts.final_orders(self.load.prefix, placed_after=began) or 0) >= goal
 
-        self.wait_for(moved, f"{goal} more orders to become final")
+        self.wait_for(worked_off, f"{goal} new orders to become final")
 
     @property
     def load(self) -> Load:
