@@ -3,14 +3,17 @@
 from conductor.drills import Drill
 from conductor.stage import Stage
 
-ROUNDS = 2
+ROUNDS, SMALL_ROUNDS = 2, 1
+LARGE = 500
+"""Orders from which on every pool is rolled twice: the second roll replaces processes that were themselves rolled in."""
 
 
 def play(stage: Stage) -> None:
     """Roll each pool when enough orders are open to be hurt by it."""
+    rounds = ROUNDS if stage.size.orders >= LARGE else SMALL_ROUNDS
     with stage.orders():
-        for number in range(1, ROUNDS + 1):
-            stage.story.phase(f"deploy {number} of {ROUNDS}")
+        for number in range(1, rounds + 1):
+            stage.story.phase(f"deploy {number} of {rounds}")
             for pool in stage.runtime.pools():
                 open_orders = stage.await_open()
                 stage.story.tell(f"rolling {pool} with {open_orders} orders open")
