@@ -7,50 +7,52 @@ cross borders.
 
 import textwrap
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from anyascii import anyascii
 
 from chassis.errors import Permanent
-from orders.adapters import code39, helvetica
-from orders.adapters.pdf_page import PdfPage
-
-_POINT_MM = 25.4 / 72
 
 # In mm. A6 is 105 x 148.
 _PAGE = (105, 148)
 _MARGIN = 8.0
-# In points.
-_SIZE = 14
 _ADDRESS_TOP, _ADDRESS_LINE, _ADDRESS_LINES = 22.0, 7.0, 8
 _BARCODE_TOP, _BARCODE_HEIGHT = 92.0, 28.0
-# The narrow bar of Code 39. A character takes sixteen of them: 15 and two stars fit the page.
-_NARROW = 0.95 / 3
+# The wide bar of Code 39; the narrow is a third. A character is three wide and seven narrow: 14 and two stars fit the page.
+_WIDE = 0.95
+_CODE39 = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-. $/+%")
 _LONGEST_NUMBER = 15
 # The file says when it was made; a fixed time keeps the bytes the same.
-_MADE = "D:20000101000000Z"
+_MADE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class PdfLabels:
-    """`orders.ports.LabelPrinter` in Helvetica."""
+    """`orders.ports.LabelPrinter` by fpdf2."""
 
     def label(self, *, order_id: str, tracking_number: str, name: str, address: Mapping[str, Any]) -> bytes:
         """A PDF of one page. Raises Permanent for a tracking number that Code 39 cannot say or the page cannot hold."""
-        if not 1 <= len(tracking_number) <= _LONGEST_NUMBER or not code39.ALPHABET.issuperset(tracking_number):
+        if not 1 <= len(tracking_number) <= _LONGEST_NUMBER or not _CODE39.issuperset(tracking_number):
             raise Permanent(f"tracking number {tracking_number!r} is not 1 to {_LONGEST_NUMBER} characters of Code 39")
-        page = PdfPage(*_PAGE, title=f"Label {tracking_number}")
-        page.text(_MARGIN, 12, f"Order {latin(order_id)}", size=9)
-        for number, line in enumerate(_fitted(_lines(name, address))):
-            page.text(_MARGIN, _ADDRESS_TOP + number * _ADDRESS_LINE, line, size=_SIZE)
-        page.bars(_MARGIN, _BARCODE_TOP, code39.bars(tracking_number), narrow=_NARROW, height=_BARCODE_HEIGHT)
-        page.text(_MARGIN, _BARCODE_TOP + _BARCODE_HEIGHT + 8, tracking_number, size=_SIZE)
-        return page.output(_MADE)
+        from orders.adapters.label_page import LabelPage
+
+        page = LabelPage(format=_PAGE)
+        page.set_creation_date(_MADE)
+        page.set_auto_page_break(False)
+        page.set_title(f"Label {tracking_number}")
+        page.add_page()
+        page.set_font("Helvetica", size=9)
+        page.text(_MARGIN, 12, f"Order {latin(order_id)}")
+        page.set_font("Helvetica", size=14)
+        for number, line in enumerate(_fitted(page, _lines(name, address))):
+            page.text(_MARGIN, _ADDRESS_TOP + number * _ADDRESS_LINE, line)
+        page.barcode(tracking_number, x=_MARGIN, y=_BARCODE_TOP, wide=_WIDE, height=_BARCODE_HEIGHT)
+        page.text(_MARGIN, _BARCODE_TOP + _BARCODE_HEIGHT + 8, tracking_number)
+        return bytes(page.output())
 
 
 def latin(text: str) -> str:
     """The text in Latin-1: characters outside it spelt in ASCII, unprintable ones a space."""
-    if text.isascii() and text.isprintable():
-        return text
     return "".join(_latin(character) for character in text)
 
 
@@ -70,11 +72,11 @@ def _lines(name: str, address: Mapping[str, Any]) -> list[str]:
     return [" ".join(latin(part).split()) for part in parts if part.strip()]
 
 
-def _fitted(lines: list[str]) -> list[str]:
+def _fitted(page: Any, lines: list[str]) -> list[str]:
     """The lines, those that are too wide broken, as many as the page holds."""
     width = _PAGE[0] - 2 * _MARGIN
     fitted: list[str] = []
     for line in lines:
-        wide = helvetica.width(line, _SIZE * _POINT_MM)
+        wide = page.get_string_width(line)
         fitted += [line] if wide <= width else textwrap.wrap(line, max(1, int(len(line) * width / wide * 0.9)))
     return fitted[:_ADDRESS_LINES]

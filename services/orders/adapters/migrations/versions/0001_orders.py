@@ -36,7 +36,9 @@ def upgrade() -> None:
             "fillfactor": "70",
         },
     )
-    op.create_index("outbox_due", "outbox", ["queue", "due_at"], unique=False, postgresql_where=sa.text("state = 'open'"))
+    op.create_index(
+        "outbox_due", "outbox", ["queue", "due_at"], unique=False, postgresql_where=sa.text("state = 'open'")
+    )
     op.create_table(
         "parked",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
