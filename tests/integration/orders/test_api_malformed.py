@@ -263,7 +263,11 @@ def test_another_method_is_405_and_says_which_are_good(shop: Shop) -> None:
 def test_another_path_is_404(shop: Shop) -> None:
     answer = shop.client("ann-token").get("/order")
 
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert (answer.status_code, answer.headers["content-type"], answer.json()["errors"][0]["value"]) == (
+        404,
+        "application/problem+json",
+        "/order",
+    )
 
 
 def test_our_own_mistake_is_a_500_that_tells_nothing(shop: Shop, wanted: dict[str, Any]) -> None:
