@@ -1,11 +1,13 @@
 """What the worker's pulse makes of tasks and consumers. Time is an argument."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from chassis.pulse import MARGIN_SECONDS, Deadlines, unconsumed
+from chassis.pulse import MARGIN_SECONDS, Deadlines, Pulse, unconsumed
 
 
 def test_without_tasks_there_is_no_deadline() -> None:
@@ -80,3 +82,60 @@ def test_on_rabbitmq_the_channels_callbacks_are_what_is_live() -> None:
     told = SimpleNamespace(task_consumer=SimpleNamespace(channel=amqp, _active_tags=TAGS))
 
     assert unconsumed(told, QUEUES, 0.0) == ["shop.stock"]
+
+
+class Waker:
+    def __init__(self) -> None:
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Any:
+    settings = SimpleNamespace(heartbeat_file=tmp_path / "heartbeat")
+    app = SimpleNamespace(settings=settings, amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=TAGS)))
+    return SimpleNamespace(app=app, hub=SimpleNamespace(_waker=Waker()), time_limit=30, consumer=None)
+
+
+def test_sigterm_wakes_the_loop(worker: Any) -> None:
+    Pulse(worker).drain()
+
+    assert worker.hub._waker.woken == 1
+
+
+def test_sigterm_in_a_child_is_not_the_workers(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulse = Pulse(worker)
+    monkeypatch.setattr("os.getpid", lambda: -1)
+
+    pulse.drain()
+
+    assert worker.hub._waker.woken == 0
+
+
+def test_a_worker_without_a_connection_is_unreachable(worker: Any, tmp_path: Path) -> None:
+    pulse = Pulse(worker)
+    pulse.tick()
+
+    assert json.loads((tmp_path / "heartbeat").read_text())["state"] == "unreachable"
+
+
+def test_a_second_task_within_the_same_second_costs_no_second_write(worker: Any, tmp_path: Path) -> None:
+    pulse = Pulse(worker)
+    task = SimpleNamespace(request=SimpleNamespace(timelimit=None), time_limit=None)
+    pulse.before_task(task)
+    first = (tmp_path / "heartbeat").read_text()
+
+    pulse.before_task(task)
+
+    assert (tmp_path / "heartbeat").read_text() == first
+
+
+def test_a_tasks_own_limit_goes_before_the_workers(worker: Any, tmp_path: Path) -> None:
+    task = SimpleNamespace(request=SimpleNamespace(timelimit=[5, 4]), time_limit=20)
+
+    Pulse(worker).before_task(task)
+
+    told = json.loads((tmp_path / "heartbeat").read_text())
+    assert told["deadline"] - told["ticked"] == pytest.approx(5 + MARGIN_SECONDS + 1, abs=0.5)
