@@ -31,7 +31,7 @@ from loadtests.orders.ours import Ours
 from loadtests.orders.report import Measured, document, table
 from loadtests.orders.rival import Rival
 
-WARM_UP_ORDERS = 300
+WARM_UP_ORDERS = 200
 PATIENCE_SECONDS = 900.0
 
 
