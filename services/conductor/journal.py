@@ -86,6 +86,13 @@ class Journal:
         self._file.close()
 
 
+def append(path: Path, line: Line) -> None:
+    """Add one line to a journal that nobody keeps open."""
+    journal = Journal(path)
+    journal.write(line)
+    journal.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """All that journals tell: intents and acceptances by key, refusals by key, kills in order."""

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from conductor import probing, programs
+from conductor import journal, probing, programs
 from conductor.errors import NotRunning
+from conductor.journal import Kill
 from conductor.platform_parts import Platform, pool_of
 from conductor.run_directory import RunDirectory
 from conductor.state import loaded
@@ -106,7 +107,8 @@ def main() -> None:
     for now in ticks(stop):
         # A roll may take a process away between the list and the question; no supervisor means that all ends.
         with contextlib.suppress(FileNotFoundError, NotRunning):
-            keeper.round(now)
+            for name in keeper.round(now):
+                journal.append(run.kills, Kill(now, pool_of(name) or name, "tree", ()))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ class RunDirectory:
         return self.path / "journals"
 
     @property
+    def kills(self) -> Path:
+        """The journal of what was killed by hand or for being stuck: it excuses a mail that came twice."""
+        return self.journals / "kills.jsonl"
+
+    @property
     def logs(self) -> Path:
         """One file a process."""
         return self.path / "logs"

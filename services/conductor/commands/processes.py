@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from conductor import log_files
+from conductor import journal, log_files
 from conductor.errors import NotRunning, Refused
+from conductor.journal import Kill, now
 from conductor.run_directory import RunDirectory
-from conductor.runtimes import Change
+from conductor.runtimes import Change, Which
 from conductor.runtimes.local import LocalRuntime
 
 commands = typer.Typer()
@@ -81,7 +82,11 @@ def kill(
     number = getattr(signals, f"SIG{signal.removeprefix('SIG')}", None)
     if not isinstance(number, signals.Signals):
         raise Refused(f'--signal "{signal}" is no signal here')
-    pids = LocalRuntime.running().kill(pool, "child" if child else "tree", number)
+    which: Which = "child" if child else "tree"
+    at = now()
+    pids = LocalRuntime.running().kill(pool, which, number)
+    if pids and number is signals.SIGKILL:
+        journal.append(RunDirectory.chosen().kills, Kill(at, pool, which, tuple(pids)))
     if as_json:
         print(json.dumps({"pool": pool, "signal": number.name, "pids": list(pids)}))
     else:
