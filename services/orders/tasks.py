@@ -33,12 +33,12 @@ def _perform(orders: Callable[[], Orders], step: Step, ids: list[int]) -> int:
 
 
 def _batch(app: ChassisApp, name: str, run: Callable[[list[int]], int]) -> None:
-    @app.task(name=name)  # type: ignore[untyped-decorator]
+    @app.task(name=name, shared=False)  # type: ignore[untyped-decorator]
     def perform(*, v: int, ids: list[int]) -> None:
         run(ids)
 
 
 def _periodic(app: ChassisApp, name: str, run: Callable[[], Any]) -> None:
-    @app.task(name=name)  # type: ignore[untyped-decorator]
+    @app.task(name=name, shared=False)  # type: ignore[untyped-decorator]
     def perform() -> None:
         run()

@@ -8,7 +8,6 @@ Valkey does not, which is what kombu loses at worst.
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,6 +73,7 @@ class Servers:
         )
         self.redis = self.app.settings.broker_is_redis
         self.connection = self.app.connection_for_read()
+        self.channel: Any = self.connection.channel()
 
     def _now(self) -> Orders:
         assert self.orders is not None
@@ -86,23 +86,25 @@ class Servers:
     def consume(self) -> bool:
         """Take one message, run its task, acknowledge; False when there is none. A death leaves it unacknowledged."""
         for name in QUEUES:
-            with self.connection.channel() as channel:
-                message = self.app.amqp.queues[name](channel).get(no_ack=self.redis)
-                if message is None:
-                    continue
-                assert fault(message, self.app.tasks) is None
-                with suppress(Killed):
-                    self.app.tasks[message.headers["task"]](**message.payload[1])
-                    if not self.redis:
-                        message.ack()
+            message = self.app.amqp.queues[name](self.channel).get(no_ack=self.redis)
+            if message is None:
+                continue
+            assert fault(message, self.app.tasks) is None
+            try:
+                self.app.tasks[message.headers["task"]](**message.payload[1])
+            except Killed:
+                self.channel.close()
+                self.channel = self.connection.channel()
                 return True
+            if not self.redis:
+                message.ack()
+            return True
         return False
 
     def empty(self) -> None:
         """The broker forgets every message."""
         for name in QUEUES:
-            with self.connection.channel() as channel:
-                self.app.amqp.queues[name](channel).purge()
+            self.app.amqp.queues[name](self.channel).purge()
 
 
 class ServerPlatform(Platform):
