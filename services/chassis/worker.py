@@ -93,6 +93,18 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         conn.ensure_connection = patiently
         return super().ensure_connected(conn)
 
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let the lost connection go, whatever state it is in; the new one is made next.
+
+        With a message unacknowledged, kombu wants to give it back over the Redis connection that it has half taken apart already,
+        and fails with an AttributeError (kombu 5.7.0, Channel.close after Connection.collect), which would end the worker.
+        The message comes again by itself.
+        """
+        try:
+            super().on_connection_error_after_connected(exc)
+        except (AttributeError, *self.connection_errors, *self.channel_errors) as error:
+            log.warning("lost_connection_not_closed", error=repr(error))
+
     def create_task_handler(self, promise: Any = promise) -> Callable[[Any], None]:
         """Celery's handler, behind a reader that lets no unreadable message through."""
         run = super().create_task_handler(promise)
