@@ -20,7 +20,17 @@ from pathlib import Path
 
 import pytest
 
-from servers import PASSWORD, Postgres, RabbitMQ, Server, Valkey, free_port, listens, postgres_installation
+from servers import (
+    PASSWORD,
+    Postgres,
+    RabbitMQ,
+    RabbitMQContainer,
+    Server,
+    Valkey,
+    free_port,
+    listens,
+    postgres_installation,
+)
 
 NAMES = itertools.count(1)
 
@@ -34,7 +44,12 @@ def missing(what: str) -> None:
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
-    """A running RabbitMQ; use `vhost` for an empty place on it."""
+    """A running RabbitMQ; use `vhost` for an empty place on it. RABBITMQ_IMAGE names a container image to run instead of what is
+    installed, which is how the same tests are run on another version."""
+    image = os.environ.get("RABBITMQ_IMAGE")
+    if image:
+        yield from _container(image)
+        return
     binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper in PATH: that one leaves the VM behind
     if not binary.exists():
         missing("rabbitmq-server")
@@ -74,6 +89,23 @@ def rabbitmq() -> Iterator[RabbitMQ]:
     finally:
         server.kill()
         epmd.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _container(image: str) -> Iterator[RabbitMQ]:
+    directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
+    port, management_port = free_port(), free_port()
+    name = f"rabbit-{port}"
+    command = ["docker", "run", "--rm", "--name", name, "--publish", f"127.0.0.1:{port}:5672"]
+    command += ["--publish", f"127.0.0.1:{management_port}:15672"]
+    command += ["--env", "RABBITMQ_DEFAULT_USER=tester", "--env", f"RABBITMQ_DEFAULT_PASS={PASSWORD}", image]
+    server = RabbitMQContainer(command, directory, port, lambda: False, management_port=management_port)
+    server.name, server.ready = name, server.answers
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -169,6 +169,31 @@ class RabbitMQ(Server):
         return listens(self.port)
 
 
+class RabbitMQContainer(RabbitMQ):
+    """A RabbitMQ in a container: `command` is a `docker run` in the foreground, and `name` what the container is called."""
+
+    name: str = ""
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Ends the container; there is no data to keep."""
+        self.kill()
+
+    def kill(self) -> None:
+        # Killing the client would leave the container running.
+        self._docker("rm", "--force", self.name)
+        super().kill()
+
+    def pause(self) -> None:
+        self._docker("pause", self.name)
+
+    def resume(self) -> None:
+        self._docker("unpause", self.name)
+
+    @staticmethod
+    def _docker(*arguments: str) -> None:
+        subprocess.run(["docker", *arguments], check=False, capture_output=True)
+
+
 @dataclass
 class Valkey(Server):
     """A Valkey server of our own (speaks the Redis protocol)."""
