@@ -14,7 +14,9 @@ import psycopg
 from conductor.runtimes import Runtime
 
 _OPEN = """
-    SELECT count(*) FROM orders WHERE customer LIKE %s AND state NOT IN ('delivered', 'cancelled', 'failed')
+    SELECT count(*) FROM orders
+    WHERE customer LIKE %s AND state NOT IN ('delivered', 'cancelled', 'failed')
+      AND created_at > coalesce(now() - make_interval(secs => %s), '-infinity'::timestamptz)
 """
 _FINAL = """
     SELECT count(*) FROM orders
@@ -50,9 +52,9 @@ class Facts:
         self._url = runtime.addresses()["database"]
         self._connection: psycopg.Connection[Any] | None = None
 
-    def open_orders(self, prefix: str) -> int | None:
-        """How many orders of customers with this prefix are not final."""
-        return self._number(_OPEN, prefix + "%")
+    def open_orders(self, prefix: str, *, younger_than_seconds: float | None = None) -> int | None:
+        """How many orders of customers with this prefix are not final, or only those placed so lately."""
+        return self._number(_OPEN, prefix + "%", younger_than_seconds)
 
     def final_orders(self, prefix: str, *, placed_after: datetime | None = None) -> int | None:
         """How many of them are final, of those placed after this moment on the database's clock."""

@@ -28,6 +28,9 @@ from conductor.waiting import until
 
 LOOK_SECONDS = 0.1
 
+HANGING_SECONDS = 20.0
+"""An order that is open for longer does not count as one to be worked off before the next is placed."""
+
 T = TypeVar("T")
 
 
@@ -107,11 +110,12 @@ class Stage:
     def _pace(self, load: Load, ceiling: int, full: threading.Event, over: threading.Event) -> None:
         facts = Facts(self.runtime)
         while not over.wait(LOOK_SECONDS):
-            open_orders = facts.open_orders(load.prefix)
-            if open_orders is None:
+            # An order that hangs must not keep others from being placed: that it hangs is for the verdict to say.
+            lately = facts.open_orders(load.prefix, younger_than_seconds=HANGING_SECONDS)
+            if lately is None:
                 continue
-            (full.set if open_orders >= ceiling else full.clear)()
-            self.story.progress(load.accepted, load.accepted - open_orders, self.size.orders)
+            (full.set if lately >= ceiling else full.clear)()
+            self.story.progress(load.accepted, facts.final_orders(load.prefix) or 0, self.size.orders)
         facts.close()
 
     def await_open(self) -> int:
