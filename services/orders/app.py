@@ -139,5 +139,5 @@ def make_api() -> Any:
     from orders.adapters.intake_store import PostgresIntakeStore
     from orders.api import make_api as api
 
-    engine = connect(settings.database_url, pool_size=settings.api_threads, statement_timeout_seconds=10.0)
+    engine = connect(settings.database_url, pool_size=settings.api_threads, statement_timeout_seconds=3.0)
     return api(PostgresIntakeStore(engine), settings=settings, trace_headers=tracing.inject)
