@@ -28,6 +28,9 @@ from conductor.waiting import until
 
 LOOK_SECONDS = 0.1
 
+LARGE = 500
+"""Orders from which on a drill is no small one."""
+
 HANGING_SECONDS = 20.0
 """An order that is open for longer does not count as one to be worked off before the next is placed."""
 
@@ -45,6 +48,11 @@ class Size:
     def open_orders(self) -> int:
         """A tenth of the orders: 200 of 2,000."""
         return max(5, self.orders // 10)
+
+    @property
+    def large(self) -> bool:
+        """Whether blows are repeated: a small drill strikes once in each way."""
+        return self.orders >= LARGE
 
     @property
     def kills(self) -> int:

@@ -9,8 +9,9 @@ from conductor.rehearsal import Played
 from conductor.runtimes.local import LocalRuntime
 
 ORDERS = 60
-ON_EACH_BROKER = ("broker-restart", "broker-wipe", "duplicate-delivery", "rolling-deploy", "worker-kill")
+ON_EACH_BROKER = ("broker-restart", "broker-wipe", "rolling-deploy", "worker-kill")
 ON_RABBITMQ = (
+    "duplicate-delivery",
     "mixed-versions",
     "payment-outage",
     "poison-message",

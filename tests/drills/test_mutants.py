@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 
 ORDERS = 40
 # What is lost stays lost: no need to wait for it long. The sound twin passes with the same patience.
-PATIENCE = Patience(total_seconds=300, quiet_seconds=30)
+PATIENCE = Patience(total_seconds=300, quiet_seconds=20)
 
 Mutate = Callable[..., None]
 Plays = Callable[..., Played]

@@ -9,7 +9,7 @@ WIPES = 2
 def play(stage: Stage) -> None:
     """Wipe it when enough orders are open, and go on only when orders are worked off again."""
     with stage.orders():
-        for _ in range(WIPES):
+        for _ in range(WIPES if stage.size.large else 1):
             open_orders = stage.await_open()
             stage.story.tell(f"[red]{stage.runtime.broker} loses everything[/red], {open_orders} orders are open")
             stage.runtime.wipe_broker()

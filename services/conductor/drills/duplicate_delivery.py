@@ -9,7 +9,7 @@ from conductor.drills import Drill
 from conductor.orders_api import OrdersApi
 from conductor.stage import Stage
 
-ROUNDS = 10
+ROUNDS, SMALL_ROUNDS = 10, 4
 COPIES = 3
 CALLBACKS = {"rate": {"callback_duplicate": 0.3, "callback_reorder": 0.3, "callback_lost_once": 0.2}}
 
@@ -25,7 +25,7 @@ def play(stage: Stage) -> None:
         stage.orders(),
         BrokerClient(stage.runtime) as broker,
     ):
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if stage.size.large else SMALL_ROUNDS):
             stage.await_open()
             rows = stage.facts.rows(_ISSUED) or []
             seen |= {row[0]: (row[1], row[2]) for row in rows}

@@ -4,7 +4,7 @@ from conductor import outside_faults, surroundings
 from conductor.drills import Drill
 from conductor.stage import Stage
 
-OUTAGE_SECONDS = 12.0
+OUTAGE_SECONDS, SMALL_OUTAGE_SECONDS = 12.0, 6.0
 
 _BLAMED = """
     SELECT id::text, reason FROM orders
@@ -14,12 +14,13 @@ _BLAMED = """
 
 def play(stage: Stage) -> None:
     """Let every call fail for a while, see that the circuit opens and that orders are taken on, then that they are worked off."""
+    seconds = OUTAGE_SECONDS if stage.size.large else SMALL_OUTAGE_SECONDS
     with stage.orders() as load:
         for mode in ("refuse", "hang"):
             stage.await_open()
-            plan = {"seconds": OUTAGE_SECONDS, "mode": mode, "hang_seconds": 2.0}
+            plan = {"seconds": seconds, "mode": mode, "hang_seconds": 2.0}
             outside_faults.call(stage.runtime, "POST", "payments", "outage", plan)
-            stage.story.tell(f"[red]the provider is out ({mode}) for {OUTAGE_SECONDS:.0f} s[/red]")
+            stage.story.tell(f"[red]the provider is out ({mode}) for {seconds:.0f} s[/red]")
             accepted = load.accepted
             stage.wait_for(
                 lambda: "payments" in surroundings.look(stage.runtime).circuits, "the circuit to the provider to open"

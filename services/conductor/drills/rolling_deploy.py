@@ -3,14 +3,13 @@
 from conductor.drills import Drill
 from conductor.stage import Stage
 
-ROUNDS, SMALL_ROUNDS = 2, 1
-LARGE = 500
-"""Orders from which on every pool is rolled twice: the second roll replaces processes that were themselves rolled in."""
+ROUNDS = 2
+"""The second roll replaces processes that were themselves rolled in."""
 
 
 def play(stage: Stage) -> None:
     """Roll each pool when enough orders are open to be hurt by it."""
-    rounds = ROUNDS if stage.size.orders >= LARGE else SMALL_ROUNDS
+    rounds = ROUNDS if stage.size.large else 1
     with stage.orders():
         for number in range(1, rounds + 1):
             stage.story.phase(f"deploy {number} of {rounds}")

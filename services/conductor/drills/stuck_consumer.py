@@ -16,8 +16,8 @@ from conductor.waiting import until
 RECOVERY_SECONDS = 180.0
 """Longest that a consumer may stay stuck: a hard limit or a stale heartbeat, three probes, and a start."""
 
-QUIET_SECONDS = 55.0
-"""Longer than a heartbeat may be stale and three probes may fail."""
+QUIET_SECONDS, SMALL_QUIET_SECONDS = 55.0, 25.0
+"""Longer than a heartbeat may be stale and three probes may fail; in a small drill, longer than three probes and the task."""
 
 LEGAL_TASK_SECONDS = 6.0
 """Within the soft limit and the outside's time-out set below."""
@@ -61,7 +61,8 @@ def _stopped(stage: Stage) -> None:
 
 
 def _left_alone(stage: Stage) -> None:
-    stage.story.phase(f"{QUIET_SECONDS:.0f} s with empty queues and a task of {LEGAL_TASK_SECONDS:.0f} s")
+    quiet_seconds = QUIET_SECONDS if stage.size.large else SMALL_QUIET_SECONDS
+    stage.story.phase(f"{quiet_seconds:.0f} s with empty queues and a task of {LEGAL_TASK_SECONDS:.0f} s")
     before = _processes(stage)
     plan = {"rate": {"slow": 1.0}, "slow_seconds": LEGAL_TASK_SECONDS}
     with outside_faults.faults(stage.runtime, "payments", plan), OrdersApi.of(stage.runtime) as api:
@@ -70,7 +71,7 @@ def _left_alone(stage: Stage) -> None:
         stage.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))
         receipt = stage.insist(lambda: api.place(f"{customer}.key", wish.body))
         stage.journal.write(Accepted(now(), f"{customer}.key", receipt["order_id"], receipt["total_minor"], 1))
-        changed = until(lambda: _processes(stage) != before, within_seconds=QUIET_SECONDS, every_seconds=1.0)
+        changed = until(lambda: _processes(stage) != before, within_seconds=quiet_seconds, every_seconds=1.0)
     stage.expect(not changed, f"a healthy process was restarted: {before} became {_processes(stage)}")
     stage.story.tell("nothing was restarted")
 
