@@ -34,7 +34,7 @@ _HELD = """
     JOIN pg_stat_activity a ON a.backend_xid::text = o.xmax::text
     WHERE o.attempts > 0 AND o.queue = ANY(%s) AND a.client_port = ANY(%s)
 """
-_STARTED = "SELECT count(*) FROM outbox WHERE attempts > 0 AND state = 'open' AND queue = ANY(%s)"
+_PUBLISHED = "SELECT count(*) FROM outbox WHERE issued > 0 AND attempts = 0 AND state = 'open' AND queue = ANY(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class Facts:
         """How many commands of theirs are still to be done."""
         return self._number(_COMMANDS, prefix + "%")
 
-    def started(self, queues: Sequence[str]) -> int | None:
-        """How many commands of these queues were started and have no outcome."""
-        return self._number(_STARTED, list(queues))
+    def published(self, queues: Sequence[str]) -> int | None:
+        """How many commands of these queues were published and not started: messages that the broker has."""
+        return self._number(_PUBLISHED, list(queues))
 
     def moved(self) -> tuple[int, ...]:
         """A mark that changes whenever anything moves on; empty while the database does not answer."""

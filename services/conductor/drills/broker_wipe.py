@@ -1,18 +1,31 @@
 """The broker loses every queue and message under load: PostgreSQL knows what is open, so orders are late and none is lost."""
 
+import signal
+
 from conductor.drills import Drill
 from conductor.stage import Stage
 
 WIPES = 2
+POOL = "payments"
+"""Stopped for the moment of the wipe, so that there are messages to lose however fast the workers are."""
 
 
 def play(stage: Stage) -> None:
-    """Wipe it when enough orders are open, and go on only when orders are worked off again."""
+    """Wipe it when messages wait in it, and go on only when new orders go all their way again."""
+    queues = stage.runtime.pools()[POOL].queues
     with stage.orders():
         for _ in range(WIPES if stage.size.large else 1):
-            open_orders = stage.await_open()
-            stage.story.tell(f"[red]{stage.runtime.broker} loses everything[/red], {open_orders} orders are open")
-            stage.runtime.wipe_broker()
+            stage.await_open()
+            stage.runtime.kill(POOL, "tree", signal.SIGSTOP)
+            try:
+                stage.wait_for(lambda: (stage.facts.published(queues) or 0) > 0, f"messages for {POOL}")
+                waiting = stage.facts.published(queues)
+                stage.story.tell(
+                    f"[red]{stage.runtime.broker} loses everything[/red], {waiting} commands of {POOL} with it"
+                )
+                stage.runtime.wipe_broker()
+            finally:
+                stage.runtime.kill(POOL, "tree", signal.SIGCONT)
             stage.story.tell("it answers again, empty")
             stage.await_progress()
 
