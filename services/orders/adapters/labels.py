@@ -53,6 +53,8 @@ class PdfLabels:
 
 def latin(text: str) -> str:
     """The text in Latin-1: characters outside it spelt in ASCII, unprintable ones a space."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(_latin(character) for character in text)
 
 
