@@ -120,8 +120,8 @@ def _report(console: Console, played: Played) -> None:
         console.print(f"  … and {len(played.findings) - SHOWN_FINDINGS} more")
     for repeat in played.repeats:
         console.print(
-            f"  [yellow]mail repeated[/yellow]  {repeat.order_id} {repeat.kind}: the kill of {repeat.kill.pool} at "
-            f"{repeat.kill.at:.3f} fell between {repeat.first_at:.3f} and {repeat.second_at:.3f}",
+            f"  [yellow]mail repeated[/yellow]  {repeat.order_id} {repeat.kind}: came at {repeat.first_at:.3f} and "
+            f"{repeat.second_at:.3f}, its sender ({repeat.kill.pool}) was killed at {repeat.kill.at:.3f}",
             soft_wrap=True,
         )
     if played.failure:
