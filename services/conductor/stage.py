@@ -31,7 +31,7 @@ LOOK_SECONDS = 0.1
 LARGE = 500
 """Orders from which on a drill is no small one."""
 
-HANGING_SECONDS = 20.0
+HANGING_SECONDS = 45.0
 """An order that is open for longer does not count as one to be worked off before the next is placed."""
 
 T = TypeVar("T")
