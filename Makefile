@@ -6,7 +6,7 @@ CAPSTONE ?= orders
 BROKERS ?= rabbitmq valkey
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test test-soak bench replay-cdnow lint format lock clean
+.PHONY: help install install-dev up down status live test coverage mutants test-soak bench replay-cdnow lint format lock clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -27,6 +27,16 @@ live: install ## Show the live screen
 ##@ Prove it
 test: install-dev ## Run every test except the full-size drills
 	@$(VENV) -m pytest $(ARGS)
+
+coverage: install-dev ## Measure branch coverage, worker processes included; fails below 95 %
+	@$(VENV) -m coverage erase
+	@$(VENV) -m coverage run -m pytest -q tests/unit tests/contract/orders tests/integration/chassis tests/integration/orders
+	@$(VENV) -m coverage combine --quiet
+	@$(VENV) -m coverage report --include 'services/orders/domain/*' --fail-under 95
+	@$(VENV) -m coverage report --include 'services/chassis/*' --fail-under 95
+
+mutants: install-dev ## Break every guard once and see a test fail; MODULES="chassis.work …" breaks only theirs
+	@$(VENV) tests/mutation/run.py $(MODULES)
 
 test-soak: install-dev ## Run the full-size drills on each broker of BROKERS
 	@for broker in $(BROKERS); do $(VENV) -m conductor drill all --broker $$broker || exit 1; done

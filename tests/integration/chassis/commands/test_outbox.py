@@ -119,6 +119,14 @@ def test_what_somebody_holds_is_passed_over_at_once(desk: Desk, started: bool) -
         assert set() == outbox.hold(conn, ids)
 
 
+def test_only_the_commands_asked_for_are_held(desk: Desk) -> None:
+    first, second = desk.issue("a", "b")
+    with desk.engine.begin() as holder, desk.engine.begin() as conn:
+        outbox.hold(holder, [first])
+
+        assert {second} == outbox.hold(conn, [first, second])
+
+
 def test_a_finished_command_cannot_be_started(desk: Desk) -> None:
     ids = desk.issue("a")
     with desk.engine.begin() as conn:
