@@ -130,10 +130,14 @@ _PARK_ROWS = sa.text("""
 """)
 
 _PARK_RECORDS = sa.text("""
-    INSERT INTO parked (queue, task, key, body, headers, reason, detail, attempts)
-    SELECT o.queue, o.task, o.key, o.body, o.headers, p.reason, p.detail, o.attempts
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:details AS text[])) AS p (id, reason, detail)
-    JOIN outbox o ON o.id = p.id
+    WITH kept AS (
+        INSERT INTO parked (queue, task, key, body, headers, reason, detail, attempts)
+        SELECT o.queue, o.task, o.key, o.body, o.headers, p.reason, p.detail, o.attempts
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:details AS text[])) AS p (id, reason, detail)
+        JOIN outbox o ON o.id = p.id
+        RETURNING id, reason
+    )
+    INSERT INTO parked_audit (parked_id, actor, act, detail) SELECT id, 'worker', 'park', reason FROM kept
 """)
 
 

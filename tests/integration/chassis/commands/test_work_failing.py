@@ -189,3 +189,10 @@ def test_retries_of_many_are_recorded_each_with_its_own_words(desk: Desk) -> Non
     assert [("first", 1), ("second", 0)] == [
         (row.last_error, row.failures) for row in desk.rows("SELECT * FROM outbox ORDER BY id")
     ]
+
+
+def test_parking_a_command_is_written_to_the_audit(desk: Desk) -> None:
+    desk.runner().run(desk.issue("a"), Effect({"a": Permanent("no such card")}))
+
+    audit = desk.rows("SELECT a.actor, a.act, a.detail FROM parked_audit a JOIN parked p ON p.id = a.parked_id")
+    assert [("worker", "park", "permanent")] == [tuple(row) for row in audit]
