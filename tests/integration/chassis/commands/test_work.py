@@ -108,7 +108,7 @@ def test_the_effects_writes_stand_only_with_the_outcome(desk: Desk) -> None:
 
     desk.runner().run(ids, Effect({"a": ValueError("after the write")}, also=write))
 
-    assert [] == desk.rows("SELECT FROM parked_audit")
+    assert [] == desk.rows("SELECT FROM parked_audit WHERE actor = 'effect'")
 
 
 # A worker that dies.
