@@ -49,7 +49,7 @@ class Kill:
     """What was killed, at unix seconds: a process of a pool with its children (`tree`), its first process, one `child`, or a `server`.
 
     `moment` is where the effects of what it was running stood (before, during, after); `commands` are their keys; `open_orders` at
-    that time.
+    that time; `until` is when a server answered again.
     """
 
     at: float
@@ -59,6 +59,7 @@ class Kill:
     moment: str | None = None
     commands: tuple[str, ...] = ()
     open_orders: int | None = None
+    until: float | None = None
 
 
 Line = Intent | Accepted | Refused | Kill

@@ -207,9 +207,9 @@ class Stage:
         """Restart a server and write it down: a database that forgets may repeat a mail."""
         how = "crashes" if hard else "restarts"
         self.story.tell(f"[red]{name} {how}[/red]")
-        # What the blow cut off happened after this moment; what it let through, before the next entry of a ledger.
-        self.record(Kill(now(), name, "server", ()))
+        began = now()
         self.runtime.restart_server(name, hard=hard)
+        self.record(Kill(began, name, "server", (), until=now()))
         self.story.tell(f"{name} answers again")
 
     def roll(self, pool: str, change: Change = UNCHANGED) -> Rolled:

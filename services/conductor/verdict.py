@@ -219,7 +219,10 @@ def _explains(kill: Kill, command: str, first: float, second: float) -> bool:
     """Whether the mail was repeated because of this kill.
 
     A kill that names the command hit its very sender; the server may have taken the first mail a little later, from what it had in hand.
+    A server that was away could not record a mail that was sent meanwhile.
     """
+    if kill.until is not None:
+        return kill.pool in MAIL_SENDERS and first <= kill.until and kill.at <= second
     if kill.commands:
         return command in kill.commands and first - LATE_SECONDS <= kill.at <= second
     return kill.pool in MAIL_SENDERS and first <= kill.at <= second

@@ -150,7 +150,8 @@ def test_more_pieces_than_ordered_are_found() -> None:
 REPEATED = replace(DELIVERED, mails=[*DELIVERED.mails, mail("shipped", 12.0)])
 TRACED = {
     "between the two": Kill(11.0, "notifications", "tree", (1,)),
-    "of the database between the two": Kill(11.0, "postgres", "server", ()),
+    "of the database between the two": Kill(11.0, "postgres", "server", (), until=11.5),
+    "of the database, which was still away when the first was sent": Kill(9.5, "postgres", "server", (), until=11.0),
     "of its very sender, a moment before the server noted it": Kill(
         9.8, "notifications", "child", (1,), "before", (f"{ORDER}/mail/shipped",)
     ),
@@ -168,6 +169,9 @@ UNRELATED = {
     "of another pool": Kill(11.0, "payments", "tree", (1,)),
     "before the first": Kill(9.8, "notifications", "tree", (1,)),
     "after the second": Kill(12.1, "notifications", "tree", (1,)),
+    "of the database, which was back before the first": Kill(9.0, "postgres", "server", (), until=9.9),
+    "of the database, after the second": Kill(12.1, "postgres", "server", (), until=13.0),
+    "of another server": Kill(11.0, "rabbitmq", "server", (), until=11.5),
     "of the sender of another mail": Kill(11.0, "notifications", "tree", (1,), "before", ("o-2/mail/shipped",)),
 }
 
