@@ -1,0 +1,182 @@
+"""What a task asks of the orders, over PostgreSQL: steps, mails, what is done by the clock, and what becomes of a parked command."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chassis import outbox
+from chassis.errors import Permanent
+from chassis.migrate import migrate
+from chassis.outbox import Command
+from fakes.order_making import make_order, saga_before
+from fakes.orders_world import FaultyOutside
+from orders.adapters import order_rows, tables
+from orders.adapters.store import PostgresMailLog, PostgresOrderStore
+from orders.domain.saga import MailKind, Saga, State, Step
+from orders.queues import queue_of, task_of
+from orders.usecases import follow
+from orders.usecases.acts import acts
+from orders.usecases.mails import Mails
+from orders.usecases.orders import Orders
+from orders.usecases.steps import Steps
+from servers import Postgres
+
+
+class Refusing(FaultyOutside):
+    """A provider that will never charge anything."""
+
+    def charge(self, key: str, **what: Any) -> Any:
+        raise Permanent("no such account")
+
+
+class Back:
+    """The use cases, and a look at what they wrote."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url)
+        self.outside = FaultyOutside()
+        self.observed: list[str] = []
+
+    def orders(self, outside: FaultyOutside | None = None) -> Orders:
+        outside = outside or self.outside
+        log = PostgresMailLog(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+        return Orders(
+            self.engine,
+            PostgresOrderStore,
+            Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
+            acts(outside, outside, outside),
+            Mails(outside, log, domain="shop.example"),
+            max_attempts=2,
+            observer=lambda work, outcome: self.observed.append(type(outcome).__name__),
+        )
+
+    def rows(self, query: str, **values: Any) -> list[Any]:
+        with self.engine.begin() as conn:
+            return list(conn.execute(sa.text(query), values))
+
+    def add(self, saga: Saga, *, reserved_for: float = 900) -> str:
+        order = make_order(str(uuid.uuid4()), saga)
+        with self.engine.begin() as conn:
+            conn.execute(order_rows.ADD, order_rows.values(order, reserved_for))
+        return order.id
+
+    def issue(self, *commands: Command) -> list[int]:
+        """Put, and publish as the relay does; their ids."""
+        with self.engine.begin() as conn:
+            outbox.put(conn, commands)
+        return [row.id for row in self.rows("UPDATE outbox SET issued = 1 RETURNING id")]
+
+    def order(self, order_id: str) -> Any:
+        return self.rows("SELECT * FROM orders WHERE id = CAST(:id AS uuid)", id=order_id)[0]
+
+    def keys(self) -> list[str]:
+        return [row.key for row in self.rows("SELECT key FROM outbox WHERE state = 'open' ORDER BY id")]
+
+    def timeline(self) -> list[str]:
+        return [row.kind for row in self.rows("SELECT kind FROM timeline ORDER BY id")]
+
+
+@pytest.fixture(scope="module")
+def back_url(postgres: Postgres) -> str:
+    """A database with the orders' tables."""
+    postgres.execute("CREATE DATABASE worker_usecases")
+    url = postgres.url("worker_usecases")
+    migrate(url, Path(tables.__file__).parent / "migrations")
+    return url
+
+
+@pytest.fixture
+def back(back_url: str) -> Iterator[Back]:
+    """No orders yet; ten lamps."""
+    back = Back(back_url)
+    with back.engine.begin() as conn:
+        conn.execute(
+            sa.text("TRUNCATE orders, products, stock, stock_movements, timeline, mails, outbox, parked CASCADE")
+        )
+        conn.execute(sa.text("INSERT INTO products VALUES ('LAMP', 'Lamp', 250, 'EUR')"))
+        conn.execute(sa.text("INSERT INTO stock (sku, on_hand) VALUES ('LAMP', 10)"))
+    yield back
+    back.engine.dispose()
+
+
+def step_command(order_id: str, step: Step, **body: Any) -> Command:
+    return Command(f"{order_id}/{step}", task_of(step), queue_of(step), {"v": 1, "order": order_id, **body})
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [(Step.RESERVE_STOCK, "processing"), (Step.TAKE_PAYMENT, "paid")],
+)
+def test_a_step_is_performed(back: Back, step: Step, state: str) -> None:
+    order_id = back.add(saga_before(step))
+
+    assert 1 == back.orders().perform(step, back.issue(step_command(order_id, step)))
+    assert (state, ["Done"]) == (back.order(order_id).state, back.observed)
+
+
+def test_goods_are_released(back: Back) -> None:
+    order_id = back.add(saga_before(Step.RESERVE_STOCK))
+    back.orders().perform(Step.RESERVE_STOCK, back.issue(step_command(order_id, Step.RESERVE_STOCK)))
+    back.rows(
+        """UPDATE orders SET saga = '{"state": "processing", "stock": "held", "stop": "cancelled", "open": "release_stock"}'
+        RETURNING id"""
+    )
+    back.rows("DELETE FROM outbox RETURNING id")
+
+    assert 1 == back.orders().perform(Step.RELEASE_STOCK, back.issue(step_command(order_id, Step.RELEASE_STOCK)))
+    assert [(10, 0)] == [tuple(row) for row in back.rows("SELECT on_hand, reserved FROM stock")]
+
+
+def test_a_mail_is_sent(back: Back) -> None:
+    order_id = back.add(Saga(State.SHIPPED))
+
+    assert 1 == back.orders().send_mails(back.issue(follow.mail_command(order_id, MailKind.SHIPPED, {})))
+    assert [(order_id, "shipped")] == back.outside.mails
+
+
+def test_a_reservation_that_ran_out_turns_its_order_back(back: Back) -> None:
+    expired = back.add(saga_before(Step.TAKE_PAYMENT), reserved_for=-1)
+    back.add(saga_before(Step.TAKE_PAYMENT))
+
+    assert 1 == back.orders().expire_reservations()
+    assert ("expired", ["expired"]) == (back.order(expired).saga["stop"], back.timeline())
+
+
+def test_an_order_without_its_command_gets_it_back_after_a_minute(back: Back) -> None:
+    stranded = back.add(saga_before(Step.TAKE_PAYMENT))
+    assert 0 == back.orders().reconcile()
+    back.rows("UPDATE orders SET updated_at = updated_at - interval '61 s' RETURNING id")
+
+    assert 1 == back.orders().reconcile()
+    assert [f"{stranded}/take_payment"] == back.keys()
+
+
+def test_an_order_whose_command_is_put_aside_needs_attention(back: Back) -> None:
+    order_id = back.add(saga_before(Step.TAKE_PAYMENT))
+
+    back.orders(Refusing()).perform(Step.TAKE_PAYMENT, back.issue(step_command(order_id, Step.TAKE_PAYMENT)))
+
+    assert "orders.take_payment was parked as permanent" == back.order(order_id).needs_attention
+    assert (["needs_attention"], []) == (back.timeline(), back.keys())
+    assert saga_before(Step.TAKE_PAYMENT).open == back.order(order_id).saga["open"]
+
+
+@pytest.mark.parametrize("body", [{"v": 2}, {"order": "o-1"}, {"order": 7}, {"order": str(uuid.UUID(int=0)), "v": 2}])
+def test_a_command_that_cannot_be_read_is_put_aside_and_its_neighbour_performed(
+    back: Back, body: dict[str, Any]
+) -> None:
+    order_id = back.add(saga_before(Step.TAKE_PAYMENT))
+    ids = back.issue(
+        Command("strange", "orders.take_payment", "orders.payments", {"v": 1, "order": order_id, **body}),
+        step_command(order_id, Step.TAKE_PAYMENT),
+    )
+
+    assert 2 == back.orders().perform(Step.TAKE_PAYMENT, ids)
+    assert ("paid", ["strange"]) == (
+        back.order(order_id).state,
+        [row.key for row in back.rows("SELECT key FROM parked")],
+    )
