@@ -264,7 +264,7 @@ _LINE = (State.PENDING, State.PROCESSING, State.PAID, State.SHIPPED, State.DELIV
 
 
 def _settle(before: Saga, after: Saga) -> Advance:
-    if after.stop is Stop.EXPIRED and after.payment is Payment.CAPTURED and before.payment is not Payment.CAPTURED:
+    if after.stop is Stop.EXPIRED and after.payment is Payment.CAPTURED:
         after = replace(after, stop=None, reason=None)
     step = plan(after)
     state = _state(after, step)
