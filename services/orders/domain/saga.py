@@ -287,9 +287,7 @@ def _state(saga: Saga, step: Step | None) -> State:
 
 
 def _passed(before: State, after: State) -> tuple[State, ...]:
-    """Every state newly reached, in order; two at once when a delivery was told before its hand-over."""
-    if before is after:
-        return ()
-    if after in _LINE and before in _LINE:
+    """Every state newly reached, in order; two at once when a delivery was told before its hand-over. Nothing follows a final one."""
+    if after in _LINE:
         return _LINE[_LINE.index(before) + 1 : _LINE.index(after) + 1]
     return (after,)

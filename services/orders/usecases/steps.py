@@ -63,9 +63,8 @@ class Steps:
         orders = store.orders(list(by_order))
         wanted = [orders[i] for i in by_order if i in orders and orders[i].saga.open is step]
         ended, outcomes = self._act(wanted, by_order, act)
-        failing = {order.id: order for order in wanted if order.id not in ended}
         self._conclude(store, step, by_order, ended)
-        self._flag(store, step, by_order, failing, outcomes)
+        self._flag(store, step, by_order, {order.id: order for order in wanted}, outcomes)
         return {work.id: outcomes.get(order_id, Done()) for order_id, work in by_order.items()}
 
     def reserve(self, store: OrderStore, works: Sequence[Work]) -> dict[int, Outcome]:
@@ -76,11 +75,7 @@ class Steps:
         asking = [i for i, saga in locked.items() if saga.open is Step.RESERVE_STOCK]
         skipped = {i: Ended(Result.SKIPPED) for i in asking if locked[i].stop is not None}
         refused = store.reserve({i: pieces(orders[i].lines) for i in asking if i not in skipped})
-        ended = {
-            i: Ended(Result.REFUSED, refused[i]) if i in refused else Ended(Result.DONE)
-            for i in asking
-            if i not in skipped
-        }
+        ended = {i: Ended(Result.REFUSED, refused[i]) if i in refused else Ended(Result.DONE) for i in asking}
         self._conclude(store, Step.RESERVE_STOCK, by_order, {**ended, **skipped}, locked)
         return {work.id: Done() for work in works}
 
@@ -167,7 +162,7 @@ class Steps:
         store: OrderStore,
         step: Step,
         by_order: Mapping[str, Work],
-        failing: Mapping[str, Order],
+        orders: Mapping[str, Order],
         outcomes: Mapping[str, Outcome],
     ) -> None:
         """Mark orders whose compensation keeps failing; the mark goes with the next change of the order."""
@@ -178,7 +173,7 @@ class Steps:
             and outcome.counts
             and step.compensation
             and by_order[order_id].failures + 1 >= self._attention_after
-            and failing[order_id].needs_attention is None
+            and orders[order_id].needs_attention is None
         }
         if not stuck:
             return

@@ -1,8 +1,10 @@
 """A batch of steps: each order answers for itself, and all that follows from it is written with it."""
 
+import concurrent.futures
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from fakes.orders_world import MemoryDatabase, MemoryOrderStore
 from orders.domain.order import Order
 from orders.domain.saga import Parcel, Result, Saga, State, Step, Stock, Stop, cancel
 from orders.ports import UnknownOutcome
+from orders.usecases import steps as steps_module
 from orders.usecases.steps import Act, Ended, Steps, order_of
 
 DONE = Ended(Result.DONE, detail={"charge": "ch-1"})
@@ -228,6 +231,32 @@ def test_so_many_acts_of_a_batch_run_at_a_time_and_no_more(parallel: int, expect
     assert expected == most
 
 
+def test_a_batch_that_is_cut_short_leaves_no_act_running_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, works = batch(5, Step.TAKE_PAYMENT, parallel=2)
+    running, go_on = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def act(order: Order, _: Work) -> Ended:
+        if order.id == "o-0":
+            running.wait(10)
+            raise ZeroDivisionError
+        running.set()
+        go_on.wait(10)
+        ended.append(order.id)
+        return DONE
+
+    def wait(begun: Sequence[Any]) -> None:
+        go_on.set()
+        concurrent.futures.wait(begun)
+
+    monkeypatch.setattr(steps_module, "wait", wait)
+    with pytest.raises(ZeroDivisionError):
+        shop.perform(Step.TAKE_PAYMENT, act, *works)
+
+    # One ran beside the one that failed, and the thread of that one may have taken another before it could be called off.
+    assert 1 <= len(ended) <= 2
+
+
 # Stock: the step whose effect is our own.
 
 
@@ -326,8 +355,12 @@ def test_a_compensation_that_keeps_failing_is_said_once() -> None:
 def test_a_compensation_that_was_not_tried_is_not_failing() -> None:
     shop = Shop(make_order(saga=VOIDING), attention_after=1)
 
-    shop.perform(Step.VOID_LABEL, raising(CircuitOpen("down")), make_work(Step.VOID_LABEL, failures=9))
+    (outcome,) = shop.perform(
+        Step.VOID_LABEL, raising(CircuitOpen("down")), make_work(Step.VOID_LABEL, failures=9)
+    ).values()
 
+    assert isinstance(outcome, Retry)
+    assert 0 <= outcome.after_seconds <= 0.5
     assert shop.db.orders["o-1"].needs_attention is None
 
 
