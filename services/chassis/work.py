@@ -146,7 +146,7 @@ class Runner:
             if isinstance(error, DBAPIError) and _lost(error):
                 raise
             # What cannot even be marked has all the more to be parked: otherwise it comes due for ever.
-            log.exception("parked_unmarked", keys=[work.key for work in parked])
+            log.error("parked_unmarked", keys=[work.key for work in parked], error=repr(error))
 
 
 def _lost(error: DBAPIError) -> bool:

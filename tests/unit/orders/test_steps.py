@@ -319,6 +319,12 @@ def test_a_repeated_release_gives_nothing_more() -> None:
     assert 10 == shop.db.free["LAMP"]
 
 
+def test_a_release_for_an_unknown_order_is_done() -> None:
+    shop = Shop()
+
+    assert {1: Done()} == shop.steps.release(shop.store, [make_work(Step.RELEASE_STOCK)])
+
+
 def test_a_parcel_that_is_handed_over_takes_its_goods_out_of_the_stock() -> None:
     shop = Shop(make_order(saga=saga_before(Step.HAND_OVER), tracking_number="CP1"))
     shop.store.reserve({"o-1": {"LAMP": 2}})
