@@ -110,8 +110,6 @@ class Runner:
         with self._engine.begin() as conn:
             held = outbox.hold(conn, [w.id for w in works])
             mine = [w for w in works if w.id in held]
-            if not mine:
-                return 0
             poison = {w.id: self._poison(w) for w in mine if w.attempts > self._max_attempts}
             sound = [w for w in mine if w.id not in poison]
             outcomes = {**poison, **(effect(conn, sound) if sound else {})}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from desk import Desk, Effect, patient
+from structlog.testing import capture_logs
 
 from chassis.outbox import Done, Park, Retry
 from chassis.work import Runner
@@ -37,6 +38,39 @@ def test_a_batch_costs_two_transactions_whatever_its_size(desk: Desk) -> None:
     desk.runner().run(ids, Effect())
 
     assert 2 == len(begun)
+
+
+def statements(desk: Desk) -> list[str]:
+    """What is asked of the database from now on."""
+    asked: list[str] = []
+    sa.event.listen(desk.engine, "before_cursor_execute", lambda *told: asked.append(" ".join(told[2].split())))
+    return asked
+
+
+def test_a_batch_that_is_done_takes_three_statements(desk: Desk) -> None:
+    ids = desk.issue("a", "b")
+    asked = statements(desk)
+
+    desk.runner().run(ids, Effect())
+
+    assert ["UPDATE", "SELECT", "DELETE"] == [statement.split()[0] for statement in asked]
+
+
+def test_a_batch_that_is_tried_again_takes_three_statements(desk: Desk) -> None:
+    ids = desk.issue("a", "b")
+    asked = statements(desk)
+
+    desk.runner().run(ids, Effect({"a": Retry(1, "busy"), "b": Retry(1, "busy")}))
+
+    assert ["UPDATE", "SELECT", "UPDATE"] == [statement.split()[0] for statement in asked]
+
+
+def test_a_delivery_that_finds_nothing_takes_two_statements(desk: Desk) -> None:
+    asked = statements(desk)
+
+    desk.runner().run([7], Effect())
+
+    assert ["UPDATE", "SELECT"] == [statement.split()[0] for statement in asked]
 
 
 def test_a_start_is_committed_before_the_effect_begins(desk: Desk) -> None:
@@ -157,6 +191,16 @@ def test_a_suspect_is_counted_just_before_it_runs_and_not_earlier(desk: Desk) ->
     assert [[2, 1], [2]] == counted
 
 
+def test_a_suspect_that_another_worker_took_meanwhile_is_left_to_it(desk: Desk) -> None:
+    ids = desk.issue("a", "b")
+    desk.die(ids)
+    other, effect = Effect(), Effect()
+    effect.also = lambda _: Runner(desk.engine).run(ids[1:], other) and None
+
+    assert 1 == desk.runner().run(ids, effect)
+    assert ([["a"]], [["b"]]) == (effect.calls, other.calls)
+
+
 def test_a_command_that_killed_too_many_workers_is_parked_without_another_try(desk: Desk) -> None:
     ids = desk.issue("a")
     for _ in range(3):
@@ -265,6 +309,13 @@ def test_a_service_is_told_of_what_was_parked_and_of_nothing_else(desk: Desk) ->
     )
 
     assert [{"a": Park("permanent", "no")}] == told
+
+
+def test_without_a_mark_to_make_parking_is_no_trouble(desk: Desk) -> None:
+    with capture_logs() as logs:
+        desk.runner().run(desk.issue("a"), Effect({"a": Park("permanent")}))
+
+    assert ([("a", "permanent")], []) == (desk.parked(), logs)
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "SELECT 1/0"])
