@@ -42,8 +42,8 @@ class Post:
         return make_app("shop", QUEUES, settings.replace(publish_timeout_seconds=2.0))
 
     def relay(self, **options: Any) -> Relay:
-        values = {"batch": {}, "default_batch": 2, "lease_seconds": 30.0, **options}
-        return Relay(self.engine, self._relay_app, exchange="shop", declare=self._declare, pulse=self.pulse, **values)
+        values = {"batch": {}, "default_batch": 2, "lease_seconds": 30.0, "pulse": self.pulse, **options}
+        return Relay(self.engine, self._relay_app, exchange="shop", declare=self._declare, **values)
 
     def _declare(self) -> None:
         self.declared += 1

@@ -132,6 +132,15 @@ def test_a_relay_beats_while_it_has_nothing_to_do(make_post: Callable[..., Post]
     assert all(post.pulse.beats)
 
 
+def test_a_relay_works_without_anybody_to_tell(desk: Desk, make_post: Callable[..., Post]) -> None:
+    post = make_post()
+    desk.put("a")
+    with post.running(post.relay(pulse=None)):
+        post.wait_for()
+
+    assert [] == post.pulse.beats
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_the_relay_of_a_service_is_a_process_that_ends_when_told(
     database_url: str, broker_url: str, tmp_path: Path, end: signal.Signals
