@@ -72,7 +72,7 @@ class OwnState:
     def failed(self) -> None:
         with self._lock:
             self._failures += 1
-            if self._failures >= self._threshold or self._open_until is not None:
+            if self._failures >= self._threshold:
                 self._open_until = self._clock() + self._reset_seconds
                 self._probe_until = 0.0
 
@@ -113,8 +113,7 @@ class SharedState:
         self._pid = 0
 
     def ask(self) -> float:
-        answer = int(self._connected().eval(_ASK, 4, *self._keys, *self._arguments))
-        return answer / 1000 if answer > 0 else float(answer)
+        return int(self._connected().eval(_ASK, 4, *self._keys, *self._arguments)) / 1000
 
     def succeeded(self) -> None:
         self._connected().delete(*self._keys)
@@ -126,7 +125,7 @@ class SharedState:
         self._connected().delete(self._keys[3])
 
     def _connected(self) -> Any:
-        if self._client is None or self._pid != os.getpid():  # a connection must not be shared across a fork
+        if self._pid != os.getpid():  # a connection must not be shared across a fork
             import redis
             from redis.backoff import NoBackoff
             from redis.retry import Retry

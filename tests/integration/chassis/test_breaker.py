@@ -3,8 +3,9 @@
 import time
 
 import pytest
+import redis
 
-from chassis.breaker import Breaker, SharedState
+from chassis.breaker import MEMORY_SECONDS, Breaker, SharedState
 from chassis.errors import CircuitOpen, Transient
 from servers import Valkey, wait_until
 
@@ -122,3 +123,22 @@ def test_a_store_that_hangs_costs_little(valkey: Valkey, store_url: str) -> None
         valkey.resume()
 
     assert seconds < 3
+
+
+def test_failures_are_forgotten_after_a_while_without_a_new_one(store_url: str) -> None:
+    SharedState("bank", store_url, 5, 1.0).failed()
+
+    with redis.Redis.from_url(store_url) as client:
+        assert MEMORY_SECONDS - 60 < client.ttl("breaker:{bank}:failures") <= MEMORY_SECONDS
+
+
+def test_a_probe_that_failed_leaves_room_for_the_next_one(store_url: str) -> None:
+    state = SharedState("bank", store_url, 1, 1.0)
+    state.failed()
+    with redis.Redis.from_url(store_url) as client:
+        client.delete("breaker:{bank}:open")  # the pause is over
+        assert state.ask() < 0
+        state.failed()
+        client.delete("breaker:{bank}:open")
+
+    assert state.ask() < 0

@@ -1,8 +1,9 @@
 """The breaker's rules, in one process, with time as an argument."""
 
 import pytest
+from redis.exceptions import RedisError
 
-from chassis.breaker import Breaker
+from chassis.breaker import STORE_RETRY_SECONDS, Breaker, SharedState
 from chassis.errors import CircuitOpen, Permanent, Transient
 
 
@@ -147,3 +148,71 @@ def test_a_circuit_that_is_open_further_out_is_no_failure_of_this_one(breaker: B
         call(breaker, CircuitOpen("another"))
 
     assert call(breaker) == "answered"
+
+
+def test_a_pause_after_a_failed_probe_is_as_long_as_the_first(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+    call(breaker, Transient("still down"))
+    clock.now = 10.0
+
+    assert "answered" == call(breaker)
+
+
+def test_another_breakers_refusal_inside_is_no_failure(breaker: Breaker) -> None:
+    for _ in range(5):
+        call(breaker, CircuitOpen("another system"))
+
+    assert "answered" == call(breaker)
+
+
+def test_a_probe_that_another_breaker_refused_lets_the_next_one_through(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+    call(breaker, CircuitOpen("another system"))
+
+    assert "answered" == call(breaker)
+
+
+@pytest.mark.parametrize("error", [CircuitOpen("x"), Transient("x"), Permanent("x"), KeyError("x")])
+def test_every_error_reaches_the_caller(breaker: Breaker, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, breaker.guard():
+        raise error
+
+    assert raised.value is error
+
+
+class AwayStore:
+    """A shared state whose store does not answer; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def _away(self) -> float:
+        self.asked += 1
+        raise RedisError
+
+    ask = succeeded = failed = undecided = _away
+
+
+def test_a_store_that_is_away_is_left_alone_for_a_while(clock: Clock) -> None:
+    breaker, store = Breaker("bank", clock=clock), AwayStore()
+    breaker._shared = store  # type: ignore[assignment]
+    asked = []
+    for clock.now in (0.0, STORE_RETRY_SECONDS - 0.1, STORE_RETRY_SECONDS):
+        call(breaker)
+        asked.append(store.asked)
+
+    assert [1, 1, 2] == asked
+
+
+def test_a_process_keeps_its_connection_to_the_store_and_its_child_makes_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = SharedState("bank", "redis://127.0.0.1:1/0", 5, 5.0)
+    mine = state._connected()
+    kept = state._connected()
+    monkeypatch.setattr("os.getpid", lambda: -1)
+
+    assert kept is mine
+    assert state._connected() is not mine

@@ -1,7 +1,7 @@
 """What makes a message unfit to run; real messages and workers are in the integration tests."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -78,3 +78,47 @@ def test_what_cannot_be_read_has_no_contents() -> None:
     assert intake.contents(message(7)) is None
     assert intake.contents(message(([], [], {}))) is None
     assert intake.contents(message(([], {"a": 1}, {}))) == {"a": 1}
+
+
+@pytest.mark.parametrize("headers", [None, "text", [], {}, {"task": "shop.note"}, {"id": "i"}, {"task": 7, "id": "i"},
+                                     {"task": "shop.note", "id": ""}])  # fmt: skip
+def test_a_message_without_a_task_or_an_id_says_so(headers: Any) -> None:
+    found = intake.fault(SimpleNamespace(headers=headers, payload=([], {}, {})), TASKS)
+
+    assert intake.Fault("malformed", "no task name or no id in the headers") == found
+
+
+class Undecodable:
+    headers: ClassVar = {"task": "shop.note", "id": "i"}
+
+    @property
+    def payload(self) -> Any:
+        raise ValueError("no JSON at all")
+
+
+def test_a_body_that_cannot_be_decoded_says_why() -> None:
+    assert intake.Fault("malformed", "body cannot be read: no JSON at all") == intake.fault(Undecodable(), TASKS)
+    assert intake.contents(Undecodable()) is None
+
+
+def test_a_version_that_cannot_be_read_is_named_with_those_that_can() -> None:
+    tasks = {"shop.note": SimpleNamespace(versions=(2, 3), __header__=lambda **_: None)}
+
+    found = intake.fault(message(([], {"v": 4}, {})), tasks)
+
+    assert intake.Fault("malformed", "version 4 of shop.note, only 2, 3 can be read here") == found
+
+
+def test_wrong_arguments_are_named() -> None:
+    found = intake.fault(message(([], {"colour": "red"}, {})), TASKS)
+
+    assert found is not None
+    assert found.detail.startswith("wrong arguments for shop.note: ")
+    assert "colour" in found.detail
+
+
+def test_a_task_of_no_declared_version_reads_the_first() -> None:
+    tasks = {"shop.note": SimpleNamespace(__header__=lambda **_: None)}
+
+    assert intake.fault(message(([], {"v": 1}, {})), tasks) is None
+    assert intake.fault(message(([], {"v": 2}, {})), tasks) is not None
