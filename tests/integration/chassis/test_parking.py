@@ -213,7 +213,7 @@ def test_a_dry_run_names_what_it_would_do_and_does_nothing(rabbit_shop: Any, run
 
     assert done.stdout.splitlines()[-1] == "1 would be replayed"
     assert rabbit_shop.parked() == [("poison", "shop.reserve")]
-    assert audit(rabbit_shop) == []
+    assert audit(rabbit_shop) == [("worker", "park")]
 
 
 def test_bulk_acts_take_only_what_was_chosen(rabbit_shop: Any, run: Any) -> None:
@@ -245,7 +245,7 @@ def test_a_record_is_acted_on_once(rabbit_shop: Any, run: Any) -> None:
     run(rabbit_shop, "replay", "1")
 
     assert run(rabbit_shop, "replay", "1").returncode == 1
-    assert audit(rabbit_shop) == [("ann", "replay")]
+    assert audit(rabbit_shop) == [("worker", "park"), ("ann", "replay")]
 
 
 def test_show_gives_the_record_and_who_did_what(rabbit_shop: Any, run: Any) -> None:
