@@ -105,6 +105,12 @@ def _wrongs(scope: ast.AST) -> Iterator[tuple[ast.AST, str, str]]:
     """(what to replace, by what, how it is called)."""
     # Falling off the end is the same as returning nothing there.
     last = scope.body[-1] if isinstance(scope, ast.FunctionDef) else None
+    # To leave out all that a condition leads to is the same as never to go there.
+    alone = {
+        id(node.body[0])
+        for node in ast.walk(scope)
+        if isinstance(node, ast.If) and len(node.body) == 1 and not node.orelse
+    }
     for node in ast.walk(scope):
         if node is scope and isinstance(node, ast.FunctionDef):
             continue
@@ -125,6 +131,10 @@ def _wrongs(scope: ast.AST) -> Iterator[tuple[ast.AST, str, str]]:
                 swapped = ast.unparse(ast.Compare(left, [_SWAPPED[type(op)]()], [right]))
                 yield node, f"({swapped})", f"{_said(node)} as {swapped}"
             case ast.Expr(value=ast.Constant()):
+                continue
+            case ast.stmt() if id(node) in alone:
+                continue
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name("log")))):
                 continue
             case ast.Expr() | ast.AugAssign() | ast.Raise() | ast.Return() | ast.Continue() | ast.Break():
                 yield node, "pass", f"without {said}"

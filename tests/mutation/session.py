@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from patching import apply
 from mutants import Mutant
 
 # What a mutant may cost: tests beyond it would say no more than those before.
-TEST_SECONDS = 25.0
-HANG_SECONDS = 60.0
+TEST_SECONDS = 60.0
+HANG_SECONDS = 90.0
+MARK = "CAPSTONES_MUTANT"
 
 
 class Anchor:
@@ -42,11 +43,14 @@ class Anchor:
 class MutationSession:
     """The pytest plugin; `results` has the verdict on each mutant."""
 
-    def __init__(self, mutants: Sequence[Mutant], budget_seconds: float) -> None:
+    def __init__(self, mutants: Sequence[Mutant], budget_seconds: float, in_processes: Mapping[str, str]) -> None:
+        """`in_processes`: by module, a part of the name of tests that run in other processes what no test runs in this one."""
         self._mutants = mutants
+        self._in_processes = in_processes
         self._budget_seconds = budget_seconds
         self.results: dict[Mutant, str] = {}
         self.broken: list[str] = []
+        self.spoilt: list[str] = []
         # What killed the last mutants is likely to kill the next one of the same function.
         self._killers: dict[str, int] = {}
 
@@ -59,6 +63,9 @@ class MutationSession:
         until = time.monotonic() + self._budget_seconds
         for number, mutant in enumerate(self._mutants):
             found = {item for line in mutant.lines for item in lines.get((mutant.module, line), ())}
+            if not found and mutant.module in self._in_processes:
+                part = self._in_processes[mutant.module]
+                found = {item for item in session.items if part in item.nodeid and item.nodeid not in self.broken}
             tests = sorted(found, key=lambda item: (-self._killers.get(item.nodeid, -1), seconds[item.nodeid]))
             if not tests:
                 self.results[mutant] = "no test reaches it"
@@ -72,6 +79,9 @@ class MutationSession:
             if not self.results[mutant].startswith("killed"):
                 sys.stdout.write(f"{number + 1}/{len(self._mutants)} {self.results[mutant]}: {mutant.name}\n")
                 sys.stdout.flush()
+        # A server that some mutant brought down would make all later ones look killed.
+        sample = [item for item in session.items if item.nodeid not in self.broken][::25]
+        self.spoilt = [item.nodeid for item in sample if _fails(item, session)]
         return True
 
     def _baseline(self, session: pytest.Session) -> tuple[dict[tuple[str, int], list[pytest.Item]], dict[str, float]]:
@@ -102,7 +112,7 @@ class MutationSession:
         self, session: pytest.Session, number: int, mutant: Mutant, tests: Sequence[pytest.Item]
     ) -> tuple[str, str]:
         """The verdict, and the test that killed it."""
-        before = {process.pid for process in psutil.Process().children(recursive=True)}
+        since = time.time()
         sys.stdout.flush()
         reading, writing = os.pipe()
         child = os.fork()
@@ -118,12 +128,10 @@ class MutationSession:
                 status = os.waitstatus_to_exitcode(found)
             else:
                 time.sleep(0.01)
-        for process in psutil.Process().children(recursive=True):
-            if process.pid not in before:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
         if status is None:
+            os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+        _kill_those_of(number, since)
         with os.fdopen(reading) as told:
             running = told.read().split("\n")[-2:][0]
         verdicts = {None: "killed: hangs", 0: "survived", 1: "killed", 3: "cannot be applied"}
@@ -138,6 +146,7 @@ def _live(session: pytest.Session, number: int, mutant: Mutant, tests: Sequence[
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.environ[MARK] = str(number)
         try:
             _part_from_parent(number)
             apply(mutant, Path(overlay))
@@ -151,6 +160,14 @@ def _live(session: pytest.Session, number: int, mutant: Mutant, tests: Sequence[
                     status = 1
                     break
     os._exit(status)
+
+
+def _kill_those_of(number: int, since: float) -> None:
+    """End every process that this mutant started and left behind; the servers' own children are as new, but have no mark."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.create_time() >= since - 1 and process.environ().get(MARK) == str(number):
+                process.kill()
 
 
 def _part_from_parent(number: int) -> None:
