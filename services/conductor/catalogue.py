@@ -1,4 +1,4 @@
-"""What the shop sells on a laptop: filled in through the API, as an operator would; what is there already stays."""
+"""What the shop sells here: filled in through the API, as an operator would; what is there already stays."""
 
 import uuid
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import httpx
 
 from conductor.errors import StartFailed
-from conductor.state import State
 
 OPENING_STOCK = 1_000_000
 """So much that drills and replays never run out of it by accident."""
@@ -42,10 +41,9 @@ ABROAD = (Product("CD-US", "Compact disc, from the US shop", 1499, "USD"),)
 """What replayed files buy; their rows bring their own prices."""
 
 
-def fill(own: State) -> None:
+def fill(address: str, operator_token: str) -> None:
     """Make each product that is missing and deliver its opening stock, once; StartFailed holds the API's answer."""
-    address = f"http://127.0.0.1:{own.ports['api']}"
-    headers = {"Authorization": f"Bearer {own.tokens.operator}"}
+    headers = {"Authorization": f"Bearer {operator_token}"}
     with httpx.Client(base_url=address, headers=headers, timeout=10, trust_env=False) as api:
         for product in (*PRODUCTS, *ABROAD):
             if api.get(f"/stock/{product.sku}").status_code == httpx.codes.NOT_FOUND:

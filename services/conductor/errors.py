@@ -7,6 +7,7 @@ ConductorError
 ├── Unready           something did not become ready in time
 ├── ApiUnreachable    the orders' API could not be reached, or broke off: what was asked may have been done
 ├── ApiRefused        the orders' API answered with an error; has its `status`
+├── ClusterFailed     kubectl, helm or docker ended with an error; says which command and what it said
 ├── DrillFailed       a drill could not be carried out, or saw what must not be; says what
 └── Refused           the request makes no sense here (an unknown pool, wiping a broker that is not ours)
 """
@@ -47,6 +48,10 @@ class ApiRefused(ConductorError):
         super().__init__(f"the API answered {status}: {said}")
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+
+
+class ClusterFailed(ConductorError):
+    """A tool that speaks to the cluster failed, or is not installed."""
 
 
 class DrillFailed(ConductorError):

@@ -85,7 +85,7 @@ def _start(platform: Platform, tell: Tell) -> None:
     try:
         platform = bringup.start_servers(platform)
         bringup.make_ready(platform, tell)
-        catalogue.fill(platform.state)
+        catalogue.fill(f"http://127.0.0.1:{platform.state.ports['api']}", platform.state.tokens.operator)
     except BaseException:
         tell("stopping what was started")
         teardown.stop(platform)

@@ -1,0 +1,166 @@
+"""Brings the platform and the orders to a cluster, from nothing or from what is there: the same call again changes nothing."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from conductor import cluster_images, cluster_jobs, cluster_secrets
+from conductor.cluster_jobs import Ended, Program
+from conductor.cluster_secrets import Broker
+from conductor.errors import ClusterFailed, Refused
+from conductor.kubectl import NAMESPACE, Kubectl, run
+from conductor.run_directory import CHECKOUT, RunDirectory
+
+Tell = Callable[[str], None]
+
+RELEASE = "orders"
+CHART = CHECKOUT / "charts" / "orders"
+OVERLAYS = CHECKOUT / "k8s" / "overlays"
+PLATFORM = "app.kubernetes.io/managed-by=kustomize"
+API = f"http://{RELEASE}-api:8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is installed where. `extra` are further arguments for helm, such as `--values FILE`."""
+
+    namespace: str = NAMESPACE
+    overlay: str = "kind"
+    tag: str = "dev"
+    broker: Broker = "rabbitmq"
+    within_seconds: int = 300
+    extra: Sequence[str] = ()
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """The cluster, in this namespace."""
+        return Kubectl(self.namespace)
+
+
+def deploy(wanted: Installation, tell: Tell) -> None:
+    """Secrets, platform, orders, catalogue; returns when all of it is ready. Raises ClusterFailed with what kubectl or helm said."""
+    make_secrets(wanted, tell)
+    tell(f"platform: k8s/overlays/{wanted.overlay}")
+    wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=rendered(wanted))
+    wait_for_platform(wanted)
+    tell(f"orders: charts/orders with the image {cluster_images.name('orders', wanted.tag)}")
+    install_orders(wanted)
+    tell("catalogue")
+    stock(wanted)
+
+
+def make_secrets(wanted: Installation, tell: Tell) -> list[str]:
+    """Make the namespace and the Secrets that are missing; the names of the new ones. What is there stays as it is."""
+    kubectl = wanted.kubectl
+    namespace = yaml.safe_load((CHECKOUT / "k8s" / "base" / "namespace.yaml").read_text())
+    namespace["metadata"]["name"] = wanted.namespace
+    kubectl.apply(namespace)
+    known = {name: values for name in cluster_secrets.NAMES if (values := kubectl.secret(name)) is not None}
+    fresh = cluster_secrets.missing(known, namespace=wanted.namespace, broker=wanted.broker)
+    if fresh:
+        kubectl.create(*(secret(name, values) for name, values in fresh.items()))
+    tell(f"secrets: made {', '.join(fresh)}" if fresh else "secrets: all there")
+    return list(fresh)
+
+
+def secret(name: str, values: dict[str, str]) -> dict[str, object]:
+    """A Secret's manifest."""
+    labels = {"app.kubernetes.io/part-of": "celery-capstones"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": labels},
+        "type": "Opaque",
+        "stringData": values,
+    }
+
+
+def rendered(wanted: Installation) -> str:
+    """The overlay's objects in the wanted namespace, with the wanted image, as YAML. Refused when there is no such overlay."""
+    overlay = OVERLAYS / wanted.overlay
+    if not (overlay / "kustomization.yaml").is_file():
+        known = ", ".join(sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml")))
+        raise Refused(f'--overlay "{wanted.overlay}": there are {known}')
+    folder = RunDirectory.chosen().path / "kustomize" / f"{wanted.namespace}-{wanted.overlay}"
+    folder.mkdir(parents=True, exist_ok=True)
+    on_top = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": wanted.namespace,
+        "resources": [os.path.relpath(overlay, folder)],
+        "images": [{"name": f"{cluster_images.PREFIX}/outside", "newTag": wanted.tag}],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(on_top))
+    return run(["kubectl", "kustomize", str(folder)])
+
+
+def wait_for_platform(wanted: Installation) -> None:
+    """Return when every server is ready. Raises ClusterFailed that names what is not."""
+    for kind in ("statefulset", "deployment"):
+        found = wanted.kubectl("get", kind, "--selector", PLATFORM, "--output", "name").split()
+        for name in found:
+            wanted.kubectl("rollout", "status", name, f"--timeout={wanted.within_seconds}s")
+
+
+def install_orders(wanted: Installation) -> None:
+    """Install the chart, or bring the release to what it should be, and wait until its pools are ready."""
+    run(
+        [
+            *("helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", wanted.namespace),
+            *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
+            *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra),
+        ]
+    )
+
+
+def stock(wanted: Installation) -> None:
+    """Fill the catalogue, from inside."""
+    image = cluster_images.name("conductor", wanted.tag)
+    argv = ["python", "-m", "conductor.smoke", "--api", API, "--orders", "0"]
+    ended = cluster_jobs.run(wanted.kubectl, Program("catalogue", argv, image, within_seconds=120))
+    if ended.status:
+        raise ClusterFailed(f"the catalogue could not be filled: {ended.output.strip()[-500:]}")
+
+
+def smoke(wanted: Installation, orders: int) -> Ended:
+    """Place orders from inside the cluster and see them delivered; what it said, JSON in the last line."""
+    image = cluster_images.name("conductor", wanted.tag)
+    argv = ["python", "-m", "conductor.smoke", "--api", API, "--orders", str(orders)]
+    return cluster_jobs.run(wanted.kubectl, Program("smoke", argv, image))
+
+
+def undeploy(wanted: Installation, tell: Tell, *, volumes: bool) -> None:
+    """Take everything away again; with `volumes` what was stored and the Secrets as well, which nothing brings back."""
+    kubectl = wanted.kubectl
+    tell("orders")
+    run(["helm", "uninstall", RELEASE, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
+    tell("platform")
+    kinds = "statefulset,deployment,service,configmap,networkpolicy,serviceaccount,role,rolebinding"
+    kubectl("delete", kinds, "--selector", PLATFORM, "--ignore-not-found", "--wait")
+    kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
+    if volumes:
+        tell("volumes and secrets")
+        run(["kubectl", "delete", "namespace", wanted.namespace, "--ignore-not-found", "--wait"])
+
+
+def reachable() -> bool:
+    """Whether kubectl has a cluster that answers."""
+    try:
+        run(["kubectl", "version", "--output", "json"])
+    except (ClusterFailed, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def kind_up(configuration: Path, name: str) -> None:
+    """Make a cluster with kind; its context becomes kubectl's current one."""
+    run(["kind", "create", "cluster", "--name", name, "--config", str(configuration), "--wait", "120s"], shown=True)
+
+
+def kind_down(name: str) -> None:
+    """Remove it."""
+    run(["kind", "delete", "cluster", "--name", name], shown=True)

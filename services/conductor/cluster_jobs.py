@@ -1,0 +1,111 @@
+"""Runs a program of the conductor's image inside the cluster, as a Job: what it says comes back, a port-forward could not break it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conductor.errors import ClusterFailed
+from conductor.kubectl import Kubectl
+from conductor.waiting import until
+
+USER = 10001
+KEPT_SECONDS = 600
+"""A Job that has ended is removed after this, with its pod and its logs."""
+
+STARTED_WITHIN_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`argv` in the image's container, with the environment of a Secret of the namespace and more."""
+
+    name: str
+    argv: Sequence[str]
+    image: str
+    secret: str = "conductor"
+    within_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a Job's container said, stdout and stderr together, and its exit status."""
+
+    status: int
+    output: str
+
+
+def manifest(program: Program) -> dict[str, Any]:
+    """The Job: tried once, as nobody, with nothing of the node. Its pods are named `conductor`, which the platform lets in."""
+    labels = {
+        "app.kubernetes.io/name": "conductor",
+        "app.kubernetes.io/component": program.name,
+        "app.kubernetes.io/part-of": "celery-capstones",
+    }
+    container = {
+        "name": "conductor",
+        "image": program.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(program.argv),
+        "envFrom": [{"secretRef": {"name": program.secret}}],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": f"conductor-{program.name}-", "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": program.within_seconds,
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def run(kubectl: Kubectl, program: Program) -> Ended:
+    """Run it to its end. Raises ClusterFailed when it never started, or had to be ended."""
+    made = kubectl("create", "--filename", "-", "--output", "name", given=json.dumps(manifest(program))).strip()
+    name = made.partition("/")[2]
+    pods: list[dict[str, Any]] = []
+
+    def ended() -> bool:
+        selector = f"batch.kubernetes.io/job-name={name}"
+        pods[:] = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+        return bool(pods) and pods[0]["status"].get("phase") in ("Succeeded", "Failed")
+
+    if not until(ended, within_seconds=program.within_seconds + STARTED_WITHIN_SECONDS, every_seconds=0.5):
+        raise ClusterFailed(f"{made} did not end: {_waits_for(pods)}")
+    state = pods[0]["status"].get("containerStatuses", [{}])[0].get("state", {}).get("terminated")
+    if state is None:
+        raise ClusterFailed(f"{made} was ended after {program.within_seconds} s")
+    return Ended(int(state["exitCode"]), kubectl("logs", "--pod-running-timeout=20s", pods[0]["metadata"]["name"]))
+
+
+def _waits_for(pods: Sequence[Mapping[str, Any]]) -> str:
+    """What the pod's container waits for, in Kubernetes' words."""
+    for pod in pods:
+        for container in pod["status"].get("containerStatuses", []):
+            waiting = container["state"].get("waiting")
+            if waiting:
+                return f"{waiting.get('reason')}: {waiting.get('message', '')}"
+    return "it has no pod" if not pods else "its pod still runs"

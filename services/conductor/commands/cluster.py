@@ -1,0 +1,119 @@
+"""`capstone cluster up | images | secrets | deploy | smoke | undeploy | down`: the platform on Kubernetes, where kubectl points."""
+
+import os
+import time
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+
+from conductor import cluster_images, cluster_install
+from conductor.cluster_install import Installation
+from conductor.cluster_secrets import Broker
+from conductor.errors import Refused
+from conductor.kubectl import NAMESPACE, run
+from conductor.run_directory import CHECKOUT
+
+commands = typer.Typer(name="cluster", no_args_is_help=True, help="The platform on Kubernetes, where kubectl points.")
+
+KIND_NAME = "capstones"
+KIND_CONFIGURATION = CHECKOUT / "k8s" / "cluster.yaml"
+
+Namespace = Annotated[str, typer.Option(help="Where everything lives.")]
+Tag = Annotated[str, typer.Option(help="The tag of our images.")]
+Overlay = Annotated[str, typer.Option(help="A folder of k8s/overlays.")]
+Within = Annotated[int, typer.Option(min=10, metavar="SECONDS", help="Patience with each part.")]
+BrokerName = Annotated[str, typer.Option("--broker", help="rabbitmq or redis: what carries the orders' messages.")]
+CONSOLE = Console(highlight=False)
+
+
+def _tell(text: str) -> None:
+    CONSOLE.print(f"  {text}", style="dim", soft_wrap=True, markup=False)
+
+
+def _broker(name: str) -> Broker:
+    if name not in ("rabbitmq", "redis"):
+        raise Refused(f'--broker "{name}": rabbitmq or redis')
+    return cast("Broker", name)
+
+
+@commands.command()
+def up() -> None:
+    """Make a cluster with kind, unless kubectl already has one that answers."""
+    if cluster_install.reachable():
+        context = run(["kubectl", "config", "current-context"]).strip()
+        where = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        print(f"using the cluster that is there: context {context} of {where}")
+        return
+    cluster_install.kind_up(KIND_CONFIGURATION, KIND_NAME)
+
+
+@commands.command()
+def down() -> None:
+    """Remove the cluster that `up` made; one that was given is left alone."""
+    context = run(["kubectl", "config", "current-context"]).strip()
+    if context != f"kind-{KIND_NAME}":
+        raise Refused(f"the context {context} is not a cluster that `cluster up` made; it is left alone")
+    cluster_install.kind_down(KIND_NAME)
+
+
+@commands.command()
+def images(
+    tag: Tag = "dev",
+    load: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Brings images to the nodes; `none` when the cluster pulls them."),
+    ] = None,
+) -> None:
+    """Build our images and bring them to the cluster's nodes; kind and minikube are known."""
+    cluster_images.load(cluster_images.build(tag, _tell), _tell, command=load)
+
+
+@commands.command()
+def secrets(namespace: Namespace = NAMESPACE, broker: BrokerName = "rabbitmq") -> None:
+    """Make the Secrets that are missing; what is there is never changed."""
+    cluster_install.make_secrets(Installation(namespace, broker=_broker(broker)), _tell)
+
+
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def deploy(
+    context: typer.Context,
+    namespace: Namespace = NAMESPACE,
+    overlay: Overlay = "kind",
+    tag: Tag = "dev",
+    broker: BrokerName = "rabbitmq",
+    within: Within = 300,
+) -> None:
+    """Install or upgrade everything and wait until it is ready; what else is given goes to `helm upgrade`."""
+    began = time.monotonic()
+    wanted = Installation(namespace, overlay, tag, _broker(broker), within, tuple(context.args))
+    cluster_install.deploy(wanted, _tell)
+    CONSOLE.print(f"[bold green]ready[/bold green] after {time.monotonic() - began:.0f} s")
+    CONSOLE.print(f"  API    kubectl --namespace {namespace} port-forward service/orders-api 8000", soft_wrap=True)
+    CONSOLE.print("         and then http://127.0.0.1:8000/docs", soft_wrap=True)
+    token = (
+        f"kubectl --namespace {namespace} get secret conductor --output jsonpath={{.data.OPERATOR_TOKEN}} | base64 -d"
+    )
+    CONSOLE.print(f"  token  {token}", soft_wrap=True, markup=False)
+    CONSOLE.print("\nnext: [bold]make smoke[/bold]")
+
+
+@commands.command()
+def smoke(
+    namespace: Namespace = NAMESPACE,
+    tag: Tag = "dev",
+    orders: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+) -> None:
+    """Place orders from inside the cluster and see all of them delivered; the last line is JSON."""
+    ended = cluster_install.smoke(Installation(namespace, tag=tag), orders)
+    print(ended.output, end="")
+    raise typer.Exit(ended.status)
+
+
+@commands.command()
+def undeploy(
+    namespace: Namespace = NAMESPACE,
+    volumes: Annotated[bool, typer.Option("--volumes", help="What was stored and the Secrets as well.")] = False,
+) -> None:
+    """Take orders and platform away; what they stored stays, unless told otherwise."""
+    cluster_install.undeploy(Installation(namespace), _tell, volumes=volumes)

@@ -1,0 +1,86 @@
+"""kubectl, helm and docker as the conductor calls them: in one namespace, with an error that holds what they said.
+
+Which cluster is kubectl's own business: KUBECONFIG and its current context.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conductor.errors import ClusterFailed
+from conductor.run_directory import CHECKOUT
+
+NAMESPACE = "capstones"
+TOOLS = CHECKOUT / ".tools"
+"""Where tools lie that this checkout brought itself; those on the PATH come first."""
+
+
+def tool(name: str) -> str:
+    """The path of a program. Raises ClusterFailed when there is none."""
+    found = shutil.which(name) or shutil.which(name, path=str(TOOLS))
+    if found is None:
+        raise ClusterFailed(f"{name} is not installed, neither on the PATH nor in {TOOLS}")
+    return found
+
+
+def run(
+    argv: Sequence[str], *, given: str | None = None, shown: bool = False, environment: Mapping[str, str] | None = None
+) -> str:
+    """What the program printed; with `shown` it prints to the terminal and nothing comes back. Raises ClusterFailed."""
+    done = subprocess.run(
+        [tool(argv[0]), *argv[1:]],
+        input=given,
+        stdout=None if shown else subprocess.PIPE,
+        stderr=None if shown else subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr or "").strip()[-2000:] or "see above"
+        raise ClusterFailed(f"{' '.join(argv[:4])} … ended with {done.returncode}: {said}")
+    return done.stdout or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """One namespace of the cluster that kubectl speaks to."""
+
+    namespace: str = NAMESPACE
+
+    def __call__(self, *arguments: str, given: str | None = None, shown: bool = False) -> str:
+        """Run `kubectl ARGUMENTS` in the namespace; what it printed."""
+        return run(["kubectl", "--namespace", self.namespace, *arguments], given=given, shown=shown)
+
+    def secret(self, name: str) -> dict[str, str] | None:
+        """A Secret's values, or None when there is none."""
+        found = self("get", "secret", name, "--ignore-not-found", "--output", "json")
+        if not found:
+            return None
+        data: Mapping[str, str] = json.loads(found).get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def create(self, *objects: Mapping[str, Any]) -> None:
+        """Make objects that are not there; ClusterFailed when one is."""
+        self("create", "--filename", "-", given=_list(objects))
+
+    def apply(self, *objects: Mapping[str, Any]) -> None:
+        """Make objects, or make them what they should be, as the owner of the fields that are given."""
+        self(
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=capstone",
+            "--filename",
+            "-",
+            given=_list(objects),
+        )
+
+
+def _list(objects: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
