@@ -20,7 +20,9 @@ class BrokerClient:
     def __init__(self, runtime: Runtime) -> None:
         self._rabbitmq = runtime.broker == "rabbitmq"
         self._url = runtime.addresses()["broker"]
-        self._connection = Connection(self._url, connect_timeout=5)
+        # Unconfirmed, the last messages before the connection closes may reach no queue, and a drill would wait for them in vain.
+        confirmed = {"confirm_publish": True} if self._rabbitmq else {}
+        self._connection = Connection(self._url, connect_timeout=5, transport_options=confirmed)
 
     def __enter__(self) -> Self:
         return self
