@@ -24,6 +24,18 @@ RECORDING_MARGIN_SECONDS = 5
 """What a worker needs after its last task's time limit: record the outcome, acknowledge, close connections."""
 
 
+CLUSTER_KEYS = frozenset(
+    {"affinity", "autoscaling", "canary", "kind", "nodeSelector", "priorityClassName", "resources", "tolerations"}
+)
+"""What a pool says for a cluster only; known here so that a misspelt one is refused on a laptop, too."""
+
+CHART_KEYS = frozenset(
+    {"api", "app", "broker", "caBundle", "existingSecret", "image", "imagePullSecrets", "migration", "monitoring"}
+    | {"networkPolicy", "scaler", "secretChecksum", "settings"}
+)
+"""What a values file says beside its pools; the chart alone reads it."""
+
+
 class Pool(BaseModel):
     """One pool, defaults merged in. Keys in the file are camelCase and say the unit."""
 
@@ -89,7 +101,7 @@ def load(values: Path) -> dict[str, Pool]:
 def parse(document: Mapping[str, Any]) -> dict[str, Pool]:
     """The same from values already read."""
     for key in document:
-        if key not in ("defaults", "pools"):
+        if key not in ("defaults", "pools") and key not in CHART_KEYS:
             raise PoolsRefused(f"{key}: unknown key; a values file has defaults and pools")
     defaults = document.get("defaults") or {}
     pools = document.get("pools") or {}
@@ -99,8 +111,9 @@ def parse(document: Mapping[str, Any]) -> dict[str, Pool]:
 
 
 def _pool(name: str, values: dict[str, Any]) -> Pool:
+    here = {key: value for key, value in values.items() if key not in CLUSTER_KEYS}
     try:
-        return Pool.model_validate({**values, "name": name})
+        return Pool.model_validate({**here, "name": name})
     except ValidationError as error:
         found = error.errors()[0]
         path = ".".join(["pools", name, *(str(part) for part in found["loc"])])

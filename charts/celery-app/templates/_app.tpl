@@ -1,0 +1,36 @@
+{{- /* Every object of one application; the only template that a service's chart includes. */}}
+{{- define "celery-app.app" -}}
+{{- include "celery-app.checks" . -}}
+{{- include "celery-app.serviceaccount" . }}
+{{- include "celery-app.config" . }}
+{{- include "celery-app.migrate" . }}
+{{- include "celery-app.networkpolicy" . }}
+{{- include "celery-app.monitor" . }}
+{{- include "celery-app.scalerauth" . }}
+{{- range $name := keys .Values.pools | sortAlpha }}
+{{- $pool := include "celery-app.pool" (dict "root" $ "name" $name) | fromYaml }}
+{{- $one := dict "root" $ "name" $name "pool" $pool "track" "stable" }}
+{{- include "celery-app.workload" $one }}
+{{- if $pool.canary }}
+{{- include "celery-app.workload" (merge (dict "track" "canary") $one) }}
+{{- end }}
+{{- include "celery-app.pdb" $one }}
+{{- include "celery-app.autoscaling" $one }}
+{{- if eq $pool.role "api" }}
+{{- include "celery-app.service" $one }}
+{{- include "celery-app.ingress" $one }}
+{{- include "celery-app.route" $one }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* One object of the kind that a pool's role and wish ask for. */}}
+{{- define "celery-app.workload" -}}
+{{- if eq .pool.role "beat" }}
+{{- include "celery-app.beat" . }}
+{{- else if eq .pool.kind "StatefulSet" }}
+{{- include "celery-app.statefulset" . }}
+{{- else }}
+{{- include "celery-app.deployment" . }}
+{{- end }}
+{{- end }}

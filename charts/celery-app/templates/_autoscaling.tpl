@@ -1,0 +1,126 @@
+{{- /*
+How many pods a pool has, by the CPU they use (HorizontalPodAutoscaler) or by its queues (KEDA).
+
+Queues are counted with what workers hold unacknowledged, else a pool that has taken everything looks idle. Down goes one pod a
+minute, and only after as long as a task may run; when the broker cannot be asked, nothing is taken away.
+*/}}
+{{- define "celery-app.autoscaling" }}
+{{- if eq .pool.autoscaling.by "cpu" }}
+{{- include "celery-app.hpa" . }}
+{{- else if eq .pool.autoscaling.by "queue" }}
+{{- include "celery-app.scaledobject" . }}
+{{- end }}
+{{- end }}
+
+{{- define "celery-app.behavior" -}}
+scaleDown:
+  stabilizationWindowSeconds: {{ int .pool.autoscaling.scaleDownSeconds }}
+  policies:
+    - type: Pods
+      value: 1
+      periodSeconds: 60
+scaleUp:
+  stabilizationWindowSeconds: 0
+  policies:
+    - type: Percent
+      value: 100
+      periodSeconds: 15
+    - type: Pods
+      value: 2
+      periodSeconds: 15
+{{- end }}
+
+{{- define "celery-app.hpa" }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: {{ include "celery-app.name" . }}
+  labels:
+    {{- include "celery-app.labels" . | nindent 4 }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: {{ .pool.kind }}
+    name: {{ include "celery-app.name" . }}
+  minReplicas: {{ int .pool.autoscaling.minReplicas }}
+  maxReplicas: {{ int .pool.autoscaling.maxReplicas }}
+  behavior:
+    {{- include "celery-app.behavior" . | nindent 4 }}
+  metrics:
+    - type: Resource
+      resource:
+        name: cpu
+        target:
+          type: Utilization
+          averageUtilization: {{ int .pool.autoscaling.cpuPercent }}
+{{- end }}
+
+{{- define "celery-app.scaledobject" }}
+---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: {{ include "celery-app.name" . }}
+  labels:
+    {{- include "celery-app.labels" . | nindent 4 }}
+spec:
+  scaleTargetRef:
+    kind: {{ .pool.kind }}
+    name: {{ include "celery-app.name" . }}
+  pollingInterval: {{ int .pool.autoscaling.pollingSeconds }}
+  minReplicaCount: {{ int .pool.autoscaling.minReplicas }}
+  maxReplicaCount: {{ int .pool.autoscaling.maxReplicas }}
+  fallback:
+    failureThreshold: 3
+    replicas: {{ int .pool.autoscaling.minReplicas }}
+    behavior: currentReplicasIfHigher
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        {{- include "celery-app.behavior" . | nindent 8 }}
+  triggers:
+    {{- range .pool.queues }}
+    {{- if eq $.root.Values.broker "redis" }}
+    - type: redis
+      metadata:
+        listName: {{ . }}
+        listLength: {{ int $.pool.autoscaling.messagesPerReplica | quote }}
+    {{- else }}
+    - type: rabbitmq
+      metadata:
+        protocol: http
+        queueName: {{ . }}
+        mode: QueueLength
+        value: {{ int $.pool.autoscaling.messagesPerReplica | quote }}
+        excludeUnacknowledged: "false"
+    {{- end }}
+      authenticationRef:
+        name: {{ $.root.Release.Name }}-scaler
+    {{- end }}
+{{- end }}
+
+{{- /* How KEDA reaches the broker: by a secret of its own, which the pods never see. */}}
+{{- define "celery-app.scalerauth" }}
+{{- $asked := false }}
+{{- range $name := keys .Values.pools }}
+{{- $pool := include "celery-app.pool" (dict "root" $ "name" $name) | fromYaml }}
+{{- $asked = or $asked (eq $pool.autoscaling.by "queue") }}
+{{- end }}
+{{- if $asked }}
+---
+apiVersion: keda.sh/v1alpha1
+kind: TriggerAuthentication
+metadata:
+  name: {{ .Release.Name }}-scaler
+  labels:
+    {{- include "celery-app.whole" (dict "root" . "name" "scaler") | nindent 4 }}
+spec:
+  secretTargetRef:
+    {{- range ternary (list "address" "password") (list "host") (eq .Values.broker "redis") }}
+    - parameter: {{ . }}
+      name: {{ $.Values.scaler.existingSecret }}
+      key: {{ . }}
+    {{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,20 @@
+{{- /* The settings as environment variables; what is secret comes from `existingSecret` instead. */}}
+{{- define "celery-app.config" }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-settings
+  labels:
+    {{- include "celery-app.whole" (dict "root" . "name" "settings") | nindent 4 }}
+data:
+  {{- include "celery-app.environment" . | nindent 2 }}
+{{- end }}
+
+{{- /* `reservationSeconds: 900` becomes RESERVATION_SECONDS: "900". */}}
+{{- define "celery-app.environment" -}}
+{{- range $key := keys .Values.settings | sortAlpha }}
+{{- $value := index $.Values.settings $key }}
+{{ $key | snakecase | upper }}: {{ include "celery-app.plain" $value | quote }}
+{{- end }}
+{{- end }}

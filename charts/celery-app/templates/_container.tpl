@@ -1,0 +1,113 @@
+{{- /* What the one container of a pod runs, is told, and may do. All take {root, name, pool, track}. */}}
+
+{{- /* The command line, in exec form, as the laptop runtime builds it. */}}
+{{- define "celery-app.command" -}}
+{{- $app := .root.Values.app }}
+{{- $pool := .pool }}
+{{- $line := list "python" "-m" }}
+{{- if eq $pool.role "api" }}
+{{- $line = concat $line (list "chassis.serve" $app) }}
+{{- else if eq $pool.role "relay" }}
+{{- $line = concat $line (list "chassis.relay" $app) }}
+{{- else if eq $pool.role "beat" }}
+{{- $line = concat $line (list "celery" "--app" (printf "%s:app" $app) "beat" "--schedule" "/run/app/schedule" "--loglevel" "INFO") }}
+{{- else }}
+{{- $line = concat $line (list "celery" "--app" (printf "%s:app" $app) "worker" "--queues" (join "," $pool.queues)) }}
+{{- $line = concat $line (list "--concurrency" (int $pool.concurrency | toString) "--pool" $pool.poolType) }}
+{{- $line = concat $line (list "--hostname" (printf "%s@$(POD_NAME)" .name) "--without-gossip" "--without-mingle") }}
+{{- $line = concat $line (list "--prefetch-multiplier" (int $pool.prefetch | toString)) }}
+{{- $line = concat $line (list "--time-limit" (int $pool.timeLimitSeconds | toString)) }}
+{{- $line = concat $line (list "--soft-time-limit" (int $pool.softTimeLimitSeconds | toString)) }}
+{{- with $pool.maxTasksPerChild }}
+{{- $line = concat $line (list "--max-tasks-per-child" (int . | toString)) }}
+{{- end }}
+{{- with $pool.maxMemoryPerChildKib }}
+{{- $line = concat $line (list "--max-memory-per-child" (int . | toString)) }}
+{{- end }}
+{{- if eq .root.Values.broker "redis" }}
+{{- $line = append $line "--disable-prefetch" }}
+{{- end }}
+{{- $line = concat $line (list "--loglevel" "INFO") }}
+{{- end }}
+{{- toYaml $line }}
+{{- end }}
+
+{{- /* What is the process's own; the service's settings come from the ConfigMap and the secret. */}}
+{{- define "celery-app.env" -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: POOL
+  value: {{ .name }}
+- name: HEARTBEAT_FILE
+  value: /run/app/heartbeat
+{{- if eq .pool.role "worker" }}
+- name: HOST
+  value: 0.0.0.0
+- name: METRICS_PORT
+  value: "9100"
+- name: PROMETHEUS_MULTIPROC_DIR
+  value: /run/app/metrics
+{{- else if eq .pool.role "api" }}
+- name: HOST
+  value: 0.0.0.0
+- name: PORT
+  value: "8000"
+- name: DRAIN_SECONDS
+  value: {{ max 1 (sub (int .pool.drainSeconds) 1) | quote }}
+{{- end }}
+{{- include "celery-app.env.shared" . }}
+{{- end }}
+
+{{- /* What every container gets, whoever it runs as: a home that it can write. */}}
+{{- define "celery-app.env.shared" }}
+- name: HOME
+  value: /tmp
+{{- if .root.Values.caBundle.configMap }}
+- name: SSL_CERT_FILE
+  value: /etc/app/ca/{{ .root.Values.caBundle.key }}
+{{- end }}
+{{- end }}
+
+{{- define "celery-app.mounts" -}}
+- name: tmp
+  mountPath: /tmp
+- name: run
+  mountPath: /run/app
+{{- if .root.Values.caBundle.configMap }}
+- name: ca
+  mountPath: /etc/app/ca
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- /* Heartbeat and counters are rewritten every second: in memory, so that a slow or full disk cannot make a pod look dead. */}}
+{{- define "celery-app.volumes" -}}
+- name: tmp
+  emptyDir:
+    sizeLimit: 256Mi
+- name: run
+  emptyDir:
+    medium: Memory
+    sizeLimit: 64Mi
+{{- if .root.Values.caBundle.configMap }}
+- name: ca
+  configMap:
+    name: {{ .root.Values.caBundle.configMap }}
+{{- end }}
+{{- end }}
+
+{{- /* The restricted profile; no uid, so that a namespace may give any. */}}
+{{- define "celery-app.security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "celery-app.podsecurity" -}}
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}

@@ -1,0 +1,44 @@
+{{- /* Names, labels and the pool with its defaults. Most take {root, name, pool, track}. */}}
+
+{{- /* The pool as YAML: what it says over what `defaults` says, maps merged key by key. Takes {root, name}. */}}
+{{- define "celery-app.pool" -}}
+{{- $own := index .root.Values.pools .name | default dict }}
+{{- mustMergeOverwrite (deepCopy .root.Values.defaults) (deepCopy $own) | toYaml }}
+{{- end }}
+
+{{- define "celery-app.name" -}}
+{{ .root.Release.Name }}-{{ .name }}{{ if eq .track "canary" }}-canary{{ end }}
+{{- end }}
+
+{{- /* What the selectors of a pool's own objects match; never to change, since a Deployment's selector cannot. */}}
+{{- define "celery-app.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .name }}
+{{- end }}
+
+{{- /* The labels of an object of a pool. The version is the image's, so a chart that changes rolls no pod by its label. */}}
+{{- define "celery-app.labels" -}}
+{{ include "celery-app.selector" . }}
+app.kubernetes.io/part-of: celery-capstones
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ include "celery-app.tag" . | splitList "@" | first | trunc 63 | trimAll "-_." | quote }}
+{{- end }}
+
+{{- define "celery-app.tag" -}}
+{{- if eq .track "canary" }}{{ .pool.canary.tag }}{{ else }}{{ .root.Values.image.tag }}{{ end }}
+{{- end }}
+
+{{- define "celery-app.image" -}}
+{{ .root.Values.image.repository }}:{{ include "celery-app.tag" . }}
+{{- end }}
+
+{{- /* A {root, name, track} for objects of the whole release; takes {root, name}. */}}
+{{- define "celery-app.whole" -}}
+{{- include "celery-app.labels" (dict "root" .root "name" .name "track" "stable" "pool" dict) }}
+{{- end }}
+
+{{- /* A value as an environment variable holds it: numbers as they were written, never 1e+06. */}}
+{{- define "celery-app.plain" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end }}
+{{- end }}

@@ -1,0 +1,19 @@
+{{- /* The address of the API. `api.release` points it at another release's pods: that is the switch of blue and green. */}}
+{{- define "celery-app.service" }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include "celery-app.name" . }}
+  labels:
+    {{- include "celery-app.labels" . | nindent 4 }}
+spec:
+  selector:
+    app.kubernetes.io/name: {{ .root.Chart.Name }}
+    app.kubernetes.io/instance: {{ .root.Values.api.release | default .root.Release.Name }}
+    app.kubernetes.io/component: {{ .name }}
+  ports:
+    - name: http
+      port: 8000
+      targetPort: http
+{{- end }}
