@@ -86,6 +86,13 @@ _STRANDED = sa.text("""
     ORDER BY o.id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
+_UNNOTICED = sa.text("""
+    SELECT o.id::text, o.saga, p.task || ' was parked as ' || p.reason AS why FROM orders o
+    JOIN outbox c ON c.body->>'order' = o.id::text JOIN parked p ON p.key = c.key AND p.status = 'parked'
+    WHERE c.state = 'parked' AND o.needs_attention IS NULL
+    ORDER BY o.id LIMIT :limit FOR UPDATE OF o SKIP LOCKED
+""")
+
 
 class PostgresOrderStore:
     """The orders inside one transaction; see orders.ports.OrderStore."""
@@ -181,6 +188,10 @@ class PostgresOrderStore:
     def stranded(self, before: datetime, limit: int) -> dict[str, Saga]:
         return self._sagas(_STRANDED, {"before": before, "limit": limit})
 
+    def unnoticed(self, limit: int) -> dict[str, tuple[Saga, str]]:
+        rows = self._conn.execute(_UNNOTICED, {"limit": limit})
+        return {row.id: (saga_json.load(row.saga), row.why) for row in rows}
+
     def _sagas(self, query: sa.TextClause, values: Mapping[str, object]) -> dict[str, Saga]:
         return {row.id: saga_json.load(row.saga) for row in self._conn.execute(query, values)}
 
@@ -223,5 +234,14 @@ class PostgresMailLog:
         self._engine = engine
 
     def record(self, mail: Mail) -> None:
+        try:
+            self._insert(mail)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # The connection was of a server that has restarted since; unrecorded, the mail would be sent again.
+            self._insert(mail)
+
+    def _insert(self, mail: Mail) -> None:
         with self._engine.connect() as conn:
             conn.execute(_RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})

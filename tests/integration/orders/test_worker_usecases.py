@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from chassis import outbox
+from chassis import database, outbox
 from chassis.errors import Permanent
 from chassis.migrate import migrate
 from chassis.outbox import Command
@@ -17,6 +17,7 @@ from fakes.orders_world import FaultyOutside
 from orders.adapters import order_rows, tables
 from orders.adapters.store import PostgresMailLog, PostgresOrderStore
 from orders.domain.saga import MailKind, Saga, State, Step
+from orders.ports import Mail
 from orders.queues import queue_of, task_of
 from orders.usecases import follow
 from orders.usecases.acts import acts
@@ -180,3 +181,33 @@ def test_a_command_that_cannot_be_read_is_put_aside_and_its_neighbour_performed(
         back.order(order_id).state,
         [row.key for row in back.rows("SELECT key FROM parked")],
     )
+
+
+def test_a_mail_is_recorded_over_the_connection_of_a_database_that_has_restarted(back: Back) -> None:
+    order_id = back.add(Saga())
+    engine = database.connect(str(back.engine.url.render_as_string(hide_password=False)), pool_size=1, autocommit=True)
+    log = PostgresMailLog(engine)
+    log.record(mail_of(order_id, "confirmation"))
+    with engine.connect() as conn:
+        own = conn.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    back.rows("SELECT pg_terminate_backend(:own)", own=own)
+
+    log.record(mail_of(order_id, "shipped"))
+
+    assert ["confirmation", "shipped"] == sorted(row.kind for row in back.rows("SELECT kind FROM mails"))
+
+
+def test_an_order_whose_command_a_stranger_parked_says_that_it_needs_attention(back: Back) -> None:
+    order_id = back.add(saga_before(Step.TAKE_PAYMENT))
+    [command] = back.issue(
+        Command(f"{order_id}/take_payment", "orders.take_payment", "orders.payments", {"order": order_id})
+    )
+    with back.engine.begin() as conn:
+        outbox.finish(conn, {command: outbox.Park("malformed")})
+
+    assert 1 == back.orders().reconcile()
+    assert "orders.take_payment was parked as malformed" == back.order(order_id).needs_attention
+
+
+def mail_of(order_id: str, kind: str) -> Mail:
+    return Mail(f"<{kind}.{order_id}@shop.example>", order_id, kind, "ann@mail.example", "Ann", {})
