@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from chassis import outbox
 from fakes.order_making import make_order
 from fakes.orders_world import MemoryDatabase, MemoryMailLog, MemoryOrderStore
 from orders.adapters import order_rows
@@ -43,6 +44,10 @@ class World(ABC):
     @abstractmethod
     def commands(self) -> list[str]:
         """Keys of the open commands, in the order they were put."""
+
+    @abstractmethod
+    def park(self, key: str, reason: str) -> None:
+        """Put a command aside as a worker does that cannot read its message."""
 
     @abstractmethod
     def timeline(self, order_id: str) -> list[tuple[str, dict[str, Any]]]:
@@ -90,6 +95,9 @@ class MemoryWorld(World):
     def commands(self) -> list[str]:
         return list(self._db.commands)
 
+    def park(self, key: str, reason: str) -> None:
+        self._db.parked[key] = reason
+
     def timeline(self, order_id: str) -> list[tuple[str, dict[str, Any]]]:
         return [(e.kind, e.detail) for e in self._db.timeline if e.order_id == order_id]
 
@@ -122,6 +130,11 @@ class PostgresWorld(World):
 
     def commands(self) -> list[str]:
         return [row.key for row in self._rows("SELECT key FROM outbox ORDER BY id")]
+
+    def park(self, key: str, reason: str) -> None:
+        ids = [row.id for row in self._rows("SELECT id FROM outbox WHERE key = :key", key=key)]
+        with self._engine.begin() as conn:
+            outbox.finish(conn, dict.fromkeys(ids, outbox.Park(reason)))
 
     def timeline(self, order_id: str) -> list[tuple[str, dict[str, Any]]]:
         query = "SELECT kind, detail FROM timeline WHERE order_id = CAST(:id AS uuid) ORDER BY id"

@@ -128,6 +128,8 @@ class MemoryDatabase:
     held: dict[str, dict[str, int]] = field(default_factory=dict)
     moved: list[tuple[str, str]] = field(default_factory=list)
     commands: dict[str, Command] = field(default_factory=dict)
+    parked: dict[str, str] = field(default_factory=dict)
+    """By key of a command that was put aside: the reason."""
     labels: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     timeline: list[Event] = field(default_factory=list)
     mails: set[tuple[str, str]] = field(default_factory=set)
@@ -224,6 +226,16 @@ class MemoryOrderStore:
             if f"{i}/{s.open}" not in self._db.commands and self._db.updated_at.get(i, LONG_AGO) < before
         ]
         return {i: sagas[i] for i in found[:limit]}
+
+    def unnoticed(self, limit: int) -> dict[str, tuple[Saga, str]]:
+        parked = {
+            str(c.body["order"]): (c.task, self._db.parked[k])
+            for k, c in self._db.commands.items()
+            if k in self._db.parked
+        }
+        orders = {i: self._db.orders[i] for i in sorted(parked) if self._db.orders[i].needs_attention is None}
+        found = {i: (o.saga, f"{parked[i][0]} was parked as {parked[i][1]}") for i, o in orders.items()}
+        return dict(list(found.items())[:limit])
 
 
 class MemoryMailLog:

@@ -59,9 +59,11 @@ class Orders:
             return upkeep.expire_reservations(self._store(conn), datetime.now(UTC))
 
     def reconcile(self) -> int:
-        """Give stranded orders their command back; how many were found."""
+        """Give stranded orders their command back, and mark those with a parked one; how many were found."""
         with self._engine.begin() as conn:
-            return len(upkeep.reconcile(self._store(conn), datetime.now(UTC) - _STRANDED_AFTER))
+            store = self._store(conn)
+            stranded = upkeep.reconcile(store, datetime.now(UTC) - _STRANDED_AFTER)
+            return len(stranded) + len(upkeep.notice_parked(store))
 
     def _flag_parked(self, conn: sa.Connection, parked: Mapping[Work, Park]) -> None:
         """A command put aside leaves its order waiting: say so where people look."""

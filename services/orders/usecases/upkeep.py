@@ -1,4 +1,4 @@
-"""What is done by the clock: turn back orders whose reservation ran out, and look for orders that nothing moves on.
+"""What is done by the clock: turn back orders whose reservation ran out, look for orders that nothing moves on, mark those put aside.
 
 Both may run twice at once: rows are taken with SKIP LOCKED, and a command that is open already is not written again.
 """
@@ -26,6 +26,9 @@ class OverdueStore(OrderStore, Protocol):
     def stranded(self, before: datetime, limit: int) -> dict[str, Saga]:
         """Orders with an open step but no command for it, untouched since `before`, locked."""
 
+    def unnoticed(self, limit: int) -> dict[str, tuple[Saga, str]]:
+        """Orders with a parked command that do not say that they need attention, locked; and why they do."""
+
 
 def expire_reservations(store: OverdueStore, now: datetime, *, limit: int = 500) -> int:
     """Ask every order whose reservation ran out to stop; how many did. One whose charge is in flight waits for its outcome."""
@@ -47,3 +50,12 @@ def reconcile(store: OverdueStore, before: datetime, *, limit: int = 500) -> Seq
     for order_id, saga in stranded.items():
         log.error("stranded_order", order_id=order_id, step=saga.open)
     return list(stranded)
+
+
+def notice_parked(store: OverdueStore, *, limit: int = 500) -> Sequence[str]:
+    """Mark orders whose command was put aside by somebody who knows nothing of orders (a worker that could not read its message,
+    the collector of dead letters); their ids."""
+    found = store.unnoticed(limit)
+    store.save([Change(i, saga, needs_attention=why) for i, (saga, why) in found.items()])
+    store.note([follow.event(i, "needs_attention", saga, why=why) for i, (saga, why) in found.items()])
+    return list(found)

@@ -287,3 +287,28 @@ def test_no_more_stranded_orders_are_found_than_asked_for(world: World) -> None:
     ids = sorted(world.new(PAYING) for _ in range(3))
     with world.begin() as store:
         assert ids[:2] == list(store.stranded(datetime.now(UTC) + timedelta(minutes=1), 2))
+
+
+def test_an_order_whose_command_was_parked_is_unnoticed_until_it_says_so(world: World) -> None:
+    order_id, other = world.new(PAYING), world.new(PAYING)
+    with world.begin() as store:
+        store.put([Command(f"{i}/pay", "orders.pay", "q.p", {"order": i}) for i in (order_id, other)])
+    world.park(f"{order_id}/pay", "malformed")
+    with world.begin() as store:
+        found = store.unnoticed(10)
+        store.save([Change(order_id, PAYING, needs_attention="parked")])
+
+    assert {order_id: (PAYING, "orders.pay was parked as malformed")} == found
+    with world.begin() as store:
+        assert {} == store.unnoticed(10)
+
+
+def test_no_more_unnoticed_orders_are_found_than_asked_for(world: World) -> None:
+    ids = sorted(world.new(PAYING) for _ in range(3))
+    with world.begin() as store:
+        store.put([Command(f"{i}/pay", "orders.pay", "q.p", {"order": i}) for i in ids])
+    for i in ids:
+        world.park(f"{i}/pay", "poison")
+
+    with world.begin() as store:
+        assert ids[:2] == list(store.unnoticed(2))

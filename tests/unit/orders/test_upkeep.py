@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fakes.order_making import make_order, saga_before
 from fakes.orders_world import MemoryDatabase, MemoryOrderStore
 from orders.domain.saga import Payment, Saga, State, Step, Stock, Stop
-from orders.usecases.upkeep import expire_reservations, reconcile
+from orders.usecases.upkeep import expire_reservations, notice_parked, reconcile
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,3 +46,15 @@ def test_an_order_whose_command_is_open_is_not_stranded() -> None:
     reconcile(store, NOW)
 
     assert [] == reconcile(store, NOW)
+
+
+def test_an_order_whose_command_was_put_aside_says_so_once() -> None:
+    db = MemoryDatabase(orders={"o-1": make_order(saga=saga_before(Step.TAKE_PAYMENT))})
+    store = MemoryOrderStore(db)
+    reconcile(store, NOW)
+    db.parked["o-1/take_payment"] = "malformed"
+
+    assert (["o-1"], []) == (notice_parked(store), notice_parked(store))
+    why = "orders.take_payment was parked as malformed"
+    assert why == db.orders["o-1"].needs_attention
+    assert [("needs_attention", why)] == [(e.kind, e.detail["why"]) for e in db.timeline]
