@@ -17,7 +17,7 @@ Broker = Literal["rabbitmq", "redis"]
 
 SERVICE = VHOST = DATABASE = "orders"
 LOGINS = ("orders_a", "orders_b")
-MINE = r"^(orders|celery|reply\.celery|amq\.default|amq\.gen).*"
+MINE = r"^(orders(\..+)?|celery.*|amq\.default|amq\.gen.*|.+\.celery\.pidbox)$"
 """What a worker of the service touches in its vhost: its own queues and exchanges, and those of Celery's remote control."""
 
 NAMES = ("postgres", "rabbitmq", "redis", "carrier", "orders", "scaler", "conductor")
