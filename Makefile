@@ -4,9 +4,12 @@ VENV := .venv/bin/python
 PYTHON ?= $(if $(wildcard $(VENV)),$(VENV),python3)
 CAPSTONE ?= orders
 BROKERS ?= rabbitmq valkey
+NAMESPACE ?= capstones
+OVERLAY ?= kind
+TAG ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test coverage mutants test-soak bench replay-cdnow lint format lock clean
+.PHONY: help install install-dev up down status live test coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format lock clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -46,6 +49,31 @@ bench: install-dev ## Measure CAPSTONE against the naive rival; the last line is
 
 replay-cdnow: install ## Replay all 69,659 CDNOW purchases as orders, to the cent
 	@$(VENV) -m loadtests.cdnow $(ARGS)
+
+##@ On Kubernetes
+cluster-up: install ## Make a cluster with kind, unless kubectl already has one
+	@$(VENV) -m conductor cluster up
+
+images: install ## Build our images and load them; LOAD="command" for clusters that are neither kind nor minikube
+	@$(VENV) -m conductor cluster images --tag $(TAG) $(if $(LOAD),--load "$(LOAD)")
+
+secrets: install ## Make the namespace and the Secrets that are missing; never changes one that is there
+	@$(VENV) -m conductor cluster secrets --namespace $(NAMESPACE)
+
+deploy: install ## Install platform and orders and wait until all is ready; OVERLAY=ha, NAMESPACE=…, HELM_ARGS=…
+	@$(VENV) -m conductor cluster deploy --namespace $(NAMESPACE) --overlay $(OVERLAY) --tag $(TAG) $(HELM_ARGS)
+
+smoke: install ## Place 50 orders inside the cluster and see them delivered; the last line is JSON
+	@$(VENV) -m conductor cluster smoke --namespace $(NAMESPACE) --tag $(TAG)
+
+dev: ## Build, deploy and follow every change, with skaffold
+	@skaffold dev --profile dev
+
+undeploy: install ## Take orders and platform away; what they stored stays
+	@$(VENV) -m conductor cluster undeploy --namespace $(NAMESPACE)
+
+cluster-down: install ## Remove the cluster that cluster-up made
+	@$(VENV) -m conductor cluster down
 
 ##@ Keep it clean
 lint: install-dev ## Check style, types and import rules

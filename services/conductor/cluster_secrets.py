@@ -20,7 +20,7 @@ LOGINS = ("orders_a", "orders_b")
 MINE = r"^(orders(\..+)?|celery.*|amq\.default|amq\.gen.*|.+\.celery\.pidbox)$"
 """What a worker of the service touches in its vhost: its own queues and exchanges, and those of Celery's remote control."""
 
-NAMES = ("postgres", "rabbitmq", "redis", "carrier", "orders", "scaler", "conductor")
+NAMES = ("postgres", "rabbitmq", "redis", "carrier", "orders", "orders-scaler", "conductor")
 
 
 def missing(known: Mapping[str, Values], *, namespace: str, broker: Broker = "rabbitmq") -> dict[str, Values]:
@@ -32,7 +32,7 @@ def missing(known: Mapping[str, Values], *, namespace: str, broker: Broker = "ra
         "redis": lambda: {"password": password()},
         "carrier": lambda: {"CARRIER_SECRET": password()},
         "orders": lambda: service(found, broker),
-        "scaler": lambda: {"host": scaler(found, namespace)},
+        "orders-scaler": lambda: {"host": scaler(found, namespace)},
         "conductor": lambda: conductor(found),
     }
     for name in NAMES:
