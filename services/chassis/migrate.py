@@ -9,8 +9,13 @@ import sys
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+log = structlog.get_logger(__name__)
 
 # Any number will do, as long as no other advisory lock of the same database uses it.
 _LOCK = 0x63656C65
@@ -28,12 +33,23 @@ def migrate(database_url: str, scripts: Path, *, revision: str = "head") -> None
             config = Config()
             config.set_main_option("script_location", str(scripts).replace("%", "%%"))
             config.attributes["connection"] = conn
-            command.upgrade(config, revision)
+            if _is_ahead(conn, ScriptDirectory.from_config(config)):
+                log.warning("database_is_ahead", scripts=str(scripts))
+            else:
+                command.upgrade(config, revision)
             conn.commit()
         finally:
             conn.rollback()
             conn.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
             conn.commit()
+
+
+def _is_ahead(conn: sa.Connection, scripts: ScriptDirectory) -> bool:
+    """Whether a newer version has been here. Migrations only expand, so this version works with what it left, and a rollback
+    must not fail on it."""
+    heads = MigrationContext.configure(conn).get_current_heads()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return not known.issuperset(heads)
 
 
 def main(argv: list[str]) -> int:

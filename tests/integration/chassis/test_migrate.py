@@ -106,6 +106,15 @@ def test_a_migration_gives_up_on_a_table_in_use_rather_than_queue_before_its_rea
     assert ["0001"] == look(database_url, "SELECT version_num FROM alembic_version")
 
 
+def test_a_database_that_a_newer_version_has_migrated_is_left_alone(database_url: str, scripts: Path) -> None:
+    migrate(database_url, scripts)
+    (scripts / "versions/0002_more.py").unlink()
+
+    migrate(database_url, scripts)
+
+    assert ["0002"] == look(database_url, "SELECT version_num FROM alembic_version")
+
+
 def test_what_failed_leaves_no_lock_behind(database_url: str, scripts: Path) -> None:
     (scripts / "versions/0002_more.py").write_text(ALTER.replace("made", "missing"))
     with pytest.raises(sa.exc.ProgrammingError):
