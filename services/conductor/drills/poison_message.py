@@ -16,14 +16,16 @@ MAX_ATTEMPTS = 3
 TRIES = 10
 QUEUE = "orders.fulfilment"
 TASK = "orders.buy_label"
+NOBODY = 2**62
+"""The id of no command: a message about one that somebody is running need not be kept, and is not."""
 UNREADABLE: Mapping[str, tuple[str | bytes, Mapping[str, Any]]] = {
     "a body that is no JSON": ("{not json", {}),
     "an empty body": ("", {}),
     "a body of another shape": (json.dumps({"order": 1}), {}),
-    "no task in the headers": (json.dumps([[], {"v": 1, "ids": [1]}, {}]), {"task": None}),
+    "no task in the headers": (json.dumps([[], {"v": 1, "ids": [NOBODY]}, {}]), {"task": None}),
     "a task that does not exist": (json.dumps([[], {"v": 1, "ids": []}, {}]), {"task": "orders.no_such_task"}),
     "arguments that the task does not take": (json.dumps([[], {"v": 1, "order": "x"}, {}]), {}),
-    "a version from the future": (json.dumps([[], {"v": 99, "ids": [1]}, {}]), {}),
+    "a version from the future": (json.dumps([[], {"v": 99, "ids": [NOBODY]}, {}]), {}),
     "ids that are none": (json.dumps([[], {"v": 1, "ids": ["x"]}, {}]), {}),
 }
 
