@@ -92,7 +92,10 @@ def rendered(wanted: Installation) -> str:
         "kind": "Kustomization",
         "namespace": wanted.namespace,
         "resources": [os.path.relpath(overlay, folder)],
-        "images": [{"name": f"{cluster_images.PREFIX}/outside", "newTag": wanted.tag}],
+        "images": [
+            {"name": cluster_images.PREFIX + "/" + service, "newTag": wanted.tag}
+            for service in ("outside", "conductor")
+        ],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(on_top))
     return run(["kubectl", "kustomize", str(folder)])
@@ -108,10 +111,12 @@ def wait_for_platform(wanted: Installation) -> None:
 
 def install_orders(wanted: Installation) -> None:
     """Install the chart, or bring the release to what it should be, and wait until its pools are ready."""
+    told = OVERLAYS / wanted.overlay / "orders-values.yaml"
     run(
         [
             *("helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", wanted.namespace),
             *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
+            *(("--values", str(told)) if told.exists() else ()),
             *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra),
         ]
     )

@@ -12,7 +12,7 @@ from conductor import journal
 from conductor.errors import DrillFailed
 from conductor.journal import Told
 from conductor.orders_api import OrdersApi
-from conductor.runtimes import Runtime
+from conductor.runtimes import Reach
 
 LEDGERS = ("payments", "carrier", "mail")
 LEDGER_SECONDS = 30.0
@@ -77,17 +77,17 @@ class LedgerTail:
         self._http.close()
 
 
-def gather(runtime: Runtime, journals: Iterable[Path]) -> Evidence:
+def gather(reach: Reach, journals: Iterable[Path]) -> Evidence:
     """All of it, as it is now. The outside's ledgers are read last: an effect without its order is then no accident of timing."""
     told = journal.read(journals)
-    with OrdersApi.of(runtime) as api:
+    with OrdersApi.of(reach) as api:
         orders = {order["order_id"]: order for order in api.orders()}
-    tail = LedgerTail(runtime.addresses())
+    tail = LedgerTail(reach.addresses())
     try:
         tail.read()
     finally:
         tail.close()
-    levels, moved = stock(runtime)
+    levels, moved = stock(reach)
     return Evidence(
         told=told,
         orders=orders,
@@ -99,9 +99,9 @@ def gather(runtime: Runtime, journals: Iterable[Path]) -> Evidence:
     )
 
 
-def stock(runtime: Runtime) -> tuple[list[Level], list[Movement]]:
+def stock(reach: Reach) -> tuple[list[Level], list[Movement]]:
     """Levels and every movement, from one snapshot of the database, read without the right to change it."""
-    with psycopg.connect(runtime.addresses()["database"], connect_timeout=5) as connection:
+    with psycopg.connect(reach.addresses()["database"], connect_timeout=5) as connection:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         levels = connection.execute("SELECT sku, on_hand, reserved FROM stock ORDER BY sku").fetchall()

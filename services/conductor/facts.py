@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from conductor.runtimes import Runtime
+from conductor.runtimes import Reach
 
 _OPEN = """
     SELECT count(*) FROM orders
@@ -48,8 +48,8 @@ class Held:
 class Facts:
     """One connection, made anew when it broke. Methods answer None, or nothing, while the database does not answer."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._url = runtime.addresses()["database"]
+    def __init__(self, reach: Reach) -> None:
+        self._url = reach.addresses()["database"]
         self._connection: psycopg.Connection[Any] | None = None
 
     def open_orders(self, prefix: str, *, younger_than_seconds: float | None = None) -> int | None:

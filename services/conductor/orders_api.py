@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 
 from conductor.errors import ApiRefused, ApiUnreachable
-from conductor.runtimes import Runtime
+from conductor.runtimes import Reach
 
 ANSWER_SECONDS = 10.0
 # The server says something at least every 15 s.
@@ -28,9 +28,9 @@ class OrdersApi:
         )
 
     @classmethod
-    def of(cls, runtime: Runtime) -> Self:
+    def of(cls, reach: Reach) -> Self:
         """An operator's client of a running platform."""
-        return cls(runtime.addresses()["api"], runtime.tokens()["operator"])
+        return cls(reach.addresses()["api"], reach.tokens()["operator"])
 
     def __enter__(self) -> Self:
         return self

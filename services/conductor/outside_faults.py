@@ -7,18 +7,18 @@ from typing import Any
 import httpx
 
 from conductor.errors import DrillFailed
-from conductor.runtimes import Runtime
+from conductor.runtimes import Reach
 
 EXPIRES_SECONDS = 900.0
 ANSWER_SECONDS = 10.0
 
 
-def call(runtime: Runtime, method: str, server: str, what: str, body: Mapping[str, Any] | None = None) -> Any:
+def call(reach: Reach, method: str, server: str, what: str, body: Mapping[str, Any] | None = None) -> Any:
     """One administrative call to a server; DrillFailed when it refuses."""
     try:
         answer = httpx.request(
             method,
-            f"{runtime.addresses()[server]}/admin/{what}",
+            f"{reach.addresses()[server]}/admin/{what}",
             json=None if body is None else dict(body),
             timeout=ANSWER_SECONDS,
             trust_env=False,
@@ -30,13 +30,13 @@ def call(runtime: Runtime, method: str, server: str, what: str, body: Mapping[st
 
 
 @contextlib.contextmanager
-def faults(runtime: Runtime, server: str, plan: Mapping[str, Any]) -> Iterator[None]:
+def faults(reach: Reach, server: str, plan: Mapping[str, Any]) -> Iterator[None]:
     """A plan of faults (see outside.faults.Plan) in force during the block."""
-    call(runtime, "PUT", server, "faults", {"expires_in_seconds": EXPIRES_SECONDS, **plan})
+    call(reach, "PUT", server, "faults", {"expires_in_seconds": EXPIRES_SECONDS, **plan})
     try:
         yield
     finally:
-        call(runtime, "DELETE", server, "faults")
+        call(reach, "DELETE", server, "faults")
 
 
 HOLDING = {
@@ -51,10 +51,10 @@ MAIL_HOLDING = {"rate": {"slow": 0.3}, "slow_seconds": 0.4}
 
 
 @contextlib.contextmanager
-def holding(runtime: Runtime, server: str | None, moment: str, *, seed: int) -> Iterator[None]:
+def holding(reach: Reach, server: str | None, moment: str, *, seed: int) -> Iterator[None]:
     """Keep some calls to a server waiting at this moment, so that a kill finds one there; nothing for a pool that calls nobody."""
     if server is None:
         yield
         return
-    with faults(runtime, server, {**(MAIL_HOLDING if server == "mail" else HOLDING[moment]), "seed": seed}):
+    with faults(reach, server, {**(MAIL_HOLDING if server == "mail" else HOLDING[moment]), "seed": seed}):
         yield

@@ -15,18 +15,21 @@ from typing import Any
 import yaml
 
 from conductor import starting
+from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
-from conductor.errors import ConductorError
+from conductor.errors import ConductorError, Refused
 from conductor.journal import now
 from conductor.platform_parts import VALUES
 from conductor.pools import Broker
 from conductor.run_directory import RunDirectory
 from conductor.runtimes import Runtime
+from conductor.runtimes.kubernetes import KubernetesRuntime
 from conductor.runtimes.local import LocalRuntime
-from conductor.stage import Patience, Size, Stage
+from conductor.stage import Stage
 from conductor.starting import Wanted
 from conductor.story import Story
 from conductor.verdict import Finding, Repeat, Verdict
+from conductor.watch import Patience, Size
 
 SETTINGS = {
     # What a broker lost, or a dead worker held, is due again soon: a drill wants to see it, not to wait for it.
@@ -89,8 +92,33 @@ class Played:
         return told
 
 
+def play_on_cluster(drill: Drill, runtime: KubernetesRuntime, size: Size, story: Story, patience: Patience) -> Played:
+    """Play the drill on what is installed in a cluster, and judge it there."""
+    if drill.on_cluster is None:
+        raise Refused(f"{drill.name} cannot be played in a cluster")
+    began = time.monotonic()
+    failure: str | None = None
+    verdict: Verdict | None = None
+    try:
+        runtime.wait_ready()
+        stage = ClusterStage(runtime, size, story, patience)
+        with stage.judged():
+            try:
+                drill.on_cluster(stage)
+            except ConductorError as error:
+                failure = str(error)
+                story.tell(f"[red]{failure}[/red]")
+            with contextlib.suppress(ConductorError) if failure else contextlib.nullcontext():
+                verdict = stage.verdict()
+    except ConductorError as error:
+        failure = failure or str(error)
+    return Played(drill.name, runtime.broker, verdict, failure, time.monotonic() - began)
+
+
 def play(drill: Drill, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> Played:
     """Play the drill on a running platform and judge it; what goes wrong on the way is part of the answer."""
+    if drill.play is None:
+        raise Refused(f"{drill.name} can only be played in a cluster: --runtime kubernetes")
     began = time.monotonic()
     failure: str | None = None
     verdict: Verdict | None = None

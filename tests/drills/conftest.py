@@ -17,8 +17,8 @@ from conductor.rehearsal import Played
 from conductor.runtimes import Change
 from conductor.runtimes.local import LocalRuntime
 from conductor.servers import rabbitmq
-from conductor.stage import Patience, Size
 from conductor.story import Story
+from conductor.watch import Patience, Size
 
 MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
 PATIENCE = Patience(total_seconds=540, quiet_seconds=45)

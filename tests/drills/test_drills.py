@@ -24,7 +24,8 @@ on_rabbitmq = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 
 
 def test_every_drill_is_played_here() -> None:
-    assert set(drills.catalogue()) == {*ON_EACH_BROKER, *ON_RABBITMQ}
+    local = {name for name, drill in drills.catalogue().items() if "local" in drill.runtimes}
+    assert local == {*ON_EACH_BROKER, *ON_RABBITMQ}
 
 
 @pytest.mark.parametrize("name", ON_EACH_BROKER)

@@ -11,7 +11,8 @@ from conductor import aim, outside_faults
 from conductor.drills import Drill
 from conductor.evidence import LedgerTail
 from conductor.rehearsal import Played
-from conductor.stage import Patience, Stage
+from conductor.stage import Stage
+from conductor.watch import Patience
 
 pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 

@@ -11,13 +11,15 @@ from conductor import drills, rehearsal
 from conductor.drills import Drill
 from conductor.errors import Refused
 from conductor.journal import now
+from conductor.kubectl import NAMESPACE
 from conductor.pools import Broker
 from conductor.rehearsal import Played
 from conductor.run_directory import RunDirectory
+from conductor.runtimes.kubernetes import KubernetesRuntime
 from conductor.runtimes.local import LocalRuntime
 from conductor.servers import rabbitmq
-from conductor.stage import Patience, Size
 from conductor.story import Story
+from conductor.watch import Patience, Size
 
 commands = typer.Typer(
     name="drill", no_args_is_help=True, help="Break the platform on purpose, and judge it from ledgers."
@@ -31,13 +33,20 @@ def list_drills(as_json: Annotated[bool, typer.Option("--json", help="For progra
     """What can be drilled."""
     found = drills.catalogue().values()
     if as_json:
-        print(json.dumps([{"name": drill.name, "summary": drill.summary, "orders": drill.orders} for drill in found]))
+        print(
+            json.dumps(
+                [
+                    {"name": drill.name, "summary": drill.summary, "orders": drill.orders, "runtimes": drill.runtimes}
+                    for drill in found
+                ]
+            )
+        )
         return
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("drill", "what it does", "orders at full size"):
+    for title in ("drill", "what it does", "orders at full size", "where"):
         table.add_column(title)
     for drill in found:
-        table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.orders))
+        table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.orders), ", ".join(drill.runtimes))
     Console(highlight=False).print(table)
 
 
@@ -48,6 +57,13 @@ Orders = Annotated[int | None, typer.Option(min=10, help="Orders accepted at lea
 Seed = Annotated[int, typer.Option(help="The same seed draws the same orders and aims the same kills.")]
 Minutes = Annotated[float, typer.Option(min=1, help="A drill that takes longer has failed.")]
 Here = Annotated[bool, typer.Option("--here", help="On the platform that runs, not on one of its own.")]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", help="local, or kubernetes: what is installed where kubectl points.")
+]
+Namespace = Annotated[str, typer.Option(help="Of the installation in the cluster.")]
+Tag = Annotated[str, typer.Option(help="Of its images.")]
+NextTag = Annotated[str | None, typer.Option(help="Of the orders' next version, for a deploy to bring.")]
+BadTag = Annotated[str | None, typer.Option(help="Of a version whose workers never get ready.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The last line as JSON; the story goes to stderr.")]
 
 
@@ -60,9 +76,19 @@ def run(
     minutes: Minutes = 20,
     here: Here = False,
     as_json: AsJson = False,
+    runtime: RuntimeOption = "local",
+    namespace: Namespace = NAMESPACE,
+    tag: Tag = "dev",
+    next_tag: NextTag = None,
+    bad_tag: BadTag = None,
 ) -> None:
     """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
-    chosen = list(drills.catalogue().values()) if name == "all" else [drills.named(name)]
+    if runtime not in ("local", "kubernetes"):
+        raise Refused(f'--runtime "{runtime}": local or kubernetes')
+    known = drills.catalogue().values()
+    every = [drill for drill in known if (drill.play if runtime == "local" else drill.on_cluster)]
+    chosen = every if name == "all" else [drills.named(name)]
+    cluster = KubernetesRuntime(namespace, tag, next_tag, bad_tag) if runtime == "kubernetes" else None
     carrier = _broker(broker)
     console = Console(stderr=as_json, highlight=False)
     played = []
@@ -72,7 +98,12 @@ def run(
         told = f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.orders} orders, seed {seed})[/dim]"
         console.print(told, soft_wrap=True)
         with Story(console) as story:
-            played.append(_here(drill, size, story, patience) if here else _own(drill, carrier, size, story, patience))
+            if cluster is not None:
+                played.append(rehearsal.play_on_cluster(drill, cluster, size, story, patience))
+            elif here:
+                played.append(_here(drill, size, story, patience))
+            else:
+                played.append(_own(drill, carrier, size, story, patience))
         _report(console, played[-1])
         print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
     if not all(one.sound for one in played):
@@ -87,9 +118,14 @@ def run_all(
     minutes: Minutes = 20,
     here: Here = False,
     as_json: AsJson = False,
+    runtime: RuntimeOption = "local",
+    namespace: Namespace = NAMESPACE,
+    tag: Tag = "dev",
+    next_tag: NextTag = None,
+    bad_tag: BadTag = None,
 ) -> None:
     """Play every drill, one after the other, also after one that failed."""
-    run("all", broker, orders, seed, minutes, here, as_json)
+    run("all", broker, orders, seed, minutes, here, as_json, runtime, namespace, tag, next_tag, bad_tag)
 
 
 def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:

@@ -1,10 +1,11 @@
 """The broker restarts in order and crashes, under load: what it lost comes due again, and every worker comes back by itself."""
 
+from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
 from conductor.stage import Stage
 
 
-def play(stage: Stage) -> None:
+def play(stage: Stage | ClusterStage) -> None:
     """Strike it when enough orders are open, and go on only when orders are worked off again."""
     with stage.orders():
         for hard in (False, True):
@@ -14,4 +15,4 @@ def play(stage: Stage) -> None:
             stage.await_progress()
 
 
-DRILL = Drill("broker-restart", "restarts and crashes the broker under load", play, orders=1000)
+DRILL = Drill("broker-restart", "restarts and crashes the broker under load", play, play, orders=1000)

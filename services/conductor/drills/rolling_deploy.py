@@ -1,5 +1,6 @@
 """Every pool is rolled twice while orders keep coming: what a deploy does all day must lose nothing."""
 
+from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
 from conductor.stage import Stage
 
@@ -23,4 +24,18 @@ def play(stage: Stage) -> None:
                 )
 
 
-DRILL = Drill("rolling-deploy", "rolls every pool twice under load", play)
+def play_on_cluster(stage: ClusterStage) -> None:
+    """Upgrade the release to another version, migration included, and back; no client may notice."""
+    runtime = stage.runtime
+    with stage.orders():
+        for number in range(1, ROUNDS + 1):
+            open_orders = stage.await_open()
+            tag = runtime.next_tag if number % 2 else runtime.tag
+            change = f"image.tag={tag}" if runtime.next_tag else f"secretChecksum=deploy-{number}"
+            stage.story.phase(f"deploy {number} of {ROUNDS}: {change}, with {open_orders} orders open")
+            runtime.deploy(change)
+            stage.story.tell("every pod is new and ready")
+    stage.expect_no_failed_request()
+
+
+DRILL = Drill("rolling-deploy", "rolls every pool twice under load", play, play_on_cluster)

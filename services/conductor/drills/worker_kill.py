@@ -1,11 +1,18 @@
 """Workers and their children are killed before, during and after the effects of their tasks; no deploy is as rude as an empty memory."""
 
 from collections import Counter
+from functools import partial
 
 from conductor import aim, outside_faults
+from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
+from conductor.errors import DrillFailed
 from conductor.evidence import LedgerTail
 from conductor.stage import Stage
+from conductor.waiting import until
+
+AIMED_SECONDS = 120.0
+"""How long a kill in a cluster waits for a task that it hits."""
 
 POOLS = {"payments": "payments", "fulfilment": "carrier", "notifications": "mail", "saga": None}
 """Pools whose tasks are killed, and the server that each calls."""
@@ -33,4 +40,42 @@ def play(stage: Stage) -> None:
     stage.story.tell(f"by moment: {moments['before']} before, {moments['during']} during, {moments['after']} after")
 
 
-DRILL = Drill("worker-kill", "kills workers and children around the effects of their tasks", play)
+def play_on_cluster(stage: ClusterStage) -> None:
+    """Kill pods and children that are running commands, and see by the commands that stay open that the kill hit them."""
+    calling = {pool: server for pool, server in POOLS.items() if server}
+    with stage.orders():
+        stage.story.phase(f"{stage.size.kills} kills")
+        for number in range(stage.size.kills):
+            pool = list(calling)[number % len(calling)]
+            which = "child" if number // len(calling) % 2 else "pod"
+            open_orders = stage.await_open()
+            stage.ask("slow", server=calling[pool], rate=0.7, seconds=1.0, seed=number)
+            hit: list[str] = []
+            struck = partial(_struck, stage, pool, which, open_orders, hit)
+            if not until(struck, within_seconds=AIMED_SECONDS):
+                raise DrillFailed(f"no kill hit a running task of {pool} within {AIMED_SECONDS:.0f} s")
+            stage.ask("calm", server=calling[pool])
+            stage.story.tell(
+                f"{number + 1:3}. killed a {pool} {which} at {len(hit)} commands, {open_orders} orders open"
+            )
+        for pool in ("saga", "relay"):
+            with stage.blow(pool, "pod", stage.await_open()):
+                stage.runtime.kill_pod(stage.runtime.pods(pool)[0]["metadata"]["name"])
+            stage.story.tell(f"killed the {pool}")
+
+
+def _struck(stage: ClusterStage, pool: str, which: str, open_orders: int, hit: list[str]) -> bool:
+    """Kill if something runs; whether what ran then has no outcome after it. `hit` is those commands."""
+    running = [pod for pod in stage.runtime.pods(pool) if pod["status"].get("podIP")]
+    pod = running[0] if running else None
+    held = stage.ask("held", address=pod["status"]["podIP"])["keys"] if pod else []
+    if pod is None or not held:
+        return False
+    with stage.blow(pool, which, open_orders):
+        kill = stage.runtime.kill_pod if which == "pod" else stage.runtime.kill_child
+        kill(pod["metadata"]["name"])
+    hit[:] = stage.ask("still_open", keys=held)["keys"]
+    return bool(hit)
+
+
+DRILL = Drill("worker-kill", "kills workers and children around the effects of their tasks", play, play_on_cluster)

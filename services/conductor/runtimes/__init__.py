@@ -53,7 +53,17 @@ class Change:
 UNCHANGED = Change()
 
 
-class Runtime(Protocol):
+class Reach(Protocol):
+    """Where a running platform answers, seen from here, and what opens its doors."""
+
+    def addresses(self) -> Mapping[str, str]:
+        """URLs by name: api, payments, carrier, mail, database, broker, store; the last three with their passwords."""
+
+    def tokens(self) -> Mapping[str, str]:
+        """Bearer tokens of the API: operator, customer."""
+
+
+class Runtime(Reach, Protocol):
     """A running platform. Every method may be called from a second process at the same time but `roll`, which waits."""
 
     @property
@@ -80,12 +90,6 @@ class Runtime(Protocol):
 
     def wipe_broker(self) -> None:
         """Lose every queue and message, and what is shared in Valkey; return when the topology is declared again."""
-
-    def addresses(self) -> Mapping[str, str]:
-        """URLs by name: api, payments, carrier, mail, database, broker, store; the last three with their passwords."""
-
-    def tokens(self) -> Mapping[str, str]:
-        """Bearer tokens of the API: operator, customer."""
 
     def service_environment(self) -> Mapping[str, str]:
         """The environment in which a service's own command line tools work."""

@@ -1,0 +1,140 @@
+"""A stage in a cluster: the orders and their verdict are with a judge inside (conductor.judge), the blows are dealt from here.
+
+Every question to the judge may be asked again: a broken `kubectl exec` costs another one, never an answer.
+"""
+
+import contextlib
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conductor import cluster_jobs
+from conductor.cluster_install import API
+from conductor.cluster_jobs import Program
+from conductor.errors import ClusterFailed, DrillFailed
+from conductor.journal import Kill
+from conductor.runtimes.kubernetes import KubernetesRuntime
+from conductor.story import Story
+from conductor.verdict import Finding, Repeat, Verdict
+from conductor.waiting import until
+from conductor.watch import Patience, Size
+
+DOOR = "/app/conductor/judge_door.py"
+STARTED_SECONDS = 90.0
+TRIES = 3
+
+
+class ClusterStage:
+    """What a drill plays on in a cluster; has the methods of conductor.stage.Stage that make sense there."""
+
+    def __init__(self, runtime: KubernetesRuntime, size: Size, story: Story, patience: Patience) -> None:
+        self.runtime = runtime
+        self.size = size
+        self.story = story
+        self.rng = random.Random(size.seed)
+        self.kills = 0
+        self.status: Mapping[str, Any] = {}
+        self._patience = patience
+        self._deadline = time.monotonic() + patience.total_seconds
+        self._job = self._pod = ""
+
+    @contextlib.contextmanager
+    def judged(self) -> Iterator[None]:
+        """A judge is there during the block, and gone after it."""
+        argv = ["python", "-m", "conductor.judge", "--api", API, "--orders", str(self.size.orders)]
+        argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
+        argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
+        within = int(self._patience.total_seconds) + 120
+        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within)
+        kubectl = self.runtime.kubectl
+        self._job = kubectl("create", "-f", "-", "-o", "name", given=json.dumps(cluster_jobs.manifest(program))).strip()
+        try:
+            if not until(self._is_there, within_seconds=STARTED_SECONDS, every_seconds=0.5):
+                raise ClusterFailed(f"{self._job} did not open its door within {STARTED_SECONDS:.0f} s")
+            yield
+        finally:
+            with contextlib.suppress(ClusterFailed):
+                kubectl("delete", self._job, "--wait=false")
+
+    def _is_there(self) -> bool:
+        selector = f"batch.kubernetes.io/job-name={self._job.partition('/')[2]}"
+        try:
+            pods = json.loads(self.runtime.kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+            if not pods or pods[0]["status"].get("phase") != "Running":
+                return False
+            self._pod = pods[0]["metadata"]["name"]
+            self._once({"ask": "clock"})
+        except ClusterFailed:
+            return False
+        return True
+
+    def ask(self, name: str, **particulars: object) -> Mapping[str, Any]:
+        """The judge's answer. Raises DrillFailed when it could not give one, ClusterFailed when it cannot be reached."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(ClusterFailed):
+                return self._once({"ask": name, **particulars})
+        return self._once({"ask": name, **particulars})
+
+    def _once(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        said = self.runtime.kubectl("exec", self._pod, "--", "python", "-S", DOOR, json.dumps(question))
+        answer: Mapping[str, Any] = json.loads(said)
+        if "failed" in answer:
+            raise DrillFailed(str(answer["failed"]))
+        return answer
+
+    @contextlib.contextmanager
+    def orders(self) -> Iterator[None]:
+        """Orders keep coming while the block runs, and until enough were accepted."""
+        self.ask("begin")
+        yield
+        self.status = self.ask("finish")
+        self.story.tell(
+            f"{self.status['accepted']} orders accepted, {self.status['accepted_per_second']} a second, "
+            f"{self.status['asked_again']} requests had to be sent again"
+        )
+
+    def await_open(self) -> int:
+        """Return when as many orders are open as every blow wants; how many there are."""
+        return int(self.ask("await_open")["open_orders"])
+
+    def await_progress(self) -> None:
+        """Return when orders are worked off again."""
+        self.ask("await_progress")
+
+    @contextlib.contextmanager
+    def blow(self, pool: str, which: str, open_orders: int | None = None) -> Iterator[None]:
+        """Write down that what happens in the block breaks something of the pool."""
+        since = self.ask("clock")["at"]
+        try:
+            yield
+        finally:
+            self.ask("record", pool=pool, which=which, since=since, open_orders=open_orders)
+            self.kills += 1
+
+    def restart_server(self, name: str, *, hard: bool) -> None:
+        """Restart a server's pod, or end it without a word; returns when it is ready again."""
+        self.story.tell(f"[red]{name} {'crashes' if hard else 'restarts'}[/red]")
+        with self.blow(name, "server"):
+            self.runtime.restart_server(name, hard=hard)
+        self.story.tell(f"{name} answers again")
+
+    def expect(self, holds: bool, what: str) -> None:
+        """DrillFailed when what must be is not."""
+        if not holds:
+            raise DrillFailed(what)
+
+    def expect_no_failed_request(self) -> None:
+        """DrillFailed when a client had to ask again: nothing that was done may be seen at the door."""
+        again = self.status.get("asked_again", 0)
+        self.expect(again == 0, f"{again} requests failed, or were refused for now, and had to be sent again")
+
+    def verdict(self) -> Verdict:
+        """The judge's verdict, when every order is final."""
+        self.story.phase("waiting until every order is final")
+        told = self.ask("verdict")
+        self.ask("leave")
+        findings = [Finding(**finding) for finding in told["findings"]]
+        repeats = [Repeat(**{**repeat, "kill": Kill(**repeat["kill"])}) for repeat in told["repeats"]]
+        return Verdict(**{**told, "findings": findings, "repeats": repeats})

@@ -1,0 +1,117 @@
+"""A cluster as drills see it: releases of the chart, pods, and the servers beside them, by kubectl and helm."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conductor import cluster_images, pools
+from conductor.cluster_install import CHART, RELEASE
+from conductor.errors import ClusterFailed, Refused
+from conductor.kubectl import NAMESPACE, Kubectl, run
+from conductor.platform_parts import VALUES
+from conductor.pools import Broker, Pool
+
+ROLLED_SECONDS = 300
+SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
+"""StatefulSets, by what the drills call them."""
+
+
+@dataclass(frozen=True)
+class KubernetesRuntime:
+    """The installation in one namespace; `tag` is the one that its images have.
+
+    `next_tag` is a newer version's, which a deploy brings; without one a deploy changes a checksum, and every pod rolls all the same.
+    `bad_tag` is one of a version whose workers never get ready.
+    """
+
+    namespace: str = NAMESPACE
+    tag: str = "dev"
+    next_tag: str | None = None
+    bad_tag: str | None = None
+    broker: Broker = "rabbitmq"
+    kubectl: Kubectl = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kubectl", Kubectl(self.namespace))
+
+    def image(self, service: str) -> str:
+        """An image of the installation."""
+        return cluster_images.name(service, self.tag)
+
+    def pools(self) -> Mapping[str, Pool]:
+        """The pools by name."""
+        return pools.load(VALUES)
+
+    def deploy(self, *settings: str, within_seconds: int = ROLLED_SECONDS, wait: bool = True) -> None:
+        """`helm upgrade` with these `key=value` on top of what is installed; returns when every pod is new and ready."""
+        argv = ["helm", "upgrade", RELEASE, str(CHART), "--namespace", self.namespace, "--reuse-values"]
+        for setting in settings:
+            argv += ["--set", setting]
+        run([*argv, *(("--wait", "--timeout", f"{within_seconds}s") if wait else ())])
+
+    def revision(self) -> int:
+        """Of the release, as helm counts them."""
+        history = json.loads(run(["helm", "history", RELEASE, "--namespace", self.namespace, "--output", "json"]))
+        return int(history[-1]["revision"])
+
+    def rollback(self, revision: int, *, within_seconds: int = ROLLED_SECONDS) -> None:
+        """Back to an earlier revision of the release."""
+        where = ("--namespace", self.namespace)
+        run(["helm", "rollback", RELEASE, str(revision), *where, "--wait", "--timeout", f"{within_seconds}s"])
+
+    def pods(self, pool: str) -> list[dict[str, Any]]:
+        """The pods of a pool that are not on their way out, oldest first. Refused when there is no such pool."""
+        if pool not in self.pools():
+            raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
+        selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={pool}"
+        found = json.loads(self.kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+        alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def restarts(self) -> dict[str, int]:
+        """How often the containers of each pod were restarted, by pod."""
+        selector = f"app.kubernetes.io/instance={RELEASE}"
+        found = json.loads(self.kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+        return {
+            pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", ()))
+            for pod in found
+        }
+
+    def kill_pod(self, name: str) -> None:
+        """End a pod as a node's power cut would: at once, with all of its processes."""
+        self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+
+    def kill_child(self, name: str) -> None:
+        """End one child of a pod's worker by SIGKILL, the first that its first process has."""
+        script = (
+            "import os, signal; "
+            "child = open('/proc/1/task/1/children').read().split()[0]; os.kill(int(child), signal.SIGKILL)"
+        )
+        self.kubectl("exec", name, "--", "python", "-S", "-c", script)
+
+    def scale(self, pool: str, replicas: int) -> None:
+        """As many pods of a pool; returns when they are ready."""
+        deployment = f"deployment/{RELEASE}-{pool}"
+        self.kubectl("scale", deployment, f"--replicas={replicas}")
+        self.kubectl("rollout", "status", deployment, f"--timeout={ROLLED_SECONDS}s")
+
+    def wait_ready(self, within_seconds: int = ROLLED_SECONDS) -> None:
+        """Return when every pool is at its number of ready pods. Raises ClusterFailed that names one that is not."""
+        for pool in self.pools():
+            self.kubectl("rollout", "status", f"deployment/{RELEASE}-{pool}", f"--timeout={within_seconds}s")
+
+    def restart_server(self, name: str, *, hard: bool) -> None:
+        """Replace a server's first pod, at once when `hard`; returns when it is ready again."""
+        if name not in SERVERS:
+            raise Refused(f'there is no server "{name}"; there are {", ".join(SERVERS)}')
+        pod = f"{SERVERS[name]}-0"
+        self.kubectl("delete", "pod", pod, *(("--grace-period=0", "--force") if hard else ()), "--wait=true")
+        self.kubectl("rollout", "status", f"statefulset/{SERVERS[name]}", f"--timeout={ROLLED_SECONDS}s")
+
+    def installed(self) -> bool:
+        """Whether the release is there."""
+        try:
+            return self.revision() > 0
+        except ClusterFailed:
+            return False
