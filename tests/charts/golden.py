@@ -1,0 +1,33 @@
+"""What the charts render, kept to be read in a review: `python tests/charts/golden.py` writes golden/*.yaml anew.
+
+Written by object, with sorted keys and without comments, so that it is the same from every Helm.
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from chart_rendering import CI_VALUES, Helm, Object, install_tools
+
+FOLDER = Path(__file__).parent / "golden"
+NAMES = tuple(path.name.removesuffix("-values.yaml") for path in CI_VALUES)
+
+
+def text(objects: list[Object]) -> str:
+    """All objects, one document each, by kind and name."""
+    ordered = sorted(objects, key=lambda one: (one["kind"], one["metadata"]["name"]))
+    return yaml.dump_all(ordered, Dumper=yaml.CSafeDumper, width=140)
+
+
+def main() -> None:
+    """Write every file."""
+    helm = Helm(install_tools() / "helm")
+    for name in NAMES:
+        (FOLDER / f"{name}.yaml").write_text(text(helm.render(name)))
+
+
+if __name__ == "__main__":
+    main()

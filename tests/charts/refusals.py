@@ -1,0 +1,151 @@
+"""Values that must be refused, each by a rule of its own: what they are, and what Helm must say.
+
+IMPOSSIBLE is refused by the templates' arithmetic, and by the laptop runtime where a pool alone shows it, in the same words.
+MISSHAPEN is refused by the schema: the path of the key, as Helm 4 writes it, and a word of the reason.
+"""
+
+from typing import Any
+
+Case = tuple[dict[str, Any], str]
+
+
+def saga(**own: Any) -> dict[str, Any]:
+    """Values in which the saga pool says something more."""
+    return {"pools": {"saga": own}}
+
+
+IMPOSSIBLE: dict[str, Case] = {
+    "grace": (saga(graceSeconds=64), "pools.saga: graceSeconds 64 is less than preStopSeconds 0 + drainSeconds 65"),
+    "grace with pre-stop": (
+        saga(preStopSeconds=11),
+        "pools.saga: graceSeconds 75 is less than preStopSeconds 11 + drainSeconds 65",
+    ),
+    "drain": (
+        saga(drainSeconds=64),
+        "pools.saga: drainSeconds 64 is less than timeLimitSeconds 60 + 5 to record the outcome",
+    ),
+    "soft limit": (
+        saga(softTimeLimitSeconds=60),
+        "pools.saga: softTimeLimitSeconds 60 must be less than timeLimitSeconds 60",
+    ),
+    "no queue": (
+        saga(queues=[]),
+        "pools.saga: queues is missing: a worker consumes what it names, never a default queue",
+    ),
+    "no concurrency": (
+        saga(concurrency=None),
+        "pools.saga: concurrency is missing: the number of cores of the machine is no default",
+    ),
+    "no time limit": (
+        {"defaults": {"timeLimitSeconds": None}},
+        "timeLimitSeconds is missing: a task without a limit holds its child for ever",
+    ),
+    "solo": (saga(poolType="solo"), "pools.saga: concurrency 2 with poolType solo: it runs one task at a time"),
+    "two beats": (
+        {"pools": {"beat": {"replicas": 2}}},
+        "pools.beat: replicas 2: more than one beat doubles every periodic task",
+    ),
+    "a canary of beat": (
+        {"pools": {"beat": {"canary": {"tag": "next", "replicas": 1}}}},
+        "pools.beat: canary: more than one beat doubles every periodic task",
+    ),
+    "a scaled beat": (
+        {"pools": {"beat": {"autoscaling": {"by": "cpu"}}}},
+        "pools.beat: autoscaling: more than one beat doubles every periodic task",
+    ),
+    "visibility timeout": (
+        {"broker": "redis", "settings": {"visibilityTimeoutSeconds": 60}},
+        "settings.visibilityTimeoutSeconds 60 must be more than timeLimitSeconds 60",
+    ),
+    "minimum above maximum": (
+        saga(autoscaling={"by": "queue", "minReplicas": 6}),
+        "pools.saga.autoscaling: minReplicas 6 is more than maxReplicas 5",
+    ),
+    "queues of an API": (
+        {"pools": {"api": {"autoscaling": {"by": "queue"}}}},
+        "pools.api.autoscaling: by queue: only a worker has queues",
+    ),
+    "down faster than the work": (
+        saga(autoscaling={"by": "queue", "scaleDownSeconds": 59}),
+        "pools.saga.autoscaling: scaleDownSeconds 59 is less than timeLimitSeconds 60",
+    ),
+}
+
+CLUSTER_ONLY = ("a canary of beat", "a scaled beat", "visibility timeout", "minimum above maximum", "queues of an API")
+CLUSTER_ONLY += ("down faster than the work",)
+"""What says something of a cluster or of the whole file, so the laptop runtime does not look at it."""
+
+MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown top key": ({"pool": {}}, "", "'pool'"),
+    "unknown key of a pool": (saga(concurency=3), "/pools/saga", "'concurency'"),
+    "unknown key of the defaults": ({"defaults": {"grace": 3}}, "/defaults", "'grace'"),
+    "unknown setting": ({"settings": {"mailFro": "x"}}, "/settings", "'mailFro'"),
+    "a secret among the settings": ({"settings": {"apiTokens": "x"}}, "/settings", "'apiTokens'"),
+    "what the chart decides": ({"settings": {"metricsPort": 1}}, "/settings", "'metricsPort'"),
+    "a setting of the wrong type": ({"settings": {"apiThreads": "many"}}, "/settings/apiThreads", "want integer"),
+    "a setting below its least": ({"settings": {"apiThreads": 0}}, "/settings/apiThreads", "minimum"),
+    "a setting above its most": (
+        {"settings": {"outsideTimeoutSeconds": 31}},
+        "/settings/outsideTimeoutSeconds",
+        "maximum",
+    ),
+    "a setting that is not positive": (
+        {"settings": {"retentionDays": 0}},
+        "/settings/retentionDays",
+        "exclusiveMinimum",
+    ),
+    "a setting of none of its words": ({"settings": {"logLevel": "LOUD"}}, "/settings/logLevel", "must be one of"),
+    "a role that is none": (saga(role="cron"), "/pools/saga/role", "must be one of"),
+    "a pool without a role": ({"pools": {"extra": {"queues": ["orders.extra"]}}}, "/pools/extra", "'role'"),
+    "a pool type that is none": (saga(poolType="gevent"), "/pools/saga/poolType", "must be one of"),
+    "a kind that is none": (saga(kind="DaemonSet"), "/pools/saga/kind", "must be one of"),
+    "no pools": (
+        {"pools": dict.fromkeys(["api", "relay", "beat", "saga", "payments", "fulfilment", "notifications"])},
+        "/pools",
+        "minProperties",
+    ),
+    "a pool's name that is no name": ({"pools": {"Saga_2": {"role": "relay"}}}, "/pools", "'Saga_2'"),
+    "a queue without a name": (saga(queues=[""]), "/pools/saga/queues/0", "minLength"),
+    "queues that are no list": (saga(queues="orders.saga"), "/pools/saga/queues", "want array"),
+    "a quantity that is none": (
+        saga(resources={"requests": {"cpu": "much"}}),
+        "/pools/saga/resources/requests/cpu",
+        "pattern",
+    ),
+    "a resource that is none": (saga(resources={"limits": {"disk": "1Gi"}}), "/pools/saga/resources/limits", "'disk'"),
+    "less than no seconds": (saga(drainSeconds=-1), "/pools/saga/drainSeconds", "minimum"),
+    "half a process": (saga(concurrency=1.5), "/pools/saga/concurrency", "want integer"),
+    "scaled to nothing": (saga(autoscaling={"minReplicas": 0}), "/pools/saga/autoscaling/minReplicas", "minimum"),
+    "longer than Kubernetes remembers": (
+        saga(autoscaling={"scaleDownSeconds": 3601}),
+        "/pools/saga/autoscaling/scaleDownSeconds",
+        "maximum",
+    ),
+    "scaled by what cannot be asked": (
+        saga(autoscaling={"by": "rate"}),
+        "/pools/saga/autoscaling/by",
+        "must be one of",
+    ),
+    "a canary without a tag": (saga(canary={"replicas": 1}), "/pools/saga/canary", "'tag'"),
+    "the tag latest": ({"image": {"tag": "latest"}}, "/image/tag", "not"),
+    "a tag that is none": ({"image": {"tag": "a b"}}, "/image/tag", "pattern"),
+    "a pull policy that is none": ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy", "must be one of"),
+    "a broker that is none": ({"broker": "kafka"}, "/broker", "must be one of"),
+    "a secret that cannot be": ({"existingSecret": "Orders!"}, "/existingSecret", "pattern"),
+    "a port that is none": (
+        {"networkPolicy": {"egress": {"mail": {"port": 70000}}}},
+        "/networkPolicy/egress/mail/port",
+        "maximum",
+    ),
+    "an address that is none": (
+        {"networkPolicy": {"egress": {"mail": {"cidr": "mail.example"}}}},
+        "/networkPolicy/egress/mail/cidr",
+        "pattern",
+    ),
+    "an unknown key of the network": ({"networkPolicy": {"ingres": {}}}, "/networkPolicy", "'ingres'"),
+    "an unknown key of the API": ({"api": {"host": "x"}}, "/api", "'host'"),
+    "a host that is none": ({"api": {"ingress": {"host": "http://x"}}}, "/api/ingress/host", "pattern"),
+    "a toleration that is none": (saga(tolerations=[{"effekt": "x"}]), "/pools/saga/tolerations/0", "'effekt'"),
+    "an affinity that is none": (saga(affinity={"near": {}}), "/pools/saga/affinity", "'near'"),
+    "a label that is no text": (saga(nodeSelector={"gpu": True}), "/pools/saga/nodeSelector/gpu", "want string"),
+}

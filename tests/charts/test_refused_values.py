@@ -1,0 +1,52 @@
+"""Values that cannot work are refused when they are rendered, by the path of the key or with the numbers that clash."""
+
+import pytest
+import yaml
+from refusals import CLUSTER_ONLY, IMPOSSIBLE, MISSHAPEN
+
+from chart_rendering import ORDERS, Helm
+from conductor import pools
+from conductor.errors import PoolsRefused
+
+
+@pytest.mark.parametrize("rule", IMPOSSIBLE)
+def test_arithmetic_that_cannot_work_is_refused_with_its_numbers(helm: Helm, rule: str) -> None:
+    values, expected = IMPOSSIBLE[rule]
+
+    assert expected in helm.refusal(values)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in IMPOSSIBLE if rule not in CLUSTER_ONLY])
+def test_the_laptop_refuses_the_same_in_the_same_words(rule: str) -> None:
+    values, expected = IMPOSSIBLE[rule]
+    document = yaml.safe_load((ORDERS / "values.yaml").read_text())
+    document["defaults"].update(values.get("defaults", {}))
+    for name, own in values.get("pools", {}).items():
+        document["pools"][name].update(own)
+
+    with pytest.raises(PoolsRefused) as refused:
+        pools.parse(document)
+
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize("rule", MISSHAPEN)
+def test_a_key_or_value_that_fits_no_schema_is_refused_by_its_path(helm: Helm, rule: str) -> None:
+    values, path, reason = MISSHAPEN[rule]
+
+    said = helm.refusal(values)
+
+    assert f"at '{path}'" in said
+    assert reason in said
+
+
+def test_helm_3_refuses_by_the_path_as_well(helm3: Helm) -> None:
+    values, _, _ = MISSHAPEN["unknown key of a pool"]
+
+    assert "pools.saga: Additional property concurency is not allowed" in helm3.refusal(values)
+
+
+def test_helm_3_refuses_impossible_arithmetic_as_well(helm3: Helm) -> None:
+    values, expected = IMPOSSIBLE["grace"]
+
+    assert expected in helm3.refusal(values)
