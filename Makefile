@@ -9,7 +9,7 @@ OVERLAY ?= kind
 TAG ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format lock clean
+.PHONY: help install install-dev up down status live test coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -80,11 +80,16 @@ lint: install-dev ## Check style, types and import rules
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy
+	@$(VENV) -m mypy charts/schemas.py charts/schema_parts.py scripts/tools.py
 	@.venv/bin/lint-imports
 
 format: install-dev ## Put the code into the one format
 	@$(VENV) -m ruff check --fix-only .
 	@$(VENV) -m ruff format .
+
+charts: install-dev ## Write the charts' schemas and golden renders anew, to be read in the diff
+	@$(VENV) charts/schemas.py
+	@$(VENV) tests/charts/golden.py
 
 lock: install-dev ## Lock the newest allowed versions kept, and export what pip installs
 	@$(VENV) -m uv lock --quiet
