@@ -17,6 +17,7 @@ BUSY = "busy"
 CANCELLED = "cancelled"  # the broker is there, but nothing is consumed from a queue that should be
 UNREACHABLE = "unreachable"  # the broker is away
 PAUSED = "paused"
+STANDBY = "standby"  # started paused: ready, but somebody else does the work
 DRAINING = "draining"
 
 STALE_SECONDS = 30.0

@@ -32,7 +32,7 @@ def verdict(record: "dict[str, Any]", now: float, kind: str) -> "tuple[bool, str
     lost = now - record["since"]
     if state == "cancelled" and lost > record["patience_seconds"]:
         return False, f"{told}: nothing consumed for {lost:.0f} s while the broker answers"
-    if kind == "ready" and state not in ("idle", "busy"):
+    if kind == "ready" and state not in ("idle", "busy", "standby"):
         return False, told
     return True, told
 

@@ -71,10 +71,13 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         settings = worker.app.settings
         worker.pulse = self
         self.paused = False
+        self.standby = settings.consumers_paused
         self._worker = worker
         self._pid = os.getpid()
         self._heartbeat = Heartbeat(settings.heartbeat_file, "worker")
         self.expected = frozenset(worker.app.amqp.queues.consume_from)
+        if self.standby:
+            worker.app.amqp.queues.deselect(self.expected)
         self._deadlines = Deadlines()
         self._deadline: float | None = None
         self._draining = False
@@ -127,6 +130,12 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
             for request in tuple(requests.reserved_requests)
         ]
 
+    @property
+    def _idle_by_will(self) -> str | None:
+        if self.standby:
+            return heartbeat.STANDBY
+        return heartbeat.PAUSED if self.paused else None
+
     def _look(self, now: float) -> tuple[str, str]:
         consumer = getattr(self._worker, "consumer", None)
         if self._draining:
@@ -134,5 +143,5 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         if consumer is None or consumer.connection is None or consumer.task_consumer is None:
             return heartbeat.UNREACHABLE, ""
         if missing := unconsumed(consumer, self.expected, now):
-            return heartbeat.PAUSED if self.paused else heartbeat.CANCELLED, ", ".join(missing)
+            return self._idle_by_will or heartbeat.CANCELLED, ", ".join(missing)
         return (heartbeat.IDLE if self._deadline is None else heartbeat.BUSY), ""

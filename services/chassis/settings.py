@@ -86,6 +86,10 @@ class ServiceSettings(BaseSettings):
     connection_limit: int = Field(10, ge=1, le=1000)
     """Broker connections that one process keeps for publishing; the next publisher waits, as long as the time above."""
 
+    consumers_paused: bool = False
+    """Worker only: begin as one that was paused, but ready, so that a new version can get ready beside the old and take over when it is
+    told to `resume`."""
+
     drain_seconds: float = Field(4.0, ge=0, le=3600)
     """API only: how long open requests may take after SIGTERM before they are cut off."""
 

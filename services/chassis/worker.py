@@ -69,7 +69,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
     def connect(self) -> Any:
         """Connect, and make what is missing of the topology. Raises TopologyMismatch, which ends the worker."""
         connection = super().connect()
-        declare(connection, sorted(self.app.amqp.queues.consume_from))
+        declare(connection, sorted(self.controller.pulse.expected))
         if self.app.settings.broker_is_redis:
             from chassis.valkey import keep_unreadable
 

@@ -88,6 +88,44 @@ def test_a_paused_worker_takes_nothing_and_is_live_and_not_ready_until_it_is_res
     wait_until(lambda: shop.state() == "idle", what="an idle worker")
 
 
+def test_a_worker_that_stands_by_takes_nothing_and_is_ready_and_takes_over_when_it_is_told(shop: Any) -> None:
+    shop.worker(ready=False, CONSUMERS_PAUSED="true")
+    wait_until(lambda: shop.state() == heartbeat.STANDBY, what="a worker that stands by")
+    shop.send("shop.note")
+
+    assert (shop.probe("live")[0], shop.probe("ready")[0], shop.acts()) == (0, 0, [])
+
+    with shop.app() as app:
+        app.control.broadcast("resume")
+    wait_until(lambda: shop.acts() == ["note"], what="the task after the resume")
+    wait_until(lambda: shop.state() == "idle", what="an idle worker")
+
+
+def test_a_worker_that_took_over_can_be_paused_and_then_is_not_ready(shop: Any) -> None:
+    shop.worker(ready=False, CONSUMERS_PAUSED="true")
+    wait_until(lambda: shop.state() == heartbeat.STANDBY, what="a worker that stands by")
+
+    with shop.app() as app:
+        app.control.broadcast("pause")
+    wait_until(lambda: shop.state() == heartbeat.PAUSED, what="a paused worker")
+
+    assert shop.probe("ready")[0] == 1
+
+
+def test_a_worker_that_stands_by_still_does_after_its_connection_was_closed(
+    rabbit_shop: Any, rabbitmq: RabbitMQ
+) -> None:
+    rabbit_shop.worker(ready=False, CONSUMERS_PAUSED="true")
+    wait_until(lambda: rabbit_shop.state() == heartbeat.STANDBY, what="a worker that stands by")
+
+    rabbitmq.close_connections()
+    wait_until(lambda: "Trying to re-establish" in rabbit_shop.log(), what="a worker that noticed")
+    wait_until(lambda: rabbit_shop.state() == heartbeat.STANDBY, what="a worker that stands by again")
+    rabbit_shop.send("shop.note")
+
+    assert rabbit_shop.acts() == []
+
+
 def test_a_worker_whose_connection_is_closed_connects_again(rabbit_shop: Any, rabbitmq: RabbitMQ) -> None:
     rabbit_shop.worker()
 

@@ -94,7 +94,7 @@ class Waker:
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Any:
-    settings = SimpleNamespace(heartbeat_file=tmp_path / "heartbeat")
+    settings = SimpleNamespace(heartbeat_file=tmp_path / "heartbeat", consumers_paused=False)
     app = SimpleNamespace(settings=settings, amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=TAGS)))
     return SimpleNamespace(app=app, hub=SimpleNamespace(_waker=Waker()), time_limit=30, consumer=None)
 
