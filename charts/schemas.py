@@ -216,6 +216,7 @@ def values_of(service: type[ServiceSettings]) -> type[BaseModel]:
         "secret_checksum": (str, ""),
         "broker": (Literal["rabbitmq", "redis"], "rabbitmq"),
         "settings": (settings_of(service), {}),
+        "consumers_paused": (bool, False),
         "ca_bundle": (CaBundle, CaBundle()),
         "migration": (Migration, Migration()),
         "api": (Api, Api()),

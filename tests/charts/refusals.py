@@ -130,6 +130,7 @@ MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
     "the tag latest": ({"image": {"tag": "latest"}}, "/image/tag", "not"),
     "a tag that is none": ({"image": {"tag": "a b"}}, "/image/tag", "pattern"),
     "a pull policy that is none": ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy", "must be one of"),
+    "neither paused nor not": ({"consumersPaused": "maybe"}, "/consumersPaused", "want boolean"),
     "a broker that is none": ({"broker": "kafka"}, "/broker", "must be one of"),
     "a secret that cannot be": ({"existingSecret": "Orders!"}, "/existingSecret", "pattern"),
     "a port that is none": (

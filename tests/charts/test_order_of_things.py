@@ -83,11 +83,12 @@ def test_another_setting_or_secret_rolls_every_pool(helm: Helm, pool: str, value
     [
         {"networkPolicy": {"enabled": False}},
         {"api": {"release": "orders-green"}},
+        {"consumersPaused": True},
         {"defaults": {"replicas": 1}},
         {"defaults": {"autoscaling": {"maxReplicas": 9}}},
         {"pools": {"extra": {"role": "relay"}}},
     ],
-    ids=["network", "switch", "size", "autoscaling", "another pool"],
+    ids=["network", "switch", "standby", "size", "autoscaling", "another pool"],
 )
 def test_what_is_no_pods_business_rolls_none(helm: Helm, pool: str, values: Any) -> None:
     assert template_of(helm, pool) == template_of(helm, pool, values)

@@ -8,7 +8,7 @@ metadata:
   labels:
     {{- include "celery-app.labels" . | nindent 4 }}
 spec:
-  replicas: {{ int .pool.replicas }}
+  replicas: {{ ternary 0 (int .pool.replicas) .root.Values.consumersPaused }}
   revisionHistoryLimit: 5
   progressDeadlineSeconds: {{ add 120 (int .pool.startupSeconds) }}
   strategy:

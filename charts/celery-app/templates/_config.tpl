@@ -9,6 +9,8 @@ metadata:
     {{- include "celery-app.whole" (dict "root" . "name" "settings") | nindent 4 }}
 data:
   {{- include "celery-app.environment" . | nindent 2 }}
+  # Not among what the checksum covers: a worker that runs is told by remote control, one that starts anew reads it here.
+  CONSUMERS_PAUSED: {{ .Values.consumersPaused | quote }}
 {{- end }}
 
 {{- /* `reservationSeconds: 900` becomes RESERVATION_SECONDS: "900". */}}
