@@ -1,0 +1,89 @@
+"""`capstone trace ID`: where an order spent its time, as a waterfall in the terminal."""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conductor import trace
+from conductor.errors import Refused
+from conductor.kubectl import NAMESPACE, Kubectl
+from conductor.port_forward import forwarded
+from conductor.trace import Line
+
+commands = typer.Typer()
+
+SERVICE = "traces"
+KINDS = ("jaeger", "tempo")
+BAR_WIDTH = 40
+
+
+@commands.command("trace")
+def trace_command(
+    order_id: Annotated[str, typer.Argument(metavar="ID", help="The order's id.")],
+    namespace: Annotated[str, typer.Option(help="Where the platform lives.")] = NAMESPACE,
+    jaeger: Annotated[str | None, typer.Option(metavar="URL", help="Ask this Jaeger instead of the cluster's.")] = None,
+    tempo: Annotated[str | None, typer.Option(metavar="URL", help="Ask this Tempo instead of the cluster's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Where an order spent its time, from the request through outbox and queue to the outside."""
+    now = time.time()
+    if jaeger is not None or tempo is not None:
+        kind, address = ("jaeger", jaeger) if jaeger is not None else ("tempo", tempo)
+        spans = trace.found(kind, str(address), order_id, now=now)
+    else:
+        kubectl = Kubectl(namespace)
+        kind, port = _store(kubectl)
+        with forwarded(kubectl, SERVICE, port) as address:
+            spans = trace.found(kind, address, order_id, now=now)
+    lines = trace.waterfall(spans, order_id)
+    if not lines:
+        raise Refused(f"no trace names the order {order_id}: is it older than a day, or placed before tracing was on?")
+    if as_json:
+        print(
+            json.dumps([{**asdict(line.span), "depth": line.depth, "offset": round(line.offset, 6)} for line in lines])
+        )
+        return
+    Console(highlight=False).print(_table(lines))
+
+
+def _store(kubectl: Kubectl) -> tuple[str, int]:
+    """What keeps the traces here, by the name of its Service's port, and that port."""
+    found = kubectl("get", "service", SERVICE, "--ignore-not-found", "--output", "json")
+    ports = {port["name"]: port["port"] for port in json.loads(found)["spec"]["ports"]} if found else {}
+    for kind in KINDS:
+        if kind in ports:
+            return kind, int(ports[kind])
+    raise Refused("nothing keeps traces here: deploy the overlay observability, or give --jaeger or --tempo")
+
+
+def _table(lines: list[Line]) -> Table:
+    whole = max(line.offset + line.span.seconds for line in lines) or 1e-9
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("span", no_wrap=True)
+    table.add_column("pool", style="dim")
+    table.add_column("after", justify="right")
+    table.add_column("took", justify="right")
+    table.add_column(f"{whole:.2f} s", no_wrap=True, min_width=BAR_WIDTH)
+    for line in lines:
+        colour = "red" if line.span.failed else "green"
+        name = "  " * line.depth + line.span.name
+        table.add_row(
+            f"[{colour}]{escape(name)}[/]" if line.span.failed else escape(name),
+            line.span.pool,
+            f"{line.offset * 1000:.0f} ms",
+            f"{line.span.seconds * 1000:.1f} ms",
+            f"[{colour}]{bar(line, whole)}[/]",
+        )
+    return table
+
+
+def bar(line: Line, whole: float, width: int = BAR_WIDTH) -> str:
+    """When the span ran, drawn into `width` characters; at least one of them."""
+    left = min(width - 1, int(line.offset / whole * width))
+    return " " * left + "━" * max(1, min(width - left, round(line.span.seconds / whole * width)))

@@ -1,0 +1,149 @@
+"""The traces of one order, out of Jaeger or Tempo by their query APIs, and as a waterfall. Pure but for `found`.
+
+An order's trace begins with the request that placed it, and goes on through outbox and queue to the outside; the carrier's news come in
+requests of their own, each a trace. Sources: https://www.jaegertracing.io/docs/2.13/architecture/apis/,
+https://grafana.com/docs/tempo/latest/api_docs/.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from conductor.errors import ClusterFailed
+
+SERVICE = "orders"
+TAG = "order.id"
+ANSWER_SECONDS = 20.0
+LOOK_BACK_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`began` in seconds since the epoch; `parent` empty at the root; `pool` is where it ran."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    pool: str
+    began: float
+    seconds: float
+    failed: bool
+    attributes: Mapping[str, str]
+
+
+def found(kind: str, address: str, order_id: str, *, now: float) -> list[Span]:
+    """Every span of every trace that names the order; `kind` is `jaeger` or `tempo`. Raises ClusterFailed when it does not answer."""
+    ask = _jaeger if kind == "jaeger" else _tempo
+    try:
+        with httpx.Client(base_url=address, timeout=ANSWER_SECONDS, trust_env=False) as http:
+            return list(ask(http, order_id, now))
+    except httpx.HTTPError as error:
+        raise ClusterFailed(f"{kind} cannot be asked: {error}") from error
+
+
+def _jaeger(http: httpx.Client, order_id: str, now: float) -> Iterator[Span]:
+    asked = {
+        "service": SERVICE,
+        "tags": json.dumps({TAG: order_id}),
+        "start": str(int((now - LOOK_BACK_SECONDS) * 1e6)),
+        "end": str(int((now + 60) * 1e6)),
+        "limit": "100",
+    }
+    for trace in http.get("/api/traces", params=asked).raise_for_status().json().get("data") or []:
+        yield from of_jaeger(trace)
+
+
+def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
+    """The spans of a trace as Jaeger tells it."""
+    for span in trace["spans"]:
+        tags = {tag["key"]: str(tag["value"]) for tag in span["tags"]}
+        process = {tag["key"]: str(tag["value"]) for tag in trace["processes"][span["processID"]]["tags"]}
+        parents = [
+            reference["spanID"] for reference in span.get("references") or [] if reference["refType"] == "CHILD_OF"
+        ]
+        yield Span(
+            trace=trace["traceID"],
+            id=span["spanID"],
+            parent=parents[0] if parents else "",
+            name=span["operationName"],
+            pool=process.get("service.namespace", ""),
+            began=span["startTime"] / 1e6,
+            seconds=span["duration"] / 1e6,
+            failed=tags.get("otel.status_code") == "ERROR" or tags.get("error", "").lower() == "true",
+            attributes=tags,
+        )
+
+
+def _tempo(http: httpx.Client, order_id: str, now: float) -> Iterator[Span]:
+    asked = {
+        "q": f'{{ span.{TAG} = "{order_id}" }}',
+        "start": str(int(now - LOOK_BACK_SECONDS)),
+        "end": str(int(now + 60)),
+        "limit": "100",
+    }
+    for hit in http.get("/api/search", params=asked).raise_for_status().json().get("traces") or []:
+        whole = http.get(f"/api/traces/{hit['traceID']}", headers={"Accept": "application/json"}).raise_for_status()
+        yield from of_tempo(hit["traceID"], whole.json())
+
+
+def of_tempo(trace_id: str, trace: Mapping[str, Any]) -> Iterator[Span]:
+    """The spans of a trace as Tempo tells it, in OTLP's JSON."""
+    for batch in trace.get("batches") or trace.get("resourceSpans") or []:
+        resource = _attributes(batch["resource"])
+        for scope in batch.get("scopeSpans") or []:
+            for span in scope["spans"]:
+                began, ended = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+                yield Span(
+                    trace=trace_id,
+                    id=span["spanId"],
+                    parent=span.get("parentSpanId", ""),
+                    name=span["name"],
+                    pool=resource.get("service.namespace", ""),
+                    began=began / 1e9,
+                    seconds=(ended - began) / 1e9,
+                    failed=span.get("status", {}).get("code") in (2, "STATUS_CODE_ERROR"),
+                    attributes=_attributes(span),
+                )
+
+
+def _attributes(owner: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["key"]: str(next(iter(entry["value"].values()), "")) for entry in owner.get("attributes") or []}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a waterfall: how deep it lies, and where it begins, in seconds since the order's first span."""
+
+    span: Span
+    depth: int
+    offset: float
+
+
+def waterfall(spans: Sequence[Span], order_id: str) -> list[Line]:
+    """The lines from the top down: each trace by its beginning, each span under its parent.
+
+    A batch's task works for many orders; of what it did, only what names this order or names none is shown.
+    """
+    mine = [span for span in spans if span.attributes.get(TAG, order_id) == order_id]
+    if not mine:
+        return []
+    began = min(span.began for span in mine)
+    known = {(span.trace, span.id) for span in mine}
+    children: dict[tuple[str, str], list[Span]] = {}
+    roots = []
+    for span in sorted(mine, key=lambda each: (each.began, each.id)):
+        if (span.trace, span.parent) in known:
+            children.setdefault((span.trace, span.parent), []).append(span)
+        else:
+            roots.append(span)
+
+    def down(span: Span, depth: int) -> Iterator[Line]:
+        yield Line(span, depth, span.began - began)
+        for child in children.get((span.trace, span.id), []):
+            yield from down(child, depth + 1)
+
+    return [line for root in roots for line in down(root, 0)]
