@@ -60,6 +60,13 @@ def test_a_pod_that_reads_the_database_waits_for_its_schema(helm: Helm, pool: st
     assert container_of(job(helm)) == first
 
 
+def test_the_migration_runs_where_the_pools_may(helm: Helm) -> None:
+    (one,) = found(helm.render("ha"), "Job")
+
+    assert {"pool": "workers"} == pod_of(one)["nodeSelector"]
+    assert ["dedicated"] == [toleration["key"] for toleration in pod_of(one)["tolerations"]]
+
+
 def test_beat_waits_for_no_schema(helm: Helm) -> None:
     assert "initContainers" not in template_of(helm, "beat")["spec"]
 

@@ -6,14 +6,14 @@ reads the database, for manifests that are applied without Helm; at head it does
 */}}
 {{- define "celery-app.migrate" }}
 {{- if .Values.migration.enabled }}
-{{- $one := dict "root" . "name" "migrate" "track" "stable" "pool" dict }}
-{{- $container := include "celery-app.migration" $one }}
+{{- $one := dict "root" . "name" "migrate" "track" "stable" "pool" .Values.defaults }}
+{{- $pod := include "celery-app.migrate.pod" $one }}
 ---
 apiVersion: batch/v1
 kind: Job
 metadata:
   # A Job cannot be changed, so another image or secret is another Job.
-  name: {{ .Release.Name }}-migrate-{{ list $container .Values.secretChecksum (toJson .Values.caBundle) | join "\n" | sha256sum | trunc 10 }}
+  name: {{ .Release.Name }}-migrate-{{ $pod | sha256sum | trunc 10 }}
   labels:
     {{- include "celery-app.labels" $one | nindent 4 }}
   annotations:
@@ -24,22 +24,31 @@ spec:
   activeDeadlineSeconds: {{ int .Values.migration.deadlineSeconds }}
   ttlSecondsAfterFinished: 3600
   template:
-    metadata:
-      labels:
-        {{- include "celery-app.labels" $one | nindent 8 }}
-    spec:
-      restartPolicy: Never
-      automountServiceAccountToken: false
-      enableServiceLinks: false
-      securityContext:
-        {{- include "celery-app.podsecurity" $one | nindent 8 }}
-      {{- include "celery-app.pullsecrets" . | nindent 6 }}
-      containers:
-        - name: schema
-          {{- $container | nindent 10 }}
-      volumes:
-        {{- include "celery-app.volumes" $one | nindent 8 }}
+    {{- $pod | nindent 4 }}
 {{- end }}
+{{- end }}
+
+{{- define "celery-app.migrate.pod" -}}
+metadata:
+  labels:
+    {{- include "celery-app.labels" . | nindent 4 }}
+  {{- with .root.Values.secretChecksum }}
+  annotations:
+    checksum/secret: {{ . | quote }}
+  {{- end }}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "celery-app.podsecurity" . | nindent 4 }}
+  {{- include "celery-app.pullsecrets" .root | nindent 2 }}
+  {{- include "celery-app.nodes" . | nindent 2 }}
+  containers:
+    - name: schema
+      {{- include "celery-app.migration" . | nindent 6 }}
+  volumes:
+    {{- include "celery-app.volumes" . | nindent 4 }}
 {{- end }}
 
 {{- define "celery-app.migration" -}}

@@ -87,6 +87,15 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "celery-app.selector" . | nindent 8 }}
+{{- include "celery-app.nodes" . }}
+{{- with .pool.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* The nodes that a pod may run on, and what it may push aside there. */}}
+{{- define "celery-app.nodes" }}
 {{- with .pool.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -96,10 +105,6 @@ nodeSelector:
 {{- end }}
 {{- with .pool.tolerations }}
 tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .pool.affinity }}
-affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
