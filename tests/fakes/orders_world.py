@@ -4,7 +4,7 @@ Small on purpose: the laws of the saga are tested on the real use cases over the
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -31,11 +31,17 @@ class Fault(StrEnum):
     REFUSE = "says no"
 
 
+def nothing() -> None:
+    """Happens when nothing does."""
+
+
 class FaultyOutside:
     """Payment provider, carrier, mail server and label printer with a ledger; `fault` applies to the next call, then it is spent."""
 
     def __init__(self) -> None:
         self.fault = Fault.NONE
+        self.meanwhile: Callable[[], None] = nothing
+        """What happens while the next call is under way; then it is spent."""
         self.charges: dict[str, Charge] = {}
         self.parcels: dict[str, str] = {}
         self.mails: list[tuple[str, str]] = []
@@ -45,6 +51,8 @@ class FaultyOutside:
 
     def _meet(self, effect: Any, refuse: Any = None) -> Any:
         fault, self.fault = self.fault, Fault.NONE
+        meanwhile, self.meanwhile = self.meanwhile, nothing
+        meanwhile()
         if fault is Fault.BEFORE:
             raise Transient("refused the connection")
         if fault is Fault.LOST_BEFORE:

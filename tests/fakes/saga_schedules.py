@@ -1,8 +1,8 @@
 """Random schedules for one order, and the laws that hold at the end of each; for a platform in memory and for one on real servers.
 
 A schedule is a list of moves: perform a command under some fault, kill the worker before or after the effect, deliver a finished command
-again, lose the row or the message, cancel, let the reservation run out, let the carrier report, let a request that timed out arrive
-late. After the schedule the outside behaves, and everything open is run to its end.
+again, lose the row or the message, cancel (between two steps or in the middle of one), let the reservation run out, let the carrier
+report, let a request that timed out arrive late. After the schedule the outside behaves, and everything open is run to its end.
 """
 
 import random
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from fakes.orders_world import Fault, FaultyOutside
+from fakes.orders_world import Fault, FaultyOutside, nothing
 from orders.domain.saga import Advance, Saga, cancel, deliver
 
 Move = tuple[str, Fault]
 WANTED = 2  # pieces of the one line
 
 _PERFORM = ["perform"] * 3 + ["perform_last", "die_before", "die_after", "repeat", "lose_row", "lose_message"]
+_PERFORM += ["cancel_meanwhile", "expire_meanwhile"]
 _EVENTS = ["cancel", "expire", "delivered", "arrive"]
 # One draw a move: hypothesis spends most of the time on draws.
 MOVES = [(name, fault) for name in _PERFORM for fault in Fault] + [(name, Fault.NONE) for name in _EVENTS] * 3
@@ -94,6 +95,14 @@ class Platform(ABC):
                 self.happen("carrier.delivered", deliver)
             case "arrive":
                 self.outside.arrive()
+            case "cancel_meanwhile" | "expire_meanwhile":
+                # The use case has read the order and calls the outside; it will find another when it records what came of it.
+                self.outside.meanwhile = (
+                    self.expire if name.startswith("expire") else lambda: self.happen("cancel_requested", cancel)
+                )
+                self.outside.fault = fault
+                self.perform()
+                self.outside.fault, self.outside.meanwhile = Fault.NONE, nothing
             case "expire" | "repeat" | "lose_row" | "lose_message":
                 getattr(self, name)()
             case "perform" | "perform_last" | "die_before" | "die_after":

@@ -228,8 +228,8 @@ def _backward(saga: Saga) -> Step | None:
     return None
 
 
-def _refuse_void(saga: Saga) -> Saga:
-    # The carrier has it: whoever wanted to stop came too late.
+def _handed_over(saga: Saga) -> Saga:
+    # The carrier has it: whoever wanted to stop came too late, also while the hand-over was in flight.
     return replace(saga, parcel=Parcel.HANDED_OVER, stock=Stock.SHIPPED, stop=None, reason=None)
 
 
@@ -245,9 +245,9 @@ _FACTS: dict[tuple[Step, Result], Callable[[Saga], Saga]] = {
     (Step.ASK_PAYMENT, Result.ABSENT): lambda s: replace(s, payment=Payment.UNSEEN),
     (Step.BUY_LABEL, Result.DONE): lambda s: replace(s, parcel=Parcel.LABELLED),
     (Step.BUY_LABEL, Result.REFUSED): lambda s: s,
-    (Step.HAND_OVER, Result.DONE): lambda s: replace(s, parcel=Parcel.HANDED_OVER, stock=Stock.SHIPPED),
+    (Step.HAND_OVER, Result.DONE): _handed_over,
     (Step.VOID_LABEL, Result.DONE): lambda s: replace(s, parcel=Parcel.VOIDED),
-    (Step.VOID_LABEL, Result.REFUSED): _refuse_void,
+    (Step.VOID_LABEL, Result.REFUSED): _handed_over,
     (Step.REFUND_PAYMENT, Result.DONE): lambda s: replace(s, payment=Payment.REFUNDED),
     (Step.REFUND_PAYMENT, Result.REFUSED): lambda s: replace(s, payment=Payment.BARRED),
     (Step.RELEASE_STOCK, Result.DONE): lambda s: replace(s, stock=Stock.RELEASED),

@@ -295,7 +295,9 @@ def test_a_parcel_that_the_carrier_has_goes_on_whoever_cancelled() -> None:
 
 
 def test_a_hand_over_that_succeeds_after_the_cancellation_goes_on() -> None:
-    assert State.SHIPPED is end(stopped(before(Step.HAND_OVER))).saga.state
+    after = end(stopped(before(Step.HAND_OVER)))
+
+    assert (State.SHIPPED, None, None) == (after.saga.state, after.saga.stop, after.step)
 
 
 def test_a_shipped_order_cannot_be_cancelled() -> None:
