@@ -128,7 +128,7 @@ class ClusterStage:
     def expect_no_failed_request(self) -> None:
         """DrillFailed when a client had to ask again: nothing that was done may be seen at the door."""
         again = self.status.get("asked_again", 0)
-        self.expect(again == 0, f"{again} requests failed, or were refused for now, and had to be sent again")
+        self.expect(again == 0, f"{again} requests had to be sent again: {self.status.get('why')}")
 
     def verdict(self) -> Verdict:
         """The judge's verdict, when every order is final."""

@@ -94,6 +94,7 @@ class Judge:
         return {
             "accepted": load.accepted,
             "asked_again": load.repeats + load.gave_up,
+            "why": dict(load.again.most_common(5)),
             "open_orders": self._watch.facts.open_orders(load.prefix),
             "accepted_per_second": round(load.accepted / seconds, 1),
         }

@@ -9,6 +9,7 @@ import random
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -58,6 +59,8 @@ class Load:
         self.accepted = 0
         self.repeats = 0
         self.gave_up = 0
+        self.again: Counter[str] = Counter()
+        """Why requests had to be sent again."""
         self._threads = [threading.Thread(target=self._shop, daemon=True) for _ in range(customers)]
 
     def __enter__(self) -> Self:
@@ -128,6 +131,8 @@ class Load:
                     self.accepted += 1
                     self.repeats += tries - 1
                 return str(receipt["order_id"])
+            with self._counting:
+                self.again[why] += 1
             ceiling = min(LAST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(tries, 10))
             if time.monotonic() > deadline or self._abandon.wait(wait or rng.uniform(0, ceiling)):
                 self._journal.write(Refused(now(), key, None, f"gave up after {tries} tries: {why}"))

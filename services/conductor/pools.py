@@ -30,7 +30,18 @@ CLUSTER_KEYS = frozenset(
 """What a pool says for a cluster only; known here so that a misspelt one is refused on a laptop, too."""
 
 CHART_KEYS = frozenset(
-    {"api", "app", "broker", "caBundle", "consumersPaused", "existingSecret", "image", "imagePullSecrets", "migration", "monitoring"}
+    {
+        "api",
+        "app",
+        "broker",
+        "caBundle",
+        "consumersPaused",
+        "existingSecret",
+        "image",
+        "imagePullSecrets",
+        "migration",
+        "monitoring",
+    }
     | {"networkPolicy", "scaler", "secretChecksum", "settings"}
 )
 """What a values file says beside its pools; the chart alone reads it."""
