@@ -1,0 +1,51 @@
+"""What makes the overlays differ."""
+
+from collections.abc import Callable
+
+from tests.k8s.conftest import Object
+
+Render = Callable[[str], list[Object]]
+
+
+def named(objects: list[Object], kind: str, name: str) -> Object:
+    return next(each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name)
+
+
+def test_the_high_availability_overlay_has_three_brokers(rendered: Render) -> None:
+    assert 3 == named(rendered("ha"), "StatefulSet", "rabbitmq")["spec"]["replicas"]
+
+
+def test_its_brokers_find_each_other_without_asking_the_cluster(rendered: Render) -> None:
+    settings = next(
+        each for each in rendered("ha") if each["kind"] == "ConfigMap" and "20-cluster.conf" in each["data"]
+    )
+
+    assert "peer_discovery_backend = k8s" in settings["data"]["20-cluster.conf"]
+    assert "rabbitmq_peer_discovery_k8s" in settings["data"]["enabled_plugins"]
+
+
+def test_a_variable_is_set_before_another_is_made_from_it(rendered: Render) -> None:
+    environment = named(rendered("ha"), "StatefulSet", "rabbitmq")["spec"]["template"]["spec"]["containers"][0]["env"]
+    names = [variable["name"] for variable in environment]
+    used = [
+        (names.index(name), position)
+        for position, variable in enumerate(environment)
+        for name in names
+        if f"$({name})" in variable.get("value", "")
+    ]
+
+    assert used
+    assert all(defined < position for defined, position in used)
+
+
+def test_a_candidate_may_neither_read_secrets_nor_enter_a_pod(rendered: Render) -> None:
+    rules = named(rendered("exam"), "Role", "candidate")["rules"]
+    resources = {resource for rule in rules for resource in rule["resources"]}
+
+    assert set() == resources & {"secrets", "pods/exec", "pods/portforward", "*"}
+
+
+def test_prometheus_may_only_look_at_pods(rendered: Render) -> None:
+    rules = named(rendered("observability-jaeger"), "Role", "prometheus")["rules"]
+
+    assert [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}] == rules
