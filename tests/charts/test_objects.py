@@ -164,6 +164,6 @@ def test_the_minimal_profile_fits_beside_its_platform(helm: Helm) -> None:
 
 def test_a_release_of_another_name_shares_no_object(helm: Helm) -> None:
     def names(release: str) -> set[tuple[str, str]]:
-        return {(one["kind"], one["metadata"]["name"]) for one in helm.render("autoscaled", release=release)}
+        return {(one["kind"], one["metadata"]["name"]) for one in helm.render("dedicated", release=release)}
 
     assert not names("orders") & names("orders-green")

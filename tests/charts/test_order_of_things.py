@@ -61,7 +61,7 @@ def test_a_pod_that_reads_the_database_waits_for_its_schema(helm: Helm, pool: st
 
 
 def test_the_migration_runs_where_the_pools_may(helm: Helm) -> None:
-    (one,) = found(helm.render("ha"), "Job")
+    (one,) = found(helm.render("dedicated"), "Job")
 
     assert {"pool": "workers"} == pod_of(one)["nodeSelector"]
     assert ["dedicated"] == [toleration["key"] for toleration in pod_of(one)["tolerations"]]

@@ -13,8 +13,8 @@ from template_mutants import Mutant, mutants
 from chart_rendering import CHARTS, Helm
 
 TEMPLATES = tuple(sorted((CHARTS / "celery-app" / "templates").iterdir()))
-ORDER = ("autoscaled", "ha", "external-tls", "minimal", "standby")  # what shows the most first
-ELSEWHERE = {"_ingress.tpl": "external-tls", "_route.tpl": "ha", "_statefulset.tpl": "ha"}
+ORDER = ("dedicated", "autoscaled", "external-tls", "minimal", "standby", "ha")  # what shows the most first
+ELSEWHERE = {"_ingress.tpl": "external-tls"}
 """What shows a template that the first of the order does not."""
 NOTHING = re.compile(r"^\s*(#.*)?\n", re.MULTILINE)
 

@@ -22,6 +22,9 @@ def play_on_cluster(stage: ClusterStage) -> None:
             stage.story.tell(f"helm gave up after {GIVEN_UP_SECONDS} s, as it should")
         else:
             stage.expect(False, f"{runtime.bad_tag} became ready; it is no bad version")
+        stage.expect(
+            runtime.revision() > revision, f"the release is still at revision {revision}: nothing was deployed"
+        )
         stage.await_progress()
         stage.story.tell("the old pods work off new orders")
         runtime.rollback(revision)

@@ -45,7 +45,7 @@ class KubernetesRuntime:
 
     def deploy(self, *settings: str, within_seconds: int = ROLLED_SECONDS, wait: bool = True) -> None:
         """`helm upgrade` with these `key=value` on top of what is installed; returns when every pod is new and ready."""
-        argv = ["helm", "upgrade", RELEASE, str(CHART), "--namespace", self.namespace, "--reuse-values"]
+        argv = ["helm", "upgrade", RELEASE, str(CHART), "--namespace", self.namespace, "--reset-then-reuse-values"]
         for setting in settings:
             argv += ["--set", setting]
         run([*argv, *(("--wait", "--timeout", f"{within_seconds}s") if wait else ())])
