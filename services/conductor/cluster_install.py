@@ -1,5 +1,6 @@
 """Brings the platform and the orders to a cluster, from nothing or from what is there: the same call again changes nothing."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Sequence
@@ -116,10 +117,28 @@ def install_orders(wanted: Installation) -> None:
         [
             *("helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", wanted.namespace),
             *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
+            *("--set-string", f"secretChecksum={checksum(wanted.kubectl)}"),
             *(("--values", str(told)) if told.exists() else ()),
             *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra),
         ]
     )
+
+
+def roll_orders(wanted: Installation) -> None:
+    """Bring the release's pods to what their Secret now says, everything else as it is, and wait until its pools are ready."""
+    run(
+        [
+            *("helm", "upgrade", RELEASE, str(CHART), "--namespace", wanted.namespace, "--reuse-values"),
+            *("--set-string", f"secretChecksum={checksum(wanted.kubectl)}"),
+            *("--wait", "--timeout", f"{wanted.within_seconds}s"),
+        ]
+    )
+
+
+def checksum(kubectl: Kubectl) -> str:
+    """What changes when the orders' Secret does, and tells nothing of it."""
+    values = kubectl.secret(RELEASE) or {}
+    return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:16]
 
 
 def stock(wanted: Installation) -> None:

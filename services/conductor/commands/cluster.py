@@ -7,12 +7,13 @@ from typing import Annotated, cast
 import typer
 from rich.console import Console
 
-from conductor import cluster_images, cluster_install
+from conductor import cluster_images, cluster_install, secret_rotation
 from conductor.cluster_install import Installation
 from conductor.cluster_secrets import Broker
 from conductor.errors import Refused
 from conductor.kubectl import NAMESPACE, run
 from conductor.run_directory import CHECKOUT
+from conductor.secret_rotation import What
 
 commands = typer.Typer(name="cluster", no_args_is_help=True, help="The platform on Kubernetes, where kubectl points.")
 
@@ -70,8 +71,20 @@ def images(
 
 
 @commands.command()
-def secrets(namespace: Namespace = NAMESPACE, broker: BrokerName = "rabbitmq") -> None:
-    """Make the Secrets that are missing; what is there is never changed."""
+def secrets(
+    namespace: Namespace = NAMESPACE,
+    broker: BrokerName = "rabbitmq",
+    rotate: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="database or broker: another password, by a roll that loses nothing."),
+    ] = None,
+) -> None:
+    """Make the Secrets that are missing; what is there is changed only by --rotate."""
+    if rotate is not None:
+        if rotate not in ("database", "broker"):
+            raise Refused(f'--rotate "{rotate}": database or broker')
+        secret_rotation.rotate(Installation(namespace), cast("What", rotate), _tell)
+        return
     cluster_install.make_secrets(Installation(namespace, broker=_broker(broker)), _tell)
 
 

@@ -20,7 +20,9 @@ commands = typer.Typer()
 
 SERVICE = "traces"
 KINDS = ("jaeger", "tempo")
-BAR_WIDTH = 40
+NARROWEST_BAR = 10
+BESIDE_THE_BAR = 62
+"""What the other columns take."""
 
 
 @commands.command("trace")
@@ -49,7 +51,8 @@ def trace_command(
             json.dumps([{**asdict(line.span), "depth": line.depth, "offset": round(line.offset, 6)} for line in lines])
         )
         return
-    Console(highlight=False).print(_table(lines))
+    console = Console(highlight=False)
+    console.print(_table(lines, max(NARROWEST_BAR, console.width - BESIDE_THE_BAR)))
 
 
 def _store(kubectl: Kubectl) -> tuple[str, int]:
@@ -62,14 +65,14 @@ def _store(kubectl: Kubectl) -> tuple[str, int]:
     raise Refused("nothing keeps traces here: deploy the overlay observability, or give --jaeger or --tempo")
 
 
-def _table(lines: list[Line]) -> Table:
+def _table(lines: list[Line], width: int) -> Table:
     whole = max(line.offset + line.span.seconds for line in lines) or 1e-9
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("span", no_wrap=True)
-    table.add_column("pool", style="dim")
-    table.add_column("after", justify="right")
-    table.add_column("took", justify="right")
-    table.add_column(f"{whole:.2f} s", no_wrap=True, min_width=BAR_WIDTH)
+    table.add_column("pool", style="dim", no_wrap=True)
+    table.add_column("after", justify="right", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column(f"{whole:.2f} s", no_wrap=True, width=width)
     for line in lines:
         colour = "red" if line.span.failed else "green"
         name = "  " * line.depth + line.span.name
@@ -78,12 +81,12 @@ def _table(lines: list[Line]) -> Table:
             line.span.pool,
             f"{line.offset * 1000:.0f} ms",
             f"{line.span.seconds * 1000:.1f} ms",
-            f"[{colour}]{bar(line, whole)}[/]",
+            f"[{colour}]{bar(line, whole, width)}[/]",
         )
     return table
 
 
-def bar(line: Line, whole: float, width: int = BAR_WIDTH) -> str:
+def bar(line: Line, whole: float, width: int) -> str:
     """When the span ran, drawn into `width` characters; at least one of them."""
     left = min(width - 1, int(line.offset / whole * width))
     return " " * left + "━" * max(1, min(width - left, round(line.span.seconds / whole * width)))
