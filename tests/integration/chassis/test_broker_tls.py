@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from chassis.app import make_app
 from chassis.settings import ServiceSettings
@@ -67,7 +68,7 @@ def knock(listener: Listener, scheme: str, monkeypatch: pytest.MonkeyPatch, *, t
     url = f"{scheme}://127.0.0.1:{listener.port}/"
     settings = ServiceSettings(broker_url=url, database_url="postgresql+psycopg://x@y/z", publish_timeout_seconds=2)
     with make_app("shop", ("shop.till",), settings) as app, app.connection_for_write() as connection:
-        with pytest.raises(Exception) as refused:  # noqa: PT011, B017
+        with pytest.raises(OperationalError) as refused:
             connection.ensure_connection(max_retries=1, interval_start=0)
         return repr(refused.value)
 
