@@ -18,6 +18,9 @@ from conductor.kubectl import Kubectl
 What = Literal["database", "broker"]
 Tell = Callable[[str], None]
 
+IMPORT = "umask 077; cat >/tmp/new.json && rabbitmqctl --quiet import_definitions /tmp/new.json; it=$?; rm -f /tmp/new.json; exit $it"
+"""By a file, since rabbitmqctl cannot read a pipe on every version of Erlang."""
+
 
 def rotate(wanted: Installation, what: What, tell: Tell) -> None:
     """Move every pool to another login and lock the one that was in use. Raises ClusterFailed, with both logins working."""
@@ -39,7 +42,7 @@ def _rotate(
     server: str,
     keys: tuple[str, str],
     url: str,
-    give: Callable[[Kubectl, str, str], None],
+    give: Callable[[Kubectl, str, str, Values], None],
 ) -> None:
     kubectl = wanted.kubectl
     kept, service = _known(kubectl, server), _known(kubectl, "orders")
@@ -47,29 +50,41 @@ def _rotate(
     now = urlsplit(service[url])
     word = now.password if now.username == new and now.password else password()
     tell(f"{new} gets a new password")
-    give(kubectl, new, word)
+    both = _redefined(kept, new, word)
+    give(kubectl, new, word, both)
     # What a server reads when it starts again must say what is true at any moment of this.
-    _keep(kubectl, server, _redefined(kept, new, word))
+    _keep(kubectl, server, both)
     _keep(kubectl, "orders", {**service, url: _with(service[url], new, word)})
     tell("rolling every pool")
     cluster_install.roll_orders(wanted)
     tell(f"{old} is locked")
     locked = password()
-    give(kubectl, old, locked)
-    _keep(kubectl, server, {**_redefined(_redefined(kept, new, word), old, locked), keys[0]: new, keys[1]: word})
+    one = {**_redefined(both, old, locked), keys[0]: new, keys[1]: word}
+    give(kubectl, old, locked, one)
+    _keep(kubectl, server, one)
 
 
-def _role(kubectl: Kubectl, login: str, word: str) -> None:
+def _role(kubectl: Kubectl, login: str, word: str, _: Values) -> None:
     """Set a role's password at PostgreSQL; by standard input, so that no list of processes shows it. Both are ours, and plain."""
     statement = f"ALTER ROLE {login} PASSWORD '{word}';\n"
     psql = ("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--username", "postgres")
     kubectl("exec", "--stdin", "statefulset/postgres", "--", *psql, given=statement)
 
 
-def _user(kubectl: Kubectl, login: str, word: str) -> None:
-    """Set a user's password at RabbitMQ, by standard input as well."""
-    control = ("rabbitmqctl", "--quiet", "change_password", login)
-    kubectl("exec", "--stdin", "statefulset/rabbitmq", "--container", "rabbitmq", "--", *control, given=f"{word}\n")
+def _user(kubectl: Kubectl, _login: str, _word: str, values: Values) -> None:
+    """Have RabbitMQ read its definitions again, which hold the new password's hash: no list of processes shows it."""
+    kubectl(
+        "exec",
+        "--stdin",
+        "statefulset/rabbitmq",
+        "--container",
+        "rabbitmq",
+        "--",
+        "sh",
+        "-c",
+        IMPORT,
+        given=values["definitions.json"],
+    )
 
 
 def _known(kubectl: Kubectl, name: str) -> Values:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from conductor import catalogue, purchases
-from conductor.errors import ConductorError
+from conductor.errors import ApiUnreachable, ConductorError
 from conductor.orders_api import OrdersApi
 from conductor.waiting import until
 
@@ -59,7 +59,10 @@ def smoke(address: str, token: str, *, orders: int, within_seconds: float) -> Sm
 
         def done() -> bool:
             for order_id in list(waiting):
-                state = api.show(order_id)["state"]
+                try:
+                    state = api.show(order_id)["state"]
+                except ApiUnreachable:  # a connection that the server closed while it rested; asking again does no harm
+                    return False
                 if state not in FINAL:
                     continue
                 waiting.remove(order_id)

@@ -1,0 +1,113 @@
+"""Rotating a password: at every moment, what a process knows opens the door."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from conductor import cluster_install, cluster_secrets, secret_rotation
+from conductor.errors import ClusterFailed, Refused
+
+
+@dataclass
+class Cluster:
+    """Secrets in a dict, and a database that knows the passwords it was given; stands for kubectl as well."""
+
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    namespace: str = "capstones"
+
+    @property
+    def kubectl(self) -> "Cluster":
+        return self
+
+    def secret(self, name: str) -> dict[str, str] | None:
+        return self.secrets.get(name)
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        self.secrets[manifest["metadata"]["name"]] = manifest["stringData"]
+
+    def __call__(self, *arguments: str, given: str = "") -> str:
+        _, _, login, _, word = given.split(maxsplit=4)
+        self.roles[login] = word.strip().strip("';")
+        return ""
+
+    def lets_in(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return self.roles.get(str(parts.username)) == parts.password
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    made = cluster_secrets.missing({}, namespace="capstones")
+    return Cluster(made, {"orders_a": made["postgres"]["ORDERS_PASSWORD"]})
+
+
+def rotate(cluster: Cluster, what: Any = "database") -> list[str]:
+    told: list[str] = []
+    secret_rotation.rotate(cluster, what, told.append)  # type: ignore[arg-type]
+    return told
+
+
+def test_while_pools_roll_both_the_old_and_the_new_password_open(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cluster.secrets["orders"]["DATABASE_URL"]
+    seen: list[bool] = []
+
+    def roll(_: Any) -> None:
+        seen.extend(cluster.lets_in(url) for url in (before, cluster.secrets["orders"]["DATABASE_URL"]))
+
+    monkeypatch.setattr(cluster_install, "roll_orders", roll)
+    rotate(cluster)
+
+    assert [True, True] == seen
+
+
+def test_afterwards_the_old_password_opens_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cluster.secrets["orders"]["DATABASE_URL"]
+    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    rotate(cluster)
+
+    assert not cluster.lets_in(before)
+    assert cluster.lets_in(cluster.secrets["orders"]["DATABASE_URL"])
+
+
+def test_a_second_rotation_goes_back_to_the_first_login(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    rotate(cluster)
+    rotate(cluster)
+
+    assert "orders_a" == cluster.secrets["postgres"]["ORDERS_USER"]
+    assert cluster.lets_in(cluster.secrets["orders"]["DATABASE_URL"])
+
+
+def test_a_rotation_that_broke_off_goes_on_with_the_password_it_gave(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> None:
+        raise ClusterFailed("a pool did not get ready")
+
+    monkeypatch.setattr(cluster_install, "roll_orders", broken)
+    with pytest.raises(ClusterFailed):
+        rotate(cluster)
+    halfway = cluster.secrets["orders"]["DATABASE_URL"]
+    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    rotate(cluster)
+
+    assert halfway == cluster.secrets["orders"]["DATABASE_URL"]
+
+
+def test_what_the_servers_secret_says_fits_the_services(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    rotate(cluster)
+
+    assert cluster_secrets.database_url(cluster.secrets["postgres"]) == cluster.secrets["orders"]["DATABASE_URL"]
+
+
+def test_redis_as_the_broker_has_no_second_login() -> None:
+    made = cluster_secrets.missing({}, namespace="capstones", broker="redis")
+
+    with pytest.raises(Refused, match="Redis"):
+        rotate(Cluster(made), "broker")
