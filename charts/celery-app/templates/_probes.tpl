@@ -2,7 +2,7 @@
 Startup, readiness and liveness: by HTTP where the pool serves it, else the chassis' own probe, which reads one file.
 
 On a node without a free core the probe's process may take seconds to start, so it is given them; it uses 20 ms of CPU. A stuck
-consumer is known after 30 s, and liveness fails 3 times in 45 s; its process then has as long as the pool's grace, at most
+consumer is known after 30 s, and liveness fails 3 times in 60 s; its process then has as long as the pool's grace, at most
 75 s, so that the pod consumes again within 3 minutes. A broker that is away makes a pod not ready, never dead.
 */}}
 {{- define "celery-app.probes" -}}
@@ -13,13 +13,13 @@ startupProbe:
   failureThreshold: {{ div (add (int .pool.startupSeconds) 2) 3 }}
 readinessProbe:
   {{- include "celery-app.probe" (dict "one" . "asks" "ready") | nindent 2 }}
-  periodSeconds: {{ if eq .pool.role "api" }}2{{ else }}5{{ end }}
+  periodSeconds: {{ if eq .pool.role "api" }}2{{ else }}10{{ end }}
   timeoutSeconds: 15
   failureThreshold: 2
 livenessProbe:
   {{- include "celery-app.probe" (dict "one" . "asks" "live") | nindent 2 }}
-  periodSeconds: 15
-  timeoutSeconds: 15
+  periodSeconds: 20
+  timeoutSeconds: 10
   failureThreshold: 3
   terminationGracePeriodSeconds: {{ min 75 (max 1 (int .pool.graceSeconds)) }}
 {{- end }}
