@@ -9,7 +9,7 @@ OVERLAY ?= kind
 TAG ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
+.PHONY: help install install-dev up down status live test test-e2e coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -29,7 +29,10 @@ live: install ## Show the live screen
 
 ##@ Prove it
 test: install-dev ## Run every test except the full-size drills
-	@$(VENV) -m pytest $(ARGS)
+	@$(VENV) -m pytest --ignore tests/e2e $(ARGS)
+
+test-e2e: install-dev ## Run the drills of a cluster, in the one that kubectl points to; E2E_LOAD="command" loads images
+	@$(VENV) -m pytest tests/e2e $(ARGS)
 
 coverage: install-dev ## Measure branch coverage, worker processes included; fails below 95 %
 	@$(VENV) -m coverage erase

@@ -1,0 +1,88 @@
+"""One installation for all of these tests, from this checkout's images, in a namespace of its own where kubectl points to.
+
+E2E_LOAD is the command that brings images to that cluster's nodes (kind and minikube are known without); E2E_ORDERS how many orders
+a drill accepts at least; with E2E_KEEP=1 the installation stays.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from conductor import cluster_images, cluster_install, drills, rehearsal
+from conductor.cluster_install import Installation
+from conductor.kubectl import run
+from conductor.rehearsal import Played
+from conductor.runtimes.kubernetes import KubernetesRuntime
+from conductor.story import Story
+from conductor.watch import Patience, Size
+
+NAMESPACE = "capstones-e2e"
+TAG, NEXT, BAD = "e2e", "e2e-next", "e2e-bad"
+IMAGES = Path(__file__).parent / "images"
+ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
+PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
+SETTINGS = (
+    # What was lost is due again soon: a drill wants to see it, not to wait for it.
+    *("--set", "settings.relayLeaseSeconds=5", "--set", "settings.reconcileEverySeconds=15"),
+    # A busy machine is not what is drilled.
+    *("--set", "settings.outsideTimeoutSeconds=8"),
+)
+
+Play = Callable[[str], Played]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A drill takes longer than any other test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(1200))
+
+
+def tell(text: str) -> None:
+    """For pytest's captured output."""
+    sys.stdout.write(f"{text}\n")
+
+
+@pytest.fixture(scope="session")
+def images() -> None:
+    """Our images, and two other versions of the orders: one with a migration more, and one whose workers end at once."""
+    if not cluster_install.reachable():
+        reason = "kubectl points to no cluster that answers"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    built = cluster_images.build(TAG, tell)
+    for version, tag in (("next", NEXT), ("bad", BAD)):
+        image = cluster_images.name("orders", tag)
+        base = f"BASE={cluster_images.name('orders', TAG)}"
+        run(["docker", "build", "--quiet", "--build-arg", base, "--tag", image, str(IMAGES / version)])
+        built.append(image)
+    cluster_images.load(built, tell, command=os.environ.get("E2E_LOAD"))
+
+
+@pytest.fixture(scope="session")
+def installation(images: None) -> Iterator[Installation]:
+    """Platform and orders, ready; taken away with all they stored."""
+    wanted = Installation(NAMESPACE, tag=TAG, extra=SETTINGS)
+    try:
+        cluster_install.deploy(wanted, tell)
+        yield wanted
+    finally:
+        if os.environ.get("E2E_KEEP"):
+            tell(f"kept in the namespace {NAMESPACE}")
+        else:
+            cluster_install.undeploy(wanted, tell, volumes=True)
+
+
+@pytest.fixture
+def play(installation: Installation) -> Play:
+    """Plays a drill by name on it."""
+    runtime = KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD)
+
+    def run_drill(name: str) -> Played:
+        with Story(Console(highlight=False, width=160)) as story:
+            return rehearsal.play_on_cluster(drills.named(name), runtime, Size(ORDERS), story, PATIENCE)
+
+    return run_drill

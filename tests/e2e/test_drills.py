@@ -1,0 +1,41 @@
+"""Every drill of the cluster, judged from ledgers by a Job inside it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from conductor import cluster_install, drills
+from conductor.cluster_install import Installation
+from conductor.rehearsal import Played
+
+IN_A_CLUSTER = ("bad-deploy", "broker-restart", "rolling-deploy", "scale-in-while-busy", "worker-kill")
+
+
+def test_every_drill_of_a_cluster_is_played_here() -> None:
+    assert set(IN_A_CLUSTER) == {name for name, drill in drills.catalogue().items() if "kubernetes" in drill.runtimes}
+
+
+def test_fifty_orders_are_delivered_without_an_error(installation: Installation) -> None:
+    ended = cluster_install.smoke(installation, 50)
+
+    told = json.loads(ended.output.splitlines()[-1])
+    assert (0, 50, 0) == (ended.status, told["orders"], told["errors"])
+
+
+@pytest.mark.parametrize("name", IN_A_CLUSTER)
+def test_nothing_is_lost_or_doubled_in_a_cluster(play: Callable[[str], Played], name: str) -> None:
+    played = play(name)
+
+    assert (True, None, ()) == (played.sound, played.failure, played.findings)
+
+
+def test_deploying_again_without_a_change_rolls_no_pod(installation: Installation) -> None:
+    def pods() -> set[str]:
+        selector = "app.kubernetes.io/instance=orders,app.kubernetes.io/component!=migrate"
+        return set(installation.kubectl("get", "pods", "--selector", selector, "--output", "name").split())
+
+    before = pods()
+    cluster_install.install_orders(installation)
+
+    assert before == pods()
