@@ -80,3 +80,23 @@ def test_a_profile_of_the_orders_that_the_platform_has_too_is_handed_on() -> Non
     handed = {each["name"] for each in CONFIGS["orders"]["requires"][0]["activeProfiles"]}
 
     assert shared == handed
+
+
+def test_only_the_development_profile_can_write_its_code() -> None:
+    profiles = {
+        each["name"]: {patch["path"].rpartition("/")[2]: patch["value"] for patch in each.get("patches", [])}
+        for each in CONFIGS["orders"]["profiles"]
+    }
+
+    assert ["dev"] == [
+        name for name, patches in profiles.items() if "sync" in patches or patches.get("target") == "dev"
+    ]
+    assert "sync" not in CONFIGS["orders"]["build"]["artifacts"][0]
+
+
+def test_synced_files_land_where_the_development_image_runs_its_code() -> None:
+    image = (CHECKOUT / "services" / "Dockerfile").read_text()
+    dev = next(each for each in CONFIGS["orders"]["profiles"] if each["name"] == "dev")
+    rules = next(patch["value"]["manual"] for patch in dev["patches"] if patch["path"].endswith("/sync"))
+
+    assert {f"RELOAD_INTO={rule['dest']}" for rule in rules} <= set(image.split())

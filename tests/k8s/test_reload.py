@@ -1,0 +1,82 @@
+"""The development image's reloader, run as its containers run it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers import wait_until
+
+RELOAD = Path(__file__).resolve().parents[2] / "services" / "image" / "reload"
+PROGRAM = """\
+import pathlib, signal, sys, time
+from word import WORD
+def end(*_):
+    pathlib.Path(sys.argv[1]).open("a").write("ended " + WORD + "\\n")
+    sys.exit(7)
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(sys.argv[1]).open("a").write("began " + WORD + "\\n")
+while True:
+    time.sleep(0.05)
+"""
+
+
+class Watched:
+    """A program under the reloader, and what it wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        source = folder / "app"
+        (source / "program").mkdir(parents=True)
+        (source / "program" / "__main__.py").write_text(PROGRAM)
+        (source / "word.py").write_text("WORD = 'one'\n")
+        self.code = folder / "code"
+        self.told = folder / "told"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{self.code}:{RELOAD}:{source}",
+            "RELOAD_FROM": str(source),
+            "RELOAD_INTO": str(self.code),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.process = subprocess.Popen([sys.executable, "-m", "program", str(self.told)], env=environment, cwd=source)
+
+    def said(self) -> list[str]:
+        return self.told.read_text().splitlines() if self.told.exists() else []
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path)
+    try:
+        wait_until(lambda: made.said() == ["began one"], what="the program")
+        yield made
+    finally:
+        made.process.send_signal(signal.SIGTERM)
+        made.process.wait(20)
+
+
+def test_a_change_starts_the_program_again_after_it_has_ended_in_order(watched: Watched) -> None:
+    (watched.code / "word.py").write_text("WORD = 'two'\n")
+    wait_until(lambda: len(watched.said()) == 3, what="the restart")
+
+    assert ["began one", "ended one", "began two"] == watched.said()
+
+
+def test_being_told_to_end_is_handed_on_with_the_programs_exit_code(watched: Watched) -> None:
+    watched.process.send_signal(signal.SIGTERM)
+
+    assert 7 == watched.process.wait(20)
+
+
+def test_a_process_that_nobody_watches_begins_as_ever() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "RELOAD_FROM"} | {
+        "PYTHONPATH": str(RELOAD)
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "print(1)"], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert "1\n" == done.stdout
