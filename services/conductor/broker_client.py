@@ -17,12 +17,12 @@ PATIENCE = {"max_retries": 10, "interval_start": 0.2, "interval_step": 0.2, "int
 class BrokerClient:
     """One connection; a context manager. Queues must exist."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, confirmed: bool = True) -> None:
+        """Without `confirmed` messages leave as fast as they are written, and the last ones may reach no queue."""
         self._rabbitmq = runtime.broker == "rabbitmq"
         self._url = runtime.addresses()["broker"]
-        # Unconfirmed, the last messages before the connection closes may reach no queue, and a drill would wait for them in vain.
-        confirmed = {"confirm_publish": True} if self._rabbitmq else {}
-        self._connection = Connection(self._url, connect_timeout=5, transport_options=confirmed)
+        options = {"confirm_publish": True} if self._rabbitmq and confirmed else {}
+        self._connection = Connection(self._url, connect_timeout=5, transport_options=options)
 
     def __enter__(self) -> Self:
         return self
