@@ -97,8 +97,9 @@ def test_the_database_gives_up_root(platform: Platform) -> None:
 def test_what_dies_is_started_again(platform: Platform) -> None:
     for server in platform.servers:
         before = pid_of(platform, server.name)
-        os.kill(before, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(before)] if psutil.pid_exists(before) else [], timeout=10)
+        victim = psutil.Process(before)
+        victim.kill()
+        psutil.wait_procs([victim], timeout=10)
         answer_again(platform, server.name)
 
         assert before != pid_of(platform, server.name)
