@@ -67,6 +67,12 @@ def test_a_list_may_be_asked_for_one_customer(shop: Shop, wanted: dict[str, Any]
     assert [bobs] == [order["order_id"] for order in found]
 
 
+def test_a_parameter_that_is_given_twice_is_422_and_named(shop: Shop) -> None:
+    answer = shop.client("op-token").get("/orders?customer=ann&customer=bob")
+
+    assert (422, "customer: given 2 times") == (answer.status_code, answer.json()["detail"])
+
+
 def test_customers_may_not_ask_for_anothers_list(shop: Shop) -> None:
     assert shop.client("ann-token").get("/orders", params={"customer": "bob"}).status_code == 403
 
