@@ -124,15 +124,20 @@ def install_orders(wanted: Installation) -> None:
     )
 
 
+def upgrade(namespace: str, *settings: str, within_seconds: int) -> None:
+    """Change these `key=value`, texts all, of the release and nothing else, and wait until its pools are ready.
+
+    What an older chart did not know yet is taken from this one's defaults.
+    """
+    told = [part for setting in settings for part in ("--set-string", setting)]
+    where = ("--namespace", namespace, "--reset-then-reuse-values")
+    run(["helm", "upgrade", RELEASE, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"])
+
+
 def roll_orders(wanted: Installation) -> None:
     """Bring the release's pods to what their Secret now says, everything else as it is, and wait until its pools are ready."""
-    run(
-        [
-            *("helm", "upgrade", RELEASE, str(CHART), "--namespace", wanted.namespace, "--reuse-values"),
-            *("--set-string", f"secretChecksum={checksum(wanted.kubectl)}"),
-            *("--wait", "--timeout", f"{wanted.within_seconds}s"),
-        ]
-    )
+    changed = f"secretChecksum={checksum(wanted.kubectl)}"
+    upgrade(wanted.namespace, changed, within_seconds=wanted.within_seconds)
 
 
 def checksum(kubectl: Kubectl) -> str:
@@ -143,18 +148,20 @@ def checksum(kubectl: Kubectl) -> str:
 
 def stock(wanted: Installation) -> None:
     """Fill the catalogue, from inside."""
-    image = cluster_images.name("conductor", wanted.tag)
-    argv = ["python", "-m", "conductor.smoke", "--api", API, "--orders", "0"]
-    ended = cluster_jobs.run(wanted.kubectl, Program("catalogue", argv, image, within_seconds=120))
+    ended = _ordered(wanted, "catalogue", 0, within_seconds=120)
     if ended.status:
         raise ClusterFailed(f"the catalogue could not be filled: {ended.output.strip()[-500:]}")
 
 
 def smoke(wanted: Installation, orders: int) -> Ended:
     """Place orders from inside the cluster and see them delivered; what it said, JSON in the last line."""
-    image = cluster_images.name("conductor", wanted.tag)
+    return _ordered(wanted, "smoke", orders, within_seconds=300)
+
+
+def _ordered(wanted: Installation, name: str, orders: int, *, within_seconds: int) -> Ended:
     argv = ["python", "-m", "conductor.smoke", "--api", API, "--orders", str(orders)]
-    return cluster_jobs.run(wanted.kubectl, Program("smoke", argv, image))
+    image = cluster_images.name("conductor", wanted.tag)
+    return cluster_jobs.run(wanted.kubectl, Program(name, argv, image, within_seconds=within_seconds))
 
 
 def undeploy(wanted: Installation, tell: Tell, *, volumes: bool) -> None:

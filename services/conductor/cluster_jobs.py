@@ -82,15 +82,23 @@ def manifest(program: Program) -> dict[str, Any]:
     }
 
 
+def start(kubectl: Kubectl, program: Program) -> str:
+    """Make its Job; the name, as `job.batch/NAME`."""
+    return kubectl("create", "--filename", "-", "--output", "name", given=json.dumps(manifest(program))).strip()
+
+
+def pods_of(kubectl: Kubectl, made: str) -> list[dict[str, Any]]:
+    """The pods of a Job that was started: none yet, or one."""
+    return kubectl.pods(f"batch.kubernetes.io/job-name={made.partition('/')[2]}")
+
+
 def run(kubectl: Kubectl, program: Program) -> Ended:
     """Run it to its end. Raises ClusterFailed when it never started, or had to be ended."""
-    made = kubectl("create", "--filename", "-", "--output", "name", given=json.dumps(manifest(program))).strip()
-    name = made.partition("/")[2]
+    made = start(kubectl, program)
     pods: list[dict[str, Any]] = []
 
     def ended() -> bool:
-        selector = f"batch.kubernetes.io/job-name={name}"
-        pods[:] = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+        pods[:] = pods_of(kubectl, made)
         return bool(pods) and pods[0]["status"].get("phase") in ("Succeeded", "Failed")
 
     if not until(ended, within_seconds=program.within_seconds + STARTED_WITHIN_SECONDS, every_seconds=0.5):

@@ -5,8 +5,6 @@ Every question to the judge may be asked again: a broken `kubectl exec` costs an
 
 import contextlib
 import json
-import random
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,11 +31,8 @@ class ClusterStage:
         self.runtime = runtime
         self.size = size
         self.story = story
-        self.rng = random.Random(size.seed)
-        self.kills = 0
         self.status: Mapping[str, Any] = {}
         self._patience = patience
-        self._deadline = time.monotonic() + patience.total_seconds
         self._job = self._pod = ""
 
     @contextlib.contextmanager
@@ -49,7 +44,7 @@ class ClusterStage:
         within = int(self._patience.total_seconds) + 120
         program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within)
         kubectl = self.runtime.kubectl
-        self._job = kubectl("create", "-f", "-", "-o", "name", given=json.dumps(cluster_jobs.manifest(program))).strip()
+        self._job = cluster_jobs.start(kubectl, program)
         try:
             if not until(self._is_there, within_seconds=STARTED_SECONDS, every_seconds=0.5):
                 raise ClusterFailed(f"{self._job} did not open its door within {STARTED_SECONDS:.0f} s")
@@ -59,9 +54,8 @@ class ClusterStage:
                 kubectl("delete", self._job, "--wait=false")
 
     def _is_there(self) -> bool:
-        selector = f"batch.kubernetes.io/job-name={self._job.partition('/')[2]}"
         try:
-            pods = json.loads(self.runtime.kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+            pods = cluster_jobs.pods_of(self.runtime.kubectl, self._job)
             if not pods or pods[0]["status"].get("phase") != "Running":
                 return False
             self._pod = pods[0]["metadata"]["name"]
@@ -111,7 +105,6 @@ class ClusterStage:
             yield
         finally:
             self.ask("record", pool=pool, which=which, since=since, open_orders=open_orders)
-            self.kills += 1
 
     def restart_server(self, name: str, *, hard: bool) -> None:
         """Restart a server's pod, or end it without a word; returns when it is ready again."""

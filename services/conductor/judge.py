@@ -58,7 +58,6 @@ class Judge:
         self._watch = watch
         self._orders = ExitStack()
         self._began = time.monotonic()
-        self._first_verdict_seconds = 0.0
 
     def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What a question is answered with; None to go."""
@@ -95,13 +94,12 @@ class Judge:
             "accepted": load.accepted,
             "asked_again": load.repeats + load.gave_up,
             "why": dict(load.again.most_common(5)),
-            "open_orders": self._watch.facts.open_orders(load.prefix),
             "accepted_per_second": round(load.accepted / seconds, 1),
         }
 
     def held(self, address: str) -> Mapping[str, Any]:
         """The commands that a pod with this address is running right now."""
-        return {"at": now(), "keys": [row[0] for row in self._watch.facts.rows(_HELD_AT, address) or ()]}
+        return {"keys": [row[0] for row in self._watch.facts.rows(_HELD_AT, address) or ()]}
 
     def still_open(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """Those of the commands that have no outcome yet."""

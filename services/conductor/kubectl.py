@@ -65,6 +65,13 @@ class Kubectl:
         data: Mapping[str, str] = json.loads(found).get("data") or {}
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
+    def pods(self, selector: str) -> list[dict[str, Any]]:
+        """The pods that carry these labels, as Kubernetes describes them."""
+        found: list[dict[str, Any]] = json.loads(self("get", "pods", "--selector", selector, "--output", "json"))[
+            "items"
+        ]
+        return found
+
     def create(self, *objects: Mapping[str, Any]) -> None:
         """Make objects that are not there; ClusterFailed when one is."""
         self("create", "--filename", "-", given=_list(objects))

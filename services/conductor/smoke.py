@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from conductor import catalogue, purchases
 from conductor.errors import ApiUnreachable, ConductorError
 from conductor.orders_api import OrdersApi
+from conductor.verdict import FINAL
 from conductor.waiting import until
 
 CUSTOMERS = 8
 """Orders placed at a time."""
 
-FINAL = ("delivered", "cancelled", "failed")
 LOOK_SECONDS = 0.2
 
 

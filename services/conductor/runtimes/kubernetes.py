@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from conductor import cluster_images, pools
-from conductor.cluster_install import CHART, RELEASE
-from conductor.errors import ClusterFailed, Refused
+from conductor import cluster_images, cluster_install, pools
+from conductor.cluster_install import RELEASE
+from conductor.errors import Refused
 from conductor.kubectl import NAMESPACE, Kubectl, run
 from conductor.platform_parts import VALUES
 from conductor.pools import Broker, Pool
@@ -17,7 +17,7 @@ SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
 """StatefulSets, by what the drills call them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class KubernetesRuntime:
     """The installation in one namespace; `tag` is the one that its images have.
 
@@ -30,10 +30,11 @@ class KubernetesRuntime:
     next_tag: str | None = None
     bad_tag: str | None = None
     broker: Broker = "rabbitmq"
-    kubectl: Kubectl = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kubectl", Kubectl(self.namespace))
+    @property
+    def kubectl(self) -> Kubectl:
+        """The cluster, in this namespace."""
+        return Kubectl(self.namespace)
 
     def image(self, service: str) -> str:
         """An image of the installation."""
@@ -43,12 +44,9 @@ class KubernetesRuntime:
         """The pools by name."""
         return pools.load(VALUES)
 
-    def deploy(self, *settings: str, within_seconds: int = ROLLED_SECONDS, wait: bool = True) -> None:
-        """`helm upgrade` with these `key=value` on top of what is installed; returns when every pod is new and ready."""
-        argv = ["helm", "upgrade", RELEASE, str(CHART), "--namespace", self.namespace, "--reset-then-reuse-values"]
-        for setting in settings:
-            argv += ["--set", setting]
-        run([*argv, *(("--wait", "--timeout", f"{within_seconds}s") if wait else ())])
+    def deploy(self, *settings: str, within_seconds: int = ROLLED_SECONDS) -> None:
+        """Change these `key=value` of what is installed; returns when every pod is new and ready."""
+        cluster_install.upgrade(self.namespace, *settings, within_seconds=within_seconds)
 
     def revision(self) -> int:
         """Of the release, as helm counts them."""
@@ -65,17 +63,14 @@ class KubernetesRuntime:
         if pool not in self.pools():
             raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
         selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={pool}"
-        found = json.loads(self.kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
-        alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        alive = [pod for pod in self.kubectl.pods(selector) if "deletionTimestamp" not in pod["metadata"]]
         return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def restarts(self) -> dict[str, int]:
         """How often the containers of each pod were restarted, by pod."""
-        selector = f"app.kubernetes.io/instance={RELEASE}"
-        found = json.loads(self.kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
         return {
             pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", ()))
-            for pod in found
+            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")
         }
 
     def kill_pod(self, name: str) -> None:
@@ -108,10 +103,3 @@ class KubernetesRuntime:
         pod = f"{SERVERS[name]}-0"
         self.kubectl("delete", "pod", pod, *(("--grace-period=0", "--force") if hard else ()), "--wait=true")
         self.kubectl("rollout", "status", f"statefulset/{SERVERS[name]}", f"--timeout={ROLLED_SECONDS}s")
-
-    def installed(self) -> bool:
-        """Whether the release is there."""
-        try:
-            return self.revision() > 0
-        except ClusterFailed:
-            return False
