@@ -1,11 +1,14 @@
-"""What follows from an advance of the saga, as things to write: the next command, the mails owed, the lines of the timeline. Pure."""
+"""What follows from an advance of the saga, as things to write: the next command, the mails owed, the lines of the timeline.
+
+Pure, but for `attention`, which writes.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from chassis.outbox import Command
 from orders.domain.saga import Advance, MailKind, Saga, Step
-from orders.ports import Event
+from orders.ports import Change, Event, OrderStore
 from orders.queues import NOTIFICATIONS, SEND_MAIL, queue_of, task_of
 
 
@@ -34,3 +37,9 @@ def event(order_id: str, kind: str, saga: Saga, **detail: Any) -> Event:
     if saga.reason is not None:
         detail["reason"] = saga.reason
     return Event(order_id, kind, {"state": saga.state, **detail})
+
+
+def attention(store: OrderStore, sagas: Mapping[str, Saga], why: Mapping[str, str]) -> None:
+    """Mark these orders, which are locked, as needing a person, and say why on their timelines."""
+    store.save([Change(i, saga, needs_attention=why[i]) for i, saga in sagas.items()])
+    store.note([event(i, "needs_attention", saga, why=why[i]) for i, saga in sagas.items()])

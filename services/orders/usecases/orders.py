@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from chassis.outbox import Park, Work
 from chassis.work import Observer, Runner
 from orders.domain.saga import Step
-from orders.ports import Change
 from orders.usecases import follow, upkeep
 from orders.usecases.mails import Mails
 from orders.usecases.steps import Act, Steps, order_of
@@ -73,6 +72,4 @@ class Orders:
             if isinstance(w.body.get("order"), str)
         }
         store = self._store(conn)
-        sagas = store.lock(list(why))
-        store.save([Change(i, saga, needs_attention=why[i]) for i, saga in sagas.items()])
-        store.note([follow.event(i, "needs_attention", saga, why=why[i]) for i, saga in sagas.items()])
+        follow.attention(store, store.lock(list(why)), why)

@@ -179,6 +179,5 @@ class Steps:
             return
         sagas = store.lock(list(stuck))
         notes = {order_id: f"{step} keeps failing: {why}" for order_id, why in stuck.items()}
-        store.save([Change(i, sagas[i], needs_attention=notes[i]) for i in stuck])
-        store.note([follow.event(i, "needs_attention", sagas[i], why=notes[i]) for i in stuck])
+        follow.attention(store, {i: sagas[i] for i in stuck}, notes)
         log.error("needs_attention", step=step, orders=len(stuck))

@@ -56,6 +56,5 @@ def notice_parked(store: OverdueStore, *, limit: int = 500) -> Sequence[str]:
     """Mark orders whose command was put aside by somebody who knows nothing of orders (a worker that could not read its message,
     the collector of dead letters); their ids."""
     found = store.unnoticed(limit)
-    store.save([Change(i, saga, needs_attention=why) for i, (saga, why) in found.items()])
-    store.note([follow.event(i, "needs_attention", saga, why=why) for i, (saga, why) in found.items()])
+    follow.attention(store, {i: saga for i, (saga, _) in found.items()}, {i: why for i, (_, why) in found.items()})
     return list(found)
