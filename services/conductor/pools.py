@@ -41,8 +41,11 @@ CHART_KEYS = frozenset(
         "imagePullSecrets",
         "migration",
         "monitoring",
+        "networkPolicy",
+        "scaler",
+        "secretChecksum",
+        "settings",
     }
-    | {"networkPolicy", "scaler", "secretChecksum", "settings"}
 )
 """What a values file says beside its pools; the chart alone reads it."""
 
