@@ -71,7 +71,9 @@ def install(requirements):
     if version_inside() != sys.version_info[:2]:
         # Not sys.executable: that may be the very .venv which is about to be made anew.
         subprocess.check_call([getattr(sys, "_base_executable", sys.executable), "-m", "venv", "--clear", VENV])
-    pip("--require-hashes", "-r", requirements)
+    # The file is the whole closure. Left to resolve it, pip (before 24) asks for the newest release of whatever a package wants with
+    # an extra, finds another than the pinned one, and gives up: https://github.com/pypa/pip/issues/9644
+    pip("--no-deps", "--require-hashes", "-r", requirements)
     services = [os.path.dirname(path) for path in sorted(glob.glob("services/*/pyproject.toml"))]
     pip("--no-deps", "--no-build-isolation", *[word for service in services for word in ("-e", service)])
 
