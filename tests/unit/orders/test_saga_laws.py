@@ -32,7 +32,7 @@ def test_two_thousand_random_schedules_end_final_and_the_ledgers_agree() -> None
             raise AssertionError(f"with {stock} in stock: {schedule}") from error
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(schedule=SCHEDULES, stock=st.sampled_from([1, 5, 5, 5]))
 def test_every_schedule_ends_final_and_the_ledgers_agree(schedule: list[Move], stock: int) -> None:
     seen = MemoryPlatform(stock).run(schedule)
@@ -41,13 +41,11 @@ def test_every_schedule_ends_final_and_the_ledgers_agree(schedule: list[Move], s
     assert_ledgers_agree(seen)
 
 
-@settings(deadline=None)
 @given(schedule=SCHEDULES)
 def test_every_final_order_owes_its_customer_exactly_the_mails_of_the_states_it_passed(schedule: list[Move]) -> None:
     assert_mails_fit(MemoryPlatform(5).run(schedule))
 
 
-@settings(deadline=None)
 @given(schedule=SCHEDULES)
 def test_no_finished_order_needs_attention(schedule: list[Move]) -> None:
     seen = MemoryPlatform(5).run(schedule)
