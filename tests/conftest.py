@@ -19,7 +19,7 @@ from server_fixtures import (  # noqa: F401
     valkey,
     vhost,
 )
-from spreading import spread  # noqa: E402
+from spreading import spread
 
 # How long an example takes is the machine's business; what is bound in time has a test of its own.
 settings.register_profile("untimed", deadline=None)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from base64 import b64encode
@@ -112,6 +113,15 @@ class Server:
     def resume(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
+
+
+def health(port: int, kind: str) -> int:
+    """The status with which the process on this port answers the probe `live` or `ready`."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/{kind}", timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def listens(port: int) -> bool:

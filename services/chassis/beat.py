@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.beat import PersistentScheduler
 
-from chassis import heartbeat
+from chassis import health, heartbeat
 from chassis.heartbeat import Heartbeat
 
 
@@ -18,6 +18,8 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
     def __init__(self, app: Any, *args: Any, **options: Any) -> None:
         self._heartbeat = Heartbeat(app.settings.heartbeat_file, "beat")
         self._heartbeat.show(heartbeat.STARTING)
+        if not options.get("lazy"):  # Celery makes a second one, which never ticks, to print its banner
+            health.serve(app.settings)
         self._broker_ok = True
         super().__init__(app, *args, **options)
 

@@ -24,7 +24,6 @@ def install(app: Any, *, forks: bool) -> None:
     on(signals.setup_logging, lambda **_: logs.configure(settings))
     if metrics.wanted(settings):
         metrics.prepare(settings)
-        on(signals.worker_ready, lambda **_: metrics.serve(settings))
     if forks:
         on(signals.worker_process_shutdown, leave)
     counts = metrics.wanted(settings)

@@ -1,4 +1,4 @@
-"""Counters of a pool, shared by its processes through files, answered by its main process on `METRICS_PORT`.
+"""Counters of a pool, shared by its processes through files, answered by its main process (chassis.health) on `METRICS_PORT`.
 
 Labels are the pool, the task and the outcome; never a host, a pod or a process, which would start a new series with every rollout.
 Without a port and a folder nothing is imported and every call is a no-op. A child that is recycled leaves its files behind, and
@@ -137,32 +137,3 @@ def exposition(settings: ServiceSettings) -> bytes:
     collector: Any = multiprocess.MultiProcessCollector  # untyped
     collector(registry, str(folder))
     return generate_latest(registry)
-
-
-def serve(settings: ServiceSettings) -> Any:
-    """Answer `/metrics` on METRICS_PORT from a thread of this process; the server, or None without a port. Raises OSError."""
-    if not wanted(settings):
-        return None
-    import threading
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-
-    class Answer(BaseHTTPRequestHandler):
-        """One scrape at a time, so that no two add up the same files."""
-
-        timeout = 5
-
-        def do_GET(self) -> None:
-            """The counters, whatever the path."""
-            body = exposition(settings)
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """A scrape is not news."""
-
-    server = HTTPServer((settings.host, settings.metrics_port), Answer)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    return server

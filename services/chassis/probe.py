@@ -37,23 +37,29 @@ def verdict(record: "dict[str, Any]", now: float, kind: str) -> "tuple[bool, str
     return True, told
 
 
+def look(path: str, kind: str) -> "tuple[bool, str]":
+    """The verdict on the process that writes the heartbeat at `path`, as it is now; not good when there is none to read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        try:
+            os.kill(record["pid"], 0)
+        except PermissionError:  # somebody else's, so it is there
+            pass
+        except ProcessLookupError:
+            return False, f"process {record['pid']} is gone"
+        return verdict(record, time.monotonic(), kind)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return False, f"no heartbeat in {path!r}: {error}"
+
+
 def main(argv: "list[str]") -> int:
     """The exit code; prints one line."""
     if len(argv) not in (2, 3) or argv[1] not in ("live", "ready"):
         print("usage: probe.py live|ready [HEARTBEAT_FILE]", file=sys.stderr)  # noqa: T201
         return 2
     path = argv[2] if len(argv) == 3 else os.environ.get("HEARTBEAT_FILE", "")
-    try:
-        with open(path, encoding="utf-8") as file:
-            record = json.load(file)
-        os.kill(record["pid"], 0)
-        good, why = verdict(record, time.monotonic(), argv[1])
-    except PermissionError:
-        good, why = verdict(record, time.monotonic(), argv[1])
-    except ProcessLookupError:
-        good, why = False, f"process {record['pid']} is gone"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        good, why = False, f"no heartbeat in {path!r}: {error}"
+    good, why = look(path, argv[1])
     print(why)  # noqa: T201
     return 0 if good else 1
 

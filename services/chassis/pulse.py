@@ -13,7 +13,7 @@ from celery import bootsteps, signals
 from celery.concurrency.solo import TaskPool as Solo
 from celery.worker import state as requests
 
-from chassis import heartbeat
+from chassis import health, heartbeat
 from chassis.heartbeat import Heartbeat
 
 TICK_SECONDS = 0.25
@@ -85,7 +85,8 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         self._heartbeat.show(heartbeat.STARTING)
 
     def start(self, worker: Any) -> None:
-        """Begin to tick."""
+        """Begin to tick, and to answer probes; before the broker is reached, which may take long."""
+        health.serve(worker.app.settings)
         self._blocking = isinstance(worker.pool, Solo)
         if self._blocking:
             signals.task_prerun.connect(self.before_task, weak=False)

@@ -24,6 +24,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import DBAPIError
 
+from chassis import health
+
 log = structlog.get_logger(__name__)
 
 # A lease doubles with every re-issue, at most this often: a long backlog is not made longer by its own repeats.
@@ -210,7 +212,9 @@ class Relay:
 
 def main(argv: list[str]) -> int:
     """Run the relay of the service named by its app module until SIGTERM or SIGINT."""
-    relay: Relay = importlib.import_module(argv[1]).make_relay()
+    service = importlib.import_module(argv[1])
+    health.serve(service.SETTINGS())
+    relay: Relay = service.make_relay()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     relay.run()

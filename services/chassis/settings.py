@@ -44,10 +44,11 @@ class ServiceSettings(BaseSettings):
     """Redis/Valkey for what processes share but may lose (breaker state); without it each process keeps its own."""
 
     heartbeat_file: Path | None = None
-    """Where worker, relay and beat say how they are; read by the probes. Without it nothing is written."""
+    """Where every process says how it is; read by the probes. Without it nothing is written."""
 
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Port on which the pool's main process answers `/metrics`; 0 = none, so that a laptop needs no free port a pool."""
+    """Port on which worker, relay and beat answer `/health/live`, `/health/ready` and `/metrics`; 0 = none, so that a laptop needs no
+    free port a pool."""
 
     prometheus_multiproc_dir: Path | None = None
     """Folder in which the processes of one pool share their counters; must be its own for every pool."""

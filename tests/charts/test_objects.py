@@ -146,13 +146,22 @@ def test_the_api_is_probed_by_what_it_serves(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("pool", [pool for pool in POOLS if pool != "api"])
-def test_a_pool_is_probed_by_the_chassis_own_program(helm: Helm, pool: str) -> None:
+def test_a_pool_is_probed_by_what_its_process_says_of_itself(helm: Helm, pool: str) -> None:
     container = container_of(only(helm.render("minimal"), "Deployment", f"orders-{pool}"))
-    program = ["python", "-S", "-I", "/app/chassis/probe.py"]
+    port = "metrics" if pool in WORKERS else "health"
 
-    assert [*program, "ready"] == container["readinessProbe"]["exec"]["command"]
-    assert [*program, "live"] == container["livenessProbe"]["exec"]["command"]
-    assert [*program, "live"] == container["startupProbe"]["exec"]["command"]
+    assert {"name": port, "containerPort": 9100} == container["ports"][0]
+    assert "9100" == environment(container)["METRICS_PORT"]
+    assert {"path": "/health/ready", "port": port} == container["readinessProbe"]["httpGet"]
+    assert {"path": "/health/live", "port": port} == container["livenessProbe"]["httpGet"]
+    assert {"path": "/health/live", "port": port} == container["startupProbe"]["httpGet"]
+
+
+@pytest.mark.parametrize("name", golden.NAMES)
+def test_no_probe_starts_a_process(helm: Helm, name: str) -> None:
+    kinds = ("startupProbe", "readinessProbe", "livenessProbe")
+
+    assert not [one for one in containers(helm.render(name)) for kind in kinds if "exec" in one.get(kind, {})]
 
 
 def test_the_minimal_profile_fits_beside_its_platform(helm: Helm) -> None:

@@ -42,20 +42,20 @@
   value: {{ .name }}
 - name: HEARTBEAT_FILE
   value: /run/app/heartbeat
-{{- if eq .pool.role "worker" }}
 - name: HOST
   value: 0.0.0.0
-- name: METRICS_PORT
-  value: "9100"
-- name: PROMETHEUS_MULTIPROC_DIR
-  value: /run/app/metrics
-{{- else if eq .pool.role "api" }}
-- name: HOST
-  value: 0.0.0.0
+{{- if eq .pool.role "api" }}
 - name: PORT
   value: "8000"
 - name: DRAIN_SECONDS
   value: {{ max 1 (sub (int .pool.drainSeconds) 1) | quote }}
+{{- else }}
+- name: METRICS_PORT
+  value: "9100"
+{{- end }}
+{{- if eq .pool.role "worker" }}
+- name: PROMETHEUS_MULTIPROC_DIR
+  value: /run/app/metrics
 {{- end }}
 {{- include "celery-app.env.shared" . }}
 {{- end }}

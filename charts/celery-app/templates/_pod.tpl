@@ -56,15 +56,14 @@ spec:
 {{- end }}
 
 {{- define "celery-app.ports" -}}
-{{- if eq .pool.role "api" -}}
 ports:
-  - name: http
-    containerPort: 8000
-{{- else if eq .pool.role "worker" -}}
-ports:
-  - name: metrics
-    containerPort: 9100
+  - name: {{ include "celery-app.port" . }}
+    containerPort: {{ ternary 8000 9100 (eq .pool.role "api") }}
 {{- end }}
+
+{{- /* The name of the port that answers probes: where the API serves, and where workers answer Prometheus as well. */}}
+{{- define "celery-app.port" -}}
+{{ get (dict "api" "http" "worker" "metrics") .pool.role | default "health" }}
 {{- end }}
 
 {{- define "celery-app.pullsecrets" -}}

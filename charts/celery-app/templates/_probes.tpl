@@ -1,8 +1,8 @@
 {{- /*
-Startup, readiness and liveness: by HTTP where the pool serves it, else the chassis' own probe, which reads one file.
+Startup, readiness and liveness by HTTP: what the process itself last wrote about its loop, see chassis/health.py. No exec: that starts a
+process in the pod every few seconds, which on a node without a free core takes longer than any probe should wait.
 
-On a node without a free core the probe's process may take seconds to start, so it is given them; it uses 20 ms of CPU. A stuck
-consumer is known after 30 s, and liveness fails 3 times in 60 s; its process then has as long as the pool's grace, at most
+A stuck consumer is known after 30 s, and liveness fails 3 times in 60 s; its process then has as long as the pool's grace, at most
 75 s, so that the pod consumes again within 3 minutes. A broker that is away makes a pod not ready, never dead.
 */}}
 {{- define "celery-app.probes" -}}
@@ -13,8 +13,8 @@ startupProbe:
   failureThreshold: {{ div (add (int .pool.startupSeconds) 2) 3 }}
 readinessProbe:
   {{- include "celery-app.probe" (dict "one" . "asks" "ready") | nindent 2 }}
-  periodSeconds: {{ if eq .pool.role "api" }}2{{ else }}10{{ end }}
-  timeoutSeconds: 15
+  periodSeconds: {{ if eq .pool.role "api" }}2{{ else }}5{{ end }}
+  timeoutSeconds: 10
   failureThreshold: 2
 livenessProbe:
   {{- include "celery-app.probe" (dict "one" . "asks" "live") | nindent 2 }}
@@ -25,12 +25,7 @@ livenessProbe:
 {{- end }}
 
 {{- define "celery-app.probe" -}}
-{{- if eq .one.pool.role "api" -}}
 httpGet:
   path: /health/{{ .asks }}
-  port: http
-{{- else -}}
-exec:
-  command: [python, -S, -I, /app/chassis/probe.py, {{ .asks }}]
-{{- end }}
+  port: {{ include "celery-app.port" .one }}
 {{- end }}

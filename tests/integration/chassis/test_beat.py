@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from chassis import probe
-from servers import wait_until
+from servers import free_port, health, wait_until
 
 
 def start(shop: Any) -> Any:
@@ -34,7 +34,8 @@ def test_beat_ends_at_sigterm(shop: Any) -> None:
 
 
 def test_beat_without_a_broker_is_live_and_not_ready(shop_on: Any) -> None:
-    shop = shop_on("amqp://127.0.0.1:1/none")
+    port = free_port()
+    shop = shop_on("amqp://127.0.0.1:1/none", METRICS_PORT=str(port))
     start(shop)
 
     wait_until(lambda: shop.state() == "unreachable", what="a beat that noticed")
@@ -42,6 +43,7 @@ def test_beat_without_a_broker_is_live_and_not_ready(shop_on: Any) -> None:
     wait_until(lambda: shop.record()["ticked"] > first, what="a beat that keeps trying")
 
     assert (shop.probe("live")[0], shop.probe("ready")[0]) == (0, 1)
+    assert (health(port, "live"), health(port, "ready")) == (200, 503)
 
 
 def test_a_beat_that_is_stuck_fails_liveness(rabbit_shop: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chassis import heartbeat
-from servers import RabbitMQ, Valkey, wait_until
+from servers import RabbitMQ, Valkey, free_port, health, wait_until
 
 
 def children(worker: "subprocess.Popen[bytes]") -> list[int]:
@@ -160,11 +160,24 @@ def test_while_valkey_is_away_a_worker_is_live_and_not_ready_and_comes_back(
 
 def test_a_worker_that_starts_before_its_broker_is_live_and_not_ready(shop_on: Any) -> None:
     shop = shop_on("amqp://127.0.0.1:1/none")
-    shop.worker(ready=False)
+    port = free_port()
+    shop.worker(ready=False, METRICS_PORT=str(port))
 
     wait_until(lambda: shop.state() == "unreachable", what="a worker without a broker")
 
     assert (shop.probe("live")[0], shop.probe("ready")[0]) == (0, 1)
+    assert (health(port, "live"), health(port, "ready")) == (200, 503)
+
+
+def test_a_worker_answers_probes_while_its_loop_is_blocked_by_a_task(rabbit_shop: Any) -> None:
+    port = free_port()
+    rabbit_shop.worker(pool="solo", METRICS_PORT=str(port))
+
+    rabbit_shop.send("shop.nap", seconds=3)
+    wait_until(lambda: rabbit_shop.acts()[:1] == ["begin"], what="a running task")
+
+    assert (health(port, "live"), health(port, "ready")) == (200, 200)
+    assert rabbit_shop.acts() == ["begin"]
 
 
 def test_a_stopped_worker_stops_ticking(rabbit_shop: Any) -> None:

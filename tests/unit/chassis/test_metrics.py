@@ -42,7 +42,6 @@ def test_without_port_and_folder_nothing_is_counted(port: int, folder: str | Non
 
     assert not metrics.wanted(told)
     assert metrics.start(told) is None
-    assert metrics.serve(told) is None
 
 
 def test_the_dead_are_added_up_into_one_file(tmp_path: Path, dead: int) -> None:

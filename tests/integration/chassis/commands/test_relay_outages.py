@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from chassis.declare import declare_app
 from chassis.migrate import migrate
 from orders.adapters import tables
-from servers import wait_until
+from servers import free_port, health, wait_until
 
 MIGRATIONS = Path(tables.__file__).parent / "migrations"
 
@@ -149,12 +149,17 @@ def test_the_relay_of_a_service_is_a_process_that_ends_when_told(
     heartbeat = tmp_path / "heartbeat"
     desk = Desk(database_url)
     desk.put("a", task="orders.expire", queue="orders.saga")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chassis.relay", "orders.app"],
-        env={**os.environ, "DATABASE_URL": database_url, "BROKER_URL": broker_url, "HEARTBEAT_FILE": str(heartbeat)},
-    )
+    port = free_port()
+    told = {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "HEARTBEAT_FILE": str(heartbeat),
+        "METRICS_PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "chassis.relay", "orders.app"], env={**os.environ, **told})
     try:
         wait_until(lambda: desk.row("a").issued == 1, what="a published command")
+        wait_until(lambda: 200 == health(port, "ready"), what="a relay that is ready")
         process.send_signal(end)
 
         assert 0 == process.wait(10)

@@ -1,0 +1,55 @@
+"""What a process says of itself over HTTP on `METRICS_PORT`: `/health/live` and `/health/ready` for a kubelet, `/metrics` for Prometheus.
+
+It answers from threads of its own, by the heartbeat file and the verdict of chassis.probe, so what a probe learns is what the loop
+last wrote, not that a thread of the process runs. An exec probe learns the same, at the price of a process in the container's
+namespaces every few seconds a pod, which is what a node that is short of CPU has least of.
+"""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from chassis import metrics, probe
+from chassis.settings import ServiceSettings
+
+SLOWEST_CLIENT_SECONDS = 5
+"""How long a connection may say nothing before it is dropped."""
+
+
+def serve(settings: ServiceSettings) -> ThreadingHTTPServer | None:
+    """Answer from now on, until the process ends; None without a port. Raises OSError when the port cannot be had."""
+    if not settings.metrics_port:
+        return None
+    one_scrape_at_a_time = threading.Lock()  # two would add up the same files of the dead
+
+    class Answer(BaseHTTPRequestHandler):
+        """200 or 503 to a probe, with the reason; the counters of the pool to a scrape."""
+
+        timeout = SLOWEST_CLIENT_SECONDS
+
+        def do_GET(self) -> None:
+            """By path; 404 to any other."""
+            if self.path == "/metrics":
+                with one_scrape_at_a_time:
+                    body = metrics.exposition(settings)
+                self._say(200, body, "text/plain; version=0.0.4; charset=utf-8")
+            elif self.path in ("/health/live", "/health/ready"):
+                good, why = probe.look(str(settings.heartbeat_file or ""), self.path.rpartition("/")[2])
+                self._say(200 if good else 503, f"{why}\n".encode())
+            else:
+                self._say(404, b"there are /health/live, /health/ready and /metrics\n")
+
+        def _say(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """A probe is not news."""
+
+    server = ThreadingHTTPServer((settings.host, settings.metrics_port), Answer)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server

@@ -1,0 +1,99 @@
+"""What a kubelet and Prometheus are told over HTTP; the verdicts themselves are test_probe.py's."""
+
+import http.client
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis import health, heartbeat
+from chassis.heartbeat import Heartbeat
+from chassis.settings import ServiceSettings
+from servers import free_port
+
+
+def settings(**values: Any) -> ServiceSettings:
+    return ServiceSettings(database_url="postgresql+psycopg://h/d", broker_url="amqp://h/v", **values)
+
+
+@pytest.fixture
+def beat(tmp_path: Path) -> Heartbeat:
+    """The heartbeat of this process."""
+    return Heartbeat(tmp_path / "heartbeat", "worker")
+
+
+@pytest.fixture
+def port(tmp_path: Path, beat: Heartbeat) -> Iterator[int]:
+    """Where this process answers."""
+    told = settings(metrics_port=free_port(), heartbeat_file=tmp_path / "heartbeat")
+    server = health.serve(told)
+    assert server is not None
+    yield told.metrics_port
+    server.shutdown()
+    server.server_close()
+
+
+def asked(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    told = answer.status, answer.read().decode()
+    connection.close()
+    return told
+
+
+def test_without_a_port_nothing_answers() -> None:
+    assert health.serve(settings()) is None
+
+
+def test_a_port_that_is_taken_is_no_silent_start(port: int) -> None:
+    with pytest.raises(OSError, match="in use"):
+        health.serve(settings(metrics_port=port))
+
+
+def test_who_works_is_live_and_ready(port: int, beat: Heartbeat) -> None:
+    beat.show(heartbeat.IDLE)
+
+    assert (200, "worker is idle\n") == asked(port, "/health/live")
+    assert (200, "worker is idle\n") == asked(port, "/health/ready")
+
+
+def test_whose_broker_is_away_is_live_and_not_ready(port: int, beat: Heartbeat) -> None:
+    beat.show(heartbeat.UNREACHABLE)
+
+    assert (200, 503) == (asked(port, "/health/live")[0], asked(port, "/health/ready")[0])
+
+
+def test_who_wrote_nothing_yet_is_not_live(port: int) -> None:
+    status, why = asked(port, "/health/live")
+
+    assert 503 == status
+    assert why.startswith("no heartbeat in ")
+
+
+def test_a_loop_that_stands_is_told_by_a_process_that_still_answers(port: int, tmp_path: Path) -> None:
+    long_ago = Heartbeat(tmp_path / "heartbeat", "worker", clock=lambda: 1.0)
+    long_ago.show(heartbeat.IDLE)
+
+    status, why = asked(port, "/health/live")
+
+    assert 503 == status
+    assert "its loop has not turned for" in why
+
+
+def test_a_scrape_needs_no_counters(port: int) -> None:
+    assert (200, "") == asked(port, "/metrics")
+
+
+def test_another_path_is_told_what_there_is(port: int) -> None:
+    assert 404 == asked(port, "/")[0]
+
+
+def test_who_says_nothing_keeps_nobody_waiting(port: int, beat: Heartbeat) -> None:
+    beat.show(heartbeat.IDLE)
+    silent = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    silent.connect()
+
+    assert 200 == asked(port, "/health/live")[0]
+    silent.close()
