@@ -5,11 +5,14 @@ DATABASE_URL says where. A database that does not answer is `orders_database_up 
 """
 
 import os
-from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterable, Iterator
 from typing import Any, LiteralString
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import psycopg
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from conductor.errors import Refused
 
@@ -52,22 +55,26 @@ GAUGES: tuple[tuple[str, str, tuple[str, ...], LiteralString], ...] = (
 )
 
 
-class Exporter:
+class Exporter(Collector):
     """Asks at every scrape, over one connection that is made anew when it broke."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
 
-    def text(self) -> str:
-        """Every gauge in Prometheus' text format."""
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Every gauge, as of now."""
         try:
             found = [(gauge, self._rows(gauge[3])) for gauge in GAUGES]
         except psycopg.Error:
             self._connection = None
-            return _gauge("orders_database_up", "Whether the database answers", (), [(0,)])
-        told = [_gauge("orders_database_up", "Whether the database answers", (), [(1,)])]
-        return "".join([*told, *(_gauge(name, says, labels, rows) for (name, says, labels, _), rows in found)])
+            found = []
+        yield GaugeMetricFamily("orders_database_up", "Whether the database answers", value=float(bool(found)))
+        for (name, says, labels, _), rows in found:
+            family = GaugeMetricFamily(name, says, labels=labels)
+            for *values, number in rows:
+                family.add_metric([str(value) for value in values], float(number))
+            yield family
 
     def _rows(self, query: LiteralString) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
@@ -77,39 +84,29 @@ class Exporter:
         return self._connection.execute(query).fetchall()
 
 
-def _gauge(name: str, says: str, labels: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
-    lines = [f"# HELP {name} {says}", f"# TYPE {name} gauge"]
-    for *values, number in rows:
-        told = ",".join(f'{label}="{_escaped(str(value))}"' for label, value in zip(labels, values, strict=True))
-        lines.append(f"{name}{{{told}}} {float(number)}" if told else f"{name} {float(number)}")
-    return "\n".join(lines) + "\n"
+class Quiet(WSGIRequestHandler):
+    """Drops who says nothing, and logs no scrape: it is not news."""
+
+    timeout = 10
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def serve(exporter: Exporter, port: int) -> WSGIServer:
+    """A server, not yet serving: /metrics, and at any other path only that it is well. One scrape at a time, having one connection."""
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    metrics = make_wsgi_app(registry)
 
+    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            told: Iterable[bytes] = metrics(environ, start_response)
+            return told
+        start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"well\n"]
 
-def serve(exporter: Exporter, port: int) -> HTTPServer:
-    """A server, not yet serving; one scrape at a time, since there is one connection."""
-
-    class Answer(BaseHTTPRequestHandler):
-        """/metrics, and whether the program is there at all."""
-
-        timeout = 10
-
-        def do_GET(self) -> None:
-            """The gauges; at any other path only that it is well."""
-            body = (exporter.text() if self.path == "/metrics" else "well\n").encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """A scrape is not news."""
-
-    return HTTPServer(("", port), Answer)
+    return make_server("", port, answer, handler_class=Quiet)
 
 
 def main() -> None:

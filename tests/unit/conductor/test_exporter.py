@@ -1,26 +1,36 @@
-"""The exporter's text format."""
+"""What the exporter says over HTTP while its database is away; what it counts is asked of a real one in the cluster."""
 
-from conductor.exporter import Exporter, _gauge
+import threading
+import urllib.request
+from collections.abc import Iterator
 
+import pytest
 
-def test_a_gauge_has_a_line_for_each_of_its_rows() -> None:
-    text = _gauge("orders_orders", "Orders by state", ("state",), [("paid", 2), ("failed", 1)])
-
-    assert ['orders_orders{state="paid"} 2.0', 'orders_orders{state="failed"} 1.0'] == text.splitlines()[2:]
-
-
-def test_a_gauge_without_labels_has_no_braces() -> None:
-    assert "orders_needing_attention 0.0" == _gauge("orders_needing_attention", "Says", (), [(0,)]).splitlines()[2]
+from conductor.exporter import Exporter, serve
 
 
-def test_a_label_may_hold_anything() -> None:
-    text = _gauge("orders_parked", "Says", ("reason",), [('a "b"\\\n', 1)])
+@pytest.fixture
+def address() -> Iterator[str]:
+    """An exporter whose database does not answer."""
+    server = serve(Exporter("postgresql://nobody@127.0.0.1:1/none"), 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
-    assert 'orders_parked{reason="a \\"b\\"\\\\\\n"} 1.0' == text.splitlines()[2]
+
+def said(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
-def test_a_database_that_does_not_answer_is_told_without_stale_numbers() -> None:
-    text = Exporter("postgresql://nobody@127.0.0.1:1/none").text()
+def test_a_database_that_does_not_answer_is_told_without_stale_numbers(address: str) -> None:
+    text = said(f"{address}/metrics")
 
     assert "orders_database_up 0.0\n" in text
     assert "orders_orders" not in text
+
+
+def test_whether_it_is_there_asks_no_database(address: str) -> None:
+    assert "well\n" == said(f"{address}/health")
