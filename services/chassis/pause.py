@@ -1,24 +1,29 @@
-"""Remote control of a pool: `pause` stops its workers from taking work and `resume` lets them, without ending anything.
+"""Remote control of a pool's workers, without ending anything: `pause` and `stand_by` stop them from taking work, `resume` lets them.
 
 Sent with `app.control.broadcast("pause")`. A paused worker is not ready and stays alive, where one whose consumer was merely
-cancelled is restarted; a worker that is restarted is not paused any more. One that was started with `CONSUMERS_PAUSED` stands by until
-the first `resume`, and is ready meanwhile.
+cancelled is restarted; one that stands by is ready as well, since somebody else does its work. A worker that was started with
+`CONSUMERS_PAUSED` stands by until the first `resume`; what it was told later is forgotten when it is restarted.
 """
 
+import time
 from typing import Any
 
-from celery.worker.control import control_command
+from celery.worker import state as requests
+from celery.worker.control import control_command, inspect_command
 
 
 @control_command()  # type: ignore[untyped-decorator]
 def pause(state: Any) -> dict[str, str]:
     """Take no more work until `resume`; what runs ends as usual."""
-    consumer = state.consumer
-    consumer.controller.pulse.paused = True
-    consumer.controller.pulse.standby = False
-    for queue in consumer.controller.pulse.expected:
-        consumer.call_soon(consumer.cancel_task_queue, queue)
+    _cancel(state.consumer, standby=False)
     return {"ok": "paused"}
+
+
+@control_command()  # type: ignore[untyped-decorator]
+def stand_by(state: Any) -> dict[str, str]:
+    """The same, and be ready meanwhile: somebody else does the work."""
+    _cancel(state.consumer, standby=True)
+    return {"ok": "standing by"}
 
 
 @control_command()  # type: ignore[untyped-decorator]
@@ -29,3 +34,17 @@ def resume(state: Any) -> dict[str, str]:
     for queue in consumer.controller.pulse.expected:
         consumer.call_soon(consumer.add_task_queue, queue)
     return {"ok": "resumed"}
+
+
+@inspect_command()  # type: ignore[untyped-decorator]
+def consumption(state: Any) -> dict[str, Any]:
+    """What the heartbeat would say now (`state`), and how many messages are held and not acknowledged (`held`)."""
+    found, _ = state.consumer.controller.pulse.look(time.monotonic())
+    return {"state": found, "held": len(requests.reserved_requests)}
+
+
+def _cancel(consumer: Any, *, standby: bool) -> None:
+    pulse = consumer.controller.pulse
+    pulse.paused, pulse.standby = not standby, standby
+    for queue in pulse.expected:
+        consumer.call_soon(consumer.cancel_task_queue, queue)

@@ -97,7 +97,7 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         """Look and write."""
         now = clock()
         self._deadline = self._deadlines.earliest(self._held(), now)
-        self._show(*self._look(now))
+        self._show(*self.look(now))
 
     def unreachable(self) -> None:
         """The worker is waiting for its broker; called while its loop cannot tick."""
@@ -137,7 +137,8 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
             return heartbeat.STANDBY
         return heartbeat.PAUSED if self.paused else None
 
-    def _look(self, now: float) -> tuple[str, str]:
+    def look(self, now: float) -> tuple[str, str]:
+        """The worker's state, and what it is about."""
         consumer = getattr(self._worker, "consumer", None)
         if self._draining:
             return heartbeat.DRAINING, ""

@@ -22,7 +22,7 @@ from chassis.shape import check_shape
 log = structlog.get_logger(__name__)
 celery_logger = get_logger(__name__)
 
-CONTROL = (pause.pause, pause.resume)
+CONTROL = (pause.pause, pause.stand_by, pause.resume, pause.consumption)
 """Importing them registers them with Celery's remote control."""
 
 PARK_AGAIN_SECONDS = 5.0

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chassis import heartbeat
+from chassis import heartbeat, steer
 from servers import RabbitMQ, Valkey, free_port, health, wait_until
 
 
@@ -124,6 +125,42 @@ def test_a_worker_that_stands_by_still_does_after_its_connection_was_closed(
     rabbit_shop.send("shop.note")
 
     assert rabbit_shop.acts() == []
+
+
+def steered(shop: Any, command: str, within_seconds: float = 20.0) -> Mapping[str, Any]:
+    with shop.app() as app:
+        return steer.steer(app.control, command, ["shop@test"], within_seconds)
+
+
+def test_a_worker_that_is_told_to_stand_by_works_off_what_it_holds_and_is_ready(shop: Any) -> None:
+    shop.worker()
+    shop.send("shop.nap", seconds=2)
+    wait_until(lambda: shop.acts() == ["begin"], what="a running task")
+
+    said = steered(shop, "stand_by")
+
+    assert ({"shop@test": {"state": "standby", "held": 0}}, ["begin", "end"]) == (said, shop.acts())
+    wait_until(lambda: shop.state() == heartbeat.STANDBY, what="a worker that stands by")
+    assert (0, 0) == (shop.probe("live")[0], shop.probe("ready")[0])
+
+
+def test_one_that_stands_by_takes_work_again_when_it_is_told(shop: Any) -> None:
+    shop.worker()
+    steered(shop, "stand_by")
+    shop.send("shop.note")
+    assert [] == shop.acts()
+
+    said = steered(shop, "resume")
+
+    assert {"shop@test"} == {name for name, found in said.items() if found and found["state"] in ("idle", "busy")}
+    wait_until(lambda: shop.acts() == ["note"], what="the task after the resume")
+
+
+def test_a_worker_that_is_not_there_is_named(shop: Any) -> None:
+    process = shop.start("chassis.steer", "shop", "resume", "shop@test", "--within", "0")
+
+    assert 1 == process.wait(30)
+    assert "resume was not done within 0 s by shop@test (no answer)" in shop.log()
 
 
 def test_a_worker_whose_connection_is_closed_connects_again(rabbit_shop: Any, rabbitmq: RabbitMQ) -> None:
