@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from conductor.errors import ClusterFailed
@@ -18,13 +18,14 @@ STARTED_WITHIN_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`argv` in the image's container, with the environment of a Secret of the namespace and more."""
+    """`argv` in the image's container, with the environment of a Secret of the namespace, and single keys of others by variable."""
 
     name: str
     argv: Sequence[str]
     image: str
     secret: str = "conductor"
     within_seconds: int = 300
+    keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ def manifest(program: Program) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "command": list(program.argv),
         "envFrom": [{"secretRef": {"name": program.secret}}],
+        "env": [
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}}}
+            for name, (secret, key) in program.keys.items()
+        ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

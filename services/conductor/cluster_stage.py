@@ -21,6 +21,9 @@ from conductor.watch import Patience, Size
 
 DOOR = "/app/conductor/judge_door.py"
 STARTED_SECONDS = 90.0
+LOOK = {"BROKER_LOOK": ("orders-scaler", "host")}
+"""A login at the broker that may do nothing but look."""
+
 TRIES = 3
 
 
@@ -42,7 +45,7 @@ class ClusterStage:
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120
-        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within)
+        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=LOOK)
         kubectl = self.runtime.kubectl
         self._job = cluster_jobs.start(kubectl, program)
         try:

@@ -2,7 +2,8 @@
 
 It places orders, keeps the journal of what was promised, and answers questions at its door (see conductor.judge_door) until it is told
 to go: `{"ask": NAME, …}`, NAME being a method of Judge below. What cannot be answered is `{"failed": WHY}`.
-DATABASE_URL is read-only; OPERATOR_TOKEN opens the API. What is broken is broken by who asks; this process only writes it down.
+DATABASE_URL is read-only; OPERATOR_TOKEN opens the API; BROKER_LOOK is a login that may only look. What is broken is broken by who
+asks; this process only writes it down.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from typing import Any
 from rich.console import Console
 
 from conductor import judge_door, outside_faults
-from conductor.errors import ConductorError
+from conductor.consumer_gaps import ConsumerWatch
+from conductor.errors import ConductorError, DrillFailed
 from conductor.journal import Kill, now
 from conductor.story import Story
 from conductor.watch import Patience, Size, Watch
@@ -58,6 +60,7 @@ class Judge:
         self._watch = watch
         self._orders = ExitStack()
         self._began = time.monotonic()
+        self._consumers: ConsumerWatch | None = None
 
     def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What a question is answered with; None to go."""
@@ -124,6 +127,19 @@ class Judge:
         """No dawdling any more."""
         outside_faults.call(self._watch.reach, "DELETE", server, "faults")
         return {}
+
+    def watch_consumers(self, queues: Sequence[str]) -> Mapping[str, Any]:
+        """Look from now on whether these queues have a consumer."""
+        if "BROKER_LOOK" not in os.environ:
+            raise DrillFailed("the Secret orders-scaler has no host: nobody can look at the broker")
+        self._consumers = self._consumers or ConsumerWatch(os.environ["BROKER_LOOK"], queues)
+        return {}
+
+    def consumers(self) -> Mapping[str, Any]:
+        """What was seen of them until now; see conductor.consumer_gaps."""
+        if self._consumers is None:
+            raise DrillFailed("nobody looked at the queues' consumers")
+        return self._consumers.told()
 
     def finish(self) -> Mapping[str, Any]:
         """Stop when enough orders were accepted; the last status."""
