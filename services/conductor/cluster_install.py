@@ -19,6 +19,9 @@ from conductor.run_directory import CHECKOUT, RunDirectory
 Tell = Callable[[str], None]
 
 RELEASE = "orders"
+GREEN = "orders-green"
+"""The release beside it, when there is one; see conductor.blue_green."""
+
 CHART = CHECKOUT / "charts" / "orders"
 OVERLAYS = CHECKOUT / "k8s" / "overlays"
 PLATFORM = "app.kubernetes.io/managed-by=kustomize"
@@ -124,20 +127,22 @@ def install_orders(wanted: Installation) -> None:
     )
 
 
-def upgrade(namespace: str, *settings: str, within_seconds: int) -> None:
+def upgrade(namespace: str, *settings: str, within_seconds: int, release: str = RELEASE) -> None:
     """Change these `key=value`, texts all, of the release and nothing else, and wait until its pools are ready.
 
     What an older chart did not know yet is taken from this one's defaults.
     """
     told = [part for setting in settings for part in ("--set-string", setting)]
     where = ("--namespace", namespace, "--reset-then-reuse-values")
-    run(["helm", "upgrade", RELEASE, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"])
+    run(["helm", "upgrade", release, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"])
 
 
 def roll_orders(wanted: Installation) -> None:
-    """Bring the release's pods to what their Secret now says, everything else as it is, and wait until its pools are ready."""
+    """Bring the pods of each release to what their Secret now says, everything else as it is, and wait until its pools are ready."""
     changed = f"secretChecksum={checksum(wanted.kubectl)}"
-    upgrade(wanted.namespace, changed, within_seconds=wanted.within_seconds)
+    listed = run(["helm", "list", "--namespace", wanted.namespace, "--short"]).split()
+    for release in (RELEASE, *({GREEN} & set(listed))):
+        upgrade(wanted.namespace, changed, within_seconds=wanted.within_seconds, release=release)
 
 
 def checksum(kubectl: Kubectl) -> str:
@@ -168,7 +173,8 @@ def undeploy(wanted: Installation, tell: Tell, *, volumes: bool) -> None:
     """Take everything away again; with `volumes` what was stored and the Secrets as well, which nothing brings back."""
     kubectl = wanted.kubectl
     tell("orders")
-    run(["helm", "uninstall", RELEASE, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
+    for release in (GREEN, RELEASE):
+        run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
     tell("platform")
     kinds = "statefulset,deployment,service,configmap,networkpolicy,serviceaccount,role,rolebinding"
     kubectl("delete", kinds, "--selector", PLATFORM, "--ignore-not-found", "--wait")

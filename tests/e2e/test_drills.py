@@ -9,7 +9,14 @@ from conductor import cluster_install, drills
 from conductor.cluster_install import Installation
 from conductor.rehearsal import Played
 
-IN_A_CLUSTER = ("bad-deploy", "broker-restart", "rolling-deploy", "scale-in-while-busy", "worker-kill")
+IN_A_CLUSTER = (
+    "bad-deploy",
+    "blue-green",
+    "broker-restart",
+    "rolling-deploy",
+    "scale-in-while-busy",
+    "worker-kill",
+)
 
 
 def test_every_drill_of_a_cluster_is_played_here() -> None:

@@ -1,4 +1,4 @@
-"""`capstone cluster up | images | secrets | deploy | smoke | undeploy | down`: the platform on Kubernetes, where kubectl points."""
+"""`capstone cluster up | images | secrets | deploy | switch | smoke | undeploy | down`: on Kubernetes, where kubectl points."""
 
 import os
 import time
@@ -7,8 +7,9 @@ from typing import Annotated, cast
 import typer
 from rich.console import Console
 
-from conductor import cluster_images, cluster_install, secret_rotation
+from conductor import blue_green, cluster_images, cluster_install, secret_rotation
 from conductor.cluster_install import Installation
+from conductor.cluster_releases import ClusterReleases
 from conductor.cluster_secrets import Broker
 from conductor.errors import Refused
 from conductor.kubectl import NAMESPACE, run
@@ -100,6 +101,8 @@ def deploy(
     """Install or upgrade everything and wait until it is ready; what else is given goes to `helm upgrade`."""
     began = time.monotonic()
     wanted = Installation(namespace, overlay, tag, _broker(broker), within, tuple(context.args))
+    if cluster_install.reachable():
+        blue_green.refuse_deploy(ClusterReleases(namespace))
     cluster_install.deploy(wanted, _tell)
     CONSOLE.print(f"[bold green]ready[/bold green] after {time.monotonic() - began:.0f} s")
     CONSOLE.print(f"  API    kubectl --namespace {namespace} port-forward service/orders-api 8000", soft_wrap=True)
@@ -109,6 +112,23 @@ def deploy(
     )
     CONSOLE.print(f"  token  {token}", soft_wrap=True, markup=False)
     CONSOLE.print("\nnext: [bold]make smoke[/bold]")
+
+
+@commands.command()
+def switch(
+    to: Annotated[
+        str, typer.Argument(metavar="COLOUR", help="Who is to work: blue, the release `orders`, or green, beside it.")
+    ],
+    tag: Annotated[str | None, typer.Option(help="Its version; the one that it has, when left out.")] = None,
+    namespace: Namespace = NAMESPACE,
+    within: Within = 300,
+    alone: Annotated[bool, typer.Option("--alone", help="Take green away, once blue works.")] = False,
+) -> None:
+    """Have one release take the work over from the other, which then stands by; broken off, the same call goes on."""
+    began = time.monotonic()
+    wanted = blue_green.colour(to)
+    blue_green.switch(ClusterReleases(namespace, within), wanted, tag, _tell, alone=alone)
+    CONSOLE.print(f"[bold green]{to} works[/bold green] after {time.monotonic() - began:.0f} s")
 
 
 @commands.command()

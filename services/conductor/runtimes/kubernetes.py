@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conductor import cluster_images, cluster_install, pools
+from conductor import blue_green, cluster_images, cluster_install, pools
+from conductor.blue_green import Colour, Tell
 from conductor.cluster_install import RELEASE
+from conductor.cluster_releases import ClusterReleases
 from conductor.errors import Refused
 from conductor.kubectl import NAMESPACE, Kubectl, run
 from conductor.platform_parts import VALUES
@@ -47,6 +49,10 @@ class KubernetesRuntime:
     def deploy(self, *settings: str, within_seconds: int = ROLLED_SECONDS) -> None:
         """Change these `key=value` of what is installed; returns when every pod is new and ready."""
         cluster_install.upgrade(self.namespace, *settings, within_seconds=within_seconds)
+
+    def switch(self, to: Colour, tag: str | None, tell: Tell, *, alone: bool = False) -> None:
+        """Have this colour do the work; see conductor.blue_green."""
+        blue_green.switch(ClusterReleases(self.namespace), to, tag, tell, alone=alone)
 
     def revision(self) -> int:
         """Of the release, as helm counts them."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from conductor import cluster_install, cluster_secrets, secret_rotation
+from conductor.cluster_install import Installation
 from conductor.errors import ClusterFailed, Refused
 
 
@@ -111,3 +112,19 @@ def test_redis_as_the_broker_has_no_second_login() -> None:
 
     with pytest.raises(Refused, match="Redis"):
         rotate(Cluster(made), "broker")
+
+
+@pytest.mark.parametrize("listed", [["orders"], ["orders", "orders-green"], ["orders", "another"]])
+def test_every_release_of_the_orders_is_rolled(monkeypatch: pytest.MonkeyPatch, listed: list[str]) -> None:
+    ran: list[list[str]] = []
+
+    def run(argv: list[str]) -> str:
+        ran.append(argv)
+        return "\n".join(listed)
+
+    monkeypatch.setattr(cluster_install, "run", run)
+    monkeypatch.setattr(cluster_install, "checksum", lambda _: "sum")
+    cluster_install.roll_orders(Installation())
+
+    rolled = [argv[2] for argv in ran if argv[:2] == ["helm", "upgrade"]]
+    assert [name for name in listed if name != "another"] == rolled
