@@ -21,7 +21,7 @@ from conductor.story import Story
 from conductor.watch import Patience, Size
 
 NAMESPACE = "capstones-e2e"
-TAG, NEXT, BAD = "e2e", "e2e-next", "e2e-bad"
+TAG, NEXT, BAD, FAULTY = "e2e", "e2e-next", "e2e-bad", "e2e-faulty"
 IMAGES = Path(__file__).parent / "images"
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
@@ -49,12 +49,12 @@ def tell(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """Our images, and two other versions of the orders: one with a migration more, and one whose workers end at once."""
+    """Our images, and other versions of the orders: a migration more, workers that end at once, charges that fail now and then."""
     if not cluster_install.reachable():
         reason = "kubectl points to no cluster that answers"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     built = cluster_images.build(TAG, tell)
-    for version, tag in (("next", NEXT), ("bad", BAD)):
+    for version, tag in (("next", NEXT), ("bad", BAD), ("faulty", FAULTY)):
         image = cluster_images.name("orders", tag)
         base = f"BASE={cluster_images.name('orders', TAG)}"
         run(["docker", "build", "--quiet", "--build-arg", base, "--tag", image, str(IMAGES / version)])
@@ -79,7 +79,7 @@ def installation(images: None) -> Iterator[Installation]:
 @pytest.fixture
 def play(installation: Installation) -> Play:
     """Plays a drill by name on it."""
-    runtime = KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD)
+    runtime = KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY)
 
     def run_drill(name: str) -> Played:
         with Story(Console(highlight=False, width=160)) as story:

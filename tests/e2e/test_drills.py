@@ -13,6 +13,7 @@ IN_A_CLUSTER = (
     "bad-deploy",
     "blue-green",
     "broker-restart",
+    "canary",
     "rolling-deploy",
     "scale-in-while-busy",
     "worker-kill",

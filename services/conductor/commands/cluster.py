@@ -1,4 +1,4 @@
-"""`capstone cluster up | images | secrets | deploy | switch | smoke | undeploy | down`: on Kubernetes, where kubectl points."""
+"""`capstone cluster up | images | secrets | deploy | switch | canary | smoke | undeploy | down`: on Kubernetes, where kubectl points."""
 
 import os
 import time
@@ -7,7 +7,8 @@ from typing import Annotated, cast
 import typer
 from rich.console import Console
 
-from conductor import blue_green, cluster_images, cluster_install, secret_rotation
+from conductor import blue_green, canary_trial, cluster_images, cluster_install, secret_rotation
+from conductor.canary_trial import Trial
 from conductor.cluster_install import Installation
 from conductor.cluster_releases import ClusterReleases
 from conductor.cluster_secrets import Broker
@@ -129,6 +130,28 @@ def switch(
     wanted = blue_green.colour(to)
     blue_green.switch(ClusterReleases(namespace, within), wanted, tag, _tell, alone=alone)
     CONSOLE.print(f"[bold green]{to} works[/bold green] after {time.monotonic() - began:.0f} s")
+
+
+@commands.command()
+def canary(
+    pool: Annotated[str, typer.Argument(help="A pool of workers.")],
+    tag: Annotated[str, typer.Option(help="The version to be tried.")],
+    namespace: Namespace = NAMESPACE,
+    replicas: Annotated[int, typer.Option(min=1, help="Pods that run it, beside the pool's own.")] = 1,
+    enough: Annotated[int, typer.Option(min=20, help="Commands that canary and others must have done, each.")] = 200,
+    within: Annotated[
+        int, typer.Option(min=10, metavar="SECONDS", help="Without a judgement by then it is withdrawn.")
+    ] = 300,
+) -> None:
+    """Try a version on a share of a pool: promoted to every pool, or withdrawn, which is exit status 1."""
+    trial = Trial(pool, tag, replicas, enough, within)
+    outcome = canary_trial.hold(ClusterReleases(namespace), trial, _tell)
+    CONSOLE.print(
+        f"[bold {'green' if outcome.promoted else 'red'}]{'promoted' if outcome.promoted else 'withdrawn'}[/]: ", end=""
+    )
+    CONSOLE.print(outcome.why, soft_wrap=True, markup=False)
+    if not outcome.promoted:
+        raise typer.Exit(1)
 
 
 @commands.command()

@@ -64,6 +64,7 @@ Namespace = Annotated[str, typer.Option(help="Of the installation in the cluster
 Tag = Annotated[str, typer.Option(help="Of its images.")]
 NextTag = Annotated[str | None, typer.Option(help="Of the orders' next version, for a deploy to bring.")]
 BadTag = Annotated[str | None, typer.Option(help="Of a version whose workers never get ready.")]
+FaultyTag = Annotated[str | None, typer.Option(help="Of a version whose payments fail now and then.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The last line as JSON; the story goes to stderr.")]
 
 
@@ -81,6 +82,7 @@ def run(
     tag: Tag = "dev",
     next_tag: NextTag = None,
     bad_tag: BadTag = None,
+    faulty_tag: FaultyTag = None,
 ) -> None:
     """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
     if runtime not in ("local", "kubernetes"):
@@ -88,7 +90,9 @@ def run(
     known = drills.catalogue().values()
     every = [drill for drill in known if (drill.play if runtime == "local" else drill.on_cluster)]
     chosen = every if name == "all" else [drills.named(name)]
-    cluster = KubernetesRuntime(namespace, tag, next_tag, bad_tag) if runtime == "kubernetes" else None
+    cluster = (
+        KubernetesRuntime(namespace, tag, next_tag, bad_tag, faulty_tag=faulty_tag) if runtime == "kubernetes" else None
+    )
     carrier = _broker(broker)
     console = Console(stderr=as_json, highlight=False)
     played = []
@@ -123,9 +127,10 @@ def run_all(
     tag: Tag = "dev",
     next_tag: NextTag = None,
     bad_tag: BadTag = None,
+    faulty_tag: FaultyTag = None,
 ) -> None:
     """Play every drill, one after the other, also after one that failed."""
-    run("all", broker, orders, seed, minutes, here, as_json, runtime, namespace, tag, next_tag, bad_tag)
+    run("all", broker, orders, seed, minutes, here, as_json, runtime, namespace, tag, next_tag, bad_tag, faulty_tag)
 
 
 def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conductor import blue_green, cluster_images, cluster_install, pools
+from conductor import blue_green, canary_trial, cluster_images, cluster_install, pools
 from conductor.blue_green import Colour, Tell
+from conductor.canary_trial import Outcome, Trial
 from conductor.cluster_install import RELEASE
 from conductor.cluster_releases import ClusterReleases
 from conductor.errors import Refused
 from conductor.kubectl import NAMESPACE, Kubectl, run
-from conductor.platform_parts import VALUES
+from conductor.platform_parts import APPLICATION, VALUES
 from conductor.pools import Broker, Pool
 
 ROLLED_SECONDS = 300
@@ -24,7 +25,7 @@ class KubernetesRuntime:
     """The installation in one namespace; `tag` is the one that its images have.
 
     `next_tag` is a newer version's, which a deploy brings; without one a deploy changes a checksum, and every pod rolls all the same.
-    `bad_tag` is one of a version whose workers never get ready.
+    `bad_tag` is one of a version whose workers never get ready, `faulty_tag` one whose payments fail now and then.
     """
 
     namespace: str = NAMESPACE
@@ -32,6 +33,7 @@ class KubernetesRuntime:
     next_tag: str | None = None
     bad_tag: str | None = None
     broker: Broker = "rabbitmq"
+    faulty_tag: str | None = None
 
     @property
     def kubectl(self) -> Kubectl:
@@ -53,6 +55,16 @@ class KubernetesRuntime:
     def switch(self, to: Colour, tag: str | None, tell: Tell, *, alone: bool = False) -> None:
         """Have this colour do the work; see conductor.blue_green."""
         blue_green.switch(ClusterReleases(self.namespace), to, tag, tell, alone=alone)
+
+    def canary(self, trial: Trial, tell: Tell) -> Outcome:
+        """Try a version on a share of a pool; see conductor.canary_trial."""
+        return canary_trial.hold(ClusterReleases(self.namespace), trial, tell)
+
+    def replay_parked(self, reason: str) -> list[str]:
+        """Run again whatever is parked for this reason, as a person would; the tasks."""
+        program = ("python", "-m", "chassis.parked", APPLICATION, "replay", "--all", "--reason", reason)
+        said = self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, "--actor", "drill", "--json")
+        return [str(record["task"]) for record in json.loads(said.splitlines()[-1])["records"]]
 
     def revision(self) -> int:
         """Of the release, as helm counts them."""

@@ -1,0 +1,155 @@
+"""Tries a version on a share of a pool: judged by the canary's own error rate, it is promoted to every pool, or withdrawn.
+
+Whatever ends the trial without a judgement withdraws the canary as well: an interruption, a pod that never gets ready, a time that was
+too short. Only a conductor that is killed leaves it in place; then the same call tries anew.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conductor import blue_green, canary
+from conductor.blue_green import Tell, Values
+from conductor.canary import Tally, Window
+from conductor.cluster_releases import ClusterReleases, alive, name_of, role_of
+from conductor.errors import ClusterFailed, Refused
+from conductor.waiting import until
+
+LOOK_SECONDS = 2.0
+TOLD_SECONDS = 10.0
+
+_METRICS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9100/metrics', timeout=5).read().decode())"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Which pool tries which version with how many pods, and how it is judged: after `enough` commands at the soonest, in time."""
+
+    pool: str
+    tag: str
+    replicas: int = 1
+    enough: int = 200
+    within_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it; `why` is a sentence."""
+
+    promoted: bool
+    why: str
+
+
+def hold(releases: ClusterReleases, trial: Trial, tell: Tell) -> Outcome:
+    """Carry it out to its end. Raises Refused before anything is changed, ClusterFailed when not even a withdrawal was possible."""
+    release = blue_green.working(releases)
+    found = releases.installed(release)
+    assert found is not None, f"{release} works, and is not there"
+    _refuse(releases, release, trial, found.tag)
+    before = without_canary(found.values, trial.pool)
+    promoted = False
+    try:
+        outcome = _try(releases, release, trial, with_canary(before, trial), tell)
+        if outcome.promoted:
+            tell(f"promoted: every pool gets {trial.tag}")
+            image = {**before.get("image", {}), "tag": trial.tag}
+            releases.install(release, {**before, "image": image}, migrate=True)
+            promoted = True
+        return outcome
+    finally:
+        if not promoted:
+            tell(f"withdrawn: {trial.pool} runs {found.tag} alone")
+            releases.install(release, before, migrate=False)
+            releases.await_gone(release, lambda pod: _track(pod) == "canary")
+
+
+def with_canary(values: Values, trial: Trial) -> dict[str, Any]:
+    """The release's values with the canary in them."""
+    pools = dict(values.get("pools") or {})
+    pools[trial.pool] = {**(pools.get(trial.pool) or {}), "canary": {"tag": trial.tag, "replicas": trial.replicas}}
+    return {**values, "pools": pools}
+
+
+def without_canary(values: Values, pool: str) -> dict[str, Any]:
+    """The same without, and without a trace."""
+    pools = {name: dict(own or {}) for name, own in (values.get("pools") or {}).items()}
+    if pools.get(pool, {}).pop("canary", None) is not None and not pools[pool]:
+        del pools[pool]
+    return {**{key: value for key, value in values.items() if key != "pools"}, **({"pools": pools} if pools else {})}
+
+
+def _refuse(releases: ClusterReleases, release: str, trial: Trial, tag: str) -> None:
+    pods = releases.pods(release)
+    workers = sorted({_pool(pod) for pod in pods if role_of(pod) == "worker"})
+    if trial.pool not in workers:
+        raise Refused(f'"{trial.pool}" is no pool of workers of {release}; there are {", ".join(workers)}')
+    if trial.tag == tag:
+        raise Refused(f"{trial.pool} runs {tag} already")
+
+
+def _try(releases: ClusterReleases, release: str, trial: Trial, values: Values, tell: Tell) -> Outcome:
+    tell(f"canary of {trial.pool}: {trial.replicas} with {trial.tag}, beside the others")
+    try:
+        releases.install(release, values, migrate=False)
+    except ClusterFailed as error:
+        return Outcome(False, f"the canary did not get ready: {error}")
+    judgement: canary.Judgement = "undecided"
+    mine, others = Window(), Window()
+    ours = theirs = Tally()
+    restarts: dict[str, int] = {}
+    told_at = time.monotonic()
+
+    def decided() -> bool:
+        nonlocal judgement, ours, theirs, told_at
+        pods = {track: _pods(releases, release, trial.pool, track) for track in ("canary", "stable")}
+        restarts.update({name_of(pod): _restarts(pod) for pod in pods["canary"]})
+        ours = mine.look(_tallies(releases, pods["canary"]))
+        theirs = others.look(_tallies(releases, pods["stable"]))
+        judgement = "worse" if any(restarts.values()) else canary.judge(ours, theirs, trial.enough)
+        if time.monotonic() - told_at > TOLD_SECONDS:
+            told_at = time.monotonic()
+            tell(f"failed: canary {ours}, the others {theirs}")
+        return judgement != "undecided"
+
+    until(decided, within_seconds=trial.within_seconds, every_seconds=LOOK_SECONDS)
+    counted = f"of the canary's commands {ours} failed, of the others' {theirs}"
+    if any(restarts.values()):
+        return Outcome(False, f"the canary's container was restarted; {counted}")
+    if judgement == "undecided":
+        return Outcome(
+            False, f"no judgement within {trial.within_seconds:.0f} s and {trial.enough} commands each: {counted}"
+        )
+    tell(counted)
+    return Outcome(judgement == "sound", f"{'not worse' if judgement == 'sound' else 'worse'}: {counted}")
+
+
+def _pods(releases: ClusterReleases, release: str, pool: str, track: str) -> list[Mapping[str, Any]]:
+    found = releases.pods(release, component=pool)
+    return [pod for pod in found if _track(pod) == track and alive(pod)]
+
+
+def _tallies(releases: ClusterReleases, pods: list[Mapping[str, Any]]) -> dict[str, Tally]:
+    """Of each pod, from its own metrics; one that is just going away tells nothing."""
+    found = {}
+    for pod in pods:
+        try:
+            found[name_of(pod)] = canary.tally(
+                releases.kubectl("exec", name_of(pod), "--", "python", "-S", "-c", _METRICS)
+            )
+        except ClusterFailed:
+            continue
+    return found
+
+
+def _restarts(pod: Mapping[str, Any]) -> int:
+    return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))
+
+
+def _track(pod: Mapping[str, Any]) -> str | None:
+    track: str | None = pod["metadata"]["labels"].get("track")
+    return track
+
+
+def _pool(pod: Mapping[str, Any]) -> str:
+    return str(pod["metadata"]["labels"]["app.kubernetes.io/component"])
