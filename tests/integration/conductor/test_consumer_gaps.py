@@ -17,6 +17,7 @@ QUEUE = "orders.saga"
 def channel(rabbitmq: RabbitMQ, vhost: str) -> Iterator[amqp.Channel]:
     """Of a consumer-to-be; its queue is there."""
     connection = amqp.Connection(f"127.0.0.1:{rabbitmq.port}", userid="tester", password=PASSWORD, virtual_host=vhost)
+    connection.connect()
     opened = connection.channel()
     opened.queue_declare(QUEUE, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
     yield opened
