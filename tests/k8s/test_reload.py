@@ -71,6 +71,26 @@ def test_being_told_to_end_is_handed_on_with_the_programs_exit_code(watched: Wat
     assert 7 == watched.process.wait(20)
 
 
+def test_a_copy_that_broke_off_is_not_taken_for_the_code(tmp_path: Path) -> None:
+    source, code = tmp_path / "app", tmp_path / "code"
+    source.mkdir()
+    (source / "word.py").write_text("WORD = 'one'\n")
+    (source / "other.py").symlink_to(tmp_path / "nothing")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{code}:{RELOAD}",
+        "RELOAD_FROM": str(source),
+        "RELOAD_INTO": str(code),
+    }
+    line = [sys.executable, "-c", "import word, other; print(word.WORD, other.WORD)"]
+    subprocess.run(line, env=environment, capture_output=True)
+    (source / "other.py").unlink()
+    (source / "other.py").write_text("WORD = 'two'\n")
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+
+    assert "one two\n" == done.stdout
+
+
 def test_a_process_that_nobody_watches_begins_as_ever() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "RELOAD_FROM"} | {
         "PYTHONPATH": str(RELOAD)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
@@ -23,11 +24,23 @@ def seen(code: Path) -> dict[str, int]:
     return {str(file): file.stat().st_mtime_ns for file in code.rglob("*") if file.suffix != ".pyc" and file.is_file()}
 
 
+def bring(source: Path, code: Path) -> None:
+    """Copy the code, whole or not at all: processes may begin at once, and a broken-off copy must not be taken for the code."""
+    beside = Path(tempfile.mkdtemp(dir=code.parent))
+    # Compiled modules stay behind: they would be taken for the sources, whatever those say.
+    shutil.copytree(source, beside, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    try:
+        beside.rename(code)
+    except OSError:
+        if not code.exists():
+            raise
+        shutil.rmtree(beside)  # another was first
+
+
 def keep_running(source: Path, code: Path) -> int:
     """Run this process's own command line until it ends by itself, or is told to end; its exit code."""
     if not code.exists():
-        # Compiled modules stay behind: they would be taken for the sources, whatever those say.
-        shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
+        bring(source, code)
     told = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 
