@@ -25,6 +25,11 @@ GREEN = "orders-green"
 CHART = CHECKOUT / "charts" / "orders"
 OVERLAYS = CHECKOUT / "k8s" / "overlays"
 PLATFORM = "app.kubernetes.io/managed-by=kustomize"
+KINDS = (
+    *("statefulset", "deployment", "service", "configmap", "networkpolicy"),
+    *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange"),
+)
+"""What the overlays are made of, besides the namespace."""
 API = f"http://{RELEASE}-api:8000"
 
 
@@ -176,8 +181,7 @@ def undeploy(wanted: Installation, tell: Tell, *, volumes: bool) -> None:
     for release in (GREEN, RELEASE):
         run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
     tell("platform")
-    kinds = "statefulset,deployment,service,configmap,networkpolicy,serviceaccount,role,rolebinding"
-    kubectl("delete", kinds, "--selector", PLATFORM, "--ignore-not-found", "--wait")
+    kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
     kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
     if volumes:
         tell("volumes and secrets")

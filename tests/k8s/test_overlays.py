@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from tests.k8s.conftest import Object
+from tests.k8s.conftest import OVERLAYS, Object
+
+from conductor import cluster_install
 
 Render = Callable[[str], list[Object]]
 
@@ -49,3 +51,14 @@ def test_prometheus_may_only_look_at_pods(rendered: Render) -> None:
     rules = named(rendered("observability-jaeger"), "Role", "prometheus")["rules"]
 
     assert [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}] == rules
+
+
+def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: Render) -> None:
+    key, _, value = cluster_install.PLATFORM.partition("=")
+    found = {
+        (each["kind"].lower(), each["metadata"].get("labels", {}).get(key))
+        for overlay in OVERLAYS
+        for each in rendered(overlay)
+    }
+
+    assert found == {(kind, value) for kind in (*cluster_install.KINDS, "namespace")}
