@@ -19,14 +19,23 @@ Object = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def kubectl() -> str:
+    return tool("kubectl")
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    return tool("helm")
+
+
+def tool(name: str) -> str:
     """The one on the PATH, or the one in .tools/, which needs the network once; skips on a laptop that cannot get it."""
-    found = shutil.which("kubectl")
+    found = shutil.which(name)
     if found is not None:
         return found
     try:
-        return str(install_tools() / "kubectl")
+        return str(install_tools() / name)
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = f"kubectl is not installed, and cannot be: {error}"
+        reason = f"{name} is not installed, and cannot be: {error}"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 

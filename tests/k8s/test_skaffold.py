@@ -1,14 +1,57 @@
-"""skaffold.yaml, as data: order, images, and files that are there."""
+"""skaffold.yaml, as data, and what skaffold gives to Helm and kubectl because of it.
 
+Sources: https://skaffold.dev/docs/deployers/helm/, https://skaffold.dev/docs/filesync/,
+https://skaffold.dev/docs/tutorials/skaffold-resource-selector/.
+"""
+
+import re
+import subprocess
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from tests.k8s.conftest import OVERLAYS, Object
+
+from chart_rendering import pod_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGS: dict[str, Any] = {
     each["metadata"]["name"]: each for each in yaml.safe_load_all((CHECKOUT / "skaffold.yaml").read_text())
 }
+
+
+PROFILES = [each["name"] for each in CONFIGS["orders"]["profiles"]]
+DIGEST = "sha256:" + 64 * "0"
+
+
+def with_profile(name: str) -> Any:
+    """The module of the orders with one profile's patches."""
+    config = deepcopy(CONFIGS["orders"])
+    for profile in config.pop("profiles"):
+        for patch in profile.get("patches", []) if profile["name"] == name else []:
+            assert "add" == patch["op"]
+            place, *way = config, *patch["path"].strip("/").split("/")
+            for step in way[:-1]:
+                place = place[int(step) if isinstance(place, list) else step]
+            place[way[-1]] = patch["value"]
+    return config
+
+
+def rendered_for(helm: str, profile: str, tag: str, digest: str) -> list[Object]:
+    """The chart as skaffold has it rendered; it cuts off the @ that no digest follows."""
+    release = with_profile(profile)["deploy"]["helm"]["releases"][0]
+    built = {"REPO": "registry:5000/orders", "TAG": tag, "DIGEST": digest}
+    line = [helm, "template", release["name"], str(CHECKOUT / release["chartPath"])]
+    for key, template in release["setValueTemplates"].items():
+        value = re.sub(r"{{\.IMAGE_([A-Z]+)_celery_capstones_orders}}", lambda found: built[found[1]], template)
+        line += ["--set", f"{key}={value.removesuffix('@')}"]
+    for file in release.get("valuesFiles", []):
+        line += ["--values", str(CHECKOUT / file)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    return [each for each in yaml.load_all(done.stdout, yaml.CSafeLoader) if each]
 
 
 def values_of(profile: Any) -> list[str]:
@@ -31,20 +74,48 @@ def test_the_secrets_come_before_the_platform() -> None:
     assert ["make", "secrets"] == before[0]["host"]["command"]
 
 
-def test_the_image_that_is_built_is_the_one_that_is_deployed() -> None:
-    artifact = CONFIGS["orders"]["build"]["artifacts"][0]["image"]
-    key = artifact.replace("-", "_").replace("/", "_")
-    templates = CONFIGS["orders"]["deploy"]["helm"]["releases"][0]["setValueTemplates"]
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_pod_has_exactly_the_image_that_was_pushed(helm: str, profile: str) -> None:
+    pods = [pod_of(each) for each in rendered_for(helm, profile, "dev", DIGEST) if "template" in each.get("spec", {})]
+    images = {each["image"] for pod in pods for each in pod["containers"] + pod.get("initContainers", [])}
 
-    expected = {"image.repository": f"{{{{.IMAGE_REPO_{key}}}}}", "image.tag": f"{{{{.IMAGE_TAG_{key}}}}}"}
-    assert expected == {name: templates[name] for name in expected}
+    assert {f"registry:5000/orders:dev@{DIGEST}"} == images
 
 
-def test_the_image_key_is_one_that_the_chart_reads() -> None:
-    templates = "".join(path.read_text() for path in (CHECKOUT / "charts" / "celery-app" / "templates").glob("*.tpl"))
+def test_an_image_that_was_only_loaded_has_a_tag_and_no_digest(helm: str) -> None:
+    objects = rendered_for(helm, "dev", 64 * "f", "")
+    images = {pod_of(each)["containers"][0]["image"] for each in objects if each["kind"] == "Deployment"}
 
-    assert ".Values.image.repository" in templates
-    assert ".Values.image" in templates
+    assert {"registry:5000/orders:" + 64 * "f"} == images
+
+
+def test_a_commit_that_changes_nothing_in_an_image_does_not_rename_it() -> None:
+    policies = [config["build"]["tagPolicy"] for config in CONFIGS.values()]
+
+    assert [{"envTemplate": {"template": "dev"}}] * 2 == policies
+
+
+def test_pods_are_not_marked_with_the_number_of_a_run(helm: str, rendered: Callable[[str], list[Object]]) -> None:
+    objects = [each for overlay in OVERLAYS for each in rendered(overlay)] + rendered_for(helm, "minimal", "dev", "")
+    rolled = {f"{each['kind']}.apps" for each in objects if each["apiVersion"] == "apps/v1"}
+    denied = {each["groupKind"]: each["labels"] for each in CONFIGS["platform"]["resourceSelector"]["deny"]}
+
+    assert rolled == {kind for kind, paths in denied.items() if ".spec.template.metadata.labels" in paths}
+
+
+def test_claims_are_left_alone_since_they_cannot_be_changed() -> None:
+    denied = {each["groupKind"]: each["labels"] for each in CONFIGS["platform"]["resourceSelector"]["deny"]}
+
+    assert ".spec.volumeClaimTemplates.*.metadata.labels" in denied["StatefulSet.apps"]
+
+
+def test_deleting_leaves_the_namespace_and_only_that(rendered: Callable[[str], list[Object]]) -> None:
+    (flag,) = CONFIGS["platform"]["deploy"]["kubectl"]["flags"]["delete"]
+    label = flag.removeprefix("--selector=!")
+    objects = [each for overlay in OVERLAYS for each in rendered(overlay)]
+    spared = {each["kind"] for each in objects if label in each["metadata"].get("labels", {})}
+
+    assert {"Namespace"} == spared
 
 
 def test_the_platforms_image_is_one_that_its_manifests_name() -> None:
