@@ -1,5 +1,6 @@
 """The development image's reloader, run as its containers run it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from tests.servers import wait_until
 
-RELOAD = Path(__file__).resolve().parents[2] / "services" / "image" / "reload"
+SERVICES = Path(__file__).resolve().parents[2] / "services"
+RELOAD = SERVICES / "image" / "reload"
+PROBE = SERVICES / "chassis" / "probe.py"
 PROGRAM = """\
 import pathlib, signal, sys, time
 from word import WORD
@@ -39,8 +42,10 @@ class Watched:
             "PYTHONPATH": f"{self.code}:{RELOAD}:{source}",
             "RELOAD_FROM": str(source),
             "RELOAD_INTO": str(self.code),
+            "HEARTBEAT_FILE": str(folder / "heartbeat"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        self.heartbeat = folder / "heartbeat"
         self.process = subprocess.Popen([sys.executable, "-m", "program", str(self.told)], env=environment, cwd=source)
 
     def said(self) -> list[str]:
@@ -69,6 +74,39 @@ def test_being_told_to_end_is_handed_on_with_the_programs_exit_code(watched: Wat
     watched.process.send_signal(signal.SIGTERM)
 
     assert 7 == watched.process.wait(20)
+
+
+def probed(watched: Watched, kind: str) -> int:
+    line = [sys.executable, "-S", "-I", str(PROBE), kind, str(watched.heartbeat)]
+    return subprocess.run(line, capture_output=True).returncode
+
+
+def test_a_program_that_a_change_broke_is_started_again_by_the_next_change(watched: Watched) -> None:
+    (watched.code / "word.py").write_text("WORD =\n")
+    wait_until(lambda: len(watched.said()) == 2, what="the old program's end")
+    (watched.code / "word.py").write_text("WORD = 'three'\n")
+    wait_until(lambda: len(watched.said()) == 3, what="the restart")
+
+    assert ["began one", "ended one", "began three"] == watched.said()
+
+
+def test_a_pod_whose_program_is_being_started_again_is_alive_and_not_ready(watched: Watched) -> None:
+    record = {"role": "worker", "state": "idle", "detail": "", "pid": 2**22 + 1, "deadline": None, "blocking": False}
+    watched.heartbeat.write_text(json.dumps(record | {"ticked": 0.0, "since": 0.0, "stale_seconds": 30.0}))
+    before = probed(watched, "live")
+    (watched.code / "word.py").write_text("WORD =\n")
+    wait_until(lambda: "restarting" in watched.heartbeat.read_text(), what="the hold")
+
+    assert (1, 0, 1) == (before, probed(watched, "live"), probed(watched, "ready"))
+
+
+def test_a_program_that_nothing_changed_ends_when_it_fails(tmp_path: Path) -> None:
+    source, code = tmp_path / "app", tmp_path / "code"
+    source.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(RELOAD), "RELOAD_FROM": str(source), "RELOAD_INTO": str(code)}
+    line = [sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"]
+
+    assert [143, 143] == [subprocess.run(line, env=environment, timeout=30).returncode for _ in range(2)]
 
 
 def test_a_copy_that_broke_off_is_not_taken_for_the_code(tmp_path: Path) -> None:

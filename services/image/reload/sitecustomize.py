@@ -2,9 +2,13 @@
 
 It copies the code to where it can be written (RELOAD_INTO, first on PYTHONPATH), runs the same command line as its child, and whenever a
 file there changes asks the child to end, as a rollout would: a worker finishes what it has. The container goes on, so what was synced
-stays. Python imports a module of this name by itself (https://docs.python.org/3/library/site.html).
+stays; a program that a change broke waits for the next change, since nothing can be synced into a container that has ended.
+
+Python imports a module of this name by itself (https://docs.python.org/3/library/site.html).
 """
 
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,16 +16,24 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
 WATCHED = "RELOAD_FROM"
 PAUSE_SECONDS = 0.5
+HOLD_SECONDS = 600
+"""A program that does not come back for so long is left to the probes."""
 
 
 def seen(code: Path) -> dict[str, int]:
     """Every file with the time of its last change."""
-    return {str(file): file.stat().st_mtime_ns for file in code.rglob("*") if file.suffix != ".pyc" and file.is_file()}
+    found = {}
+    for file in code.rglob("*"):
+        if file.suffix != ".pyc" and file.is_file():
+            with contextlib.suppress(FileNotFoundError):  # being replaced right now
+                found[str(file.relative_to(code))] = file.stat().st_mtime_ns
+    return found
 
 
 def bring(source: Path, code: Path) -> None:
@@ -37,10 +49,23 @@ def bring(source: Path, code: Path) -> None:
         shutil.rmtree(beside)  # another was first
 
 
-def keep_running(source: Path, code: Path) -> int:
+def hold(heartbeat: Path) -> None:
+    """Let the probes (chassis.probe) find the pod alive, and not ready, while its program is away."""
+    try:
+        record = json.loads(heartbeat.read_text())
+    except (OSError, ValueError):
+        return  # it has written none
+    record |= {"pid": os.getpid(), "state": "restarting", "blocking": True, "deadline": time.monotonic() + HOLD_SECONDS}
+    beside = heartbeat.with_suffix(".held")
+    beside.write_text(json.dumps(record))
+    beside.replace(heartbeat)
+
+
+def keep_running(source: Path, code: Path, heartbeat: Path) -> int:
     """Run this process's own command line until it ends by itself, or is told to end; its exit code."""
     if not code.exists():
         bring(source, code)
+    changed = seen(code) != seen(source)
     told = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 
@@ -59,17 +84,27 @@ def keep_running(source: Path, code: Path) -> int:
         running[:] = [child]
         if told.is_set():
             child.terminate()
-        while True:
+        status = None
+        while status is None and (told.is_set() or seen(code) == before):
             try:
-                return child.wait(PAUSE_SECONDS)
+                status = child.wait(PAUSE_SECONDS)
             except subprocess.TimeoutExpired:
-                if seen(code) == before or told.is_set():
-                    continue
+                continue
+        if status is None:
             sys.stderr.write("code changed: starting again once what runs has ended\n")
             child.terminate()
             child.wait()
-            break
+        elif told.is_set() or not status or not changed:
+            return status if status >= 0 else 128 - status
+        hold(heartbeat)
+        if status is not None:
+            sys.stderr.write(f"ended with {status}: starting again when the code changes\n")
+            while seen(code) == before:
+                if told.wait(PAUSE_SECONDS):
+                    return status if status >= 0 else 128 - status
+        changed = True
 
 
 if WATCHED in os.environ:
-    os._exit(keep_running(Path(os.environ[WATCHED]), Path(os.environ["RELOAD_INTO"])))
+    paths = (Path(os.environ.get(name, "")) for name in (WATCHED, "RELOAD_INTO", "HEARTBEAT_FILE"))
+    os._exit(keep_running(*paths))
