@@ -95,6 +95,13 @@ def test_a_commit_that_changes_nothing_in_an_image_does_not_rename_it() -> None:
     assert [{"envTemplate": {"template": "dev"}}] * 2 == policies
 
 
+def test_helm_waits_for_as_long_as_a_migration_may_take() -> None:
+    values = yaml.safe_load((CHECKOUT / "charts" / "orders" / "values.yaml").read_text())
+    flag = f"--timeout={values['migration']['deadlineSeconds'] // 60}m"
+
+    assert {"install": [flag], "upgrade": [flag]} == CONFIGS["orders"]["deploy"]["helm"]["flags"]
+
+
 def test_pods_are_not_marked_with_the_number_of_a_run(helm: str, rendered: Callable[[str], list[Object]]) -> None:
     objects = [each for overlay in OVERLAYS for each in rendered(overlay)] + rendered_for(helm, "minimal", "dev", "")
     rolled = {f"{each['kind']}.apps" for each in objects if each["apiVersion"] == "apps/v1"}
