@@ -175,8 +175,8 @@ class IntakeTransaction(OrderStore, Protocol):
     def catalogue(self, skus: Sequence[str]) -> dict[str, Product]:
         """The products among these SKUs."""
 
-    def add(self, order: Order, reservation_seconds: float) -> None:
-        """A new order with its lines; goods are held for it this long from now."""
+    def add(self, order: Order, reservation_seconds: float) -> bool:
+        """A new order with its lines; goods are held for it this long from now. False when there is an order with this id."""
 
     def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
         """Note a carrier's event; False when it was noted before."""

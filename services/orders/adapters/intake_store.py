@@ -80,8 +80,9 @@ class PostgresIntake(PostgresOrderStore):
     def catalogue(self, skus: Sequence[str]) -> dict[str, Product]:
         return {row.sku: Product(*row) for row in self._conn.execute(_CATALOGUE, {"skus": list(skus)})}
 
-    def add(self, order: Order, reservation_seconds: float) -> None:
-        self._conn.execute(order_rows.ADD, order_rows.values(order, reservation_seconds))
+    def add(self, order: Order, reservation_seconds: float) -> bool:
+        # Every order has lines, and they are what is counted.
+        return self._conn.execute(order_rows.ADD, order_rows.values(order, reservation_seconds)).rowcount > 0
 
     def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
         event = {"event_id": event_id, "tracking_number": tracking_number, "kind": kind, "at": at}

@@ -13,7 +13,7 @@ ADD = sa.text("""
         INSERT INTO orders (id, customer, email, name, address, card, currency, total_minor, state, saga, reserve_until)
         VALUES (CAST(:id AS uuid), :customer, :email, :name, CAST(:address AS jsonb), :card, :currency, :total_minor, :state,
                 CAST(:saga AS jsonb), now() + make_interval(secs => :reservation_seconds))
-        RETURNING id
+        ON CONFLICT (id) DO NOTHING RETURNING id
     )
     INSERT INTO order_lines (order_id, line_no, sku, quantity, unit_price_minor, amount_minor)
     SELECT added.id, l.line_no, l.sku, l.quantity, l.unit_price_minor, l.amount_minor

@@ -2,6 +2,8 @@
 the first line of its timeline and the command for its first step become true together (transactional outbox).
 
 What may happen twice: the request. Its idempotency key decides; of two at once the first commit wins, and the other reads its answer.
+Even a database that was restored to a time before the request is no way to a second charge: the order's id is made from the key, and what
+the outside did for the first order it did for this one.
 """
 
 import hashlib
@@ -9,16 +11,25 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from orders.domain import saga
 from orders.domain.errors import CannotCancel
 from orders.domain.order import Customer, LineRequest, Order, price
 from orders.domain.saga import Stop
-from orders.domain.views import Receipt
+from orders.domain.views import KeyUse, Receipt
 from orders.ports import Change, IntakeStore, IntakeTransaction
 from orders.usecases import follow
 from orders.usecases.backlog import Backlog
 from orders.usecases.errors import Forbidden, KeyReused, NotFound, Overloaded, TooManyOpen
+
+# Of every order's id (RFC 9562, 5.5). With another one, orders that are placed again after a restore are charged again.
+_ORDERS = uuid.UUID("5f0d2c5e-8a0b-4c52-9d0c-6e0f5b7a1c34")
+
+
+def order_id_of(scope: str, key: str) -> str:
+    """The id of the order that this key names, now and for ever. No scope has a colon but in front."""
+    return str(uuid.uuid5(_ORDERS, f"{scope}:{key}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,15 @@ class Placing:
     lines: tuple[LineRequest, ...]
     customer: Customer
     card: str
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """The request that this order was made from."""
+        lines = (
+            LineRequest(line.sku, line.quantity, line.amount_minor if line.unit_price_minor is None else None)
+            for line in order.lines
+        )
+        return cls(tuple(lines), order.customer, order.card)
 
     def digest(self) -> str:
         """Equal for equal requests."""
@@ -84,27 +104,30 @@ class Intake:
         limits: Limits,
         *,
         trace_headers: Callable[[], Mapping[str, str]] = dict,
-        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._store = store
         self._limits = limits
         self._backlog = Backlog(limits.open_commands)
         self._trace_headers = trace_headers
-        self._new_id = new_id
 
     def place(self, caller: Caller, key: str, wanted: Placing) -> Accepted:
         """Accept an order. Raises InvalidOrder, Forbidden, KeyReused, TooManyOpen, Overloaded."""
         _operators_only(caller, wanted)
-        order_id = self._new_id()
+        order_id = order_id_of(caller.scope, key)
         with self._store.begin() as tx:
             digest = wanted.digest()
             used = tx.claim(caller.scope, key, digest, order_id)
-            if used is not None:
-                if used.digest != digest:
-                    raise KeyReused("Idempotency-Key", key, "was used for a request with another body")
-                return Accepted(used.receipt, repeated=True)
-            self._check_limits(tx, caller)
-            return Accepted(self._accept(tx, order_id, wanted), repeated=False)
+            if used is None:
+                self._check_limits(tx, caller)
+                receipt = self._accept(tx, order_id, wanted)
+                if receipt is not None:
+                    return Accepted(receipt, repeated=False)
+                # The key was forgotten, as they are after a while; the order that it named is there.
+                order = tx.orders([order_id])[order_id]
+                used = KeyUse(Placing.of(order).digest(), Receipt(order_id, order.total_minor, order.currency))
+            if used.digest != digest:
+                raise KeyReused("Idempotency-Key", key, "was used for a request with another body")
+            return Accepted(used.receipt, repeated=True)
 
     def cancel(self, caller: Caller, order_id: str) -> str:
         """Ask an order to stop; its state now. Repeating it changes nothing. Raises NotFound, CannotCancel."""
@@ -132,12 +155,13 @@ class Intake:
             if count >= self._limits.open_orders:
                 raise TooManyOpen("customer", caller.customer, f"only {self._limits.open_orders} orders may be open")
 
-    def _accept(self, tx: IntakeTransaction, order_id: str, wanted: Placing) -> Receipt:
+    def _accept(self, tx: IntakeTransaction, order_id: str, wanted: Placing) -> Receipt | None:
         skus = sorted({line.sku for line in wanted.lines})
         lines, total_minor, currency = price(wanted.lines, tx.catalogue(skus))
         advance = saga.begin()
         order = Order(order_id, wanted.customer, wanted.card, currency, total_minor, lines, advance.saga)
-        tx.add(order, self._limits.reservation_seconds)
+        if not tx.add(order, self._limits.reservation_seconds):
+            return None
         tx.note([follow.event(order_id, "placed", advance.saga, total_minor=total_minor, currency=currency)])
         tx.put(follow.commands(order_id, advance, self._trace_headers()))
         return Receipt(order_id, total_minor, currency)

@@ -83,6 +83,41 @@ def test_the_key_of_another_request_is_422(shop: Shop, wanted: dict[str, Any], c
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
 
 
+def test_a_request_that_a_restored_database_forgot_makes_the_same_order_again(
+    shop: Shop, wanted: dict[str, Any]
+) -> None:
+    first = shop.placed(wanted)
+    shop.run("TRUNCATE orders, order_lines, intake_keys, outbox")
+
+    assert first == shop.placed(wanted)
+
+
+def test_a_key_that_was_forgotten_still_names_its_order(shop: Shop, wanted: dict[str, Any]) -> None:
+    first = shop.place(wanted)
+    shop.run("DELETE FROM intake_keys")
+    shop.run("UPDATE products SET price_minor = 1")
+
+    again = shop.place(wanted)
+
+    assert (200, first.json()) == (again.status_code, again.json())
+    assert 1 == len(shop.rows("SELECT 1 FROM outbox"))
+
+
+def test_a_key_that_was_forgotten_is_no_key_for_another_request(shop: Shop, wanted: dict[str, Any]) -> None:
+    shop.placed(wanted)
+    shop.run("DELETE FROM intake_keys")
+
+    assert 422 == shop.place({**wanted, "card": "tok_other"}).status_code
+
+
+def test_a_price_set_by_an_operator_is_remembered_with_the_order(shop: Shop, wanted: dict[str, Any]) -> None:
+    wanted["customer"], wanted["lines"][0]["amount_minor"] = "ann", 1
+    first = shop.place(wanted, token="op-token")
+    shop.run("DELETE FROM intake_keys")
+
+    assert (200, first.json()) == ((again := shop.place(wanted, token="op-token")).status_code, again.json())
+
+
 def test_the_order_of_fields_makes_no_other_request(shop: Shop, wanted: dict[str, Any]) -> None:
     shop.placed(wanted)
 
