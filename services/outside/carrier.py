@@ -7,6 +7,8 @@
     POST /shipments/{tracking}/handover  200; idempotent; 409 when voided
     POST /shipments/{tracking}/void      200; idempotent; 409 when handed over
     GET  /shipments/{tracking}           200 the parcel and its events · 404
+    GET  /shipments?changed_since=S&after=TRACKING&limit=N
+                                         200 {"shipments": [{"tracking_number", "order_id", "status", "delivered_at"}]}
     callbacks                            POST URL {"event_id", "tracking_number", "kind": in_transit | delivered, "at"}
 
 Ledger kinds: shipment, handover, void, and callback (once the shop has answered 2xx; key = event_id). Faults: those of
@@ -32,7 +34,7 @@ from outside.gate import CHANGE, Gate
 from outside.ledger import Ledger
 from outside.parcels import NEWS_FAULTS, Parcels, ShipmentRequest
 from outside.poster import Poster
-from outside.problems import idempotency_key, parsed
+from outside.problems import changes_asked_for, idempotency_key, parsed
 from outside.store import Store
 
 FAULTS = (*CHANGE, *NEWS_FAULTS)
@@ -79,6 +81,10 @@ def make_app(data: Path, *, poster: Poster, secret: str, delivery_delay_seconds:
         tracking_number = request.path_params["tracking"]
         return await gate.read(book.order_of(tracking_number), lambda: JSONResponse(book.show(tracking_number)))
 
+    async def changed(request: Request) -> Response:
+        since, after, limit = changes_asked_for(request)
+        return await gate.read(None, lambda: JSONResponse({"shipments": book.changed(since, after=after, limit=limit)}))
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         nonlocal sender
@@ -90,6 +96,7 @@ def make_app(data: Path, *, poster: Poster, secret: str, delivery_delay_seconds:
 
     routes = [
         Route("/shipments", create, methods=["POST"]),
+        Route("/shipments", changed),
         Route("/shipments/{tracking}/handover", hand_over, methods=["POST"]),
         Route("/shipments/{tracking}/void", void, methods=["POST"]),
         Route("/shipments/{tracking}", show),

@@ -10,7 +10,7 @@ commit.
 
 import secrets
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,6 +71,17 @@ class Charges:
         """The record of a key, or None when it was never seen."""
         row = self._store.one("SELECT status, charge_id, order_id, reason FROM charges WHERE key = ?", key)
         return None if row is None else ChargeRecord(row["status"], row["charge_id"], row["order_id"], row["reason"])
+
+    def changed(self, since: float, *, after: str, limit: int) -> list[dict[str, Any]]:
+        """Charges, as they stand now, of the keys that something happened to at `since` (unix seconds) or later, by key."""
+        rows = self._store.all(
+            "SELECT key, charge_id, order_id, amount_minor, currency, status, reason FROM charges"
+            " WHERE key > ? AND key IN (SELECT key FROM ledger WHERE at >= ?) ORDER BY key LIMIT ?",
+            after,
+            since,
+            limit,
+        )
+        return [dict(row) for row in rows]
 
     def charge(self, key: str, request: ChargeRequest, *, decline: str | None = None) -> ChargeRecord:
         """Capture once, or decline for the reason `decline`; a key seen before gives its record as it now stands.

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     detail TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS ledger_order ON ledger (order_id, id);
+CREATE INDEX IF NOT EXISTS ledger_time ON ledger (at);
 """
 
 # Entries read at once: the event loop serves others between two pages.

@@ -194,6 +194,20 @@ class Parcels:
             "events": [dict(item) for item in news],
         }
 
+    def changed(self, since: float, *, after: str, limit: int) -> list[dict[str, Any]]:
+        """Parcels, as they stand now, of the orders for which something happened at `since` (unix seconds) or later, by number."""
+        rows = self._store.all(
+            "SELECT tracking_number, order_id, state AS status, (SELECT min(at) FROM news n"
+            "  WHERE n.tracking_number = p.tracking_number AND n.kind = 'delivered' AND n.at <= ?) AS delivered_at"
+            " FROM parcels p WHERE tracking_number > ? AND order_id IN (SELECT order_id FROM ledger WHERE at >= ?)"
+            " ORDER BY tracking_number LIMIT ?",
+            self._clock(),
+            after,
+            since,
+            limit,
+        )
+        return [dict(row) for row in rows]
+
     def owed(self) -> list[News]:
         """All news not yet taken by the receiver, soonest first."""
         rows = self._store.all(

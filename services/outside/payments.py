@@ -6,6 +6,8 @@
                                   201 captured · 200 the same key again, as it now stands · 402 declined (kept)
                                   409 the key was voided · 422 the key was used with another body
     GET  /charges/{key}           200 {"charge_id", "status": captured | declined | voided | refunded} · 404 never seen
+    GET  /charges?changed_since=S&after=KEY&limit=N
+                                  200 {"charges": [{"key", "order_id", "status", "amount_minor", "currency", …}]}, by key
     POST /charges/{key}/reverse   200 {"status": refunded | voided | declined}; idempotent
 
 Ledger kinds: capture, decline, refund, void. Faults: those of `outside.gate` and `decline`. `tok_declined` always
@@ -28,7 +30,7 @@ from outside.charges import ChargeRecord, ChargeRequest, Charges
 from outside.faults import Faults
 from outside.gate import CHANGE, Gate
 from outside.ledger import Ledger
-from outside.problems import idempotency_key, parsed, problem
+from outside.problems import changes_asked_for, idempotency_key, parsed, problem
 from outside.store import Store
 
 FAULTS = (*CHANGE, "decline")
@@ -63,6 +65,10 @@ def make_app(data: Path) -> Starlette:
 
         return await gate.read(_order_of(book, key), look)
 
+    async def changed(request: Request) -> Response:
+        since, after, limit = changes_asked_for(request)
+        return await gate.read(None, lambda: JSONResponse({"charges": book.changed(since, after=after, limit=limit)}))
+
     async def reverse(request: Request) -> Response:
         key = request.path_params["key"]
         return await gate.change(_order_of(book, key), lambda _: JSONResponse(_members(book.reverse(key))))
@@ -74,6 +80,7 @@ def make_app(data: Path) -> Starlette:
 
     routes = [
         Route("/charges", charge, methods=["POST"]),
+        Route("/charges", changed),
         Route("/charges/{key:path}/reverse", reverse, methods=["POST"]),
         Route("/charges/{key:path}", find),
         *admin.routes(book_ledger, faults),

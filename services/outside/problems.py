@@ -15,6 +15,8 @@ from outside.errors import Refused, WrongValue
 MAX_BODY_BYTES = 64 * 1024
 # As long as the key of any payment provider in use; longer ones are a bug in the caller.
 MAX_KEY_CHARACTERS = 255
+# Charges or parcels that one answer lists at most.
+LONGEST_PAGE = 500
 # As much of a wrong text as an answer repeats.
 LONGEST_SHOWN = 200
 
@@ -74,6 +76,20 @@ def whole_number(request: Request, name: str, default: int | None) -> int | None
         reason = "needs a whole number, 0 or more"
         raise Refused(422, f"{name} {reason}, not {text!r}", (WrongValue(name, text, reason),))
     return int(text)
+
+
+def changes_asked_for(request: Request) -> tuple[float, str, int]:
+    """What a list of changes is asked for by: `changed_since` (unix seconds), `after` (the last of the page before) and `limit`.
+
+    Raises Refused (422).
+    """
+    since = whole_number(request, "changed_since", None)
+    limit = whole_number(request, "limit", LONGEST_PAGE)
+    if since is None or limit is None or not 1 <= limit <= LONGEST_PAGE:
+        name, given = ("changed_since", None) if since is None else ("limit", limit)
+        reason = "is needed, in unix seconds" if since is None else f"needs 1 to {LONGEST_PAGE}"
+        raise Refused(422, f"{name} {reason}", (WrongValue(name, given, reason),))
+    return float(since), request.query_params.get("after", ""), limit
 
 
 def _shown(value: Any) -> Any:

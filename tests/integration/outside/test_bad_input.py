@@ -101,7 +101,7 @@ def test_a_wrong_shipment_names_its_field(healthy_carrier: OutsideServer, body: 
     [
         ("GET", "/nothing", 404),
         ("GET", "/charges/never-seen", 404),
-        ("GET", "/charges", 405),
+        ("PUT", "/charges", 405),
         ("POST", "/ledger", 405),
         ("GET", "/ledger?after=-1", 422),
         ("GET", "/ledger?limit=ten", 422),
@@ -146,3 +146,25 @@ def test_a_wrong_fault_plan_is_refused_and_changes_nothing(
 def test_a_wrong_outage_is_refused(healthy_payments: OutsideServer, outage: dict[str, Any]) -> None:
     assert CLIENT.post(f"{healthy_payments.url}/admin/outage", json=outage).status_code == 422
     assert CLIENT.get(f"{healthy_payments.url}/admin/faults").json()["outage"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "changed_since"),
+        ("?changed_since=yesterday", "changed_since"),
+        ("?changed_since=-1", "changed_since"),
+        ("?changed_since=0&limit=0", "limit"),
+        ("?changed_since=0&limit=501", "limit"),
+        ("?changed_since=0&limit=ten", "limit"),
+    ],
+)
+def test_a_list_of_changes_asked_for_wrongly_names_the_field(
+    healthy_payments: OutsideServer, healthy_carrier: OutsideServer, query: str, field: str
+) -> None:
+    answers = [
+        CLIENT.get(f"{healthy_payments.url}/charges{query}"),
+        CLIENT.get(f"{healthy_carrier.url}/shipments{query}"),
+    ]
+
+    assert [(422, field)] * 2 == [(answer.status_code, answer.json()["errors"][0]["field"]) for answer in answers]
