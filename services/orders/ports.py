@@ -5,7 +5,7 @@ A call ends in one of three ways: it returns what happened; it raises `Transient
 again; it raises `UnknownOutcome` when nobody can tell (time-out, broken connection, 5xx), and the outside must be asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from chassis.errors import Transient
 from chassis.outbox import Command
 from orders.domain.order import Order, Product
-from orders.domain.saga import Saga
+from orders.domain.saga import Parcel, Saga
 from orders.domain.views import Entry, KeyUse, Level, OrderSummary, OrderView
 
 
@@ -65,6 +65,37 @@ class Carrier(Protocol):
 
     def void(self, tracking_number: str) -> bool:
         """Cancel the parcel; False when the carrier already has it. Idempotent. Raises Transient or UnknownOutcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRecord:
+    """A charge as the provider has it on record; a key that was barred unseen has no order and no amount."""
+
+    key: str
+    status: ChargeStatus
+    order_id: str | None
+    amount_minor: int | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelRecord:
+    """A parcel as the carrier has it on record; it is never `Parcel.NONE`."""
+
+    tracking_number: str
+    order_id: str
+    state: Parcel
+    delivered: bool
+
+
+class Records(Protocol):
+    """The books of provider and carrier, whoever wrote in them: for a reconciliation, never for an order's way."""
+
+    def charges(self, since: datetime) -> Iterator[ChargeRecord]:
+        """Charges that were made or changed at this moment or later, as they stand now. Raises Transient."""
+
+    def parcels(self, since: datetime) -> Iterator[ParcelRecord]:
+        """The parcels of orders for which anything happened at this moment or later, as they stand now. Raises Transient."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,11 @@ def deliver(saga: Saga) -> Advance | None:
     return _settle(saga, replace(saga, delivered=True))
 
 
+def learned(before: Saga, after: Saga) -> Advance:
+    """Facts came from elsewhere than a step: what follows from them. An open step stays open, and finds its fact there."""
+    return _settle(before, after)
+
+
 def plan(saga: Saga) -> Step | None:
     """The step the facts ask for; None while one is open, while the carrier has the parcel, and at the end."""
     if saga.open is not None or saga.state.final:

@@ -15,9 +15,12 @@ from orders.usecases.steps import Act, Ended
 _PIECE_WEIGHT_G = 250
 
 
+PAYMENT_SUFFIX = ":payment"
+
+
 def payment_key(order: Order) -> str:
     """The idempotency key of the order's one charge."""
-    return f"{order.id}:payment"
+    return order.id + PAYMENT_SUFFIX
 
 
 def acts(payments: PaymentProvider, carrier: Carrier, printer: LabelPrinter) -> dict[Step, Act]:
