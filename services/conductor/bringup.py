@@ -37,6 +37,12 @@ def start_servers(platform: Platform) -> Platform:
 
 def make_ready(platform: Platform, tell: Tell) -> None:
     """Wait for the servers, prepare database and broker, start the pools and wait until all are ready."""
+    prepare(platform, tell)
+    start_pools(platform, tell)
+
+
+def prepare(platform: Platform, tell: Tell) -> None:
+    """Wait for the servers and the outside world, prepare database and broker."""
     tell("waiting for the servers")
     await_server(platform, "postgres", platform.postgres.answers)
     platform.postgres.make_database()
@@ -48,6 +54,10 @@ def make_ready(platform: Platform, tell: Tell) -> None:
     declare(platform)
     for name in NAMES:
         await_server(platform, f"outside-{name}", partial(_healthy, platform, name))
+
+
+def start_pools(platform: Platform, tell: Tell) -> None:
+    """Start the pools and wait until all are ready."""
     tell("starting the pools")
     made = [program for pool in platform.pools.values() for program in platform.pool_programs(pool, 1)]
     platform.supervisor.add(*made, keeper(platform))

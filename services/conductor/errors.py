@@ -8,6 +8,7 @@ ConductorError
 ├── ApiUnreachable    the orders' API could not be reached, or broke off: what was asked may have been done
 ├── ApiRefused        the orders' API answered with an error; has its `status`
 ├── ClusterFailed     kubectl, helm or docker ended with an error; says which command and what it said
+├── BackupFailed      a backup could not be made, or brought back: what was there before is there again
 ├── DrillFailed       a drill could not be carried out, or saw what must not be; says what
 └── Refused           the request makes no sense here (an unknown pool, wiping a broker that is not ours)
 """
@@ -52,6 +53,10 @@ class ApiRefused(ConductorError):
 
 class ClusterFailed(ConductorError):
     """A tool that speaks to the cluster failed, or is not installed."""
+
+
+class BackupFailed(ConductorError):
+    """A backup was not made, or not brought back."""
 
 
 class DrillFailed(ConductorError):

@@ -62,8 +62,31 @@ class Kill:
     until: float | None = None
 
 
-Line = Intent | Accepted | Refused | Kill
-_KINDS: dict[str, Callable[..., Line]] = {"intent": Intent, "accepted": Accepted, "refused": Refused, "kill": Kill}
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The API took the wish to cancel: the client does not want that order any more."""
+
+    at: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The database was brought back to the time `to`, unix seconds like `at`, when it answered again: it has forgotten what was between."""
+
+    at: float
+    to: float
+
+
+Line = Intent | Accepted | Refused | Kill | Cancelled | Restored
+_KINDS: dict[str, Callable[..., Line]] = {
+    "intent": Intent,
+    "accepted": Accepted,
+    "refused": Refused,
+    "kill": Kill,
+    "cancelled": Cancelled,
+    "restored": Restored,
+}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -96,12 +119,14 @@ def append(path: Path, line: Line) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All that journals tell: intents and acceptances by key, refusals by key, kills in order."""
+    """All that journals tell: intents, acceptances and refusals by key, kills in order, restores, keys of orders that were cancelled."""
 
     intents: Mapping[str, Intent]
     accepted: Mapping[str, Accepted]
     refused: Mapping[str, Refused]
     kills: tuple[Kill, ...]
+    restores: tuple[Restored, ...] = ()
+    cancelled: frozenset[str] = frozenset()
 
 
 def read(paths: Iterable[Path]) -> Told:
@@ -112,6 +137,8 @@ def read(paths: Iterable[Path]) -> Told:
         accepted={line.key: line for line in lines if isinstance(line, Accepted)},
         refused={line.key: line for line in lines if isinstance(line, Refused)},
         kills=tuple(sorted((line for line in lines if isinstance(line, Kill)), key=lambda kill: kill.at)),
+        restores=tuple(line for line in lines if isinstance(line, Restored)),
+        cancelled=frozenset(line.key for line in lines if isinstance(line, Cancelled)),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Self
 
 from conductor import purchases
 from conductor.errors import ApiRefused, ApiUnreachable
-from conductor.journal import Accepted, Intent, Journal, Refused, now
+from conductor.journal import Accepted, Cancelled, Intent, Journal, Refused, now
 from conductor.orders_api import OrdersApi
 
 FIRST_BACKOFF_SECONDS = 0.1
@@ -26,6 +26,12 @@ CANCELLED_SHARE = 0.03
 
 PAUSE_SECONDS = 0.05
 """Between two looks while the load waits for orders to be worked off."""
+
+
+def wish_of(customer: str, seed: int) -> tuple[random.Random, purchases.Purchase]:
+    """What this customer buys, and what else they decide by; the same whenever it is asked."""
+    rng = random.Random(f"{seed}/{customer.rpartition('-')[2]}")
+    return rng, purchases.drawn(customer, rng)
 
 
 class Load:
@@ -98,9 +104,8 @@ class Load:
         return not enough and not self._abandon.is_set()
 
     def _buy(self, api: OrdersApi, number: int) -> None:
-        rng = random.Random(f"{self._seed}/{number}")
         customer = f"{self.prefix}{number}"
-        wish = purchases.drawn(customer, rng)
+        rng, wish = wish_of(customer, self._seed)
         key = f"{customer}.key"
         self._journal.write(Intent(now(), key, customer, wish.pieces))
         order_id = self._insist(api, key, wish, rng)
@@ -110,6 +115,7 @@ class Load:
                 api.cancel(order_id)
             except (ApiRefused, ApiUnreachable):
                 return
+            self._journal.write(Cancelled(now(), key))
 
     def _insist(self, api: OrdersApi, key: str, wish: purchases.Purchase, rng: random.Random) -> str | None:
         """Ask until there is an answer; the order's id, or None when it was refused or patience ran out."""

@@ -89,6 +89,26 @@ class RunDirectory:
         """One folder a server."""
         return self.path / "data"
 
+    @property
+    def backups(self) -> Path:
+        """Base backups of the database, and the archive of its log."""
+        return self.path / "backups"
+
+    @property
+    def wal_archive(self) -> Path:
+        """Segments of the database's log; while the folder is missing, none is archived."""
+        return self.backups / "wal"
+
+    @property
+    def restored(self) -> Path:
+        """What the last restore of the database brought back, and whether it was reconciled since; see restoring.py."""
+        return self.path / "restored.json"
+
+    @property
+    def recovery_list(self) -> Path:
+        """The orders of the database that the last restore gave up, for the reconciliation: personal data."""
+        return self.path / "recovery-list.jsonl"
+
     def log(self, process: str) -> Path:
         """The log of a process."""
         return self.logs / f"{process}.log"

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from conductor import bringup, catalogue, state, teardown
+from conductor import bringup, catalogue, restore_points, state, teardown
 from conductor.bringup import Tell
 from conductor.errors import Refused
-from conductor.platform_parts import Platform
+from conductor.platform_parts import Platform, pool_of
 from conductor.pools import Broker
 from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import locked
@@ -63,9 +63,15 @@ def _broker_of(url: str) -> Broker:
 
 
 def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
-    """Start what is wanted and return when all of it is ready, with the catalogue filled."""
+    """Start what is wanted and return when all of it is ready, with the catalogue filled. Refused after an unreconciled restore."""
     run.make()
     with locked(run):
+        restored = restore_points.load(run)
+        if restored is not None and not restored.reconciled:
+            raise Refused(
+                f"the database was restored to {restored.to.isoformat()}, and orders that run on it know nothing of what was charged and "
+                "shipped since: `capstone reconcile --apply` first"
+            )
         found = state.load(run.state)
         if found is not None:
             running = _already(Platform(run, found), want, tell)
@@ -81,15 +87,36 @@ def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
         return Started(Platform(run, state.loaded(run.state)), changed=True)
 
 
+def servers(run: RunDirectory, tell: Tell) -> Platform:
+    """Start servers and outside world as they were last, without the pools; what runs already is left as it is. `run` is locked."""
+    platform = Platform(run, state.loaded(run.state))
+    if platform.supervisor.answers():
+        return platform
+    teardown.end_survivors(platform)
+    with reserved(_needed(platform.state), platform.state.ports) as ports:
+        platform = Platform(run, platform.state.model_copy(update={"ports": {**platform.state.ports, **ports}}))
+        state.save(platform.state, run.state)
+        try:
+            platform = bringup.start_servers(platform)
+            bringup.prepare(platform, tell)
+        except BaseException:
+            teardown.stop(platform)
+            raise
+    return platform
+
+
 def _start(platform: Platform, tell: Tell) -> None:
     try:
-        platform = bringup.start_servers(platform)
-        bringup.make_ready(platform, tell)
-        catalogue.fill(f"http://127.0.0.1:{platform.state.ports['api']}", platform.state.tokens.operator)
+        _make_ready(bringup.start_servers(platform), tell)
     except BaseException:
         tell("stopping what was started")
         teardown.stop(platform)
         raise
+
+
+def _make_ready(platform: Platform, tell: Tell) -> None:
+    bringup.make_ready(platform, tell)
+    catalogue.fill(f"http://127.0.0.1:{platform.state.ports['api']}", platform.state.tokens.operator)
 
 
 def down(run: RunDirectory) -> bool:
@@ -112,6 +139,10 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
     own = platform.state
     if want.broker not in (None, own.broker) or (want.settings is not None and dict(want.settings) != own.settings):
         raise Refused(f"it runs already, with {own.broker} and settings {own.settings}: `make down` first")
+    if not any(pool_of(process.name) for process in platform.supervisor.processes()):
+        # Only servers run, as after a restore.
+        _make_ready(platform, tell)
+        return Started(platform, changed=True)
     if until(lambda: not bringup.unready(platform), within_seconds=SETTLING_SECONDS, every_seconds=0.5):
         return Started(platform, changed=False)
     tell(f"it runs but is not ready ({'; '.join(bringup.unready(platform))}): starting it anew")

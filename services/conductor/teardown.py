@@ -7,7 +7,7 @@ import contextlib
 
 from conductor import survivors
 from conductor.errors import ConductorError, NotRunning
-from conductor.platform_parts import Platform
+from conductor.platform_parts import Platform, pool_of
 from conductor.supervision import DEAD_STATES
 
 SURVIVOR_GRACE_SECONDS = 20.0
@@ -33,14 +33,33 @@ def end_survivors(platform: Platform) -> list[int]:
     return ended
 
 
+def stop_pools(platform: Platform) -> None:
+    """End every pool in peace and forget it; servers and the outside world go on. Raises NotRunning."""
+    supervisor = platform.supervisor
+    pools = {process.name for process in supervisor.processes() if pool_of(process.name)}
+    # The keeper first: it must not take what ends in peace for dead.
+    for names in ({"keeper"}, pools):
+        _stop_all(platform, names & _living(platform), within_seconds=_grace_seconds(platform))
+    for name in ("keeper", *pools):
+        supervisor.remove(name)
+
+
+def _living(platform: Platform) -> set[str]:
+    return {process.name for process in platform.supervisor.processes() if process.state not in DEAD_STATES}
+
+
+def _grace_seconds(platform: Platform) -> int:
+    return max(pool.grace_seconds for pool in platform.pools.values())
+
+
 def _in_order(platform: Platform) -> None:
     supervisor = platform.supervisor
     server_names = {program.name for server in platform.servers for program in server.programs()}
     outside = {program.name for program in platform.outside_programs()}
-    living = {process.name for process in supervisor.processes() if process.state not in DEAD_STATES}
-    # The keeper first: it must not take what ends in peace for dead.
+    living = _living(platform)
+    # The keeper first, as above.
     for names in ({"keeper"}, living - server_names - outside - {"keeper"}, outside):
-        _stop_all(platform, names & living, within_seconds=max(pool.grace_seconds for pool in platform.pools.values()))
+        _stop_all(platform, names & living, within_seconds=_grace_seconds(platform))
     if platform.rabbitmq and "rabbitmq" in living:
         platform.rabbitmq.shutdown(within_seconds=SERVER_STOP_SECONDS)
     _stop_all(platform, server_names & living, within_seconds=SERVER_STOP_SECONDS)

@@ -2,6 +2,7 @@
 
 Every order that was promised has to be final, with exactly the effects of its end: a delivered one was charged once, shipped once and
 told about; one that turned back cost nothing and holds nothing. A mail may come twice only when its sender was killed in between.
+An order that was accepted after the time that the database was restored to may be unknown, if nothing of it is left anywhere.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +12,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from conductor.evidence import Entry, Evidence, Level, Movement
-from conductor.journal import Kill
+from conductor.journal import Kill, Restored
 
 FINAL = ("delivered", "cancelled", "failed")
 OWED = {"delivered": {"confirmation", "shipped", "delivered"}, "cancelled": {"cancelled"}, "failed": {"failed"}}
@@ -91,8 +92,14 @@ def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
     by_order = _Effects(evidence)
     findings: list[Finding] = []
     repeats: list[Repeat] = []
+    undone = 0
+    # A database that was restored has forgotten the mails since, as one that was away has.
+    forgot = [*told.kills, *(Kill(r.to, "postgres", "restore", (), until=r.at) for r in told.restores)]
     for order_id in judged:
         order = evidence.orders.get(order_id)
+        if order is None and _forgotten(promised[order_id].at, told.restores) and not by_order.kept(order_id):
+            undone += 1
+            continue
         if order is None:
             at = promised[order_id].at
             findings.append(Finding("lost", order_id, f"accepted at {at:.3f}, and the API knows of no such order"))
@@ -103,15 +110,20 @@ def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
             findings.append(Finding("lost", order_id, why))
         pieces = told.intents[accepted.key].pieces if accepted is not None and accepted.key in told.intents else None
         findings += _order(order, by_order, pieces)
-        found, unexplained = _repeats(order_id, by_order.mails[order_id], told.kills)
+        found, unexplained = _repeats(order_id, by_order.mails[order_id], forgot)
         repeats += found
         findings += unexplained
     findings += _placed_twice(evidence, promised)
-    findings += _of_nobody(evidence)
+    findings += _of_nobody(evidence, by_order)
     findings += _stock(evidence.levels, evidence.movements)
     states = Counter(evidence.orders[i]["state"] for i in judged if i in evidence.orders)
     kills = sum(kill.which != "server" for kill in told.kills)
-    return Verdict(len(judged), states["delivered"], states["cancelled"] + states["failed"], findings, repeats, kills)
+    compensated = states["cancelled"] + states["failed"] + undone
+    return Verdict(len(judged), states["delivered"], compensated, findings, repeats, kills)
+
+
+def _forgotten(at: float, restores: Sequence[Restored]) -> bool:
+    return any(restored.to < at <= restored.at for restored in restores)
 
 
 class _Effects:
@@ -125,6 +137,16 @@ class _Effects:
         for movement in evidence.movements:
             if movement.order_id is not None:
                 self.moved[movement.order_id][movement.kind][movement.sku] = movement.quantity
+
+    def kept(self, order_id: str) -> bool:
+        """Whether money is kept for the order, or a parcel or a label of it is out there."""
+        money = Counter(entry["kind"] for entry in self.payments[order_id])
+        parcels = Counter(entry["kind"] for entry in self.carrier[order_id])
+        return money["capture"] != money["refund"] or parcels["shipment"] != parcels["void"] or parcels["handover"] > 0
+
+    def began(self, order_id: str) -> float:
+        """When the first effect of this order was, which has one."""
+        return min(float(e["at"]) for effects in (self.payments, self.carrier, self.mails) for e in effects[order_id])
 
 
 def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -219,8 +241,10 @@ def _explains(kill: Kill, command: str, first: float, second: float) -> bool:
     """Whether the mail was repeated because of this kill.
 
     A kill that names the command hit its very sender; the server may have taken the first mail a little later, from what it had in hand.
-    A server that was away could not record a mail that was sent meanwhile.
+    A server that was away could not record a mail that was sent meanwhile, and one that was restored has forgotten what it recorded.
     """
+    if kill.until is not None and kill.which == "restore":
+        return kill.at - LATE_SECONDS <= first <= kill.until
     if kill.until is not None:
         return kill.pool in MAIL_SENDERS and first <= kill.until and kill.at <= second
     if kill.commands:
@@ -240,11 +264,14 @@ def _placed_twice(evidence: Evidence, promised: Mapping[str, Any]) -> Iterator[F
             yield Finding("doubled", ids[0], f"key {buyers[customer]} made {len(ids)} orders: {', '.join(ids)}")
 
 
-def _of_nobody(evidence: Evidence) -> Iterator[Finding]:
-    """Effects for an order that does not exist: something was done for a promise that was taken back."""
+def _of_nobody(evidence: Evidence, effects: _Effects) -> Iterator[Finding]:
+    """Effects for an order that does not exist: something was done for a promise that was taken back, unless a restore forgot it and it is
+    undone.
+    """
     for name, entries in (("charge", evidence.payments), ("parcel", evidence.carrier), ("mail", evidence.mails)):
         for order_id in {e["order_id"] for e in entries if e["order_id"] is not None} - evidence.orders.keys():
-            yield Finding("doubled", order_id, f"a {name} was made for it, and the API knows of no such order")
+            if effects.kept(order_id) or not _forgotten(effects.began(order_id), evidence.told.restores):
+                yield Finding("doubled", order_id, f"a {name} was made for it, and the API knows of no such order")
 
 
 def _stock(levels: Sequence[Level], movements: Sequence[Movement]) -> Iterator[Finding]:

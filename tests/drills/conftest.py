@@ -68,14 +68,20 @@ def play(runtime: LocalRuntime, tmp_path: Path) -> Play:
 
 
 @pytest.fixture
-def mutate(runtime: LocalRuntime) -> Iterator[Callable[..., None]]:
+def mutant() -> Callable[[str], dict[str, str]]:
+    """The environment in which a process runs with guards broken."""
+    return lambda mutants: {"PYTHONPATH": str(MUTANTS), "MUTANT": mutants}
+
+
+@pytest.fixture
+def mutate(runtime: LocalRuntime, mutant: Callable[[str], dict[str, str]]) -> Iterator[Callable[..., None]]:
     """Rolls pools to processes in which guards are broken; sound ones take their place again after the test."""
     rolled: list[str] = []
 
     def run(mutants: str, *, pools: Sequence[str]) -> None:
         for pool in pools:
             rolled.append(pool)
-            runtime.roll(pool, Change(settings={"PYTHONPATH": str(MUTANTS), "MUTANT": mutants}))
+            runtime.roll(pool, Change(settings=mutant(mutants)))
 
     yield run
     for pool in dict.fromkeys(rolled):

@@ -14,6 +14,7 @@ ON_RABBITMQ = (
     "duplicate-delivery",
     "mixed-versions",
     "payment-outage",
+    "point-in-time-restore",
     "poison-message",
     "postgres-restart",
     "redis-restart",

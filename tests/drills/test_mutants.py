@@ -4,11 +4,12 @@ Broken processes take the place of sound ones by a roll, and run the same code w
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from conductor import aim, outside_faults
-from conductor.drills import Drill
+from conductor.drills import Drill, point_in_time_restore
 from conductor.evidence import LedgerTail
 from conductor.rehearsal import Played
 from conductor.runtimes.local import LocalRuntime
@@ -82,3 +83,15 @@ def test_late_acknowledgement_alone_survives_kills_when_nothing_sweeps(play: Pla
     played = play(KILL_PAYMENTS, ORDERS, patience=PATIENCE)
 
     assert (True, None, ()) == (played.sound, played.failure, played.findings)
+
+
+def test_reconciliation_off_is_caught(play: Plays, mutant: Callable[[str], dict[str, str]]) -> None:
+    unreconciled = Drill(
+        "restore-unreconciled",
+        "restores the database, and looks neither at the provider nor at the carrier",
+        partial(point_in_time_restore.play, settings=mutant("reconciliation_off")),
+    )
+
+    played = play(unreconciled, ORDERS, patience=PATIENCE)
+
+    assert {"lost", "doubled"} == {finding.fault for finding in played.findings}

@@ -88,12 +88,18 @@ def outbox_bypassed(outbox: ModuleType) -> None:
     outbox.put = put_and_publish
 
 
+def reconciliation_off(reconciliation: ModuleType) -> None:
+    """The books of provider and carrier are not looked at: everything agrees."""
+    reconciliation.Reconciliation.differences = lambda self, since: []
+
+
 Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
     "idempotency_off": {"chassis.outbox": idempotency_off_outbox, "orders.adapters.wire": idempotency_off_wire},
     "early_ack": {"chassis.app": early_ack, "chassis.shape": early_ack_shape},
     "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
+    "reconciliation_off": {"orders.usecases.reconciliation": reconciliation_off},
     "sweeper_off": {},
 }
 

@@ -38,11 +38,12 @@ def place(
     quantity: Annotated[int, typer.Option(min=1, help="Pieces.")] = 1,
     card: Annotated[str, typer.Option(help="The payment provider's token; tok_declined is declined.")] = "tok_ok",
     customer: Annotated[str, typer.Option(help="Who buys.")] = "c-1",
+    key: Annotated[str | None, typer.Option(help="The idempotency key; a new one when left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Place an order; the defaults make a complete one."""
     wish = purchases.purchase(customer, sku=sku, quantity=quantity, card=card)
-    key = f"capstone-{secrets.token_hex(8)}"
+    key = key or f"capstone-{secrets.token_hex(8)}"
     journal = Journal(RunDirectory.chosen().journals / "order-place.jsonl")
     with OrdersApi.of(LocalRuntime.running()) as api:
         # Other than a load's customers, this one may buy again: the key says which order is meant.

@@ -1,11 +1,11 @@
 """Everything comes twice and in any order: messages of open and of finished commands, callbacks of the carrier, requests of customers."""
 
-import random
 from functools import partial
 
-from conductor import journal, outside_faults, purchases
+from conductor import journal, outside_faults
 from conductor.broker_client import BrokerClient
 from conductor.drills import Drill
+from conductor.load import wish_of
 from conductor.orders_api import OrdersApi
 from conductor.stage import Stage
 
@@ -47,8 +47,7 @@ def _ask_again(stage: Stage) -> None:
     with OrdersApi.of(stage.runtime) as api:
         for accepted in list(told.accepted.values())[:: max(1, len(told.accepted) // 50)]:
             intent = told.intents[accepted.key]
-            rng = random.Random(f"{stage.size.seed}/{intent.customer.rpartition('-')[2]}")
-            wish = purchases.drawn(intent.customer, rng)
+            _, wish = wish_of(intent.customer, stage.size.seed)
             answer = stage.insist(partial(api.place, accepted.key, wish.body))
             same = answer["order_id"] == accepted.order_id
             stage.expect(same, f"key {accepted.key} made {accepted.order_id}, and then {answer['order_id']}")

@@ -7,15 +7,19 @@ PostgreSQL refuses to run as root, so there it runs as `nobody` (see launch.py) 
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from conductor import programs
 from conductor.errors import StartFailed
 from conductor.programs import LAUNCHER, UNPRIVILEGED, Program
 from conductor.run_directory import RunDirectory
@@ -36,7 +40,11 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] ",
     # A worker that was killed in a transaction holds its locks until the server notices the broken connection.
     "client_connection_check_interval": "1s",
+    # What is archived (nothing, until there is a backup) is at most a minute behind.
+    "archive_mode": "on",
+    "archive_timeout": "60s",
 }
+ARCHIVE = Path(__file__).with_name("wal_archive.py")
 
 
 def binary(name: str) -> Path:
@@ -72,35 +80,28 @@ class Postgres:
 
     def _initialise(self, folder: Path) -> None:
         password = self._run.path / "postgres.password"
-        write_private(password, self._state.passwords.postgres_admin)
+        write_private(password, self.admin_password)
         argv = [str(binary("initdb")), "--pgdata", str(folder), "--username", ADMIN, "--pwfile", str(password)]
         argv += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"]
         argv += ["--no-instructions"]
-        launch = self._run.launches / "initdb.json"
-        uid, gid = UNPRIVILEGED
-        description = {
-            "argv": argv,
-            "environment": self._environment,
-            "directory": str(folder),
-            "starts": os.devnull,
-            "uid": uid,
-            "gid": gid,
-        }
-        write_private(launch, json.dumps(description))
         try:
-            done = subprocess.run(
-                [sys.executable, "-S", str(LAUNCHER), str(launch)], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(self.launch("initdb", argv, folder), capture_output=True, text=True, check=False)
         finally:
             password.unlink()
-            launch.unlink()
+            self.forget("initdb")
         if done.returncode:
             raise StartFailed(f"postgres: initdb failed:\n{(done.stdout + done.stderr).strip()}")
 
-    def programs(self) -> Sequence[Program]:
-        argv = [str(binary("postgres")), "-D", str(self._data), "-p", str(self._state.ports[self.name])]
-        for name, value in SETTINGS.items():
+    def command(self, data: Path, port: int, **changes: str) -> list[str]:
+        """The server's command line on a data folder; `changes` are settings that are other than usual."""
+        argv = [str(binary("postgres")), "-D", str(data), "-p", str(port)]
+        settings = {**SETTINGS, "archive_command": _archive_command("put", "%p", self._run.wal_archive), **changes}
+        for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
+        return argv
+
+    def programs(self) -> Sequence[Program]:
+        argv = self.command(self._data, self._state.ports[self.name])
         # SIGINT is the fast shutdown: SIGTERM would wait for every client to leave.
         return [
             Program(
@@ -115,38 +116,99 @@ class Postgres:
             )
         ]
 
+    def launch(self, name: str, argv: Sequence[str], folder: Path) -> list[str]:
+        """The command that runs `argv` as the server's user in `folder`, outside of the supervisor."""
+        launch = self._run.launches / f"{name}.json"
+        uid, gid = UNPRIVILEGED
+        description = {
+            "argv": argv,
+            "environment": self._environment,
+            "directory": str(folder),
+            "starts": str(self._run.starts / name),
+            "uid": uid,
+            "gid": gid,
+        }
+        write_private(launch, json.dumps(description))
+        return [sys.executable, "-S", str(LAUNCHER), str(launch)]
+
+    def log_of(self, name: str) -> Path:
+        """The log of what `launch` runs under this name."""
+        return self._run.log(name)
+
+    def forget(self, name: str) -> None:
+        """Remove what `launch` wrote."""
+        programs.forget(name, self._run)
+
+    @property
+    def data(self) -> Path:
+        """Its data folder."""
+        return self._data
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._state.ports[self.name]
+
+    @property
+    def admin_password(self) -> str:
+        """Of its superuser."""
+        return self._state.passwords.postgres_admin
+
     def answers(self) -> bool:
         try:
-            with self._admin() as connection:
-                connection.execute("select 1")
+            self.clock()
         except psycopg.OperationalError:
             return False
         return True
 
+    def clock(self) -> datetime:
+        """The server's time."""
+        with self.administer() as connection:
+            now: datetime = connection.execute("select clock_timestamp()").fetchall()[0][0]
+        return now
+
+    def switch_segment(self) -> str:
+        """End the current segment of the log, if there is anything in it; the name of the last one that ended."""
+        with self.administer() as connection:
+            row = connection.execute("select pg_walfile_name(pg_switch_wal() - 1)").fetchall()[0]
+        return str(row[0])
+
     def make_database(self) -> None:
         """Make the application's role and database when they are missing; the password is always set to ours."""
         role, password = sql.Identifier(APPLICATION), sql.Literal(self._state.passwords.postgres)
-        with self._admin() as connection:
+        with self.administer() as connection:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [APPLICATION]).fetchone():
                 connection.execute(sql.SQL("create role {} login").format(role))
             connection.execute(sql.SQL("alter role {} password {}").format(role, password))
             if not connection.execute("select 1 from pg_database where datname = %s", [APPLICATION]).fetchone():
                 connection.execute(sql.SQL("create database {} owner {}").format(role, role))
 
-    def _admin(self) -> psycopg.Connection[tuple[object, ...]]:
+    def administer(self, port: int | None = None, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        """A superuser's connection in autocommit; `port` when it listens elsewhere than usual. Raises psycopg.OperationalError."""
         return psycopg.connect(
             host="127.0.0.1",
-            port=self._state.ports[self.name],
+            port=port or self.port,
             user=ADMIN,
-            password=self._state.passwords.postgres_admin,
-            dbname="postgres",
+            password=self.admin_password,
+            dbname=database,
             autocommit=True,
             connect_timeout=5,
         )
 
     def address(self) -> str:
-        password, port = self._state.passwords.postgres, self._state.ports[self.name]
+        password, port = self._state.passwords.postgres, self.port
         return f"postgresql://{APPLICATION}:{password}@127.0.0.1:{port}/{APPLICATION}"
 
     def wipe(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
+
+
+def restore_command(archive: Path) -> str:
+    """What PostgreSQL runs to get a segment back from the archive."""
+    return _archive_command("get", "%f", archive, "%p")
+
+
+def _archive_command(act: str, first: str, archive: Path, *last: str) -> str:
+    """A shell's command; PostgreSQL puts names in place of %f and %p, and takes %% for a percent sign."""
+    ours = [shlex.quote(text).replace("%", "%%") for text in (sys.executable, str(ARCHIVE), str(archive))]
+    return " ".join((ours[0], "-S", ours[1], act, first, ours[2], *last))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conductor.evidence import Evidence, Level, Movement
-from conductor.journal import Accepted, Intent, Kill, Told
+from conductor.journal import Accepted, Intent, Kill, Restored, Told
 from conductor.verdict import judge
 
 ORDER = "o-1"
@@ -199,3 +199,41 @@ def test_a_restart_of_a_server_is_no_kill_of_a_worker() -> None:
     kills = [Kill(1.0, "postgres", "server", ()), Kill(1.0, "saga", "tree", (1,))]
 
     assert 1 == judge(replace(DELIVERED, told=told(*kills))).kills
+
+
+FORGOTTEN = replace(
+    CANCELLED, told=replace(told(), restores=(Restored(20.0, 1.5),)), orders={}, levels=[], movements=[]
+)
+"""Accepted at 2.0, and the database was brought back to 1.5."""
+
+
+def test_an_order_that_a_restore_forgot_is_compensated_when_nothing_of_it_is_left() -> None:
+    verdict = judge(FORGOTTEN)
+
+    assert (True, 1, 1) == (verdict.sound, verdict.accepted, verdict.compensated)
+
+
+LEFT_OVER = {
+    "a charge": (replace(FORGOTTEN, payments=[capture()]), {"lost", "doubled"}),
+    "a label": (replace(FORGOTTEN, carrier=[entry("shipment")]), {"lost", "doubled"}),
+    "a parcel": (replace(FORGOTTEN, carrier=[entry("shipment"), entry("handover")]), {"lost", "doubled"}),
+    "a restore to a later time": (
+        replace(FORGOTTEN, told=replace(told(), restores=(Restored(20.0, 2.5),))), {"lost"}
+    ),
+    "a restore before it was accepted": (
+        replace(FORGOTTEN, told=replace(told(), restores=(Restored(1.9, 1.5),))), {"lost", "doubled"}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("evidence", "faults"), LEFT_OVER.values(), ids=LEFT_OVER)
+def test_no_restore_excuses_what_is_left_over(evidence: Evidence, faults: set[str]) -> None:
+    assert faults == {finding.fault for finding in judge(evidence).findings}
+
+
+@pytest.mark.parametrize(("first", "repeats"), [(10.0, 1), (1.0, 1), (-20.0, 0)])
+def test_a_mail_may_come_again_when_a_restore_forgot_that_it_was_sent(first: float, repeats: int) -> None:
+    mails = [mail("confirmation"), mail("shipped", first), mail("shipped", 25.0), mail("delivered")]
+    evidence = replace(DELIVERED, told=replace(told(), restores=(Restored(20.0, 1.5),)), mails=mails)
+
+    assert (repeats, repeats == 1) == (len(judge(evidence).repeats), judge(evidence).sound)
