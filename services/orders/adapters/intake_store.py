@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from orders.adapters import order_rows
-from orders.adapters.store import PostgresOrderStore
+from orders.adapters.store import RECORD_MAIL, PostgresOrderStore
 from orders.adapters.views import PostgresViews
 from orders.domain.order import Order, Product
 from orders.domain.views import KeyUse, Receipt
@@ -83,6 +83,10 @@ class PostgresIntake(PostgresOrderStore):
     def add(self, order: Order, reservation_seconds: float) -> bool:
         # Every order has lines, and they are what is counted.
         return self._conn.execute(order_rows.ADD, order_rows.values(order, reservation_seconds)).rowcount > 0
+
+    def remember_mails(self, order_id: str, mails: Sequence[tuple[str, str]]) -> None:
+        if mails:
+            self._conn.execute(RECORD_MAIL, [{"order_id": order_id, "kind": k, "message_id": m} for k, m in mails])
 
     def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
         event = {"event_id": event_id, "tracking_number": tracking_number, "kind": kind, "at": at}

@@ -4,7 +4,7 @@ It holds names, addresses and card tokens: whoever writes it to a file keeps tha
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,21 +16,25 @@ from orders.domain.reconciliation import Listed
 from orders.domain.saga import Saga, Stop
 
 _KEYS = sa.text("""
-    SELECT o.id::text, k.customer, k.key, k.digest FROM orders o JOIN intake_keys k ON k.order_id = o.id
-    WHERE o.created_at >= :since OR (o.updated_at >= :since AND o.saga->>'stop' = 'cancelled') ORDER BY o.created_at, o.id
+    SELECT o.id::text, k.customer, k.key, k.digest, m.mails FROM orders o JOIN intake_keys k ON k.order_id = o.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(json_agg(json_build_array(kind, message_id) ORDER BY sent_at), '[]') AS mails FROM mails WHERE order_id = o.id
+    ) m
+    WHERE o.updated_at >= :since ORDER BY o.created_at, o.id
 """)
 BATCH = 500
 
 
 def read(conn: sa.Connection, since: datetime) -> Iterator[Listed]:
-    """Orders that were accepted since then, and those that were asked to stop, oldest first."""
+    """Orders that were accepted or changed since then, oldest first."""
     rows = conn.execute(_KEYS, {"since": since}).all()
     for start in range(0, len(rows), BATCH):
         page = rows[start : start + BATCH]
         orders = PostgresOrderStore(conn).orders([row.id for row in page])
         for row in page:
             order = orders[row.id]
-            yield Listed(order, row.customer, row.key, row.digest, order.saga.stop is Stop.CANCELLED, order.saga.reason)
+            cancelled = order.saga.stop is Stop.CANCELLED
+            yield Listed(order, row.customer, row.key, row.digest, cancelled, order.saga.reason, _pairs(row.mails))
 
 
 def dumped(listed: Listed) -> str:
@@ -43,6 +47,7 @@ def dumped(listed: Listed) -> str:
         "digest": listed.digest,
         "cancelled": listed.cancelled,
         "reason": listed.reason,
+        "mails": listed.mails,
         "customer": [to.customer, to.email, to.name, dict(to.address)],
         "card": order.card,
         "currency": order.currency,
@@ -71,4 +76,10 @@ def _listed(told: dict[str, Any]) -> Listed:
         lines=tuple(Line(*line) for line in told["lines"]),
         saga=Saga(),
     )
-    return Listed(order, told["scope"], told["key"], told["digest"], told["cancelled"], told["reason"])
+    return Listed(
+        order, told["scope"], told["key"], told["digest"], told["cancelled"], told["reason"], _pairs(told["mails"])
+    )
+
+
+def _pairs(mails: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((kind, message_id) for kind, message_id in mails)

@@ -218,7 +218,7 @@ class PostgresOrderStore:
             )
 
 
-_RECORD_MAIL = sa.text("""
+RECORD_MAIL = sa.text("""
     INSERT INTO mails (order_id, kind, message_id) VALUES (CAST(:order_id AS uuid), :kind, :message_id) ON CONFLICT DO NOTHING
 """)
 
@@ -244,4 +244,4 @@ class PostgresMailLog:
 
     def _insert(self, mail: Mail) -> None:
         with self._engine.connect() as conn:
-            conn.execute(_RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})
+            conn.execute(RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})

@@ -37,7 +37,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An order of the recovery list, whose saga says nothing; `cancelled` when it was asked to stop, for this reason."""
+    """An order of the recovery list, whose saga says nothing; `cancelled` when it was asked to stop, for this reason.
+
+    `mails` are the kinds and ids of those that were sent.
+    """
 
     order: Order
     scope: str
@@ -45,6 +48,7 @@ class Listed:
     digest: str
     cancelled: bool
     reason: str | None
+    mails: tuple[tuple[str, str], ...] = ()
 
 
 class Remedy(StrEnum):

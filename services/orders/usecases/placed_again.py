@@ -1,4 +1,4 @@
-"""Place orders again that a restored database does not know, and repeat the wish of customers to cancel.
+"""Place orders again that a restored database does not know, repeat the wish of customers to cancel, and send no mail again.
 
 An order keeps its id and its prices, so the outside takes every step of it for the repeat that it is. What may happen twice: all of it, and
 also the customer's own repeat: of two, the idempotency key lets one in.
@@ -47,6 +47,7 @@ class PlacedAgain:
             with self._store.begin() as tx:
                 if self._placed(tx, one, actor):
                     missing.append(one.order.id)
+                tx.remember_mails(one.order.id, one.mails)
                 if one.cancelled and self._cancelled(tx, one, actor):
                     to_cancel.append(one.order.id)
         return Again(missing, to_cancel)

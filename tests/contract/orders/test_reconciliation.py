@@ -379,6 +379,22 @@ def test_a_listed_order_that_is_there_is_left_as_it_is(shop: Shop, run: Tool, li
     )
 
 
+def test_a_mail_that_was_sent_is_remembered(shop: Shop, run: Tool, listed: Callable[[], str]) -> None:
+    order = placed(shop)
+    with shop.engine.begin() as conn:
+        conn.execute(sa.text("INSERT INTO mails VALUES (CAST(:id AS uuid), 'confirmation', '<1@x>')"), {"id": order.id})
+    file = listed()
+    with shop.engine.begin() as conn:
+        conn.execute(sa.text("TRUNCATE mails"))
+
+    for _ in range(2):
+        run("--apply", "--list", file)
+
+    with shop.world.begin() as store:
+        mailed = store.mailed([(order.id, "confirmation"), (order.id, "shipped")])
+    assert {(order.id, "confirmation")} == mailed
+
+
 def test_a_cancellation_that_was_forgotten_is_repeated(shop: Shop, run: Tool, listed: Callable[[], str]) -> None:
     order = placed(shop)
     with shop.engine.begin() as conn:
