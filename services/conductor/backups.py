@@ -77,7 +77,7 @@ class Backups:
         base = Base(fresh.stem, postgres.clock(), first_segment(json.loads((fresh / "backup_manifest").read_text())))
         (fresh / "backup.json").write_text(json.dumps(asdict(base), default=str))
         fresh.rename(self.folder(base))
-        self._prune()
+        self.prune()
         return base
 
     def close_segment(self, postgres: Postgres) -> bool:
@@ -98,7 +98,8 @@ class Backups:
             if os.geteuid() == 0:
                 os.chown(self.wal, *UNPRIVILEGED)
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Drop what is older than the last base backups, and the log that only it needed."""
         known = self.bases()
         for base in known[:-KEPT]:
             shutil.rmtree(self.folder(base))

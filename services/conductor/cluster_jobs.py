@@ -74,22 +74,31 @@ def manifest(program: Program) -> dict[str, Any]:
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
+    return job(f"conductor-{program.name}-", labels, pod, within_seconds=program.within_seconds)
+
+
+def job(prefix: str, labels: Mapping[str, str], pod: Mapping[str, Any], *, within_seconds: int) -> dict[str, Any]:
+    """A Job of this pod, tried once; its name begins with `prefix`."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"generateName": f"conductor-{program.name}-", "labels": labels},
+        "metadata": {"generateName": prefix, "labels": dict(labels)},
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": program.within_seconds,
+            "activeDeadlineSeconds": within_seconds,
             "ttlSecondsAfterFinished": KEPT_SECONDS,
-            "template": {"metadata": {"labels": labels}, "spec": pod},
+            "template": {"metadata": {"labels": dict(labels)}, "spec": dict(pod)},
         },
     }
 
 
 def start(kubectl: Kubectl, program: Program) -> str:
     """Make its Job; the name, as `job.batch/NAME`."""
-    return kubectl("create", "--filename", "-", "--output", "name", given=json.dumps(manifest(program))).strip()
+    return _made(kubectl, manifest(program))
+
+
+def _made(kubectl: Kubectl, wanted: Mapping[str, Any]) -> str:
+    return kubectl("create", "--filename", "-", "--output", "name", given=json.dumps(wanted)).strip()
 
 
 def pods_of(kubectl: Kubectl, made: str) -> list[dict[str, Any]]:
@@ -99,18 +108,24 @@ def pods_of(kubectl: Kubectl, made: str) -> list[dict[str, Any]]:
 
 def run(kubectl: Kubectl, program: Program) -> Ended:
     """Run it to its end. Raises ClusterFailed when it never started, or had to be ended."""
-    made = start(kubectl, program)
+    return run_job(kubectl, manifest(program))
+
+
+def run_job(kubectl: Kubectl, wanted: Mapping[str, Any]) -> Ended:
+    """Run a Job of one container to its end. Raises ClusterFailed as `run` does."""
+    within_seconds = int(wanted["spec"]["activeDeadlineSeconds"])
+    made = _made(kubectl, wanted)
     pods: list[dict[str, Any]] = []
 
     def ended() -> bool:
         pods[:] = pods_of(kubectl, made)
         return bool(pods) and pods[0]["status"].get("phase") in ("Succeeded", "Failed")
 
-    if not until(ended, within_seconds=program.within_seconds + STARTED_WITHIN_SECONDS, every_seconds=0.5):
+    if not until(ended, within_seconds=within_seconds + STARTED_WITHIN_SECONDS, every_seconds=0.5):
         raise ClusterFailed(f"{made} did not end: {_waits_for(pods)}")
     state = pods[0]["status"].get("containerStatuses", [{}])[0].get("state", {}).get("terminated")
     if state is None:
-        raise ClusterFailed(f"{made} was ended after {program.within_seconds} s")
+        raise ClusterFailed(f"{made} was ended after {within_seconds} s")
     return Ended(int(state["exitCode"]), kubectl("logs", "--pod-running-timeout=20s", pods[0]["metadata"]["name"]))
 
 

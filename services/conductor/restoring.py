@@ -60,9 +60,7 @@ def restore(platform: Platform, to: datetime, tell: Tell) -> RestorePoint:
             _unpack(backups.folder(base), platform.postgres.data)
             _bring_log(kept, platform.postgres.data)
             tell(f"replaying the log up to {to.isoformat()}")
-            with recovered(
-                platform.postgres, backups, platform.postgres.data, f"recovery_target_time = '{to.isoformat()}'"
-            ) as port:
+            with recovered(platform.postgres, backups, platform.postgres.data, to) as port:
                 _skip_ids(platform.postgres, port)
         except BaseException:
             tell("putting back what was there before")
@@ -87,7 +85,7 @@ def _write_list(
         _unpack(backups.folder(base), aside)
         _bring_log(kept, aside)
         # It ends on a timeline of its own, of which the archive must not hear.
-        with recovered(platform.postgres, backups, aside, "", archive_mode="off") as port:
+        with recovered(platform.postgres, backups, aside, None, archive_mode="off") as port:
             there = platform.with_state(ports={**platform.state.ports, "postgres": port})
             argv = [sys.executable, "-m", "orders.recovery_list", "--since", since.isoformat()]
             done = subprocess.run(argv, env=there.service_environment(), capture_output=True, text=True, check=False)
@@ -159,21 +157,24 @@ def _bring_log(kept: Path | None, data: Path) -> None:
 
 
 @contextlib.contextmanager
-def recovered(postgres: Postgres, backups: Backups, data: Path, target: str, **changes: str) -> Iterator[int]:
-    """A server that recovered the unpacked backup in `data` as far as `target` says (or the log goes), on a port of its own.
+def recovered(postgres: Postgres, backups: Backups, data: Path, to: datetime | None, **changes: str) -> Iterator[int]:
+    """A server that recovered the unpacked backup in `data` up to a time, or as far as the log goes, on a port of its own.
 
     `changes` are settings that are other than usual. It is stopped after the block. Raises BackupFailed.
     """
-    settings = (
-        f"restore_command = {_quoted(restore_command(backups.wal))}",
-        target,
-        "recovery_target_action = 'promote'",
-    )
+    # Each is given, also when it says nothing: a backup of a server that was restored before holds what was given then.
+    settings = {
+        "restore_command": restore_command(backups.wal),
+        "recovery_target_time": to.isoformat() if to else "",
+        "recovery_target_action": "promote",
+    }
     with (data / "postgresql.auto.conf").open("a") as file:
-        file.write("".join(f"{line}\n" for line in settings if line))
+        file.writelines(f"{name} = {_quoted(value)}\n" for name, value in settings.items())
     (data / "recovery.signal").touch()
     log = postgres.log_of(RECOVERY)
-    with reserved(["postgres"], {}) as ports, log.open("w") as output:
+    # Not on its usual port, which is free now: those who wait for the server there must not meet this one.
+    usual = reserved(["postgres"], {"postgres": postgres.port})
+    with usual, reserved(["postgres"], {}) as ports, log.open("w") as output:
         port = ports["postgres"]
         server = subprocess.Popen(
             postgres.launch(RECOVERY, postgres.command(data, port, **changes), data),

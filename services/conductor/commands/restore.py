@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from conductor import reconciling, restoring
 from conductor.backups import Backups
-from conductor.errors import Refused
+from conductor.restore_options import Apply, Refund, Since, Undo, moment
 from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import LocalRuntime
 
@@ -57,7 +56,7 @@ def restore(
 ) -> None:
     """Bring the database back to a time; stops the pools, keeps what there was, and leaves the pools down until it is reconciled."""
     platform = LocalRuntime.running().platform
-    point = restoring.restore(platform, _moment(to), _tell)
+    point = restoring.restore(platform, moment(to), _tell)
     CONSOLE.print(
         f"[bold green]restored[/bold green] to {point.to.isoformat()} from base backup {point.base}", soft_wrap=True
     )
@@ -68,35 +67,19 @@ def restore(
 
 @commands.command()
 def reconcile(
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="From when on; ten minutes before the last restore's time when left out."),
-    ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Let the orders learn what the outside knows.")] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Refund and void what was done for orders that nobody placed again.")
-    ] = False,
-    refund: Annotated[
-        list[str] | None, typer.Option(metavar="ORDER", help="Refund this one although its parcel is gone.")
-    ] = None,
+    since: Since = None,
+    apply: Apply = False,
+    undo: Undo = False,
+    refund: Refund = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Compare the books of provider and carrier with the orders; changes nothing without --apply."""
     run = RunDirectory.chosen()
-    moment = _moment(since) if since else None
-    done = reconciling.reconcile(LocalRuntime.running(run), moment, apply=apply, undo=undo, refund=refund or ())
+    done = reconciling.reconcile(
+        LocalRuntime.running(run), moment(since) if since else None, apply=apply, undo=undo, refund=refund or ()
+    )
     if as_json:
         print(json.dumps(done.told))
     else:
         print("\n".join(reconciling.lines(done)))
     raise typer.Exit(done.status)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(f'"{text}" is no time such as 2026-03-01T12:00:00+00:00') from None
-    if moment.tzinfo is None:
-        raise Refused(f'"{text}" does not say its offset from UTC, such as +00:00')
-    return moment
