@@ -45,18 +45,9 @@ def restore(kubectl: Kubectl, to: datetime, tell: Tell) -> str:
     tell("closing the log")
     with contextlib.suppress(ClusterFailed):
         # A server that is gone has archived what it could.
-        kubectl(
-            "exec",
-            "postgres-0",
-            "--container",
-            "postgres",
-            "--",
-            "psql",
-            "-qU",
-            "postgres",
-            "-c",
-            "SELECT pg_switch_wal()",
-        )
+        # A commit, however idle the server is: by it a recovery knows that a time before now was reached.
+        close = ("--command", "SELECT pg_current_xact_id()", "--command", "SELECT pg_switch_wal()")
+        kubectl("exec", "postgres-0", "--container", "postgres", "--", "psql", "--username", "postgres", *close)
     tell("stopping the database")
     server = json.loads(kubectl("get", DATABASE, "--output", "json"))
     _scale(kubectl, DATABASE, 0, "app.kubernetes.io/name=postgres,app.kubernetes.io/component=database")

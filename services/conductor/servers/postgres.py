@@ -170,6 +170,8 @@ class Postgres:
     def switch_segment(self) -> str:
         """End the current segment of the log, if there is anything in it; the name of the last one that ended."""
         with self.administer() as connection:
+            # A commit, however idle the server is: by it a recovery knows that a time before now was reached.
+            connection.execute("select pg_current_xact_id()")
             row = connection.execute("select pg_walfile_name(pg_switch_wal() - 1)").fetchall()[0]
         return str(row[0])
 

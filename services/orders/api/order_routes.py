@@ -22,7 +22,8 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{1,200}$",
-        description="Names the request: a repeat gets the first answer. 1 to 200 visible ASCII characters.",
+        description="Names the request: a repeat gets the first answer. 1 to 200 visible ASCII characters. Should an order ever be "
+        "missing for which you have a receipt, place it again with the same key: it is the same order, and charged once.",
     ),
 ]
 Wanted = Annotated[PlaceOrderBody, Depends(body_for_anyone(PlaceOrderBody))]
