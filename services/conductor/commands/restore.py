@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conductor import reconciling, restoring
+from conductor import journal, reconciling, restoring
 from conductor.backups import Backups
+from conductor.journal import Restored, now
 from conductor.restore_options import Apply, Refund, Since, Undo, moment
 from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import LocalRuntime
@@ -57,6 +58,8 @@ def restore(
     """Bring the database back to a time; stops the pools, keeps what there was, and leaves the pools down until it is reconciled."""
     platform = LocalRuntime.running().platform
     point = restoring.restore(platform, moment(to), _tell)
+    # `ledger verify` has to know what the database forgot.
+    journal.append(platform.run.kills, Restored(now(), point.to.timestamp()))
     CONSOLE.print(
         f"[bold green]restored[/bold green] to {point.to.isoformat()} from base backup {point.base}", soft_wrap=True
     )
