@@ -24,6 +24,9 @@ class HealthBody(BaseModel):
 def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) -> APIRouter:
     """The routes; `registry` is what /metrics shows."""
     router = APIRouter(tags=["operation"])
+    # Set once the database has answered this process. When it goes away later, it does so for every API at once: were they not ready
+    # then, nobody would be left to say 503 and when to come again.
+    met = asyncio.Event()
 
     @router.get("/health/live", responses=documented(413))
     async def live() -> HealthBody:
@@ -33,11 +36,13 @@ def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) ->
     async def ready(request: Request) -> HealthBody:
         if request.app.state.draining.is_set():
             raise Problem(503, "draining", headers={"Retry-After": "5"})
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await threads.run(store.ping)
-        except TimeoutError:
-            raise StoreUnavailable(f"the database did not answer within {READY_SECONDS:g} s") from None
+        if not met.is_set():
+            try:
+                async with asyncio.timeout(READY_SECONDS):
+                    await threads.run(store.ping)
+            except TimeoutError:
+                raise StoreUnavailable(f"the database did not answer within {READY_SECONDS:g} s") from None
+            met.set()
         return HealthBody(status="ready")
 
     @router.get(

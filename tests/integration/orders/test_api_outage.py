@@ -110,6 +110,20 @@ def test_health_is_ready_with_a_database(shop: Shop) -> None:
     assert shop.client().get("/health/ready").status_code == 200
 
 
+def test_a_process_stays_ready_when_its_database_goes_away(shop: Shop) -> None:
+    engine = database.connect(shop.settings.database_url)
+    store = PostgresIntakeStore(engine)
+    app = make_api(store, settings=shop.settings, registry=CollectorRegistry())
+    client = type(shop)(engine, shop.settings, app).client("ann-token")
+    before = client.get("/health/ready").status_code
+    store.ping = store.read = lambda: (_ for _ in ()).throw(StoreUnavailable("gone"))  # type: ignore[method-assign]
+    after, told = client.get("/health/ready"), client.get("/stock")
+    engine.dispose()
+
+    assert (200, 200) == (before, after.status_code)
+    assert (503, "1") == (told.status_code, told.headers["retry-after"])
+
+
 def test_a_draining_process_is_not_ready(shop: Shop) -> None:
     shop.app.state.draining.set()
 
