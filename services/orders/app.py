@@ -46,7 +46,12 @@ def _orders() -> Orders:
             attention_after_failures=settings.attention_after_failures,
         ),
         acts(payments, carrier, printer),
-        Mails(mailer, PostgresMailLog(mail_log), domain=settings.mail_from.rpartition("@")[2]),
+        Mails(
+            mailer,
+            PostgresMailLog(mail_log),
+            domain=settings.mail_from.rpartition("@")[2],
+            budget_seconds=settings.batch_budget_seconds,
+        ),
         max_attempts=settings.max_attempts,
         observer=metrics.count_command,
     )
@@ -75,6 +80,7 @@ def _outside() -> tuple[Any, Any, Any, Any]:
         settings.smtp_port,
         sender=settings.mail_from,
         total_seconds=settings.outside_timeout_seconds,
+        taken_seconds=settings.mail_taken_seconds,
         breaker=Breaker("mail server", store_url=settings.store_url),
     )
     payments = HttpPayments(wire("payment provider", settings.payments_url))

@@ -33,6 +33,10 @@ class Settings(ServiceSettings):
     outside_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
     """How long a call to the outside may take; a batch of 24 calls, 8 at a time, must fit the soft time limit even so."""
 
+    mail_taken_seconds: float = Field(default=20.0, gt=0, le=600)
+    """How long the mail server may take over a mail whose text it has. Who gives up on it sends the mail twice, so it is as long as the
+    soft time limit allows beyond `batch_budget_seconds`."""
+
     outside_parallel: int = Field(default=8, ge=1, le=64)
     """Calls to the outside that one worker process makes at a time."""
 

@@ -31,7 +31,7 @@ class MemoryPlatform(Platform):
         self.outside = FaultyOutside()
         self.steps = Steps(parallel=1, budget_seconds=60, attention_after_failures=2)
         self.acts = acts(self.outside, self.outside, self.outside)
-        self.mails = Mails(self.outside, MemoryMailLog(self.db), domain="shop.example")
+        self.mails = Mails(self.outside, MemoryMailLog(self.db), domain="shop.example", budget_seconds=20)
         self.attempts: dict[str, int] = {}
         self.failures: dict[str, int] = {}
         self.begun: dict[str, bool] = {}

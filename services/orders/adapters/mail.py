@@ -34,15 +34,19 @@ class SmtpMailer:
         sender: str,
         connect_seconds: float = 1.0,
         total_seconds: float = 3.0,
+        taken_seconds: float = 20.0,
         breaker: Guarded | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`sender` is the address every mail comes from; each reply of the server may take `total_seconds`."""
+        """`sender` is the address every mail comes from; each reply of the server may take `total_seconds`, the one to the text
+        `taken_seconds`: who gives up on it has the mail sent twice (RFC 5321, 4.5.3.2.6).
+        """
         self._host = host
         self._port = port
         self._sender = sender
         self._connect_seconds = connect_seconds
         self._reply_seconds = total_seconds
+        self._taken_seconds = taken_seconds
         self._breaker = breaker
         self._clock = clock
         self._kept = threading.local()
@@ -55,8 +59,15 @@ class SmtpMailer:
         """
         data = letter(mail, sender=self._sender, now=self._clock())
         with nullcontext() if self._breaker is None else self._breaker.guard():
-            smtp = self._begun(mail)
-            self._hand_in(smtp, data)
+            try:
+                smtp = self._begun(mail)
+                self._hand_in(smtp, data)
+            except (Transient, Permanent):
+                raise
+            except BaseException:
+                # Cut short, for example by the soft time limit: a reply may still come, and is not the next mail's.
+                self._drop()
+                raise
 
     def _begun(self, mail: Mail) -> smtplib.SMTP:
         """A dialogue that has come to the text. A kept connection may have been closed meanwhile: then one more, anew."""
@@ -92,7 +103,9 @@ class SmtpMailer:
     def _hand_in(self, smtp: smtplib.SMTP, data: bytes) -> None:
         try:
             smtp.send(_DOT.sub(b"..", data) + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"))
+            self._patience(smtp, self._taken_seconds)
             reply = smtp.getreply()
+            self._patience(smtp, self._reply_seconds)
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
             raise UnknownOutcome(f"mail server {self._host}:{self._port} broke off after the text: {error}") from error
@@ -123,12 +136,15 @@ class SmtpMailer:
                 self._host, self._port, local_hostname=self._sender.rpartition("@")[2], timeout=self._connect_seconds
             )
             smtp.ehlo_or_helo_if_needed()
-            assert smtp.sock is not None
-            smtp.sock.settimeout(self._reply_seconds)
+            self._patience(smtp, self._reply_seconds)
         except (OSError, smtplib.SMTPException) as error:
             raise Transient(f"mail server {self._host}:{self._port} cannot be reached: {error}") from error
         self._kept.connection = os.getpid(), smtp
         return smtp
+
+    def _patience(self, smtp: smtplib.SMTP, seconds: float) -> None:
+        assert smtp.sock is not None
+        smtp.sock.settimeout(seconds)
 
     def _drop(self) -> None:
         kept = self._kept_connection()

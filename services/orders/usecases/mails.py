@@ -1,6 +1,7 @@
 """Send the mails owed. What may happen twice: a mail, when the worker dies between the server's last word and our record of it."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from chassis import tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
@@ -15,20 +16,34 @@ from orders.usecases.steps import order_of
 class Mails:
     """Sends mails in order, one at a time: a mail server takes one dialogue a connection, and a death then repeats one mail at most."""
 
-    def __init__(self, mailer: Mailer, log: MailLog, *, domain: str) -> None:
-        """`domain` is the right side of every Message-ID."""
+    def __init__(
+        self,
+        mailer: Mailer,
+        log: MailLog,
+        *,
+        domain: str,
+        budget_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`domain` is the right side of every Message-ID; after `budget_seconds` no further mail of a batch is begun."""
         self._mailer = mailer
         self._log = log
         self._domain = domain
+        self._budget_seconds = budget_seconds
+        self._clock = clock
 
     def send(self, store: OrderStore, works: Sequence[Work]) -> dict[int, Outcome]:
         """Send each mail unless it is recorded as sent; the outcome of each command, by its id."""
         wanted = {work.id: (order_of(work), _kind(work)) for work in works}
         sent = store.mailed(list(wanted.values()))
         orders = store.orders(sorted({order_id for order_id, _ in wanted.values()}))
+        until = self._clock() + self._budget_seconds
         return {
             work.id: Done()
             if wanted[work.id] in sent
+            # A mail that is cut short by the soft time limit was perhaps taken, and comes twice.
+            else Retry(0.0, "the batch ran out of time", counts=False)
+            if self._clock() > until
             else self._one(orders.get(wanted[work.id][0]), wanted[work.id][1], work)
             for work in works
         }

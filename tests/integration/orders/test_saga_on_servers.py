@@ -121,7 +121,7 @@ class ServerPlatform(Platform):
             self._store,
             Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
             acts(self.outside, self.outside, self.outside),
-            Mails(self.outside, PostgresMailLog(autocommit), domain="shop.example"),
+            Mails(self.outside, PostgresMailLog(autocommit), domain="shop.example", budget_seconds=20),
             max_attempts=100,
             observer=self._record,
         )

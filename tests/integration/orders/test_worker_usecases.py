@@ -50,7 +50,7 @@ class Back:
             PostgresOrderStore,
             Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
             acts(outside, outside, outside),
-            Mails(outside, log, domain="shop.example"),
+            Mails(outside, log, domain="shop.example", budget_seconds=20),
             max_attempts=2,
             observer=lambda work, outcome: self.observed.append(type(outcome).__name__),
         )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from outside_servers import CLIENT, OutsideServer, wait_until
 
 from chassis.errors import Transient
@@ -177,7 +178,7 @@ def test_a_booking_that_broke_is_safe_to_repeat(
 
 @pytest.fixture
 def send(healthy_mail: OutsideServer) -> Callable[[], Mail]:
-    mailer = SmtpMailer("127.0.0.1", healthy_mail.ports[0], sender="orders@shop.example", total_seconds=SHORT)
+    mailer = mailer_of(healthy_mail, taken_seconds=SHORT)
 
     def make() -> Mail:
         mailer.send(letter)
@@ -185,6 +186,12 @@ def send(healthy_mail: OutsideServer) -> Callable[[], Mail]:
 
     letter = a_mail()
     return make
+
+
+def mailer_of(server: OutsideServer, *, taken_seconds: float) -> SmtpMailer:
+    port = server.ports[0]
+    sender = "orders@shop.example"
+    return SmtpMailer("127.0.0.1", port, sender=sender, total_seconds=SHORT, taken_seconds=taken_seconds)
 
 
 def a_mail(**other: Any) -> Mail:
@@ -222,6 +229,37 @@ def test_a_mail_server_too_slow_to_answer_is_unknown(healthy_mail: OutsideServer
 
     with pytest.raises(UnknownOutcome):
         send()
+
+
+def test_a_mail_server_that_is_slow_with_the_text_alone_is_waited_for(healthy_mail: OutsideServer) -> None:
+    mailer = mailer_of(healthy_mail, taken_seconds=30)
+    healthy_mail.fault(slow=1.0, slow_seconds=SHORT * 2)
+    letter = a_mail()
+    mailer.send(letter)
+    healthy_mail.heal()
+    mailer.send(letter)
+
+    assert [letter.message_id] * 2 == [entry["key"] for entry in healthy_mail.ledger()]
+
+
+def test_a_mail_that_was_cut_short_leaves_no_reply_for_the_next(healthy_mail: OutsideServer) -> None:
+    mailer, connections = mailer_of(healthy_mail, taken_seconds=30), []
+    hand_in = mailer._hand_in
+
+    def cut_short(smtp: Any, data: bytes) -> None:
+        connections.append(smtp)
+        smtp.send(data + b"\r\n.\r\n")
+        raise SoftTimeLimitExceeded
+
+    mailer._hand_in = cut_short  # type: ignore[method-assign]
+    with pytest.raises(SoftTimeLimitExceeded):
+        mailer.send(a_mail())
+    mailer._hand_in = hand_in  # type: ignore[method-assign]
+    letter = a_mail()
+    mailer.send(letter)
+
+    assert connections[0].sock is None
+    assert letter.message_id in [entry["key"] for entry in healthy_mail.ledger()]
 
 
 def test_a_mail_during_an_outage_was_not_taken(healthy_mail: OutsideServer, send: Callable[[], Mail]) -> None:

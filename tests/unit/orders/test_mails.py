@@ -1,5 +1,7 @@
 """A mail that is owed is sent once a command, and recorded at once."""
 
+from collections.abc import Callable
+
 import pytest
 
 from chassis.errors import CircuitOpen, Permanent, Transient
@@ -33,10 +35,13 @@ def mail_work(kind: object = MailKind.SHIPPED, order_id: str = "o-1", **values: 
     )
 
 
-def send(mailer: Mailer, *works: Work, db: MemoryDatabase | None = None) -> dict[int, Outcome]:
+def send(
+    mailer: Mailer, *works: Work, db: MemoryDatabase | None = None, clock: Callable[[], float] = lambda: 0.0
+) -> dict[int, Outcome]:
     saga = Saga(State.SHIPPED, reason="because")
     db = db or MemoryDatabase(orders={i: make_order(i, saga, tracking_number=f"T{i}") for i in ("o-1", "o-2")})
-    return Mails(mailer, MemoryMailLog(db), domain="shop.example").send(MemoryOrderStore(db), works)
+    mails = Mails(mailer, MemoryMailLog(db), domain="shop.example", budget_seconds=20, clock=clock)
+    return mails.send(MemoryOrderStore(db), works)
 
 
 def test_a_mail_has_all_that_its_letter_needs() -> None:
@@ -108,6 +113,15 @@ def test_one_mail_that_fails_does_not_keep_the_others() -> None:
     outcomes = send(mailer, mail_work(), mail_work(order_id="o-2", id=2))
 
     assert {1: Park("permanent", "no"), 2: Done()} == outcomes
+
+
+def test_no_mail_is_begun_that_the_soft_time_limit_could_cut_short() -> None:
+    mailer, moments = Mailer(), iter([0.0, 20.0, 20.1])
+
+    outcomes = send(mailer, mail_work(), mail_work(order_id="o-2", id=2), clock=lambda: next(moments))
+
+    assert {1: Done(), 2: Retry(0.0, "the batch ran out of time", counts=False)} == outcomes
+    assert ["o-1"] == [mail.order_id for mail in mailer.taken]
 
 
 def test_a_mail_for_an_order_that_is_not_there_is_parked() -> None:
