@@ -59,7 +59,7 @@ IMPOSSIBLE: dict[str, Case] = {
     ),
     "minimum above maximum": (
         saga(autoscaling={"by": "queue", "minReplicas": 6}),
-        "pools.saga.autoscaling: minReplicas 6 is more than maxReplicas 5",
+        "pools.saga.autoscaling: minReplicas 6 is more than maxReplicas 2",
     ),
     "queues of an API": (
         {"pools": {"api": {"autoscaling": {"by": "queue"}}}},
@@ -69,10 +69,14 @@ IMPOSSIBLE: dict[str, Case] = {
         saga(autoscaling={"by": "queue", "scaleDownSeconds": 59}),
         "pools.saga.autoscaling: scaleDownSeconds 59 is less than timeLimitSeconds 60",
     ),
+    "more pods than messages": (
+        saga(autoscaling={"by": "queue", "maxReplicas": 3}),
+        "pools.saga.autoscaling: maxReplicas 3 needs more than 8 messages in a queue, settings.relayMessages lets 8 be there",
+    ),
 }
 
 CLUSTER_ONLY = ("a canary of beat", "a scaled beat", "visibility timeout", "minimum above maximum", "queues of an API")
-CLUSTER_ONLY += ("down faster than the work",)
+CLUSTER_ONLY += ("down faster than the work", "more pods than messages")
 """What says something of a cluster or of the whole file, so the laptop runtime does not look at it."""
 
 MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -25,7 +25,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- include "celery-app.checks.autoscaling" (dict "pool" $pool "at" $at "redis" $redis) }}
+{{- include "celery-app.checks.autoscaling" (dict "pool" $pool "at" $at "underWay" $.Values.settings.relayMessages) }}
 {{- end }}
 {{- end }}
 
@@ -59,6 +59,10 @@
 {{- end }}
 {{- if and (eq $scaling.by "queue") (ne .pool.role "worker") }}
 {{- fail (printf "%s.autoscaling: by queue: only a worker has queues" .at) }}
+{{- end }}
+{{- $needed := mul (int $scaling.messagesPerReplica) (sub (int $scaling.maxReplicas) 1) }}
+{{- if and (eq $scaling.by "queue") .underWay (le (int .underWay) (int $needed)) }}
+{{- fail (printf "%s.autoscaling: maxReplicas %d needs more than %d messages in a queue, settings.relayMessages lets %d be there" .at (int $scaling.maxReplicas) (int $needed) (int .underWay)) }}
 {{- end }}
 {{- if and (eq .pool.role "worker") (lt (int $scaling.scaleDownSeconds) (int .pool.timeLimitSeconds)) }}
 {{- fail (printf "%s.autoscaling: scaleDownSeconds %d is less than timeLimitSeconds %d: it would go down faster than the work" .at (int $scaling.scaleDownSeconds) (int .pool.timeLimitSeconds)) }}
