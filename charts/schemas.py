@@ -41,6 +41,7 @@ Tag = Annotated[
         json_schema_extra={"not": {"const": "latest"}},  # Go's regular expressions cannot say it
     ),
 ]
+TagOrNone = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?)?$")]
 
 
 class Values(BaseModel):
@@ -54,6 +55,8 @@ class Image(Values):
     """Where the image is, without its tag."""
     tag: Tag = ""
     """A version, with a digest behind an @ or without; `latest` is none."""
+    producers_tag: TagOrNone = ""
+    """The version of API, relay and beat, when it is not the same."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
 
 

@@ -1,11 +1,13 @@
 """Brings the platform and the orders to a cluster, from nothing or from what is there: the same call again changes nothing."""
 
 import hashlib
+import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -119,7 +121,17 @@ def wait_for_platform(wanted: Installation) -> None:
 
 
 def install_orders(wanted: Installation) -> None:
-    """Install the chart, or bring the release to what it should be, and wait until its pools are ready."""
+    """Install the chart, or bring the release to what it should be, and wait until its pools are ready.
+
+    To another version its workers come first, and then who only sends them work (see conductor.rolling_order).
+    """
+    before = tag_of(wanted.namespace)
+    if before not in ("", wanted.tag):
+        _install(wanted, "--set-string", f"image.producersTag={before}")
+    _install(wanted)
+
+
+def _install(wanted: Installation, *held: str) -> None:
     told = OVERLAYS / wanted.overlay / "orders-values.yaml"
     run(
         [
@@ -127,19 +139,40 @@ def install_orders(wanted: Installation) -> None:
             *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
             *("--set-string", f"secretChecksum={checksum(wanted.kubectl)}"),
             *(("--values", str(told)) if told.exists() else ()),
-            *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra),
+            *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra, *held),
         ]
     )
 
 
-def upgrade(namespace: str, *settings: str, within_seconds: int, release: str = RELEASE) -> None:
+def upgrade(
+    namespace: str,
+    *settings: str,
+    values: Mapping[str, object] | None = None,
+    within_seconds: int,
+    release: str = RELEASE,
+) -> None:
     """Change these `key=value`, texts all, of the release and nothing else, and wait until its pools are ready.
 
-    What an older chart did not know yet is taken from this one's defaults.
+    What an older chart did not know yet is taken from this one's defaults. With `values` the release is told these and nothing it was
+    told before.
     """
     told = [part for setting in settings for part in ("--set-string", setting)]
-    where = ("--namespace", namespace, "--reset-then-reuse-values")
-    run(["helm", "upgrade", release, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"])
+    kept = ("--reset-then-reuse-values",) if values is None else ("--reset-values", "--values", "-")
+    where = ("--namespace", namespace, *kept)
+    argv = ["helm", "upgrade", release, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"]
+    run(argv, given=None if values is None else json.dumps(values))
+
+
+def tag_of(namespace: str) -> str:
+    """The version of the release, or nothing where there is none."""
+    listed = run(["helm", "list", "--namespace", namespace, "--filter", f"^{RELEASE}$", "--output", "json"])
+    return str(values_of(namespace).get("image", {}).get("tag", "")) if json.loads(listed) else ""
+
+
+def values_of(namespace: str) -> dict[str, Any]:
+    """What the release was told."""
+    said = run(["helm", "get", "values", RELEASE, "--namespace", namespace, "--output", "json"])
+    return json.loads(said) or {}
 
 
 def roll_orders(wanted: Installation) -> None:

@@ -138,6 +138,15 @@ def test_a_pod_may_take_its_time_to_start(helm: Helm, pool: str) -> None:
     assert 100 <= probe["periodSeconds"] * probe["failureThreshold"] < 105
 
 
+def test_who_only_sends_work_can_be_held_at_another_version(helm: Helm) -> None:
+    objects = helm.render(values={"image": {"tag": "new", "producersTag": "old"}})
+    tags = {one["metadata"]["name"]: container_of(one)["image"].partition(":")[2] for one in workloads(objects)}
+    job = next(name for name in tags if name.startswith("orders-migrate"))
+
+    assert {"orders-api", "orders-beat", "orders-relay"} == {name for name, tag in tags.items() if tag == "old"}
+    assert {job, *(f"orders-{pool}" for pool in WORKERS)} == {name for name, tag in tags.items() if tag == "new"}
+
+
 def test_the_api_is_probed_by_what_it_serves(helm: Helm) -> None:
     container = container_of(only(helm.render("minimal"), "Deployment", "orders-api"))
 

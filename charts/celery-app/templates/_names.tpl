@@ -25,8 +25,10 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ include "celery-app.tag" . | splitList "@" | first | trunc 63 | trimAll "-_." | quote }}
 {{- end }}
 
+{{- /* Who only sends work may be held at another version while the workers are rolled. */}}
 {{- define "celery-app.tag" -}}
-{{- if eq .track "canary" }}{{ .pool.canary.tag }}{{ else }}{{ .root.Values.image.tag }}{{ end }}
+{{- $held := .root.Values.image.producersTag }}
+{{- if eq .track "canary" }}{{ .pool.canary.tag }}{{ else if and $held (has .pool.role (list "api" "relay" "beat")) }}{{ $held }}{{ else }}{{ .root.Values.image.tag }}{{ end }}
 {{- end }}
 
 {{- define "celery-app.image" -}}

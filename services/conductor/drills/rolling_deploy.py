@@ -1,8 +1,15 @@
 """Every pool is rolled twice while orders keep coming: what a deploy does all day must lose nothing."""
 
+from collections.abc import Sequence
+
 from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
+from conductor.pools import Role
+from conductor.runtimes.kubernetes import ready_at
 from conductor.stage import Stage
+
+CONSUMERS: tuple[Role, ...] = ("worker",)
+PRODUCERS: tuple[Role, ...] = ("api", "relay", "beat")
 
 ROUNDS = 2
 """The second roll replaces processes that were themselves rolled in."""
@@ -30,12 +37,27 @@ def play_on_cluster(stage: ClusterStage) -> None:
     with stage.orders():
         for number in range(1, ROUNDS + 1):
             open_orders = stage.await_open()
-            tag = runtime.next_tag if number % 2 else runtime.tag
-            change = f"image.tag={tag}" if runtime.next_tag else f"secretChecksum=deploy-{number}"
-            stage.story.phase(f"deploy {number} of {ROUNDS}: {change}, with {open_orders} orders open")
-            runtime.deploy(change)
+            back = number % 2 == 0
+            stage.story.phase(f"deploy {number} of {ROUNDS}, with {open_orders} orders open")
+            if runtime.next_tag is None:
+                runtime.deploy(f"secretChecksum=deploy-{number}")
+            else:
+                runtime.roll_out(runtime.tag if back else runtime.next_tag, stage.story.tell, back=back)
+                _in_order(stage, *((PRODUCERS, CONSUMERS) if back else (CONSUMERS, PRODUCERS)))
             stage.story.tell("every pod is new and ready")
     stage.expect_no_failed_request()
+
+
+def _in_order(stage: ClusterStage, first: Sequence[Role], then: Sequence[Role]) -> None:
+    """DrillFailed when a pod of the one kind began before every pod of the other was ready."""
+    pools = stage.runtime.pools()
+    pods = {
+        role: [pod for name in pools if pools[name].role == role for pod in stage.runtime.pods(name)]
+        for role in (*first, *then)
+    }
+    ready = max(ready_at(pod) or "never" for role in first for pod in pods[role])
+    began = min(str(pod["metadata"]["creationTimestamp"]) for role in then for pod in pods[role])
+    stage.expect(ready <= began, f"{', '.join(first)} were ready at {ready}, and {', '.join(then)} came at {began}")
 
 
 DRILL = Drill("rolling-deploy", "rolls every pool twice under load", play, play_on_cluster)

@@ -1,16 +1,18 @@
 """A cluster as drills see it: releases of the chart, pods, and the servers beside them, by kubectl and helm."""
 
+import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conductor import blue_green, canary_trial, cluster_images, cluster_install, pools
+from conductor import blue_green, canary_trial, cluster_images, cluster_install, pools, rolling_order
 from conductor.blue_green import Colour, Tell
 from conductor.canary_trial import Outcome, Trial
-from conductor.cluster_install import RELEASE
+from conductor.cluster_install import PLATFORM, RELEASE
 from conductor.cluster_releases import ClusterReleases
-from conductor.errors import Refused
+from conductor.cluster_secrets import DATABASE
+from conductor.errors import ClusterFailed, Refused
 from conductor.kubectl import NAMESPACE, Kubectl, run
 from conductor.platform_parts import APPLICATION, VALUES
 from conductor.pools import Broker, Pool
@@ -18,6 +20,13 @@ from conductor.pools import Broker, Pool
 ROLLED_SECONDS = 300
 SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
 """StatefulSets, by what the drills call them."""
+
+
+def ready_at(pod: Mapping[str, Any]) -> str | None:
+    """Since when a pod is ready, as Kubernetes writes times, which sort; None for one that is not."""
+    conditions = pod["status"].get("conditions", ())
+    since = [one["lastTransitionTime"] for one in conditions if one["type"] == "Ready" and one["status"] == "True"]
+    return since[0] if since else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +57,19 @@ class KubernetesRuntime:
         """The pools by name."""
         return pools.load(VALUES)
 
-    def deploy(self, *settings: str, within_seconds: int = ROLLED_SECONDS) -> None:
-        """Change these `key=value` of what is installed; returns when every pod is new and ready."""
-        cluster_install.upgrade(self.namespace, *settings, within_seconds=within_seconds)
+    def deploy(
+        self, *settings: str, values: Mapping[str, object] | None = None, within_seconds: int = ROLLED_SECONDS
+    ) -> None:
+        """Change these `key=value`, texts all, of what is installed, or tell it these `values`; returns when every pod is new and ready."""
+        cluster_install.upgrade(self.namespace, *settings, values=values, within_seconds=within_seconds)
+
+    def roll_out(self, tag: str, tell: Callable[[str], None], *, back: bool = False) -> None:
+        """Bring every pool to another version, the workers before who only sends them work; on the way `back` after them."""
+        rolling_order.roll_out(self.namespace, tag, tell, back=back, within_seconds=ROLLED_SECONDS)
+
+    def values(self) -> dict[str, Any]:
+        """What the release was told."""
+        return cluster_install.values_of(self.namespace)
 
     def switch(self, to: Colour, tag: str | None, tell: Tell, *, alone: bool = False) -> None:
         """Have this colour do the work; see conductor.blue_green."""
@@ -91,6 +110,26 @@ class KubernetesRuntime:
             for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")
         }
 
+    def inside(self, workload: str, *argv: str, given: str | None = None) -> str:
+        """What a program prints in a pod of `deployment/…` or `statefulset/…`."""
+        return self.kubectl("exec", "--stdin", workload, "--", *argv, given=given)
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Run a statement as the database's owner; its rows, as text."""
+        psql = (
+            "psql",
+            "--quiet",
+            "--no-psqlrc",
+            "--csv",
+            "--tuples-only",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "--username",
+            "postgres",
+        )
+        said = self.inside("statefulset/postgres", *psql, DATABASE, given=statement)
+        return list(csv.reader(said.splitlines()))
+
     def kill_pod(self, name: str) -> None:
         """End a pod as a node's power cut would: at once, with all of its processes."""
         self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
@@ -109,10 +148,38 @@ class KubernetesRuntime:
         self.kubectl("scale", deployment, f"--replicas={replicas}")
         self.kubectl("rollout", "status", deployment, f"--timeout={ROLLED_SECONDS}s")
 
+    def replicas(self, pool: str) -> int:
+        """How many pods a pool should have."""
+        return int(self.kubectl("get", f"deployment/{RELEASE}-{pool}", "--output", "jsonpath={.spec.replicas}"))
+
+    def restart(self, pool: str) -> None:
+        """Replace every pod of a pool, each when its successor is ready; returns when they are."""
+        deployment = f"deployment/{RELEASE}-{pool}"
+        self.kubectl("rollout", "restart", deployment)
+        self.kubectl("rollout", "status", deployment, f"--timeout={ROLLED_SECONDS}s")
+
     def wait_ready(self, within_seconds: int = ROLLED_SECONDS) -> None:
-        """Return when every pool is at its number of ready pods. Raises ClusterFailed that names one that is not."""
+        """Return when every pool is at its number of ready pods. Raises ClusterFailed that names one that is not, and who has no node."""
         for pool in self.pools():
-            self.kubectl("rollout", "status", f"deployment/{RELEASE}-{pool}", f"--timeout={within_seconds}s")
+            try:
+                self.kubectl("rollout", "status", f"deployment/{RELEASE}-{pool}", f"--timeout={within_seconds}s")
+            except ClusterFailed as error:
+                homeless = self._homeless()
+                raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error
+
+    def _homeless(self) -> list[str]:
+        """The pods that no node takes, and why, in the scheduler's words."""
+        return [
+            f"{pod['metadata']['name']}: {one.get('message')}"
+            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")
+            for one in pod["status"].get("conditions", ())
+            if one["type"] == "PodScheduled" and one["status"] == "False"
+        ]
+
+    def wait_stored(self) -> None:
+        """Return when every server that stores something is ready."""
+        for name in self.kubectl("get", "statefulset", "--selector", PLATFORM, "--output", "name").split():
+            self.kubectl("rollout", "status", name, f"--timeout={ROLLED_SECONDS}s")
 
     def restart_server(self, name: str, *, hard: bool) -> None:
         """Replace a server's first pod, at once when `hard`; returns when it is ready again."""
