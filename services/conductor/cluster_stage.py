@@ -5,7 +5,7 @@ Every question to the judge may be asked again: a broken `kubectl exec` costs an
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conductor import cluster_jobs
@@ -92,6 +92,11 @@ class ClusterStage:
             f"{self.status['asked_again']} requests had to be sent again"
         )
 
+    def look(self) -> Mapping[str, Any]:
+        """How far the orders are by now; see conductor.judge."""
+        self.status = self.ask("status")
+        return self.status
+
     def await_open(self) -> int:
         """Return when as many orders are open as every blow wants; how many there are."""
         return int(self.ask("await_open")["open_orders"])
@@ -125,6 +130,18 @@ class ClusterStage:
         """DrillFailed when a client had to ask again: nothing that was done may be seen at the door."""
         again = self.status.get("asked_again", 0)
         self.expect(again == 0, f"{again} requests had to be sent again: {self.status.get('why')}")
+
+    def expect_polite(self) -> None:
+        """DrillFailed when a client was left without an answer, or asked in vain: being told when to come again is allowed."""
+        told = self.status
+        rude = told.get("abrupt", 0) + told.get("gave_up", 0)
+        self.expect(
+            rude == 0, f"{rude} requests were not told when to come again, or never answered: {told.get('why')}"
+        )
+
+    def wait_for(self, holds: Callable[[], bool], what: str, within_seconds: float) -> None:
+        """Return when it holds; DrillFailed names what was waited for."""
+        self.expect(until(holds, within_seconds=within_seconds, every_seconds=1.0), f"waited in vain for {what}")
 
     def verdict(self) -> Verdict:
         """The judge's verdict, when every order is final."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from conductor import judge_door, outside_faults
+from conductor import journal, judge_door, outside_faults
 from conductor.consumer_gaps import ConsumerWatch
 from conductor.errors import ConductorError, DrillFailed
 from conductor.journal import Kill, now
@@ -90,15 +90,22 @@ class Judge:
         return {}
 
     def status(self) -> Mapping[str, Any]:
-        """How far the orders are; `asked_again` counts requests that failed or were refused for now."""
+        """How far the orders are; `asked_again` counts requests that were not taken at once, `abrupt` those not told when to come."""
         load = self._watch.load
         seconds = time.monotonic() - self._began
         return {
             "accepted": load.accepted,
             "asked_again": load.repeats + load.gave_up,
+            "abrupt": load.abrupt,
+            "gave_up": load.gave_up,
             "why": dict(load.again.most_common(5)),
             "accepted_per_second": round(load.accepted / seconds, 1),
         }
+
+    def accepted(self, last: int) -> Mapping[str, Any]:
+        """The orders that were accepted last."""
+        told = journal.read([self._watch.journal.path])
+        return {"orders": [one.order_id for one in told.accepted.values()][-last:]}
 
     def held(self, address: str) -> Mapping[str, Any]:
         """The commands that a pod with this address is running right now."""

@@ -67,6 +67,8 @@ class Load:
         self.gave_up = 0
         self.again: Counter[str] = Counter()
         """Why requests had to be sent again."""
+        self.abrupt = 0
+        """How many of these times nobody said when to come again: no answer, or one without Retry-After."""
         self._threads = [threading.Thread(target=self._shop, daemon=True) for _ in range(customers)]
 
     def __enter__(self) -> Self:
@@ -139,6 +141,7 @@ class Load:
                 return str(receipt["order_id"])
             with self._counting:
                 self.again[why] += 1
+                self.abrupt += wait is None
             ceiling = min(LAST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(tries, 10))
             if time.monotonic() > deadline or self._abandon.wait(wait or rng.uniform(0, ceiling)):
                 self._journal.write(Refused(now(), key, None, f"gave up after {tries} tries: {why}"))

@@ -120,6 +120,8 @@ class Watch:
             # An order that hangs must not keep others from being placed: that it hangs is for the verdict to say.
             lately = facts.open_orders(load.prefix, younger_than_seconds=HANGING_SECONDS)
             if lately is None:
+                # The database is away, and the customers are to notice.
+                full.clear()
                 continue
             (full.set if lately >= ceiling else full.clear)()
             self.story.progress(load.accepted, facts.final_orders(load.prefix) or 0, self.size.orders)

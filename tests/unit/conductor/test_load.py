@@ -77,6 +77,13 @@ def test_a_request_is_repeated_with_its_key_and_body(trouble: Exception, tmp_pat
     assert all(len(bodies) == 2 and bodies[0] == bodies[1] for bodies in shop.asked.values())
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told when", "not told when"])
+def test_a_customer_who_is_not_told_when_to_come_again_is_counted(told: bool, tmp_path: Path) -> None:
+    load, _ = placed(Shop(ApiRefused(503, "later", 0.01 if told else None)), tmp_path)
+
+    assert load.abrupt == (0 if told else load.repeats)
+
+
 def test_an_order_that_was_made_without_an_answer_is_not_made_again(tmp_path: Path) -> None:
     shop = Shop(ApiUnreachable("gone after the work was done"), accepts_first=True)
 
