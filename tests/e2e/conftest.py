@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playing import ORDERS, PATIENCE, missing
 from rich.console import Console
 
 from conductor import cluster_images, cluster_install, drills, rehearsal
 from conductor.cluster_install import Installation
+from conductor.drills import mixed_versions
 from conductor.kubectl import run
 from conductor.rehearsal import Played
 from conductor.runtimes.kubernetes import KubernetesRuntime
 from conductor.story import Story
-from conductor.watch import Patience, Size
+from conductor.watch import Size
 
 NAMESPACE = "capstones-e2e"
 TAG, NEXT, BAD, FAULTY = "e2e", "e2e-next", "e2e-bad", "e2e-faulty"
 IMAGES = Path(__file__).parent / "images"
-ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
-PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
 SETTINGS = (
     # What was lost is due again soon: a drill wants to see it, not to wait for it.
     *("--set", "settings.relayLeaseSeconds=5", "--set", "settings.reconcileEverySeconds=15"),
@@ -49,15 +49,15 @@ def tell(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """Our images, and other versions of the orders: a migration more, workers that end at once, charges that fail now and then."""
+    """Our images, and other versions of the orders: a migration and a task more, workers that end at once, charges that fail now and then."""
     if not cluster_install.reachable():
-        reason = "kubectl points to no cluster that answers"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        missing("kubectl points to no cluster that answers")
     built = cluster_images.build(TAG, tell)
     for version, tag in (("next", NEXT), ("bad", BAD), ("faulty", FAULTY)):
         image = cluster_images.name("orders", tag)
         base = f"BASE={cluster_images.name('orders', TAG)}"
-        run(["docker", "build", "--quiet", "--build-arg", base, "--tag", image, str(IMAGES / version)])
+        given = ("--build-arg", base, "--build-arg", f"CODE={mixed_versions.NEWER_CODE}")
+        run(["docker", "build", "--quiet", *given, "--tag", image, str(IMAGES / version)])
         built.append(image)
     cluster_images.load(built, tell, command=os.environ.get("E2E_LOAD"))
 
@@ -76,10 +76,15 @@ def installation(images: None) -> Iterator[Installation]:
             cluster_install.undeploy(wanted, tell, volumes=True)
 
 
+@pytest.fixture(scope="session")
+def runtime(installation: Installation) -> KubernetesRuntime:
+    """What is installed, as drills see it."""
+    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY)
+
+
 @pytest.fixture
-def play(installation: Installation) -> Play:
+def play(runtime: KubernetesRuntime) -> Play:
     """Plays a drill by name on it."""
-    runtime = KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY)
 
     def run_drill(name: str) -> Played:
         with Story(Console(highlight=False, width=160)) as story:

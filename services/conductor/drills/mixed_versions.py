@@ -2,6 +2,7 @@
 knows is put aside by an older one until it can be run.
 """
 
+import json
 import shutil
 import subprocess
 import tarfile
@@ -12,12 +13,20 @@ from pathlib import Path
 import psycopg
 
 from conductor import journal, parked_client
+from conductor.cluster_install import RELEASE
+from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
+from conductor.errors import Refused
+from conductor.platform_parts import APPLICATION
 from conductor.run_directory import CHECKOUT
 from conductor.runtimes import Change
 from conductor.stage import Stage
 
 NEWER_COMMANDS = 5
+MANY_NEWER_COMMANDS = 40
+"""In a cluster, where either version may get each of them."""
+
+WORKED_OFF_SECONDS = 120.0
 SMALL_POOLS = ("api", "relay", "payments")
 """Who writes commands, who publishes them, who runs them: in a small drill one of each goes back."""
 
@@ -127,4 +136,82 @@ def _next(folder: Path) -> Path:
     return folder
 
 
-DRILL = Drill("mixed-versions", "runs two versions of the code side by side", play, orders=500)
+def play_on_cluster(stage: ClusterStage) -> None:
+    """Run a pod of a newer version beside every pool's own, then that version alone, and in the end what there was before."""
+    runtime = stage.runtime
+    if runtime.next_tag is None:
+        raise Refused("--next-tag: which image is the newer version?")
+    pools = [name for name, pool in runtime.pools().items() if pool.role != "beat"]
+    before = runtime.values()
+    told = before.get("pools") or {}
+    canary = {"canary": {"tag": runtime.next_tag, "replicas": 1}}
+    with stage.orders():
+        try:
+            stage.await_open()
+            runtime.deploy(
+                values={**before, "pools": {**told, **{name: {**told.get(name, {}), **canary} for name in pools}}}
+            )
+            stage.story.phase(f"{runtime.tag} and {runtime.next_tag} side by side: {', '.join(pools)}")
+            _knows(stage, f"deployment/{RELEASE}-saga-canary")
+            stage.await_open()
+            stage.await_progress()
+            orders = _put_newer(stage)
+            stage.await_open()
+            runtime.deploy(f"image.tag={runtime.next_tag}", values=before)
+            stage.story.tell(f"every pod is {runtime.next_tag}")
+            _replay_newer(stage, orders)
+        finally:
+            runtime.deploy(values=before)
+            stage.story.tell(f"every pod is {runtime.tag} again")
+        stage.await_progress()
+    stage.expect_no_failed_request()
+
+
+def _knows(stage: ClusterStage, newer: str) -> None:
+    script = f"from {APPLICATION} import app; print({NEWER_TASK!r} in app.tasks)"
+    if stage.runtime.inside(newer, "python", "-c", script).split()[-1] != "True":
+        raise Refused(f"--next-tag {stage.runtime.next_tag}: that version has no {NEWER_TASK}, as tests/e2e build it")
+
+
+def _put_newer(stage: ClusterStage) -> list[str]:
+    """Issue commands that only the newer version knows, and wait until each was done by it or put aside by the older one."""
+    orders = [str(order) for order in stage.ask("accepted", last=MANY_NEWER_COMMANDS)["orders"]]
+    statement = " ".join(_PUT.split()).replace("%s", "{!r}")
+    stage.runtime.sql("".join(f"{statement.format(f'{order}/note_v2', NEWER_TASK, order)};" for order in orders))
+    told = {"parked": 0, "done": 0}
+
+    def each() -> bool:
+        told["parked"], told["done"] = _parked_here(stage), _noted_here(stage, orders)[0]
+        return sum(told.values()) >= len(orders)
+
+    stage.wait_for(each, f"{len(orders)} newer commands to be done or parked: {told}", WORKED_OFF_SECONDS)
+    stage.expect(told["parked"] > 0, f"no {NEWER_TASK} reached {stage.runtime.tag}")
+    stage.story.tell(f"of {len(orders)} {NEWER_TASK} the older version parked {told['parked']}")
+    return orders
+
+
+def _replay_newer(stage: ClusterStage, orders: list[str]) -> None:
+    tool = ("python", "-m", "chassis.parked", APPLICATION)
+    pod = f"deployment/{RELEASE}-saga"
+    parked = json.loads(stage.runtime.inside(pod, *tool, "list", "--json").splitlines()[-1])["records"]
+    ids = [str(one["id"]) for one in parked if one["task"] == NEWER_TASK]
+    stage.runtime.inside(pod, *tool, "replay", *ids, "--actor", "drill", "--json")
+    stage.wait_for(
+        lambda: _noted_here(stage, orders)[0] >= len(orders), "the replayed commands to be done", WORKED_OFF_SECONDS
+    )
+    count, distinct = _noted_here(stage, orders)
+    stage.expect(count == distinct, f"{count - distinct} newer commands were done twice")
+    stage.story.tell(f"replayed {len(ids)}; the newer version did all {count}, each once")
+
+
+def _parked_here(stage: ClusterStage) -> int:
+    return int(stage.runtime.sql(_PARKED.replace("%s", f"{NEWER_TASK!r}"))[0][0])
+
+
+def _noted_here(stage: ClusterStage, orders: list[str]) -> tuple[int, int]:
+    among = ", ".join(f"{order!r}" for order in orders)
+    found = stage.runtime.sql(f"{_NOTED} AND order_id::text IN ({among})")[0]
+    return int(found[0]), int(found[1])
+
+
+DRILL = Drill("mixed-versions", "runs two versions of the code side by side", play, play_on_cluster, orders=500)
