@@ -1,0 +1,149 @@
+"""What a cluster does to the pools without being asked: more pods for a backlog, fewer after it, and another one for a stuck consumer.
+
+Played once, under one load, since most of it is waiting: while the autoscaler makes sure that the backlog is gone, a consumer is
+cancelled in another pool. Without KEDA only the latter is played.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from playing import missing, staged
+from pod_ends import PodEnds
+
+from conductor.cluster_stage import ClusterStage
+from conductor.errors import ClusterFailed
+from conductor.runtimes.kubernetes import KubernetesRuntime
+from conductor.verdict import Finding
+
+SCALED, STUCK = "payments", "notifications"
+BACKLOG, DAWDLE = {"rate": 1.0, "seconds": 2.0}, {"rate": 0.5, "seconds": 0.3}
+"""What the payment provider does until there are more pods, and then: some task runs at any time, and no queue forms."""
+
+FOLLOWS_ITS_QUEUE = {
+    "by": "queue",
+    "maxReplicas": 2,
+    "messagesPerReplica": 4,
+    "pollingSeconds": 5,
+    "scaleDownSeconds": 60,
+}
+SCALED_SECONDS = 180.0
+RESTARTED_SECONDS = 180.0
+FEW_ORDERS = 60
+"""Of which at most 12 are open at a time: the queue is short unless the provider dawdles."""
+
+
+@dataclass
+class Seen:
+    """`most` and `last` are pods of the scaled pool, `exits` how those that went ended, `restarted` how often each pod was."""
+
+    keda: bool
+    most: int = 1
+    last: int = 1
+    exits: dict[str, int] = field(default_factory=dict)
+    stuck_pod: str = ""
+    stuck_seconds: float = 0.0
+    restarted: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def seen(runtime: KubernetesRuntime) -> Seen:
+    """What was seen of all this."""
+    told = Seen(keda=has_keda(runtime))
+    before, values = runtime.restarts(), runtime.values()
+    selector = f"app.kubernetes.io/component={SCALED}"
+    with staged(runtime, FEW_ORDERS) as stage, PodEnds(runtime.kubectl, selector) as ends:
+        try:
+            if told.keda:
+                runtime.deploy(values={**values, "pools": {SCALED: {"autoscaling": FOLLOWS_ITS_QUEUE}}})
+            with stage.orders():
+                if told.keda:
+                    scale_out(stage, told)
+                get_stuck(stage, told)
+                if told.keda:
+                    scale_in(stage, told, ends)
+                stage.await_progress()
+            told.findings = list(stage.verdict().findings)
+        finally:
+            if told.keda:
+                runtime.deploy(values=values)
+    told.restarted = {name: count - before.get(name, 0) for name, count in runtime.restarts().items()}
+    return told
+
+
+def has_keda(runtime: KubernetesRuntime) -> bool:
+    try:
+        runtime.kubectl("get", "crd", "scaledobjects.keda.sh")
+    except ClusterFailed:
+        return False
+    return True
+
+
+def scale_out(stage: ClusterStage, told: Seen) -> None:
+    def more() -> bool:
+        stage.ask("slow", server=SCALED, seed=1, **BACKLOG)
+        told.most = max(told.most, len(stage.runtime.pods(SCALED)))
+        return told.most > 1
+
+    stage.wait_for(more, f"more pods of {SCALED}", SCALED_SECONDS)
+    stage.runtime.wait_ready()
+    stage.story.tell(f"{told.most} pods of {SCALED}")
+
+
+def get_stuck(stage: ClusterStage, told: Seen) -> None:
+    runtime = stage.runtime
+    told.stuck_pod = runtime.pods(STUCK)[0]["metadata"]["name"]
+    before, began = runtime.restarts()[told.stuck_pod], time.monotonic()
+    control = ("python", "-m", "celery", "--app", "orders.app:app", "control", "cancel_consumer", f"orders.{STUCK}")
+    runtime.kubectl("exec", told.stuck_pod, "--", *control, "--destination", f"{STUCK}@{told.stuck_pod}")
+    stage.story.tell(f"{told.stuck_pod} consumes nothing any more")
+
+    def consumes_again() -> bool:
+        stage.ask("slow", server=SCALED, seed=1, **DAWDLE)
+        statuses = runtime.pods(STUCK)[0]["status"]["containerStatuses"]
+        return bool(statuses[0]["restartCount"] > before and statuses[0]["ready"])
+
+    stage.wait_for(consumes_again, f"{told.stuck_pod} to be restarted", 2 * RESTARTED_SECONDS)
+    told.stuck_seconds = time.monotonic() - began
+    stage.story.tell(f"it was restarted, and consumes again after {told.stuck_seconds:.0f} s")
+
+
+def scale_in(stage: ClusterStage, told: Seen, ends: PodEnds) -> None:
+    def fewer() -> bool:
+        stage.ask("slow", server=SCALED, seed=1, **DAWDLE)
+        told.last, told.exits = len(stage.runtime.pods(SCALED)), ends.codes()
+        return told.last == 1 and len(told.exits) >= told.most - 1
+
+    stage.wait_for(fewer, f"one pod of {SCALED}", 2 * SCALED_SECONDS)
+    stage.story.tell(f"one pod of {SCALED} again; how the others ended: {told.exits}")
+
+
+def scaled(seen: Seen) -> None:
+    if not seen.keda:
+        missing("KEDA is not installed: the cluster knows no ScaledObject")
+
+
+def test_a_backlog_gets_a_pool_more_pods_and_its_end_takes_them_back(seen: Seen) -> None:
+    scaled(seen)
+
+    assert (2, 1) == (seen.most, seen.last)
+
+
+def test_a_pod_that_is_scaled_in_ends_its_tasks_first(seen: Seen) -> None:
+    scaled(seen)
+
+    assert seen.exits
+    assert {0} == set(seen.exits.values())
+
+
+def test_a_stuck_consumer_is_restarted_within_three_minutes(seen: Seen) -> None:
+    assert seen.stuck_seconds <= RESTARTED_SECONDS
+
+
+def test_nothing_but_the_stuck_consumer_is_restarted(seen: Seen) -> None:
+    assert {seen.stuck_pod: 1} == {name: count for name, count in seen.restarted.items() if count}
+
+
+def test_nothing_is_lost_or_doubled_by_it(seen: Seen) -> None:
+    assert [] == seen.findings
