@@ -28,7 +28,8 @@ RESTORED, RECONCILED, REPLICAS = (f"celery-capstones/{name}" for name in ("resto
 WITHIN_SECONDS = 900
 ENDED_SECONDS = 180.0
 PAUSED = "autoscaling.keda.sh/paused-replicas"
-POOLS = f"app.kubernetes.io/instance={RELEASE}"
+POOLS = "app.kubernetes.io/name=orders"
+"""Of every release: blue, green and canary write to the same database."""
 TOOLS_POOL = f"{RELEASE}-payments"
 """Whose settings and image the reconciliation has."""
 
