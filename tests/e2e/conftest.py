@@ -49,7 +49,7 @@ def tell(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """Our images, and other versions of the orders: a migration and a task more, workers that end at once, charges that fail now and then."""
+    """Our images, and other versions of the orders: one with more, one whose workers end at once, one whose charges fail now and then."""
     if not cluster_install.reachable():
         missing("kubectl points to no cluster that answers")
     built = cluster_images.build(TAG, tell)

@@ -61,4 +61,5 @@ def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: 
         for each in rendered(overlay)
     }
 
-    assert found == {(kind, value) for kind in (*cluster_install.KINDS, "namespace")}
+    # What was stored stays, and the namespace with it.
+    assert found == {(kind, value) for kind in (*cluster_install.KINDS, "namespace", "persistentvolumeclaim")}

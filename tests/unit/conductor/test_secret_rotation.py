@@ -118,7 +118,7 @@ def test_redis_as_the_broker_has_no_second_login() -> None:
 def test_every_release_of_the_orders_is_rolled(monkeypatch: pytest.MonkeyPatch, listed: list[str]) -> None:
     ran: list[list[str]] = []
 
-    def run(argv: list[str]) -> str:
+    def run(argv: list[str], *, given: str | None = None) -> str:
         ran.append(argv)
         return "\n".join(listed)
 
