@@ -25,6 +25,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import health
+from chassis.uncollected import uncollected
 
 log = structlog.get_logger(__name__)
 
@@ -212,9 +213,10 @@ class Relay:
 
 def main(argv: list[str]) -> int:
     """Run the relay of the service named by its app module until SIGTERM or SIGINT."""
-    service = importlib.import_module(argv[1])
-    health.serve(service.SETTINGS())
-    relay: Relay = service.make_relay()
+    with uncollected():
+        service = importlib.import_module(argv[1])
+        health.serve(service.SETTINGS())
+        relay: Relay = service.make_relay()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     relay.run()

@@ -20,6 +20,7 @@ import uvicorn
 from chassis import heartbeat, logs, tracing
 from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
+from chassis.uncollected import uncollected
 
 
 class Server(uvicorn.Server):
@@ -89,12 +90,14 @@ def main(argv: list[str]) -> int:
     if len(argv) != 2:
         sys.stderr.write("usage: python -m chassis.serve SERVICE.app\n")
         return 2
-    service = importlib.import_module(argv[1])
-    settings: ServiceSettings = service.SETTINGS()
-    logs.configure(settings)
-    tracing.start(settings, argv[1].partition(".")[0])
+    with uncollected():
+        service = importlib.import_module(argv[1])
+        settings: ServiceSettings = service.SETTINGS()
+        logs.configure(settings)
+        tracing.start(settings, argv[1].partition(".")[0])
+        api = service.make_api()
     try:
-        return serve(service.make_api(), settings)
+        return serve(api, settings)
     finally:
         tracing.stop()
 

@@ -1,0 +1,45 @@
+"""A start without the garbage collector."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from chassis.uncollected import uncollected
+
+
+@pytest.fixture(autouse=True)
+def whole_collector() -> Iterator[None]:
+    """The collector sees everything, before and after, whatever a test froze."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_nothing_is_collected_during_the_start() -> None:
+    with uncollected():
+        assert not gc.isenabled()
+
+
+def test_what_the_start_made_is_never_searched_again() -> None:
+    with uncollected():
+        made = ["a model"]
+
+    assert gc.get_freeze_count() > 0
+    assert not any(one is made for one in gc.get_objects())
+
+
+def test_garbage_is_collected_after_the_start() -> None:
+    with uncollected():
+        pass
+
+    assert gc.isenabled()
+
+
+def test_a_start_that_fails_leaves_the_collector_as_it_was() -> None:
+    with pytest.raises(OSError, match="no port"), uncollected():
+        raise OSError("no port")
+
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
