@@ -32,6 +32,11 @@ class ChassisApp(Celery):  # type: ignore[misc]
         """The worker that refuses to start without limits, writes the heartbeat and parks what it cannot run."""
         return self.subclass_with_self("chassis.worker:Worker")
 
+    @cached_property
+    def Beat(self) -> Any:
+        """The beat whose log is in the form that the settings ask for."""
+        return self.subclass_with_self("chassis.beat:Beat")
+
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
         """Publish one message; raises what the broker said, within a bounded time.
 

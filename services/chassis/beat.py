@@ -1,4 +1,4 @@
-"""Celery's scheduler with a heartbeat: it is written by the tick that sends what is due, so a beat that is stuck looks stuck.
+"""Celery's beat with a heartbeat: it is written by the tick that sends what is due, so a beat that is stuck looks stuck.
 
 A singleton: the pool has one replica, and nothing here coordinates two. A restart neither skips nor doubles an entry, because the
 last run of each is kept in the schedule file; without that file each runs once an interval from the start.
@@ -6,10 +6,19 @@ last run of each is kept in the schedule file; without that file each runs once 
 
 from typing import Any
 
+from celery.apps.beat import Beat as CeleryBeat
 from celery.beat import PersistentScheduler
 
-from chassis import health, heartbeat
+from chassis import health, heartbeat, logs
 from chassis.heartbeat import Heartbeat
+
+
+class Beat(CeleryBeat):  # type: ignore[misc]
+    """The program `celery beat` of every chassis app."""
+
+    def setup_logging(self, colorize: bool | None = None) -> None:
+        """As all processes of the service do; the command line's level and file do not count."""
+        logs.configure(self.app.settings)
 
 
 class Scheduler(PersistentScheduler):  # type: ignore[misc]

@@ -24,7 +24,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import DBAPIError
 
-from chassis import health
+from chassis import health, logs
+from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
 
 log = structlog.get_logger(__name__)
@@ -215,7 +216,9 @@ def main(argv: list[str]) -> int:
     """Run the relay of the service named by its app module until SIGTERM or SIGINT."""
     with uncollected():
         service = importlib.import_module(argv[1])
-        health.serve(service.SETTINGS())
+        settings: ServiceSettings = service.SETTINGS()
+        logs.configure(settings)
+        health.serve(settings)
         relay: Relay = service.make_relay()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())

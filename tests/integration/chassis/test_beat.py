@@ -1,5 +1,6 @@
 """Beat: sends what is due, and looks stuck when it is."""
 
+import json
 import os
 import signal
 import time
@@ -31,6 +32,16 @@ def test_beat_ends_at_sigterm(shop: Any) -> None:
     beat.terminate()
 
     assert beat.wait(10) == 0
+
+
+def test_what_beat_logs_can_be_collected(rabbit_shop: Any) -> None:
+    rabbit_shop.environment["LOG_FORMAT"] = "json"
+    start(rabbit_shop)
+    wait_until(lambda: "Sending due task tick" in rabbit_shop.log(), what="a tick in the log")
+
+    lines = [json.loads(line) for line in rabbit_shop.log().splitlines() if "Sending due task tick" in line]
+
+    assert ("info", "till") == (lines[0]["level"], lines[0]["pool"])
 
 
 def test_beat_without_a_broker_is_live_and_not_ready(shop_on: Any) -> None:

@@ -1,5 +1,6 @@
 """The relay while its broker or its database is away, on both brokers: nothing is lost, and it goes on by itself."""
 
+import json
 import os
 import signal
 import subprocess
@@ -168,3 +169,22 @@ def test_the_relay_of_a_service_is_a_process_that_ends_when_told(
         process.kill()
         process.wait()
         desk.engine.dispose()
+
+
+def test_the_relay_of_a_service_is_a_process_whose_log_can_be_collected(tmp_path: Path) -> None:
+    nowhere = {"DATABASE_URL": "postgresql+psycopg://127.0.0.1:1/none", "BROKER_URL": "amqp://127.0.0.1:1/none"}
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chassis.relay", "orders.app"],
+            env={**os.environ, **nowhere, "POOL": "relay", "LOG_FORMAT": "json"},
+            stderr=out,
+        )
+    try:
+        wait_until(lambda: "relay_waits" in log.read_text(), what="a relay that waits for its database")
+        line = json.loads(log.read_text().splitlines()[0])
+
+        assert ("relay_waits", "database", "relay") == (line["event"], line["on"], line["pool"])
+    finally:
+        process.kill()
+        process.wait()
