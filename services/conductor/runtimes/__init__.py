@@ -80,7 +80,10 @@ class Runtime(Reach, Protocol):
         """Start new processes, wait until they are ready, end the old ones. Unready leaves the old ones as they were."""
 
     def kill(self, pool: str, which: Which = "tree", signal: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
-        """Signal one process of the pool; `index` picks it (and the child), modulo how many there are. Its pids."""
+        """Signal one process of the pool; `index` picks it (and the child), modulo how many there are. Its pids.
+
+        Returns when what got a SIGKILL is dead, so that no look that follows finds it at work, and nobody kills it twice.
+        """
 
     def ports(self, pids: Collection[int]) -> frozenset[int]:
         """The TCP ports on our side of these processes' connections: by them a server tells its clients apart."""

@@ -9,13 +9,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import psutil
 
 from conductor import bringup, state
-from conductor.errors import Refused
+from conductor.errors import Refused, Unready
 from conductor.platform_parts import Platform, generation_of, pool_of
 from conductor.pools import Broker, Pool
 from conductor.run_directory import RunDirectory
 from conductor.runtimes import UNCHANGED, Change, ProcessTree, Rolled, ServerName, Stopped, Which
 from conductor.servers import Server
 from conductor.supervision import Process
+from conductor.waiting import until
+
+DYING_SECONDS = 30.0
+"""How long a process may take to die of SIGKILL: it does so when it next gets a core, and a disk may hold it."""
 
 
 class LocalRuntime:
@@ -72,7 +76,10 @@ class LocalRuntime:
             "parent": (tree.pid,),
             "child": tree.children and (tree.children[index // len(trees) % len(tree.children)],),
         }[which]
-        return [pid for pid in targets if _signal(pid, signal)]
+        hit = [pid for pid in targets if _signal(pid, signal)]
+        if signal == signals.SIGKILL and not until(lambda: all(map(_dead, hit)), within_seconds=DYING_SECONDS):
+            raise Unready(f"{pool} was sent SIGKILL, and is not dead after {DYING_SECONDS:g} s: processes {hit}")
+        return hit
 
     def ports(self, pids: Collection[int]) -> frozenset[int]:
         return frozenset(port for pid in pids for port in _ports(pid))
@@ -179,3 +186,13 @@ def _signal(pid: int, signal: int) -> bool:
     except psutil.NoSuchProcess:
         return False
     return True
+
+
+def _dead(pid: int) -> bool:
+    """Whether none of it runs any more. Until then its connections are open, and whoever looks takes it for alive."""
+    try:
+        process = psutil.Process(pid)
+        # The first thread may be gone before the others, which share its files.
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+    except psutil.NoSuchProcess:
+        return True
