@@ -50,7 +50,7 @@ def manifest(program: Program) -> dict[str, Any]:
         "command": list(program.argv),
         "envFrom": [{"secretRef": {"name": program.secret}}],
         "env": [
-            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}}}
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
             for name, (secret, key) in program.keys.items()
         ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},

@@ -21,8 +21,8 @@ from conductor.watch import Patience, Size
 
 DOOR = "/app/conductor/judge_door.py"
 STARTED_SECONDS = 90.0
-LOOK = {"BROKER_LOOK": ("orders-scaler", "host")}
-"""A login at the broker that may do nothing but look."""
+BROKER = {"BROKER_URL": ("orders", "BROKER_URL")}
+"""For the judge to look at the queues; no other login may ask a queue itself."""
 
 TRIES = 3
 
@@ -45,7 +45,7 @@ class ClusterStage:
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120
-        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=LOOK)
+        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=BROKER)
         kubectl = self.runtime.kubectl
         self._job = cluster_jobs.start(kubectl, program)
         try:
@@ -90,6 +90,7 @@ class ClusterStage:
         self.story.tell(
             f"{self.status['accepted']} orders accepted, {self.status['accepted_per_second']} a second, "
             f"{self.status['asked_again']} requests had to be sent again"
+            + (f": {self.status['why']}" if self.status["asked_again"] else "")
         )
 
     def look(self) -> Mapping[str, Any]:

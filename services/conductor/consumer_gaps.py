@@ -1,7 +1,8 @@
 """How long queues were without a consumer, as the broker itself says, asked many times a second by a thread of its own.
 
 Asked by AMQP (`queue.declare`, passive), which the queue answers as it is; the management API repeats what queues told it up to 5 s ago.
-It needs a login and no right. A consumer that was cancelled counts until what it holds is acknowledged (quorum queues count so).
+It needs a login that may configure the queues: RabbitMQ 4.3 asks for that, 3.10 for nothing. A consumer that was cancelled counts until
+what it holds is acknowledged (quorum queues count so).
 """
 
 import contextlib
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import amqp
+
+from conductor.errors import DrillFailed, Refused
 
 AMQP_PORT = 5672
 EVERY_SECONDS = 0.1
@@ -60,16 +63,21 @@ class ConsumerWatch:
     """Looks until it is closed; a broker that does not answer is not seen to have a consumer."""
 
     def __init__(self, url: str, queues: Sequence[str]) -> None:
-        """`url` has login, host and vhost of the broker; its scheme and port are not asked for."""
+        """`url` is the broker's, amqp://. Refused when it is another's."""
+        if not url.startswith("amqp://"):
+            raise Refused(f"{url.partition(':')[0]} is no RabbitMQ: nobody else says how many consumers a queue has")
         self._url = urlsplit(url)
         self._queues = queues
         self._gaps = Gaps(queues, time.monotonic())
+        self._failed = "not yet"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consumers", daemon=True)
         self._thread.start()
 
     def told(self) -> dict[str, Any]:
-        """See Gaps.told."""
+        """See Gaps.told. Raises DrillFailed when not one look was possible, which proves nothing."""
+        if not self._gaps.looks:
+            raise DrillFailed(f"nobody could look at the queues' consumers: {self._failed}")
         return self._gaps.told(time.monotonic())
 
     def close(self) -> None:
@@ -87,7 +95,8 @@ class ConsumerWatch:
                     self._gaps.look(
                         {queue: self._consumers(channel, queue) for queue in self._queues}, time.monotonic()
                     )
-            except (amqp.AMQPError, OSError):
+            except (amqp.AMQPError, OSError) as error:
+                self._failed = str(error)
                 if connection is not None:
                     with contextlib.suppress(amqp.AMQPError, OSError):
                         connection.close()
@@ -99,7 +108,7 @@ class ConsumerWatch:
 
     def _connected(self) -> Any:
         connection = amqp.Connection(
-            f"{self._url.hostname}:{self.port}",
+            f"{self._url.hostname}:{self._url.port or AMQP_PORT}",
             userid=unquote(self._url.username or ""),
             password=unquote(self._url.password or ""),
             virtual_host=unquote(self._url.path[1:]),
@@ -109,11 +118,6 @@ class ConsumerWatch:
         )
         connection.connect()
         return connection
-
-    @property
-    def port(self) -> int:
-        """An amqp address names its own port; the management API's is another."""
-        return (self._url.port or AMQP_PORT) if self._url.scheme == "amqp" else AMQP_PORT
 
     @staticmethod
     def _consumers(channel: Any, queue: str) -> int:

@@ -2,8 +2,8 @@
 
 It places orders, keeps the journal of what was promised, and answers questions at its door (see conductor.judge_door) until it is told
 to go: `{"ask": NAME, …}`, NAME being a method of Judge below. What cannot be answered is `{"failed": WHY}`.
-DATABASE_URL is read-only; OPERATOR_TOKEN opens the API; BROKER_LOOK is a login that may only look. What is broken is broken by who
-asks; this process only writes it down.
+DATABASE_URL is read-only; OPERATOR_TOKEN opens the API; BROKER_URL is only looked at. What is broken is broken by who asks; this process
+only writes it down.
 """
 
 import argparse
@@ -137,9 +137,7 @@ class Judge:
 
     def watch_consumers(self, queues: Sequence[str]) -> Mapping[str, Any]:
         """Look from now on whether these queues have a consumer."""
-        if "BROKER_LOOK" not in os.environ:
-            raise DrillFailed("the Secret orders-scaler has no host: nobody can look at the broker")
-        self._consumers = self._consumers or ConsumerWatch(os.environ["BROKER_LOOK"], queues)
+        self._consumers = self._consumers or ConsumerWatch(os.environ["BROKER_URL"], queues)
         return {}
 
     def consumers(self) -> Mapping[str, Any]:

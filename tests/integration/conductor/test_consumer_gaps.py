@@ -1,4 +1,4 @@
-"""The watch over consumers, at a real RabbitMQ, with a login that may do nothing."""
+"""The watch over consumers, at a real RabbitMQ."""
 
 import contextlib
 import threading
@@ -8,6 +8,7 @@ import amqp
 import pytest
 
 from conductor.consumer_gaps import ConsumerWatch
+from conductor.errors import DrillFailed, Refused
 from servers import PASSWORD, RabbitMQ, wait_until
 
 QUEUE = "orders.saga"
@@ -27,15 +28,17 @@ def channel(rabbitmq: RabbitMQ, vhost: str) -> Iterator[amqp.Channel]:
 
 @pytest.fixture
 def looker(rabbitmq: RabbitMQ, vhost: str) -> str:
-    """The address of a login without any right but to be there."""
+    """The address of a login that can take no message."""
     rabbitmq.api("PUT", "users/looker", {"password": "sees all", "tags": "monitoring"})
-    rabbitmq.api("PUT", f"permissions/{vhost}/looker", {"configure": "", "write": "", "read": ""})
+    rabbitmq.api("PUT", f"permissions/{vhost}/looker", {"configure": ".*", "write": "", "read": ""})
     return f"amqp://looker:sees%20all@127.0.0.1:{rabbitmq.port}/{vhost}"
 
 
 def fewest_and_most(watch: ConsumerWatch) -> list[int]:
-    seen: list[int] = watch.told()["consumers"].get(QUEUE, [])
-    return seen
+    with contextlib.suppress(DrillFailed):  # not one look yet
+        seen: list[int] = watch.told()["consumers"][QUEUE]
+        return seen
+    return []
 
 
 def test_a_consumer_that_goes_and_comes_back_leaves_a_gap(looker: str, channel: amqp.Channel) -> None:
@@ -56,7 +59,7 @@ def test_a_consumer_that_goes_and_comes_back_leaves_a_gap(looker: str, channel: 
 
 def test_it_looks_again_after_its_connection_was_closed(looker: str, channel: amqp.Channel, rabbitmq: RabbitMQ) -> None:
     watch = ConsumerWatch(looker, [QUEUE])
-    wait_until(lambda: watch.told()["looks"] > 0, what="a first look")
+    wait_until(lambda: fewest_and_most(watch) == [0, 0], what="a first look")
 
     rabbitmq.close_connections()
     looks = watch.told()["looks"]
@@ -64,3 +67,21 @@ def test_it_looks_again_after_its_connection_was_closed(looker: str, channel: am
     watch.close()
 
     assert not [thread for thread in threading.enumerate() if thread.name == "consumers"]
+
+
+def test_where_nobody_could_look_nothing_is_told(rabbitmq: RabbitMQ, vhost: str) -> None:
+    watch = ConsumerWatch(f"amqp://stranger:word@127.0.0.1:{rabbitmq.port}/{vhost}", [QUEUE])
+
+    def told() -> str:
+        try:
+            return str(watch.told())
+        except DrillFailed as error:
+            return str(error)
+
+    wait_until(lambda: "nobody could look at the queues' consumers: " in told() and "(403)" in told(), what="a refusal")
+    watch.close()
+
+
+def test_another_broker_is_refused() -> None:
+    with pytest.raises(Refused, match="redis is no RabbitMQ"):
+        ConsumerWatch("redis://:word@127.0.0.1/0", [QUEUE])
