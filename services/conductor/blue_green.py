@@ -129,6 +129,12 @@ def beside(values: Values) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key != "api"}
 
 
+def of_version(values: Values, tag: str, *, producers: str | None = None) -> dict[str, Any]:
+    """The image's values for every pool to run this version, or for all but `producers`: see conductor.rolling_order."""
+    image = {key: value for key, value in values.get("image", {}).items() if key != "producersTag"}
+    return {**image, "tag": tag, **({"producersTag": producers} if producers else {})}
+
+
 def _refuse(to: Colour, tag: str | None, here: Installed | None, there: Installed | None, *, alone: bool) -> None:
     if (here if to == "blue" else there) is None:
         raise Refused(f"there is no release {RELEASE}: `capstone cluster deploy` makes it")
@@ -148,7 +154,7 @@ def _prepare(
     if here is not None and here.works:
         return
     source = here.values if here is not None else beside(there.values if there is not None else {})
-    image = {**source.get("image", {}), "tag": tag or (here.tag if here is not None else DEFAULT_TAG)}
+    image = of_version(source, tag or (here.tag if here is not None else DEFAULT_TAG))
     wanted = {**source, "image": image, "consumersPaused": True}
     if here is None or not here.whole or wanted != here.values:
         tell(f"{new}: gets ready with {image['tag']}, its consumers paused")

@@ -52,9 +52,11 @@ def hold(releases: ClusterReleases, trial: Trial, tell: Tell) -> Outcome:
     try:
         outcome = _try(releases, release, trial, with_canary(before, trial), tell)
         if outcome.promoted:
-            tell(f"promoted: every pool gets {trial.tag}")
-            image = {**before.get("image", {}), "tag": trial.tag}
+            tell(f"promoted: workers get {trial.tag}")
+            image = blue_green.of_version(before, trial.tag, producers=found.tag)
             releases.install(release, {**before, "image": image}, migrate=True)
+            tell(f"every pool gets {trial.tag}")
+            releases.install(release, {**before, "image": blue_green.of_version(before, trial.tag)}, migrate=False)
             promoted = True
         return outcome
     finally:

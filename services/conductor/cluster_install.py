@@ -169,9 +169,9 @@ def tag_of(namespace: str) -> str:
     return str(values_of(namespace).get("image", {}).get("tag", "")) if json.loads(listed) else ""
 
 
-def values_of(namespace: str) -> dict[str, Any]:
+def values_of(namespace: str, release: str = RELEASE) -> dict[str, Any]:
     """What the release was told."""
-    said = run(["helm", "get", "values", RELEASE, "--namespace", namespace, "--output", "json"])
+    said = run(["helm", "get", "values", release, "--namespace", namespace, "--output", "json"])
     return json.loads(said) or {}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conductor import cluster_install
 from conductor.blue_green import Installed, Values
 from conductor.cluster_install import CHART, RELEASE
 from conductor.errors import ClusterFailed
@@ -38,8 +39,7 @@ class ClusterReleases:
         known = json.loads(run(["helm", "list", "--namespace", self.namespace, *found]))
         if not known:
             return None
-        told = run(["helm", "get", "values", release, "--namespace", self.namespace, "--output", "json"])
-        return Installed(json.loads(told) or {}, known[0]["status"] == "deployed")
+        return Installed(cluster_install.values_of(self.namespace, release), known[0]["status"] == "deployed")
 
     def install(self, release: str, values: Values, *, migrate: bool, within_seconds: int | None = None) -> None:
         """See Releases."""

@@ -33,7 +33,7 @@ def play_on_cluster(stage: ClusterStage) -> None:
         stage.story.tell(f"replayed {len(replayed)} commands that it had failed for good")
         stage.await_progress()
         if good is not None:
-            runtime.deploy(f"image.tag={runtime.tag}")
+            runtime.roll_out(runtime.tag, stage.story.tell, back=True)
     stage.expect_no_failed_request()
 
 

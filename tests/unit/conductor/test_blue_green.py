@@ -148,6 +148,15 @@ def test_the_next_version_goes_to_the_release_that_stands_by() -> None:
     assert "3" == releases.values[RELEASE]["image"]["tag"]
 
 
+def test_a_deploy_that_stopped_halfway_is_no_part_of_what_gets_ready() -> None:
+    releases = Memory.with_blue()
+    releases.values[RELEASE]["image"] = {"tag": "1", "producersTag": "0"}
+
+    switch(releases, "green", "2")
+
+    assert {"tag": "2"} == releases.values[GREEN]["image"]
+
+
 def test_a_second_time_changes_nothing() -> None:
     releases = Memory.with_blue()
     switch(releases, "green", "2")

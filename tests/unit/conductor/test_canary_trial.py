@@ -33,6 +33,7 @@ class Cluster:
     restarts: int = 0
     values: dict[str, Any] = field(default_factory=lambda: dict(BEFORE))
     installed_values: list[Values] = field(default_factory=list)
+    when_installed_with: dict[str, Act] = field(default_factory=dict)
     looks: int = 0
 
     @property
@@ -54,6 +55,7 @@ class Cluster:
         self.installed_values.append(values)
         if len(self.installed_values) == 1:
             self.when_installed()
+        self.when_installed_with.get(values["image"]["tag"], nothing)()
 
     def await_gone(self, release: str, which: Callable[[Any], bool]) -> None:
         assert not [pod for pod in self.pods(release) if which(pod)]
@@ -94,6 +96,26 @@ def test_a_good_one_is_promoted_to_every_pool_and_its_canary_goes() -> None:
 
     assert outcome.promoted
     assert {**BEFORE, "image": {"tag": "2"}} == cluster.values
+
+
+def test_the_workers_are_promoted_before_who_only_sends_them_work() -> None:
+    cluster = Cluster()
+
+    held(cluster)
+
+    assert [{"tag": "1"}, {"tag": "2", "producersTag": "1"}, {"tag": "2"}] == [
+        values["image"] for values in cluster.installed_values
+    ]
+
+
+def test_a_promotion_that_fails_is_withdrawn() -> None:
+    cluster = Cluster()
+    cluster.when_installed_with["2"] = fail(ClusterFailed("a pool did not get ready"))
+
+    with pytest.raises(ClusterFailed, match="a pool did not get ready"):
+        held(cluster)
+
+    assert BEFORE == cluster.values
 
 
 def test_a_faulty_one_is_withdrawn_and_leaves_no_trace() -> None:
