@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from conductor.errors import ClusterFailed
 from conductor.run_directory import CHECKOUT
 
 NAMESPACE = "capstones"
+END_SECONDS = 30.0
+"""How long a program may take to end when this one is interrupted."""
+
 TOOLS = CHECKOUT / ".tools"
 """Where tools lie that this checkout brought itself; those on the PATH come first."""
 
@@ -32,19 +36,34 @@ def run(
     argv: Sequence[str], *, given: str | None = None, shown: bool = False, environment: Mapping[str, str] | None = None
 ) -> str:
     """What the program printed; with `shown` it prints to the terminal and nothing comes back. Raises ClusterFailed."""
-    done = subprocess.run(
+    kept = None if shown else subprocess.PIPE
+    process = subprocess.Popen(
         [tool(argv[0]), *argv[1:]],
-        input=given,
-        stdout=None if shown else subprocess.PIPE,
-        stderr=None if shown else subprocess.PIPE,
+        stdin=None if given is None else subprocess.PIPE,
+        stdout=kept,
+        stderr=kept,
         text=True,
         env={**os.environ, **(environment or {})},
-        check=False,
     )
-    if done.returncode:
-        said = (done.stderr or "").strip()[-2000:] or "see above"
-        raise ClusterFailed(f"{' '.join(argv[:4])} … ended with {done.returncode}: {said}")
-    return done.stdout or ""
+    with process:
+        try:
+            printed, said = process.communicate(given)
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        said = (said or "").strip()[-2000:] or "see above"
+        raise ClusterFailed(f"{' '.join(argv[:4])} … ended with {process.returncode}: {said}")
+    return printed or ""
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Have a program end. A helm that is killed bars its release to every later one; told to end, it writes down that it failed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 @dataclass(frozen=True, slots=True)
