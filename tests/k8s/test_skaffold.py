@@ -116,13 +116,14 @@ def test_claims_are_left_alone_since_they_cannot_be_changed() -> None:
     assert ".spec.volumeClaimTemplates.*.metadata.labels" in denied["StatefulSet.apps"]
 
 
-def test_deleting_leaves_the_namespace_and_only_that(rendered: Callable[[str], list[Object]]) -> None:
+def test_deleting_leaves_the_namespace_and_what_was_stored(rendered: Callable[[str], list[Object]]) -> None:
     (flag,) = CONFIGS["platform"]["deploy"]["kubectl"]["flags"]["delete"]
-    label = flag.removeprefix("--selector=!")
-    objects = [each for overlay in OVERLAYS for each in rendered(overlay)]
-    spared = {each["kind"] for each in objects if label in each["metadata"].get("labels", {})}
+    mark, backup = flag.removeprefix("--selector=").split(",")
+    key, _, value = backup.partition("!=")
+    marks = [(each["kind"], each["metadata"]["labels"]) for overlay in OVERLAYS for each in rendered(overlay)]
+    spared = {kind for kind, labels in marks if mark.removeprefix("!") in labels or labels.get(key) == value}
 
-    assert {"Namespace"} == spared
+    assert {"Namespace", "PersistentVolumeClaim"} == spared
 
 
 def test_the_platforms_image_is_one_that_its_manifests_name() -> None:
