@@ -92,13 +92,14 @@ class Judge:
     def status(self) -> Mapping[str, Any]:
         """How far the orders are; `asked_again` counts requests that were not taken at once, `abrupt` those not told when to come."""
         load = self._watch.load
+        again = load.asked_again()
         seconds = time.monotonic() - self._began
         return {
             "accepted": load.accepted,
-            "asked_again": load.repeats + load.gave_up,
+            "asked_again": again.total(),
             "abrupt": load.abrupt,
             "gave_up": load.gave_up,
-            "why": dict(load.again.most_common(5)),
+            "why": dict(again.most_common(5)),
             "accepted_per_second": round(load.accepted / seconds, 1),
         }
 

@@ -65,8 +65,7 @@ class Load:
         self.accepted = 0
         self.repeats = 0
         self.gave_up = 0
-        self.again: Counter[str] = Counter()
-        """Why requests had to be sent again."""
+        self._again: Counter[str] = Counter()
         self.abrupt = 0
         """How many of these times nobody said when to come again: no answer, or one without Retry-After."""
         self._threads = [threading.Thread(target=self._shop, daemon=True) for _ in range(customers)]
@@ -92,6 +91,11 @@ class Load:
         for thread in self._threads:
             thread.join()
         return in_time
+
+    def asked_again(self) -> Counter[str]:
+        """Why requests had to be sent again, up to now."""
+        with self._counting:
+            return self._again.copy()
 
     def _shop(self) -> None:
         with self._connect() as api:
@@ -140,7 +144,7 @@ class Load:
                     self.repeats += tries - 1
                 return str(receipt["order_id"])
             with self._counting:
-                self.again[why] += 1
+                self._again[why] += 1
                 self.abrupt += wait is None
             ceiling = min(LAST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(tries, 10))
             if time.monotonic() > deadline or self._abandon.wait(wait or rng.uniform(0, ceiling)):
