@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playing import ORDERS, PATIENCE, missing
 from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
+
+from playing import ORDERS, PATIENCE, missing
 
 from conductor import cluster_images, cluster_install, drills, rehearsal
 from conductor.cluster_install import Installation
