@@ -280,10 +280,8 @@ def _settle(before: Saga, after: Saga) -> Advance:
 def _state(saga: Saga, step: Step | None) -> State:
     if saga.parcel is Parcel.HANDED_OVER:
         return State.DELIVERED if saga.delivered else State.SHIPPED
-    if saga.stop is not None and saga.open is None and step is None:
-        return saga.stop.ends_as
     if saga.stop is not None:
-        return saga.state
+        return saga.stop.ends_as if saga.open is None and step is None else saga.state
     if saga.payment is Payment.CAPTURED:
         return State.PAID
     if saga.stock is Stock.HELD:

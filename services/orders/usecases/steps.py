@@ -140,9 +140,9 @@ class Steps:
         commands = []
         moved: dict[Stock, list[str]] = {Stock.RELEASED: [], Stock.SHIPPED: []}
         for order_id, end in ended.items():
-            before = sagas.get(order_id)
-            advance = concluded(before, step, end.result, end.reason) if before else None
-            if advance is None or before is None:
+            if (before := sagas.get(order_id)) is None:
+                continue
+            if (advance := concluded(before, step, end.result, end.reason)) is None:
                 continue
             after = advance.saga
             changes.append(Change(order_id, after, tracking_number=end.tracking_number))

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.outbox import Done, Outcome, Park, Retry, Work
 from fakes.order_making import make_order, make_work, saga_before
 from fakes.orders_world import MemoryDatabase, MemoryOrderStore
 from orders.domain.order import Order
-from orders.domain.saga import Parcel, Result, Saga, State, Step, Stock, Stop, cancel
+from orders.domain.saga import Parcel, Payment, Result, Saga, State, Step, Stock, Stop, cancel
 from orders.ports import UnknownOutcome
 from orders.usecases import steps as steps_module
 from orders.usecases.steps import Act, Ended, Steps, order_of
@@ -390,3 +391,96 @@ def test_a_compensation_that_works_at_last_needs_no_attention_any_more() -> None
 def test_a_body_that_no_version_of_ours_wrote_is_permanent_and_shown(body: dict[str, object]) -> None:
     with pytest.raises(Permanent, match="cannot read body"):
         order_of(make_work(Step.TAKE_PAYMENT, body=body))
+
+
+# What is not done when there is nothing to do.
+
+
+class CountingStore(MemoryOrderStore):
+    """Counts what costs a statement, and what goods are asked to move."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        super().__init__(db)
+        self.locks = 0
+        self.goods: list[str] = []
+
+    def lock(self, ids: Sequence[str]) -> dict[str, Saga]:
+        self.locks += 1
+        return super().lock(ids)
+
+    def release(self, order_ids: Sequence[str]) -> None:
+        self.goods += order_ids
+        super().release(order_ids)
+
+
+def counted(*orders: Order) -> tuple[Shop, CountingStore]:
+    shop = Shop(*orders)
+    shop.store = store = CountingStore(shop.db)
+    return shop, store
+
+
+def test_a_batch_in_which_nothing_ended_locks_nothing() -> None:
+    shop, store = counted(make_order(saga=saga_before(Step.TAKE_PAYMENT)))
+
+    shop.perform(Step.TAKE_PAYMENT, raising(Transient("busy")), make_work(Step.TAKE_PAYMENT))
+
+    assert 0 == store.locks
+
+
+def test_a_reservation_locks_once() -> None:
+    shop, store = counted(make_order())
+
+    shop.steps.reserve(store, [make_work(Step.RESERVE_STOCK)])
+
+    assert 1 == store.locks
+
+
+def test_goods_that_went_back_are_not_asked_for_again() -> None:
+    saga = Saga(State.PAID, Stock.RELEASED, Payment.CAPTURED, open=Step.REFUND_PAYMENT, stop=Stop.CANCELLED)
+    shop, store = counted(make_order(saga=saga))
+
+    shop.perform(Step.REFUND_PAYMENT, lambda *_: DONE, make_work(Step.REFUND_PAYMENT))
+
+    assert (State.CANCELLED, []) == (shop.saga().state, store.goods)
+
+
+def test_an_order_that_went_meanwhile_is_nothing_to_conclude() -> None:
+    shop, work = paying()
+
+    def act(order: Order, _: Work) -> Ended:
+        del shop.db.orders[order.id]
+        return DONE
+
+    assert {1: Done()} == shop.perform(Step.TAKE_PAYMENT, act, work)
+    assert [] == shop.db.timeline
+
+
+@pytest.mark.parametrize("half", [{}, {"tracking_number": "CP1"}, {"label": b"%PDF"}], ids=str)
+def test_a_label_is_kept_whole_or_not_at_all(half: dict[str, Any]) -> None:
+    shop = Shop(make_order(saga=saga_before(Step.BUY_LABEL)))
+
+    shop.perform(Step.BUY_LABEL, lambda *_: Ended(Result.DONE, **half), make_work(Step.BUY_LABEL))
+
+    assert {} == shop.db.labels
+
+
+def test_an_order_alone_needs_no_other_thread() -> None:
+    shop, work = paying()
+    threads: list[threading.Thread] = []
+
+    def act(order: Order, _: Work) -> Ended:
+        threads.append(threading.current_thread())
+        return DONE
+
+    shop.perform(Step.TAKE_PAYMENT, act, work)
+
+    assert [threading.current_thread()] == threads
+
+
+def test_a_batch_that_worked_alarms_nobody() -> None:
+    shop, work = paying()
+
+    with capture_logs() as lines:
+        shop.perform(Step.TAKE_PAYMENT, lambda *_: DONE, work)
+
+    assert [] == lines
