@@ -26,6 +26,9 @@ BROKER = {"BROKER_URL": ("orders", "BROKER_URL")}
 
 TRIES = 3
 
+PER_SECOND = 30.0
+"""Orders a second. As many as are answered would fill every core that new pods need to start, and drill the starved machine."""
+
 
 class ClusterStage:
     """What a drill plays on in a cluster; has the methods of conductor.stage.Stage that make sense there."""
@@ -42,6 +45,7 @@ class ClusterStage:
     def judged(self) -> Iterator[None]:
         """A judge is there during the block, and gone after it."""
         argv = ["python", "-m", "conductor.judge", "--api", API, "--orders", str(self.size.orders)]
+        argv += ["--per-second", f"{self.size.per_second or PER_SECOND}"]
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120

@@ -164,6 +164,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--api", required=True, metavar="URL")
     parser.add_argument("--orders", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--per-second", type=float, help="orders at most, once as many are open as a blow wants")
     parser.add_argument("--seconds", type=float, default=900.0, help="the drill's deadline")
     parser.add_argument(
         "--quiet-seconds", type=float, default=120.0, help="when nothing moves for so long, nothing will"
@@ -171,7 +172,13 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     inside = Inside(options.api, os.environ["DATABASE_URL"], os.environ["OPERATOR_TOKEN"])
     patience = Patience(options.seconds, options.quiet_seconds)
-    watch = Watch(inside, Size(options.orders, options.seed), Story(Console(highlight=False)), JOURNAL, patience)
+    watch = Watch(
+        inside,
+        Size(options.orders, options.seed, options.per_second),
+        Story(Console(highlight=False)),
+        JOURNAL,
+        patience,
+    )
     try:
         judge_door.serve(Judge(watch).answer)
     finally:

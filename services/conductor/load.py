@@ -37,7 +37,8 @@ def wish_of(customer: str, seed: int) -> tuple[random.Random, purchases.Purchase
 class Load:
     """Orders placed by `customers` threads until at least `at_least` were accepted *and* it was told to stop.
 
-    With `room` (whether another order may be opened now) the load never piles up more than the drill wants.
+    With `room` (whether another order may be opened now) the load never piles up more than the drill wants; with `per_second` (how many
+    may be opened a second at most, as of now; None is as many as are answered) it leaves room on the machine for what is drilled.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Load:
         customers: int = 8,
         patience_seconds: float = 120.0,
         room: Callable[[], bool] = lambda: True,
+        per_second: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.prefix = f"load-{secrets.token_hex(4)}-"
         self._connect = connect
@@ -58,6 +60,8 @@ class Load:
         self._at_least = at_least
         self._patience_seconds = patience_seconds
         self._room = room
+        self._per_second = per_second
+        self._next_at = 0.0
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self._numbers = itertools.count(1)
@@ -103,7 +107,18 @@ class Load:
                 if not self._room():
                     self._abandon.wait(PAUSE_SECONDS)
                     continue
+                self._take_turn()
                 self._buy(api, next(self._numbers))
+
+    def _take_turn(self) -> None:
+        """Return when it is this customer's turn to buy."""
+        rate = self._per_second()
+        if rate is None:
+            return
+        with self._counting:
+            at = max(self._next_at, time.monotonic())
+            self._next_at = at + 1 / rate
+        self._abandon.wait(max(0.0, at - time.monotonic()))
 
     def _wanted(self) -> bool:
         enough = self._stop.is_set() and self.accepted >= self._at_least

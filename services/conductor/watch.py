@@ -42,6 +42,8 @@ class Size:
 
     orders: int
     seed: int = 1
+    per_second: float | None = None
+    """Orders placed a second at most while as many are open as a blow wants; None is as many as are answered."""
 
     @property
     def open_orders(self) -> int:
@@ -92,7 +94,7 @@ class Watch:
         """Orders keep coming while the block runs, and until enough were accepted: never more open than twice what a blow wants."""
         wanted = self.size.orders if at_least is None else at_least
         ceiling = 2 * self.size.open_orders
-        counted = threading.Event()
+        counted, enough = threading.Event(), threading.Event()
         load = Load(
             partial(OrdersApi.of, self.reach),
             self.journal,
@@ -100,10 +102,11 @@ class Watch:
             at_least=wanted,
             patience_seconds=self._patience.total_seconds,
             room=lambda: not counted.is_set(),
+            per_second=lambda: self.size.per_second if enough.is_set() else None,
         )
         self._load = load
         over = threading.Event()
-        watch = threading.Thread(target=self._pace, args=(load, ceiling, counted, over), daemon=True)
+        watch = threading.Thread(target=self._pace, args=(load, ceiling, counted, enough, over), daemon=True)
         watch.start()
         try:
             with load:
@@ -114,7 +117,9 @@ class Watch:
             over.set()
             watch.join()
 
-    def _pace(self, load: Load, ceiling: int, full: threading.Event, over: threading.Event) -> None:
+    def _pace(
+        self, load: Load, ceiling: int, full: threading.Event, enough: threading.Event, over: threading.Event
+    ) -> None:
         facts = Facts(self.reach)
         while not over.wait(LOOK_SECONDS):
             # An order that hangs must not keep others from being placed: that it hangs is for the verdict to say.
@@ -124,6 +129,7 @@ class Watch:
                 full.clear()
                 continue
             (full.set if lately >= ceiling else full.clear)()
+            (enough.set if lately >= self.size.open_orders else enough.clear)()
             self.story.progress(load.accepted, facts.final_orders(load.prefix) or 0, self.size.orders)
         facts.close()
 

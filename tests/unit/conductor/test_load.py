@@ -1,5 +1,6 @@
 """The load: one order a key, however often a request has to be repeated."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,9 @@ class Shop:
         raise ApiRefused(409, "too late")
 
 
-def placed(shop: Shop, path: Path, *, at_least: int = 5, patience_seconds: float = 30) -> tuple[Load, journal.Told]:
+def placed(
+    shop: Shop, path: Path, *, at_least: int = 5, patience_seconds: float = 30, per_second: float | None = None
+) -> tuple[Load, journal.Told]:
     book = Journal(path / "load.jsonl")
     load = Load(
         lambda: shop,  # type: ignore[arg-type, return-value]
@@ -52,6 +55,7 @@ def placed(shop: Shop, path: Path, *, at_least: int = 5, patience_seconds: float
         at_least=at_least,
         customers=2,
         patience_seconds=patience_seconds,
+        per_second=lambda: per_second,
     )
     with load:
         load.finish(patience_seconds)
@@ -108,3 +112,11 @@ def test_whoever_never_gets_an_answer_gives_up(tmp_path: Path) -> None:
     load, told = placed(Shop(*[ApiUnreachable("gone")] * 1000), tmp_path, at_least=1, patience_seconds=0.3)
 
     assert (0, {None}) == (load.accepted, {refused.status for refused in told.refused.values()})
+
+
+def test_no_more_orders_are_placed_a_second_than_may_be(tmp_path: Path) -> None:
+    began = time.monotonic()
+
+    placed(Shop(), tmp_path, at_least=11, per_second=20)
+
+    assert time.monotonic() - began >= 10 / 20
