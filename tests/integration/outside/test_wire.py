@@ -70,33 +70,32 @@ def charge(url: str, **options: Any) -> Any:
     return HttpPayments(wire).charge("k", order_id="o-1", amount_minor=1, currency="EUR", card="tok_ok")
 
 
-@pytest.mark.parametrize(
-    ("act", "error"),
-    [
-        (says(400), Permanent),
-        (says(401), Permanent),
-        (says(404), Permanent),
-        (says(422), Permanent),
-        (says(302, headers="Location: /elsewhere\r\n"), Permanent),
-        (says(429), Transient),
-        (says(503), Transient),
-        (says(500), UnknownOutcome),
-        (says(502), UnknownOutcome),
-        (says(504), UnknownOutcome),
-        (says(201, body="captured"), UnknownOutcome),
-        (says(201, body="[]"), UnknownOutcome),
-        (says(201, body="null"), UnknownOutcome),
-        (says(201, body='{"charge_id": "c"}'), UnknownOutcome),
-        (says(201, body='{"status": "melted"}'), UnknownOutcome),
-        (says(201, body='{"status": 7}'), UnknownOutcome),
-        (resets, UnknownOutcome),
-        (closes, UnknownOutcome),
-        (lambda connection: connection.sendall(b"HTTP/1.1 201"), UnknownOutcome),
-        (lambda connection: connection.sendall(b"220 mail.example ESMTP\r\n"), UnknownOutcome),
-        (lambda connection: connection.recv(1), UnknownOutcome),
-    ],
-    ids=str,
-)
+ANSWERS = {
+    "400": (says(400), Permanent),
+    "401": (says(401), Permanent),
+    "404": (says(404), Permanent),
+    "422": (says(422), Permanent),
+    "a redirect": (says(302, headers="Location: /elsewhere\r\n"), Permanent),
+    "429": (says(429), Transient),
+    "503": (says(503), Transient),
+    "500": (says(500), UnknownOutcome),
+    "502": (says(502), UnknownOutcome),
+    "504": (says(504), UnknownOutcome),
+    "no JSON": (says(201, body="captured"), UnknownOutcome),
+    "a list": (says(201, body="[]"), UnknownOutcome),
+    "null": (says(201, body="null"), UnknownOutcome),
+    "no status": (says(201, body='{"charge_id": "c"}'), UnknownOutcome),
+    "an unknown status": (says(201, body='{"status": "melted"}'), UnknownOutcome),
+    "a status that is no text": (says(201, body='{"status": 7}'), UnknownOutcome),
+    "a reset": (resets, UnknownOutcome),
+    "an end": (closes, UnknownOutcome),
+    "half an answer": (lambda connection: connection.sendall(b"HTTP/1.1 201"), UnknownOutcome),
+    "another protocol": (lambda connection: connection.sendall(b"220 mail.example ESMTP\r\n"), UnknownOutcome),
+    "nothing": (lambda connection: connection.recv(1), UnknownOutcome),
+}
+
+
+@pytest.mark.parametrize(("act", "error"), ANSWERS.values(), ids=ANSWERS)
 def test_each_answer_means_one_thing(
     answering: Callable[..., str], act: Callable[[socket.socket], None], error: type[Exception]
 ) -> None:
