@@ -100,7 +100,11 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         self._show(*self.look(now))
 
     def unreachable(self) -> None:
-        """The worker is waiting for its broker; called while its loop cannot tick."""
+        """The worker is waiting for its broker; called while its loop cannot tick.
+
+        Nor can it read what its children answer: a task that ended long ago still looks as if it ran, so no hard limit is judged.
+        """
+        self._deadline = None
         self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE)
 
     def before_task(self, task: Any = None, **_: Any) -> None:

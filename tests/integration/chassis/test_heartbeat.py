@@ -195,6 +195,26 @@ def test_while_valkey_is_away_a_worker_is_live_and_not_ready_and_comes_back(
     wait_until(lambda: shop.acts() == ["note"], what="a task after the reconnect")
 
 
+def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
+    shop_on: Any, redis_url: str, valkey: Valkey
+) -> None:
+    shop = shop_on(redis_url)
+    shop.worker(limits=(3, 2))
+    shop.send("shop.nap", seconds=1)
+    wait_until(lambda: shop.acts()[:1] == ["begin"], what="a running task")
+
+    valkey.stop()
+    try:
+        wait_until(lambda: "end" in shop.acts(), what="the end of the task")
+        wait_until(lambda: shop.state() == "unreachable", what="a worker that noticed")
+        first = shop.record()["ticked"]
+        wait_until(lambda: shop.record()["ticked"] > first + 14, what="the task's hard limit, and its margin, to pass")
+        assert shop.probe("live") == (0, "worker is unreachable\n")
+    finally:
+        valkey.start()
+    wait_until(lambda: shop.state() == "idle", what="an idle worker again")
+
+
 def test_a_worker_that_starts_before_its_broker_is_live_and_not_ready(shop_on: Any) -> None:
     shop = shop_on("amqp://127.0.0.1:1/none")
     port = free_port()
