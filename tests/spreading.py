@@ -37,7 +37,8 @@ def group_of(path: str, parameters: Iterable[object]) -> str | None:
     folder = path.partition("/")[0]
     place = folder if folder == "drills" else path
     broker = next((each for each in parameters if each in BROKERS), None)
-    return f"{place}@{broker}" if broker else place
+    # pytest-xdist takes what follows the last @ for the name.
+    return f"{place}:{broker}" if broker else place
 
 
 def _parameters(item: pytest.Item) -> Iterable[object]:
