@@ -21,7 +21,17 @@ CHARTS: dict[str, type[ServiceSettings]] = {"orders": OrdersSettings}
 """The settings of each chart's service."""
 
 DECIDED = frozenset(
-    {"api_tokens_file", "consumers_paused", "drain_seconds", "heartbeat_file", "host", "metrics_port", "pool", "port"}
+    {
+        "api_tokens_file",
+        "consumers_paused",
+        "drain_seconds",
+        "heartbeat_file",
+        "host",
+        "linger_seconds",
+        "metrics_port",
+        "pool",
+        "port",
+    }
     | {"prometheus_multiproc_dir", "share_port"}
 )
 """Settings that a pod gets from the chart: where its files and ports are, and what follows from its pool."""

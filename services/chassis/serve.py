@@ -1,7 +1,8 @@
 """`python -m chassis.serve orders.app`: the service's API under uvicorn, with an end that does not wait for open event streams.
 
 A stream of server-sent events never ends by itself, and uvicorn waits for it for as long as it may. So SIGTERM first sets
-`app.state.draining`, an `asyncio.Event` that every stream watches; what is still open after `DRAIN_SECONDS` is cut off.
+`app.state.draining`, an `asyncio.Event` that every stream watches. For `LINGER_SECONDS` it goes on answering whoever still comes, and
+lets each client go with its answer; then it stops, and what is still open after `DRAIN_SECONDS` is cut off.
 
 With `SHARE_PORT` a new process may listen beside the old one on the same port, so a roll on one machine leaves no gap; each then
 says by its own heartbeat that it serves.
@@ -23,13 +24,39 @@ from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
 
 
+class LetGo:
+    """Ends every connection with its answer once the server is leaving (ASGI), so that its client comes to another server next.
+
+    A connection that is kept would be closed when the server stops, and a request that was on its way on it would get no answer.
+    """
+
+    def __init__(self, app: Any, draining: asyncio.Event) -> None:
+        self._app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on, and say so."""
+
+        async def told(message: Any) -> None:
+            if message["type"] == "http.response.start" and self._draining.is_set():
+                kept = [header for header in message.get("headers", ()) if header[0].lower() != b"connection"]
+                message = {**message, "headers": [*kept, (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, receive, told if scope["type"] == "http" else send)
+
+
 class Server(uvicorn.Server):
     """uvicorn that tells the app before it stops, and ends with exit code 0 when it was asked to."""
 
-    def __init__(self, config: uvicorn.Config, draining: asyncio.Event, pulse: Heartbeat) -> None:
+    def __init__(
+        self, config: uvicorn.Config, draining: asyncio.Event, pulse: Heartbeat, linger_seconds: float = 0.0
+    ) -> None:
         super().__init__(config)
         self._draining = draining
         self._pulse = pulse
+        self._linger_seconds = linger_seconds
+        self._leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: Any = None) -> None:
@@ -39,16 +66,25 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """One turn of the server's own loop, ten times a second."""
-        self._pulse.show(heartbeat.DRAINING if self.should_exit else heartbeat.IDLE)
+        self._pulse.show(heartbeat.DRAINING if self._leaving else heartbeat.IDLE)
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Tell the streams, then stop; a second SIGINT does not wait."""
+        """Tell the streams, answer a while longer, then stop; a second signal stops at once, and SIGINT then does not wait."""
+        again, self._leaving = self._leaving, True
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
+        if self._loop is None:
+            self.should_exit = True
+            return
+        self._loop.call_soon_threadsafe(self._draining.set)
+        if again or not self._linger_seconds:
+            self._stop()
+        else:
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._linger_seconds, self._stop)
+
+    def _stop(self) -> None:
         self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._draining.set)
 
 
 def serve(app: Any, settings: ServiceSettings) -> int:
@@ -57,7 +93,7 @@ def serve(app: Any, settings: ServiceSettings) -> int:
     pulse = Heartbeat(settings.heartbeat_file, "api")
     pulse.show(heartbeat.STARTING)
     config = uvicorn.Config(
-        app,
+        LetGo(app, app.state.draining),
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -65,7 +101,7 @@ def serve(app: Any, settings: ServiceSettings) -> int:
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
-    server = Server(config, app.state.draining, pulse)
+    server = Server(config, app.state.draining, pulse, settings.linger_seconds)
     try:
         server.run(sockets=[_shared(settings)] if settings.share_port else None)
     except OSError as error:

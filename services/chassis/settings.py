@@ -91,6 +91,9 @@ class ServiceSettings(BaseSettings):
     """Worker only: begin as one that was paused, but ready, so that a new version can get ready beside the old and take over when it is
     told to `resume`."""
 
+    linger_seconds: float = Field(0.0, ge=0, le=600)
+    """API only: how long it goes on answering after SIGTERM. In a cluster requests come until everybody knows that it is leaving."""
+
     drain_seconds: float = Field(4.0, ge=0, le=3600)
     """API only: how long open requests may take after SIGTERM before they are cut off."""
 

@@ -114,10 +114,10 @@ def test_a_worker_is_told_where_its_heartbeat_and_its_counters_go(helm: Helm, po
     }
 
 
-def test_an_api_cuts_off_what_is_open_before_its_drain_is_over(helm: Helm) -> None:
+def test_an_api_lingers_and_cuts_off_what_is_open_before_its_drain_is_over(helm: Helm) -> None:
     told = environment(container_of(only(helm.render("minimal"), "Deployment", "orders-api")))
 
-    assert "4" == told["DRAIN_SECONDS"]
+    assert ("5", "4") == (told["LINGER_SECONDS"], told["DRAIN_SECONDS"])
 
 
 @pytest.mark.parametrize("pool", POOLS)

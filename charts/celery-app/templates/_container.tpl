@@ -47,6 +47,8 @@
 {{- if eq .pool.role "api" }}
 - name: PORT
   value: "8000"
+- name: LINGER_SECONDS
+  value: {{ int .pool.preStopSeconds | quote }}
 - name: DRAIN_SECONDS
   value: {{ max 1 (sub (int .pool.drainSeconds) 1) | quote }}
 {{- else }}

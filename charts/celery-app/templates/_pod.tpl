@@ -39,7 +39,7 @@ spec:
         {{- include "celery-app.env" . | nindent 8 }}
       {{- include "celery-app.ports" . | nindent 6 }}
       {{- include "celery-app.probes" . | nindent 6 }}
-      {{- if .pool.preStopSeconds }}
+      {{- if and .pool.preStopSeconds (ne .pool.role "api") }}
       lifecycle:
         preStop:
           sleep:

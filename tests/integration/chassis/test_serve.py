@@ -1,6 +1,7 @@
 """The API server: ends when asked to, also while streams are open."""
 
 import contextlib
+import http.client
 import time
 import urllib.request
 from contextlib import closing
@@ -58,6 +59,28 @@ def test_a_stream_that_does_not_listen_is_cut_off(rabbit_shop: Any) -> None:
         seconds = seconds_to_end(api)
 
     assert seconds < 5
+    assert api.returncode == 0
+
+
+def test_an_api_that_leaves_answers_a_while_and_lets_its_clients_go(rabbit_shop: Any) -> None:
+    api, address = serve(rabbit_shop, LINGER_SECONDS="3")
+    kept = http.client.HTTPConnection(address.removeprefix("http://"), timeout=5)
+
+    def told() -> str | None:
+        kept.request("GET", "/hello")
+        answer = kept.getresponse()
+        assert (200, b"hello") == (answer.status, answer.read())
+        return answer.getheader("Connection")
+
+    before = told()
+    began = time.monotonic()
+    api.terminate()
+    wait_until(lambda: told() == "close", what="a client that is let go")
+    assert urllib.request.urlopen(f"{address}/hello", timeout=5).read() == b"hello"
+    api.wait(30)
+
+    assert before is None
+    assert 3 <= time.monotonic() - began < 8
     assert api.returncode == 0
 
 
