@@ -23,6 +23,9 @@ from conductor.runtimes import Change
 from conductor.stage import Stage
 
 NEWER_COMMANDS = 5
+BESIDE = ("api", "relay", "saga", "payments")
+"""Who writes commands, who publishes them, and two who run them: in a cluster one pod of each is newer."""
+
 MANY_NEWER_COMMANDS = 40
 """In a cluster, where either version may get each of them."""
 
@@ -137,11 +140,10 @@ def _next(folder: Path) -> Path:
 
 
 def play_on_cluster(stage: ClusterStage) -> None:
-    """Run a pod of a newer version beside every pool's own, then that version alone, and in the end what there was before."""
+    """Run pods of a newer version beside the pools' own, then that version alone, and in the end what there was before."""
     runtime = stage.runtime
     if runtime.next_tag is None:
         raise Refused("--next-tag: which image is the newer version?")
-    pools = [name for name, pool in runtime.pools().items() if pool.role != "beat"]
     before = runtime.values()
     told = before.get("pools") or {}
     canary = {"canary": {"tag": runtime.next_tag, "replicas": 1}}
@@ -149,9 +151,9 @@ def play_on_cluster(stage: ClusterStage) -> None:
         try:
             stage.await_open()
             runtime.deploy(
-                values={**before, "pools": {**told, **{name: {**told.get(name, {}), **canary} for name in pools}}}
+                values={**before, "pools": {**told, **{name: {**told.get(name, {}), **canary} for name in BESIDE}}}
             )
-            stage.story.phase(f"{runtime.tag} and {runtime.next_tag} side by side: {', '.join(pools)}")
+            stage.story.phase(f"{runtime.tag} and {runtime.next_tag} side by side: {', '.join(BESIDE)}")
             _knows(stage, f"deployment/{RELEASE}-saga-canary")
             stage.await_open()
             stage.await_progress()
