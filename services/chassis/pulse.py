@@ -102,9 +102,10 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
     def unreachable(self) -> None:
         """The worker is waiting for its broker; called while its loop cannot tick.
 
-        Nor can it read what its children answer: a task that ended long ago still looks as if it ran, so no hard limit is judged.
+        Nor can it read what its children answer: a task that ended long ago still looks as if it ran. So no hard limit is judged, and each
+        task that is still there when the loop turns again counts anew.
         """
-        self._deadline = None
+        self._deadlines, self._deadline = Deadlines(), None
         self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE)
 
     def before_task(self, task: Any = None, **_: Any) -> None:

@@ -121,6 +121,23 @@ def test_a_worker_without_a_connection_is_unreachable(worker: Any, tmp_path: Pat
     assert json.loads((tmp_path / "heartbeat").read_text())["state"] == "unreachable"
 
 
+def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
+    worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = SimpleNamespace(id="a", time_limits=(30, 20))
+    monkeypatch.setattr(
+        "chassis.pulse.requests", SimpleNamespace(reserved_requests=[running], active_requests=[running])
+    )
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
+    pulse = Pulse(worker)
+    deadlines = []
+    for look in (lambda: pulse.tick(lambda: 100.0), pulse.unreachable, lambda: pulse.tick(lambda: 300.0)):
+        look()
+        deadlines.append(pulse._deadline)
+
+    assert [130 + MARGIN_SECONDS, None, 330 + MARGIN_SECONDS] == deadlines
+
+
 def test_a_second_task_within_the_same_second_costs_no_second_write(worker: Any, tmp_path: Path) -> None:
     pulse = Pulse(worker)
     task = SimpleNamespace(request=SimpleNamespace(timelimit=None), time_limit=None)
