@@ -46,6 +46,7 @@ class ClusterStage:
         """A judge is there during the block, and gone after it."""
         argv = ["python", "-m", "conductor.judge", "--api", API, "--orders", str(self.size.orders)]
         argv += ["--per-second", f"{self.size.per_second or PER_SECOND}"]
+        argv += ["--steady"] if self.size.steady else []
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120

@@ -165,6 +165,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--orders", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--per-second", type=float, help="orders at most, once as many are open as a blow wants")
+    parser.add_argument("--steady", action="store_true", help="never more a second than that")
     parser.add_argument("--seconds", type=float, default=900.0, help="the drill's deadline")
     parser.add_argument(
         "--quiet-seconds", type=float, default=120.0, help="when nothing moves for so long, nothing will"
@@ -174,7 +175,7 @@ def main(argv: list[str]) -> int:
     patience = Patience(options.seconds, options.quiet_seconds)
     watch = Watch(
         inside,
-        Size(options.orders, options.seed, options.per_second),
+        Size(options.orders, options.seed, options.per_second, options.steady),
         Story(Console(highlight=False)),
         JOURNAL,
         patience,

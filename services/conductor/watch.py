@@ -44,6 +44,8 @@ class Size:
     seed: int = 1
     per_second: float | None = None
     """Orders placed a second at most while as many are open as a blow wants; None is as many as are answered."""
+    steady: bool = False
+    """Never more a second than that, however few are open."""
 
     @property
     def open_orders(self) -> int:
@@ -102,7 +104,7 @@ class Watch:
             at_least=wanted,
             patience_seconds=self._patience.total_seconds,
             room=lambda: not counted.is_set(),
-            per_second=lambda: self.size.per_second if enough.is_set() else None,
+            per_second=lambda: self.size.per_second if self.size.steady or enough.is_set() else None,
         )
         self._load = load
         over = threading.Event()

@@ -1,0 +1,68 @@
+"""`capstone soak`: what is installed in a cluster under a steady load, for long; what its pods take, and whether that fits."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from conductor import soak as soaking
+from conductor.cluster_stage import ClusterStage
+from conductor.errors import DrillFailed
+from conductor.kubectl import NAMESPACE
+from conductor.runtimes.kubernetes import KubernetesRuntime
+from conductor.soak import EVERY_SECONDS, Soak
+from conductor.story import Story
+from conductor.waiting import until
+from conductor.watch import Patience, Size
+
+commands = typer.Typer()
+
+AFTERWARDS_SECONDS = 600
+"""For what is still open when the time is over."""
+
+OPEN_ORDERS = 1000
+"""A fifth of them is the most that is open at a time: a load that is not worked off is not made heavier."""
+
+
+@commands.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long orders come.")] = 15,
+    per_second: Annotated[float, typer.Option("--rate", min=0.1, help="Orders a second.")] = 20,
+    namespace: Annotated[str, typer.Option(help="Of the installation in the cluster.")] = NAMESPACE,
+    tag: Annotated[str, typer.Option(help="Of its images.")] = "dev",
+    write: Annotated[bool, typer.Option("--write", help="Put the table into k8s/README.md.")] = False,
+) -> None:
+    """Let orders come steadily; fails when a pod was restarted or ran out of memory, has no room to its limit, or lost an order."""
+    console = Console(highlight=False)
+    runtime = KubernetesRuntime(namespace, tag)
+    runtime.wait_ready()
+    restarts, found = runtime.restarts(), Soak()
+    began = time.monotonic()
+
+    def over() -> bool:
+        found.look(runtime.kubectl)
+        return time.monotonic() - began > 60 * minutes
+
+    with Story(console) as story:
+        stage = ClusterStage(
+            runtime,
+            Size(OPEN_ORDERS, per_second=per_second, steady=True),
+            story,
+            Patience(60 * minutes + AFTERWARDS_SECONDS),
+        )
+        with stage.judged():
+            with stage.orders():
+                until(over, within_seconds=60 * minutes, every_seconds=EVERY_SECONDS)
+            verdict = stage.verdict()
+    console.print(found.table(), markup=False, soft_wrap=True)
+    if write:
+        soaking.written(found.table())
+    if killed := soaking.killed_for_memory(runtime.kubectl):
+        raise DrillFailed(f"killed for want of memory: {', '.join(killed)}")
+    if again := {name: count for name, count in runtime.restarts().items() if count > restarts.get(name, 0)}:
+        raise DrillFailed(f"restarted: {again}")
+    found.judge()
+    if not verdict.sound:
+        raise DrillFailed(f"{verdict.lost} orders lost, {verdict.doubled} doubled: {verdict.findings[0].why}")
+    console.print(f"sound: {verdict.accepted} orders, none lost or doubled; {found.samples} looks, no restart")
