@@ -98,12 +98,12 @@ def main(packages: Path, later: Path, app: Path) -> None:
     for library in [*packages.rglob("*.so"), *packages.rglob("*.so.*")]:
         strip(library)
     sys.path[:0] = [str(app), str(packages)]
-    by_content = py_compile.PycInvalidationMode.UNCHECKED_HASH
     for source in used(app):
         if source.is_relative_to(packages):
-            named = later / source.relative_to(packages)
+            named, by_content = later / source.relative_to(packages), py_compile.PycInvalidationMode.UNCHECKED_HASH
         elif source.is_relative_to(app):
-            named = source
+            # An image on top of this one may change our modules, and is believed.
+            named, by_content = source, py_compile.PycInvalidationMode.CHECKED_HASH
         else:
             continue
         py_compile.compile(str(source), dfile=str(named), doraise=True, invalidation_mode=by_content)
