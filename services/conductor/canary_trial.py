@@ -4,6 +4,7 @@ Whatever ends the trial without a judgement withdraws the canary as well: an int
 too short. Only a conductor that is killed leaves it in place; then the same call tries anew.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,51 +98,52 @@ def _try(releases: ClusterReleases, release: str, trial: Trial, values: Values, 
     except ClusterFailed as error:
         return Outcome(False, f"the canary did not get ready: {error}")
     judgement: canary.Judgement = "undecided"
-    mine, others = Window(), Window()
-    ours = theirs = Tally()
-    restarts: dict[str, int] = {}
+    mine, others = _Track(releases, release, trial.pool, "canary"), _Track(releases, release, trial.pool, "stable")
     told_at = time.monotonic()
 
     def decided() -> bool:
-        nonlocal judgement, ours, theirs, told_at
-        pods = {track: _pods(releases, release, trial.pool, track) for track in ("canary", "stable")}
-        restarts.update({name_of(pod): _restarts(pod) for pod in pods["canary"]})
-        ours = mine.look(_tallies(releases, pods["canary"]))
-        theirs = others.look(_tallies(releases, pods["stable"]))
-        judgement = "worse" if any(restarts.values()) else canary.judge(ours, theirs, trial.enough)
+        nonlocal judgement, told_at
+        mine.look()
+        others.look()
+        # On a node that is short of everything the others are restarted, too.
+        broken = mine.restarts > others.restarts
+        judgement = "worse" if broken else canary.judge(mine.commands, others.commands, trial.enough)
         if time.monotonic() - told_at > TOLD_SECONDS:
             told_at = time.monotonic()
-            tell(f"failed: canary {ours}, the others {theirs}")
+            tell(f"failed: canary {mine.commands}, the others {others.commands}")
         return judgement != "undecided"
 
     until(decided, within_seconds=trial.within_seconds, every_seconds=LOOK_SECONDS)
-    counted = f"of the canary's commands {ours} failed, of the others' {theirs}"
-    if any(restarts.values()):
+    counted = f"of the canary's commands {mine.commands} failed, of the others' {others.commands}"
+    if mine.restarts > others.restarts:
         return Outcome(False, f"the canary's container was restarted; {counted}")
     if judgement == "undecided":
-        return Outcome(
-            False, f"no judgement within {trial.within_seconds:.0f} s and {trial.enough} commands each: {counted}"
-        )
+        within = f"within {trial.within_seconds:.0f} s and {trial.enough} commands each"
+        return Outcome(False, f"no judgement {within}: {counted}")
     tell(counted)
     return Outcome(judgement == "sound", f"{'not worse' if judgement == 'sound' else 'worse'}: {counted}")
 
 
-def _pods(releases: ClusterReleases, release: str, pool: str, track: str) -> list[Mapping[str, Any]]:
-    found = releases.pods(release, component=pool)
-    return [pod for pod in found if _track(pod) == track and alive(pod)]
+class _Track:
+    """One side of the trial: what its pods did, and how often they were restarted, since the first look."""
 
+    def __init__(self, releases: ClusterReleases, release: str, pool: str, name: str) -> None:
+        self._releases, self._release, self._pool, self._name = releases, release, pool, name
+        self._work, self._lives = Window(), Window()
+        self.commands = Tally()
+        self.restarts = 0
 
-def _tallies(releases: ClusterReleases, pods: list[Mapping[str, Any]]) -> dict[str, Tally]:
-    """Of each pod, from its own metrics; one that is just going away tells nothing."""
-    found = {}
-    for pod in pods:
-        try:
-            found[name_of(pod)] = canary.tally(
-                releases.kubectl("exec", name_of(pod), "--", "python", "-S", "-c", _METRICS)
-            )
-        except ClusterFailed:
-            continue
-    return found
+    def look(self) -> None:
+        """Look at the pods that are there; one that is just going away tells nothing."""
+        found = self._releases.pods(self._release, component=self._pool)
+        pods = [pod for pod in found if _track(pod) == self._name and alive(pod)]
+        self.restarts = self._lives.look({name_of(pod): Tally(_restarts(pod)) for pod in pods}).ended
+        tallies = {}
+        for pod in pods:
+            with contextlib.suppress(ClusterFailed):
+                said = self._releases.kubectl("exec", name_of(pod), "--", "python", "-S", "-c", _METRICS)
+                tallies[name_of(pod)] = canary.tally(said)
+        self.commands = self._work.look(tallies)
 
 
 def _restarts(pod: Mapping[str, Any]) -> int:

@@ -30,7 +30,7 @@ class Cluster:
     commands: int = 30
     when_installed: Act = nothing
     when_looked: Act = nothing
-    restarts: int = 0
+    restarts: dict[str, int] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=lambda: dict(BEFORE))
     installed_values: list[Values] = field(default_factory=list)
     when_installed_with: dict[str, Act] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Cluster:
 
     def pods(self, release: str, *, component: str | None = None) -> list[dict[str, Any]]:
         tracks = ["stable", *(["canary"] if self.values["pools"]["payments"].get("canary") else [])]
-        return [pod(track, self.restarts if track == "canary" else 0) for track in tracks]
+        return [pod(track, self.restarts.get(track, 0) if self.looks > 1 else 0) for track in tracks]
 
 
 def pod(track: str, restarts: int) -> dict[str, Any]:
@@ -137,10 +137,14 @@ def test_one_that_does_not_get_ready_is_withdrawn() -> None:
 
 
 def test_one_that_is_restarted_is_withdrawn_however_few_its_errors() -> None:
-    cluster = Cluster(restarts=1)
+    cluster = Cluster(restarts={"canary": 1})
 
     assert "was restarted" in held(cluster).why
     assert BEFORE == cluster.values
+
+
+def test_where_the_others_are_restarted_as_often_it_is_the_node_s_fault() -> None:
+    assert held(Cluster(restarts={"canary": 1, "stable": 1})).promoted
 
 
 def test_without_enough_work_in_time_it_is_withdrawn() -> None:
