@@ -31,7 +31,7 @@ live: install ## Show the live screen
 
 ##@ Prove it
 test: install-dev ## Run every test except the full-size drills
-	@$(VENV) -m pytest --ignore tests/e2e --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(VENV) -m pytest --ignore tests/e2e --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 test-e2e: install-dev ## Run the drills of a cluster, in the one that kubectl points to; E2E_LOAD="command" loads images
 	@$(VENV) -m pytest tests/e2e $(ARGS)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,14 +20,19 @@ from server_fixtures import (  # noqa: F401
     valkey,
     vhost,
 )
-from spreading import spread
+from spreading import ByServers, order
 
 # How long an example takes is the machine's business; what is bound in time has a test of its own.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before pytest-xdist reads the groups."""
-    spread(items)
+    """Once all tests are known."""
+    order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> ByServers:
+    """Who hands tests out to processes."""
+    return ByServers(config, log)
