@@ -7,7 +7,7 @@ BROKERS ?= rabbitmq valkey
 NAMESPACE ?= capstones
 OVERLAY ?= kind
 TAG ?= dev
-# Test processes: more than cores, since most tests wait for a server.
+# Test processes: more than cores, since most tests wait for a server. Drills come last and alone, for they judge what a machine does.
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
@@ -31,7 +31,8 @@ live: install ## Show the live screen
 
 ##@ Prove it
 test: install-dev ## Run every test except the full-size drills
-	@$(VENV) -m pytest --ignore tests/e2e --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS)
+	@$(VENV) -m pytest --ignore tests/e2e $(if $(ARGS),,--ignore tests/drills) --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS)
+	@$(if $(ARGS),,$(VENV) -m pytest tests/drills)
 
 test-e2e: install-dev ## Run the drills of a cluster, in the one that kubectl points to; E2E_LOAD="command" loads images
 	@$(VENV) -m pytest tests/e2e $(ARGS)
