@@ -13,7 +13,7 @@ from typing import Any
 from conductor import blue_green, canary
 from conductor.blue_green import Tell, Values
 from conductor.canary import Tally, Window
-from conductor.cluster_releases import ClusterReleases, alive, name_of, role_of
+from conductor.cluster_releases import ClusterReleases, alive, name_of, restarts_of, role_of
 from conductor.errors import ClusterFailed, Refused
 from conductor.waiting import until
 
@@ -137,17 +137,13 @@ class _Track:
         """Look at the pods that are there; one that is just going away tells nothing."""
         found = self._releases.pods(self._release, component=self._pool)
         pods = [pod for pod in found if _track(pod) == self._name and alive(pod)]
-        self.restarts = self._lives.look({name_of(pod): Tally(_restarts(pod)) for pod in pods}).ended
+        self.restarts = self._lives.look({name_of(pod): Tally(restarts_of(pod)) for pod in pods}).ended
         tallies = {}
         for pod in pods:
             with contextlib.suppress(ClusterFailed):
                 said = self._releases.kubectl("exec", name_of(pod), "--", "python", "-S", "-c", _METRICS)
                 tallies[name_of(pod)] = canary.tally(said)
         self.commands = self._work.look(tallies)
-
-
-def _restarts(pod: Mapping[str, Any]) -> int:
-    return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))
 
 
 def _track(pod: Mapping[str, Any]) -> str | None:

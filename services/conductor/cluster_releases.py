@@ -145,3 +145,8 @@ def role_of(pod: Pod) -> str:
 def alive(pod: Pod) -> bool:
     """Whether it runs and is not on its way out."""
     return pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+
+
+def restarts_of(pod: Pod) -> int:
+    """How often its containers were restarted."""
+    return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))

@@ -10,7 +10,7 @@ from conductor import blue_green, canary_trial, cluster_images, cluster_install,
 from conductor.blue_green import Colour, Tell
 from conductor.canary_trial import Outcome, Trial
 from conductor.cluster_install import PLATFORM, RELEASE
-from conductor.cluster_releases import ClusterReleases
+from conductor.cluster_releases import ClusterReleases, name_of, restarts_of
 from conductor.cluster_secrets import DATABASE
 from conductor.errors import ClusterFailed, Refused
 from conductor.kubectl import NAMESPACE, Kubectl, run
@@ -105,10 +105,7 @@ class KubernetesRuntime:
 
     def restarts(self) -> dict[str, int]:
         """How often the containers of each pod were restarted, by pod."""
-        return {
-            pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", ()))
-            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")
-        }
+        return {name_of(pod): restarts_of(pod) for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")}
 
     def inside(self, workload: str, *argv: str, given: str | None = None) -> str:
         """What a program prints in a pod of `deployment/…` or `statefulset/…`."""
@@ -116,17 +113,8 @@ class KubernetesRuntime:
 
     def sql(self, statement: str) -> list[list[str]]:
         """Run a statement as the database's owner; its rows, as text."""
-        psql = (
-            "psql",
-            "--quiet",
-            "--no-psqlrc",
-            "--csv",
-            "--tuples-only",
-            "--set",
-            "ON_ERROR_STOP=1",
-            "--username",
-            "postgres",
-        )
+        psql = ["psql", "--quiet", "--no-psqlrc", "--csv", "--tuples-only"]
+        psql += ["--set", "ON_ERROR_STOP=1", "--username", "postgres"]
         said = self.inside("statefulset/postgres", *psql, DATABASE, given=statement)
         return list(csv.reader(said.splitlines()))
 
