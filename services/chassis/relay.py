@@ -33,6 +33,10 @@ log = structlog.get_logger(__name__)
 # A lease doubles with every re-issue, at most this often: a long backlog is not made longer by its own repeats.
 _DOUBLINGS = 6
 
+# After so many rounds that found nothing the relay looks less often: an order under way is answered at once, an idle platform costs little.
+_EAGER_ROUNDS = 100
+_IDLE_SECONDS = 0.1
+
 # Due commands of each queue, oldest first, as many as the queue has room for.
 _ISSUE = sa.text("""
     WITH due AS (
@@ -191,10 +195,11 @@ class Relay:
     def run(self) -> None:
         """Publish until `stop`; an unreachable broker or database is waited for, with a log line when it goes and when it comes back."""
         down: str | None = None
+        empty = 0
         while not self._stop.is_set():
-            wait = self._interval_seconds
+            wait = self._interval_seconds if empty < _EAGER_ROUNDS else max(self._interval_seconds, _IDLE_SECONDS)
             try:
-                self.round()
+                empty = 0 if self.round() else empty + 1
                 if down:
                     log.info("relay_resumed", after=down)
                 down = None

@@ -1,6 +1,8 @@
 """The relay: what is published, when, and when again. On both brokers."""
 
+import itertools
 import statistics
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -236,3 +238,26 @@ def test_the_oldest_go_first_whichever_way_the_rows_are_found(desk: Desk, post: 
     post.relay(messages=1).round()
 
     assert [0, 0, 0, 0, 1, 1] == [row.issued for row in desk.rows("SELECT issued FROM outbox ORDER BY key")]
+
+
+def test_a_relay_without_work_looks_seldom_until_there_is_some(desk: Desk, post: Post) -> None:
+    at: list[float] = []
+
+    class Clock:
+        def beat(self, *, broker_ok: bool) -> None:
+            at.append(time.monotonic())
+
+    def gap(count: int) -> float:
+        """The shortest time of the last few rounds from one to the next."""
+        return min(b - a for a, b in itertools.pairwise(at[-count:]))
+
+    with post.running(post.relay(interval_seconds=0.001, pulse=Clock())):
+        wait_until(lambda: len(at) > 110, what="rounds without work")
+        seldom = gap(5)
+        desk.put("a")
+        post.wait_for()
+        rounds = len(at)
+        wait_until(lambda: len(at) > rounds + 20, what="rounds after some")
+        often = gap(20)
+
+    assert often < 0.1 <= seldom
