@@ -5,7 +5,6 @@
 """
 
 import argparse
-import getpass
 import importlib
 import json
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from chassis.actor import whoever
 from chassis.app import ChassisApp
 from chassis.parking import REASONS, Acts, Choice, Parking, Record, engine_for
 
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--actor", default=getpass.getuser(), help="who decides this, for the audit trail")
+    parser.add_argument("--actor", default=whoever(), help="who decides this, for the audit trail")
     return parser
 
 

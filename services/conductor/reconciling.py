@@ -1,6 +1,5 @@
 """Runs the orders' own reconciliation (`python -m orders.reconciliation`) against the platform of a run directory."""
 
-import getpass
 import json
 import subprocess
 import sys
@@ -43,7 +42,7 @@ def reconcile(
     since = since or (point.since if point else None)
     assert since is not None, "one of the two is given"
     argv = [sys.executable, "-m", "orders.reconciliation", "--since", since.isoformat(), "--json"]
-    argv += ["--actor", actor or getpass.getuser(), *["--apply"] * apply, *["--undo"] * undo]
+    argv += [*["--apply"] * apply, *["--undo"] * undo, *(["--actor", actor] if actor else [])]
     argv += ["--refund", *refund] if refund else []
     argv += ["--list", str(run.recovery_list)] if run.recovery_list.exists() else []
     environment = {**runtime.service_environment(), **(settings or {})}

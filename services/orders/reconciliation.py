@@ -5,7 +5,6 @@ a person, or failed and is to be tried again; 2 for a wrong command line. Databa
 """
 
 import argparse
-import getpass
 import json
 import sys
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from chassis.actor import whoever
 from chassis.database import connect
 from chassis.errors import BadSetting, Transient
 from orders.adapters import recovery_list
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "--refund", nargs="*", default=[], metavar="ORDER", help="give its money back although its parcel is gone"
     )
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--actor", default=getpass.getuser(), help="who decides this, for the timelines")
+    parser.add_argument("--actor", default=whoever(), help="who decides this, for the timelines")
     return parser
 
 
