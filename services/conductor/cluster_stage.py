@@ -11,7 +11,7 @@ from typing import Any
 from conductor import cluster_jobs
 from conductor.cluster_install import API
 from conductor.cluster_jobs import Program
-from conductor.errors import ClusterFailed, DrillFailed
+from conductor.errors import ClusterFailed, ConductorError, DrillFailed
 from conductor.journal import Kill
 from conductor.runtimes.kubernetes import KubernetesRuntime
 from conductor.story import Story
@@ -88,9 +88,14 @@ class ClusterStage:
 
     @contextlib.contextmanager
     def orders(self) -> Iterator[None]:
-        """Orders keep coming while the block runs, and until enough were accepted."""
+        """Orders keep coming while the block runs, and until enough were accepted; none comes after a block that failed."""
         self.ask("begin")
-        yield
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(ConductorError):
+                self.ask("abandon")
+            raise
         self.status = self.ask("finish")
         self.story.tell(
             f"{self.status['accepted']} orders accepted, {self.status['accepted_per_second']} a second, "

@@ -152,6 +152,12 @@ class Judge:
         self._orders.close()
         return self.status()
 
+    def abandon(self) -> Mapping[str, Any]:
+        """Stop at once, however few were accepted: the drill has failed."""
+        given_up = DrillFailed("the drill was given up")
+        self._orders.__exit__(DrillFailed, given_up, None)
+        return {}
+
     def verdict(self) -> Mapping[str, Any]:
         """Wait until every order is final, and judge."""
         self._watch.settle()
