@@ -29,3 +29,11 @@ def test_the_library_s_readme_names_its_templates_and_no_others() -> None:
     templates = {path.stem for path in (CHARTS / "celery-app" / "templates").glob("_*.tpl")}
 
     assert templates - {"_app", "_names"} == set(re.findall(r"`(_[a-z]+)`", readme))
+
+
+def test_the_page_on_deploys_says_what_the_refusal_says(helm: Helm) -> None:
+    page = (CHARTS.parent / "docs" / "practising-a-rolling-deploy.md").read_text()
+    (seconds,) = re.findall(r"--set pools\.payments\.graceSeconds=(\d+)", page)
+    (said,) = re.findall(r"(pools\.payments: .*)", page)
+
+    assert said in helm.refusal({"pools": {"payments": {"graceSeconds": int(seconds)}}})
