@@ -118,7 +118,7 @@ def resume(kubectl: Kubectl, tell: Tell) -> None:
     notes = json.loads(kubectl("get", DATABASE, "--output", "json"))["metadata"].get("annotations", {})
     if notes.get(RECONCILED) == "no":
         raise Refused(
-            f"the database was restored to {notes[RESTORED]} and not reconciled: `capstone cluster reconcile --apply` first"
+            f"the database was restored to {notes[RESTORED]} and not reconciled: `capstone cluster-restore reconcile --apply` first"
         )
     for pool in _pools(kubectl):
         replicas = pool["metadata"].get("annotations", {}).get(REPLICAS)
