@@ -114,10 +114,7 @@ def rendered(wanted: Installation) -> str:
 
 def wait_for_platform(wanted: Installation) -> None:
     """Return when every server is ready. Raises ClusterFailed that names what is not."""
-    for kind in ("statefulset", "deployment"):
-        found = wanted.kubectl("get", kind, "--selector", PLATFORM, "--output", "name").split()
-        for name in found:
-            wanted.kubectl("rollout", "status", name, f"--timeout={wanted.within_seconds}s")
+    wanted.kubectl.await_rolled_out(*wanted.kubectl.workloads(PLATFORM), within_seconds=wanted.within_seconds)
 
 
 def install_orders(wanted: Installation) -> None:

@@ -53,10 +53,8 @@ class ClusterReleases:
 
     def await_ready(self, release: str) -> None:
         """See Releases."""
-        selector = f"app.kubernetes.io/instance={release}"
-        for kind in ("deployment", "statefulset"):
-            for name in self.kubectl("get", kind, "--selector", selector, "--output", "name").split():
-                self.kubectl("rollout", "status", name, f"--timeout={self.within_seconds}s")
+        found = self.kubectl.workloads(f"app.kubernetes.io/instance={release}")
+        self.kubectl.await_rolled_out(*found, within_seconds=self.within_seconds)
 
     def pods(self, release: str, *, component: str | None = None) -> list[dict[str, Any]]:
         """The pods of a release, or of one pool of it."""

@@ -61,7 +61,7 @@ def restore(kubectl: Kubectl, to: datetime, tell: Tell) -> str:
     finally:
         tell("starting the database")
         kubectl("scale", DATABASE, "--replicas=1")
-        kubectl("rollout", "status", DATABASE, f"--timeout={WITHIN_SECONDS}s")
+        kubectl.await_rolled_out(DATABASE, within_seconds=WITHIN_SECONDS)
     return ended.output.strip()
 
 
@@ -128,8 +128,7 @@ def resume(kubectl: Kubectl, tell: Tell) -> None:
             kubectl("scale", name, f"--replicas={replicas}")
             kubectl("annotate", name, f"{REPLICAS}-")
     _autoscaled(kubectl, f"{PAUSED}-")
-    for pool in _pools(kubectl):
-        kubectl("rollout", "status", f"deployment/{pool['metadata']['name']}", f"--timeout={WITHIN_SECONDS}s")
+    kubectl.await_rolled_out(*kubectl.workloads(POOLS, ("deployment",)), within_seconds=WITHIN_SECONDS)
 
 
 def _pools(kubectl: Kubectl) -> list[dict[str, Any]]:

@@ -91,6 +91,17 @@ class Kubectl:
         ]
         return found
 
+    def workloads(self, selector: str, kinds: Sequence[str] = ("statefulset", "deployment")) -> list[str]:
+        """`KIND/NAME` of what runs pods and carries these labels."""
+        return [
+            name for kind in kinds for name in self("get", kind, "--selector", selector, "--output", "name").split()
+        ]
+
+    def await_rolled_out(self, *workloads: str, within_seconds: int) -> None:
+        """Return when each has the pods that it should have, new and ready. ClusterFailed names the first that has not in time."""
+        for name in workloads:
+            self("rollout", "status", name, f"--timeout={within_seconds}s")
+
     def create(self, *objects: Mapping[str, Any]) -> None:
         """Make objects that are not there; ClusterFailed when one is."""
         self("create", "--filename", "-", given=_list(objects))

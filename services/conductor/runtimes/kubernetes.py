@@ -134,7 +134,7 @@ class KubernetesRuntime:
         """As many pods of a pool; returns when they are ready."""
         deployment = f"deployment/{RELEASE}-{pool}"
         self.kubectl("scale", deployment, f"--replicas={replicas}")
-        self.kubectl("rollout", "status", deployment, f"--timeout={ROLLED_SECONDS}s")
+        self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
     def replicas(self, pool: str) -> int:
         """How many pods a pool should have."""
@@ -144,16 +144,16 @@ class KubernetesRuntime:
         """Replace every pod of a pool, each when its successor is ready; returns when they are."""
         deployment = f"deployment/{RELEASE}-{pool}"
         self.kubectl("rollout", "restart", deployment)
-        self.kubectl("rollout", "status", deployment, f"--timeout={ROLLED_SECONDS}s")
+        self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
     def wait_ready(self, within_seconds: int = ROLLED_SECONDS) -> None:
         """Return when every pool is at its number of ready pods. Raises ClusterFailed that names one that is not, and who has no node."""
-        for pool in self.pools():
-            try:
-                self.kubectl("rollout", "status", f"deployment/{RELEASE}-{pool}", f"--timeout={within_seconds}s")
-            except ClusterFailed as error:
-                homeless = self._homeless()
-                raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error
+        deployments = [f"deployment/{RELEASE}-{pool}" for pool in self.pools()]
+        try:
+            self.kubectl.await_rolled_out(*deployments, within_seconds=within_seconds)
+        except ClusterFailed as error:
+            homeless = self._homeless()
+            raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error
 
     def _homeless(self) -> list[str]:
         """The pods that no node takes, and why, in the scheduler's words."""
@@ -166,8 +166,8 @@ class KubernetesRuntime:
 
     def wait_stored(self) -> None:
         """Return when every server that stores something is ready."""
-        for name in self.kubectl("get", "statefulset", "--selector", PLATFORM, "--output", "name").split():
-            self.kubectl("rollout", "status", name, f"--timeout={ROLLED_SECONDS}s")
+        stores = self.kubectl.workloads(PLATFORM, ("statefulset",))
+        self.kubectl.await_rolled_out(*stores, within_seconds=ROLLED_SECONDS)
 
     def restart_server(self, name: str, *, hard: bool) -> None:
         """Replace a server's first pod, at once when `hard`; returns when it is ready again."""
@@ -175,4 +175,4 @@ class KubernetesRuntime:
             raise Refused(f'there is no server "{name}"; there are {", ".join(SERVERS)}')
         pod = f"{SERVERS[name]}-0"
         self.kubectl("delete", "pod", pod, *(("--grace-period=0", "--force") if hard else ()), "--wait=true")
-        self.kubectl("rollout", "status", f"statefulset/{SERVERS[name]}", f"--timeout={ROLLED_SECONDS}s")
+        self.kubectl.await_rolled_out(f"statefulset/{SERVERS[name]}", within_seconds=ROLLED_SECONDS)
