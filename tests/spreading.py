@@ -1,7 +1,7 @@
 """How the tests are spread over several processes by pytest-xdist: what shares costly servers stays together.
 
-Each process starts the servers that its tests ask for, so tests of one file and one broker form a group, and so do all drills of one
-broker, which share a platform. A test without such servers may run anywhere. What takes longest is handed out first: two cores then
+Each process starts the servers that its tests ask for, so tests of one file and one broker form a group; drills share a platform in it.
+A test without such servers may run anywhere. What takes longest is handed out first: two cores then
 end at about the same time. (`--dist loadgroup` would do; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
 """
 
@@ -29,10 +29,9 @@ def group_of(nodeid: str) -> str:
     path, _, name = nodeid.removeprefix("tests/").partition("::")
     if path in FREE:
         return nodeid
-    folder = path.partition("/")[0]
     parameters = name.partition("[")[2].rstrip("]").split("-")
     broker = next((each for each in parameters if each in BROKERS), "")
-    return f"{folder if folder == 'drills' else path} {broker}"
+    return f"{path} {broker}"
 
 
 def order(items: list[pytest.Item]) -> None:
