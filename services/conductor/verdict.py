@@ -85,8 +85,12 @@ class Verdict:
 
 
 def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
-    """The verdict on every order that a journal tells of and, unless `only_told`, on every other order of the platform."""
+    """The verdict on every order that a journal tells of and, unless `only_told`, on every other order of the platform.
+
+    With `only_told` the same holds for effects that belong to no order: what began before the journal is not its business.
+    """
     told = evidence.told
+    since = min((intent.at for intent in told.intents.values()), default=0.0) if only_told else 0.0
     promised = {accepted.order_id: accepted for accepted in told.accepted.values()}
     judged = list(promised) + ([] if only_told else [i for i in evidence.orders if i not in promised])
     by_order = _Effects(evidence)
@@ -114,7 +118,7 @@ def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
         repeats += found
         findings += unexplained
     findings += _placed_twice(evidence, promised)
-    findings += _of_nobody(evidence, by_order)
+    findings += _of_nobody(evidence, by_order, since)
     findings += _stock(evidence.levels, evidence.movements)
     states = Counter(evidence.orders[i]["state"] for i in judged if i in evidence.orders)
     kills = sum(kill.which != "server" for kill in told.kills)
@@ -264,13 +268,14 @@ def _placed_twice(evidence: Evidence, promised: Mapping[str, Any]) -> Iterator[F
             yield Finding("doubled", ids[0], f"key {buyers[customer]} made {len(ids)} orders: {', '.join(ids)}")
 
 
-def _of_nobody(evidence: Evidence, effects: _Effects) -> Iterator[Finding]:
+def _of_nobody(evidence: Evidence, effects: _Effects, since: float) -> Iterator[Finding]:
     """Effects for an order that does not exist: something was done for a promise that was taken back, unless a restore forgot it and it is
-    undone.
+    undone, or the first of them was before `since`.
     """
     for name, entries in (("charge", evidence.payments), ("parcel", evidence.carrier), ("mail", evidence.mails)):
         for order_id in {e["order_id"] for e in entries if e["order_id"] is not None} - evidence.orders.keys():
-            if effects.kept(order_id) or not _forgotten(effects.began(order_id), evidence.told.restores):
+            began = effects.began(order_id)
+            if began >= since and (effects.kept(order_id) or not _forgotten(began, evidence.told.restores)):
                 yield Finding("doubled", order_id, f"a {name} was made for it, and the API knows of no such order")
 
 

@@ -195,6 +195,14 @@ def test_orders_that_no_journal_tells_of_can_be_left_out() -> None:
     assert (0, True) == (judge(evidence, only_told=True).accepted, judge(evidence, only_told=True).sound)
 
 
+@pytest.mark.parametrize(("at", "sound"), [(0.9, True), (1.0, False)])
+def test_what_nobody_ordered_before_the_journal_began_is_not_its_business(at: float, sound: bool) -> None:
+    stray = {**capture(at), "order_id": "o-0"}
+    evidence = replace(DELIVERED, payments=[stray, capture()])
+
+    assert (sound, False) == (judge(evidence, only_told=True).sound, judge(evidence).sound)
+
+
 def test_a_restart_of_a_server_is_no_kill_of_a_worker() -> None:
     kills = [Kill(1.0, "postgres", "server", ()), Kill(1.0, "saga", "tree", (1,))]
 
