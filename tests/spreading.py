@@ -1,8 +1,9 @@
 """How the tests are spread over several processes by pytest-xdist: what shares costly servers stays together.
 
-Each process starts the servers that its tests ask for, so tests of one file and one broker form a group; drills share a platform in it.
-A test without such servers may run anywhere. What takes longest is handed out first: two cores then
-end at about the same time. (`--dist loadgroup` would do; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
+Each process starts the servers that its tests ask for, so tests of one file and one broker form a group. Drills on RabbitMQ are handed
+out one by one: each process plays its share on a platform of its own, and most of a drill is waiting. A test without such servers may
+run anywhere. What takes longest is handed out first: two cores then end at about the same time. (`--dist loadgroup` would do; with
+pytest 9 it does not see its own marks: pytest-xdist 3.8.)
 """
 
 import pytest
@@ -15,6 +16,9 @@ FREE = ("charts/test_template_mutants.py",)
 """Files whose tests share nothing that costs."""
 
 BROKERS = ("rabbitmq", "valkey")
+
+LONG_DRILLS = ("[valkey", "test_mutants", "stuck-consumer")
+"""All on Valkey, which stay together, and those that wait for a minute until nothing moves."""
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]
@@ -31,13 +35,15 @@ def group_of(nodeid: str) -> str:
         return nodeid
     parameters = name.partition("[")[2].rstrip("]").split("-")
     broker = next((each for each in parameters if each in BROKERS), "")
-    return f"{path} {broker}"
+    return nodeid if (path.partition("/")[0], broker) == ("drills", "rabbitmq") else f"{path} {broker}"
 
 
 def order(items: list[pytest.Item]) -> None:
     """Put the tests in the order in which they are handed out."""
-    items.sort(key=lambda item: _rank(item.nodeid.removeprefix("tests/").partition("/")[0]))
+    items.sort(key=lambda item: _rank(item.nodeid.removeprefix("tests/")))
 
 
-def _rank(folder: str) -> int:
-    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+def _rank(name: str) -> tuple[int, bool]:
+    folder = name.partition("/")[0]
+    place = LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+    return place, not any(long in name for long in LONG_DRILLS)
