@@ -48,7 +48,7 @@ mutants: install-dev ## Break every guard once and see a test fail; MODULES="cha
 	@$(VENV) tests/mutation/run.py $(MODULES)
 
 test-soak: install-dev ## Run the full-size drills on each broker of BROKERS, and in the cluster that kubectl points to, if any
-	@for broker in $(BROKERS); do $(VENV) -m conductor drill all --broker $$broker || exit 1; done
+	@for broker in $(BROKERS); do $(VENV) -m conductor drill run all --broker $$broker || exit 1; done
 	@E2E_ORDERS=2000 $(VENV) -m pytest tests/e2e
 
 bench: install-dev ## Measure CAPSTONE against the naive rival; the last line is JSON

@@ -70,7 +70,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="The last line as JSON; the
 
 @commands.command()
 def run(
-    name: Annotated[str, typer.Argument(help="A drill, or `all`.")],
+    name: Annotated[str, typer.Argument(help="A drill; `all` is every one, also after one that failed.")],
     broker: BrokerOption = None,
     orders: Orders = None,
     seed: Seed = 1,
@@ -112,25 +112,6 @@ def run(
         print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
     if not all(one.sound for one in played):
         raise typer.Exit(1)
-
-
-@commands.command("all")
-def run_all(
-    broker: BrokerOption = None,
-    orders: Orders = None,
-    seed: Seed = 1,
-    minutes: Minutes = 20,
-    here: Here = False,
-    as_json: AsJson = False,
-    runtime: RuntimeOption = "local",
-    namespace: Namespace = NAMESPACE,
-    tag: Tag = "dev",
-    next_tag: NextTag = None,
-    bad_tag: BadTag = None,
-    faulty_tag: FaultyTag = None,
-) -> None:
-    """Play every drill, one after the other, also after one that failed."""
-    run("all", broker, orders, seed, minutes, here, as_json, runtime, namespace, tag, next_tag, bad_tag, faulty_tag)
 
 
 def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:
