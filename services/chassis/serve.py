@@ -23,11 +23,16 @@ from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
 
+_CUT_OFF = (
+    b'{"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "this server ended: ask again"}'
+)
+
 
 class LetGo:
     """Ends every connection with its answer once the server is leaving (ASGI), so that its client comes to another server next.
 
-    A connection that is kept would be closed when the server stops, and a request that was on its way on it would get no answer.
+    A connection that is kept would be closed when the server stops, and a request that was on its way on it would get no answer. A request
+    that is cut off before it began to be answered is told to come again, where uvicorn would say that the server is broken.
     """
 
     def __init__(self, app: Any, draining: asyncio.Event) -> None:
@@ -36,14 +41,27 @@ class LetGo:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass on, and say so."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
 
         async def told(message: Any) -> None:
+            nonlocal answered
+            answered = True
             if message["type"] == "http.response.start" and self._draining.is_set():
                 kept = [header for header in message.get("headers", ()) if header[0].lower() != b"connection"]
                 message = {**message, "headers": [*kept, (b"connection", b"close")]}
             await send(message)
 
-        await self._app(scope, receive, told if scope["type"] == "http" else send)
+        try:
+            await self._app(scope, receive, told)
+        except asyncio.CancelledError:
+            if answered:
+                raise
+            headers = [(b"content-type", b"application/problem+json"), (b"retry-after", b"1")]
+            await told({"type": "http.response.start", "status": 503, "headers": headers})
+            await told({"type": "http.response.body", "body": _CUT_OFF})
 
 
 class Server(uvicorn.Server):

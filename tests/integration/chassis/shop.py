@@ -101,8 +101,16 @@ async def _stuck(_: Request) -> StreamingResponse:
     return StreamingResponse(stream(), media_type="text/event-stream")
 
 
+async def _silent(_: Request) -> PlainTextResponse:
+    import asyncio
+
+    await asyncio.Event().wait()
+    return PlainTextResponse("never")
+
+
 def make_api() -> Starlette:
-    return Starlette(routes=[Route("/hello", _hello), Route("/events", _events), Route("/stuck", _stuck)])
+    paths = {"/hello": _hello, "/events": _events, "/stuck": _stuck, "/silent": _silent}
+    return Starlette(routes=[Route(path, answer) for path, answer in paths.items()])
 
 
 def rows(database_url: str, query: str) -> list[Any]:

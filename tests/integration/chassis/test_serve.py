@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import time
 import urllib.request
 from contextlib import closing
@@ -60,6 +61,22 @@ def test_a_stream_that_does_not_listen_is_cut_off(rabbit_shop: Any) -> None:
 
     assert seconds < 5
     assert api.returncode == 0
+
+
+def test_a_request_that_is_cut_off_unanswered_is_told_to_come_again(rabbit_shop: Any) -> None:
+    api, address = serve(rabbit_shop, DRAIN_SECONDS="1")
+    asking = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+    asking.request("GET", "/silent")
+    # The next one is answered: by then the first is being worked on.
+    urllib.request.urlopen(f"{address}/hello", timeout=5).read()
+
+    api.terminate()
+    answer = asking.getresponse()
+    said = json.loads(answer.read())
+
+    told = (answer.status, answer.getheader("Retry-After"), answer.getheader("Connection"), said["status"])
+    assert (503, "1", "close", 503) == told
+    assert api.wait(30) == 0
 
 
 def test_an_api_that_leaves_answers_a_while_and_lets_its_clients_go(rabbit_shop: Any) -> None:
