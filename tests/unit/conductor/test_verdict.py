@@ -152,6 +152,7 @@ TRACED = {
     "between the two": Kill(11.0, "notifications", "tree", (1,)),
     "of the database between the two": Kill(11.0, "postgres", "server", (), until=11.5),
     "of the database, which was still away when the first was sent": Kill(9.5, "postgres", "server", (), until=11.0),
+    "of a pod, which its node ended a moment later": Kill(9.0, "notifications", "pod", (), until=9.2),
     "of its very sender, a moment before the server noted it": Kill(
         9.8, "notifications", "child", (1,), "before", (f"{ORDER}/mail/shipped",)
     ),
@@ -171,6 +172,8 @@ UNRELATED = {
     "after the second": Kill(12.1, "notifications", "tree", (1,)),
     "of the database, which was back before the first": Kill(9.0, "postgres", "server", (), until=9.9),
     "of the database, after the second": Kill(12.1, "postgres", "server", (), until=13.0),
+    "of a pod, long before the first": Kill(-1.0, "notifications", "pod", (), until=-0.5),
+    "of a pod, after the second": Kill(12.1, "notifications", "pod", (), until=12.3),
     "of another server": Kill(11.0, "rabbitmq", "server", (), until=11.5),
     "of the sender of another mail": Kill(11.0, "notifications", "tree", (1,), "before", ("o-2/mail/shipped",)),
 }
