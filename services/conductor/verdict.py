@@ -13,16 +13,11 @@ from typing import Any, Literal
 
 from conductor.evidence import Entry, Evidence, Level, Movement
 from conductor.journal import Kill, Restored
+from conductor.mail_repeats import explains
 
 FINAL = ("delivered", "cancelled", "failed")
 OWED = {"delivered": {"confirmation", "shipped", "delivered"}, "cancelled": {"cancelled"}, "failed": {"failed"}}
 """Mails by final state. One that turned back after it was paid has a confirmation as well."""
-
-MAIL_SENDERS = ("notifications", "postgres")
-"""Whose death between the server's last word and our record of it repeats a mail: the worker's, or the database's that forgot."""
-
-LATE_SECONDS = 10.0
-"""How long after its sender's death a mail server may take the mail whose text it already had, on a busy machine."""
 
 Fault = Literal["lost", "doubled"]
 
@@ -232,30 +227,13 @@ def _repeats(order_id: str, mails: Sequence[Entry], kills: Sequence[Kill]) -> tu
     for kind, moments in by_kind.items():
         moments.sort()
         for first, second in pairwise(moments):
-            kill = next((k for k in kills if _explains(k, f"{order_id}/mail/{kind}", first, second)), None)
+            kill = next((k for k in kills if explains(k, f"{order_id}/mail/{kind}", first, second)), None)
             if kill is None:
                 why = f"its mail {kind!r} came at {first:.3f} and {second:.3f}, and no sender was killed in between"
                 findings.append(Finding("doubled", order_id, why))
             else:
                 repeats.append(Repeat(order_id, kind, first, second, kill))
     return repeats, findings
-
-
-def _explains(kill: Kill, command: str, first: float, second: float) -> bool:
-    """Whether the mail was repeated because of this kill.
-
-    A kill that names the command hit its very sender; the server may have taken the first mail a little later, from what it had in hand.
-    A server that was away could not record a mail that was sent meanwhile, and one that was restored has forgotten what it recorded. A pod
-    that is deleted by force lives on until its node hears of it, so its sender may have died some time after the call.
-    """
-    if kill.until is not None and kill.which == "restore":
-        return kill.at - LATE_SECONDS <= first <= kill.until
-    if kill.until is not None:
-        late = 0.0 if kill.which == "server" else LATE_SECONDS
-        return kill.pool in MAIL_SENDERS and first - late <= kill.until and kill.at <= second
-    if kill.commands:
-        return command in kill.commands and first - LATE_SECONDS <= kill.at <= second
-    return kill.pool in MAIL_SENDERS and first <= kill.at <= second
 
 
 def _placed_twice(evidence: Evidence, promised: Mapping[str, Any]) -> Iterator[Finding]:
