@@ -1,5 +1,6 @@
 """A small service for the chassis' tests; what its tasks did is in the file that OUT names, one line an act."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -93,8 +94,6 @@ async def _events(request: Request) -> StreamingResponse:
 
 async def _stuck(_: Request) -> StreamingResponse:
     async def stream() -> Any:
-        import asyncio
-
         yield "data: open\n\n"
         await asyncio.Event().wait()
 
@@ -102,8 +101,6 @@ async def _stuck(_: Request) -> StreamingResponse:
 
 
 async def _silent(_: Request) -> PlainTextResponse:
-    import asyncio
-
     await asyncio.Event().wait()
     return PlainTextResponse("never")
 

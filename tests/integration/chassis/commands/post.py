@@ -21,8 +21,10 @@ class Pulse:
 
     def __init__(self) -> None:
         self.beats: list[bool] = []
+        self.at: list[float] = []
 
     def beat(self, *, broker_ok: bool) -> None:
+        self.at.append(time.monotonic())
         self.beats.append(broker_ok)
 
 

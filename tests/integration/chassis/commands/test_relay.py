@@ -2,7 +2,6 @@
 
 import itertools
 import statistics
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -241,17 +240,13 @@ def test_the_oldest_go_first_whichever_way_the_rows_are_found(desk: Desk, post: 
 
 
 def test_a_relay_without_work_looks_seldom_until_there_is_some(desk: Desk, post: Post) -> None:
-    at: list[float] = []
-
-    class Clock:
-        def beat(self, *, broker_ok: bool) -> None:
-            at.append(time.monotonic())
+    at = post.pulse.at
 
     def gap(count: int) -> float:
         """The shortest time of the last few rounds from one to the next."""
         return min(b - a for a, b in itertools.pairwise(at[-count:]))
 
-    with post.running(post.relay(interval_seconds=0.001, pulse=Clock())):
+    with post.running(post.relay(interval_seconds=0.001)):
         wait_until(lambda: len(at) > 110, what="rounds without work")
         seldom = gap(5)
         desk.put("a")
