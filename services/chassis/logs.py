@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-import structlog
-
+from chassis.loggers import structlog
 from chassis.settings import ServiceSettings
 
 PERSONAL = frozenset(

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import sqlalchemy as sa
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-log = structlog.get_logger(__name__)
+from chassis.loggers import get_logger
+
+log = get_logger(__name__)
 
 # Any number will do, as long as no other advisory lock of the same database uses it.
 _LOCK = 0x63656C65

@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import health, logs
+from chassis.loggers import get_logger
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # A lease doubles with every re-issue, at most this often: a long backlog is not made longer by its own repeats.
 _DOUBLINGS = 6

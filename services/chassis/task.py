@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import structlog
 from celery import Task
 
 from chassis import instruments
 from chassis.errors import Permanent
+from chassis.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class ChassisTask(Task):  # type: ignore[misc]

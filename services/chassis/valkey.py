@@ -7,12 +7,12 @@ list `<queue>.dead`, which the collector of dead letters empties.
 
 from typing import Any
 
-import structlog
 from kombu.utils.json import loads
 
+from chassis.loggers import get_logger
 from chassis.queues import dead_queue_name
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def keep_unreadable(channel: Any) -> None:

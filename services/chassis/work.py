@@ -14,16 +14,16 @@ from dataclasses import replace
 from typing import Protocol
 
 import sqlalchemy as sa
-import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import DBAPIError
 
 from chassis import outbox
 from chassis.errors import Permanent, Transient
+from chassis.loggers import get_logger
 from chassis.outbox import Outcome, Park, Retry, Work
 from chassis.retries import backoff
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Effect = Callable[[sa.Connection, Sequence[Work]], Mapping[int, Outcome]]
 

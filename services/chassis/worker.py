@@ -7,20 +7,20 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from celery.apps.worker import Worker as CeleryWorker
-from celery.utils.log import get_logger
+from celery.utils import log as celery_log
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
 from chassis import instruments, intake, pause
 from chassis.intake import Fault
+from chassis.loggers import get_logger
 from chassis.pulse import Pulse
 from chassis.queues import declare
 from chassis.shape import check_shape
 
-log = structlog.get_logger(__name__)
-celery_logger = get_logger(__name__)
+log = get_logger(__name__)
+celery_logger = celery_log.get_logger(__name__)
 
 CONTROL = (pause.pause, pause.stand_by, pause.resume, pause.consumption)
 """Importing them registers them with Celery's remote control."""

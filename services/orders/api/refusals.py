@@ -3,18 +3,18 @@
 import math
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from chassis.errors import Transient
+from chassis.loggers import get_logger
 from orders.api.problems import Problem, answer, wrong
 from orders.domain.errors import CannotCancel, InvalidOrder
 from orders.usecases.errors import BadSignature, Forbidden, KeyReused, NotFound, Overloaded, Refused, TooManyOpen
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _STATUS: dict[type[Refused], int] = {
     NotFound: 404,

@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from chassis import tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
+from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Retry, Work
 from chassis.retries import backoff
 from orders.domain.order import Order, pieces
@@ -21,7 +20,7 @@ from orders.domain.saga import Result, Saga, Step, Stock, concluded
 from orders.ports import Change, Event, OrderStore, UnknownOutcome
 from orders.usecases import follow
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

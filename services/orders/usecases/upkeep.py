@@ -8,13 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-import structlog
-
+from chassis.loggers import get_logger
 from orders.domain.saga import Advance, Saga, expire
 from orders.ports import Change, OrderStore
 from orders.usecases import follow
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class OverdueStore(OrderStore, Protocol):
