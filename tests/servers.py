@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -30,6 +32,17 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def end_serving(server: socketserver.BaseServer) -> None:
+    """End the loop of a server that runs in a thread: it looks twice a second whether it is to end, or when somebody calls."""
+    ending = threading.Thread(target=server.shutdown)
+    ending.start()
+    while ending.is_alive():
+        with contextlib.suppress(OSError):
+            socket.create_connection(server.server_address[:2], timeout=1).close()
+        ending.join(0.01)
+    server.server_close()
 
 
 def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 30.0, poll_seconds: float = 0.05) -> None:

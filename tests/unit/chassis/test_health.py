@@ -10,7 +10,7 @@ import pytest
 from chassis import health, heartbeat
 from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
-from servers import free_port
+from servers import end_serving, free_port
 
 
 def settings(**values: Any) -> ServiceSettings:
@@ -30,8 +30,7 @@ def port(tmp_path: Path, beat: Heartbeat) -> Iterator[int]:
     server = health.serve(told)
     assert server is not None
     yield told.metrics_port
-    server.shutdown()
-    server.server_close()
+    end_serving(server)
 
 
 def asked(port: int, path: str) -> tuple[int, str]:

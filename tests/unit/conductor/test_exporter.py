@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from conductor.exporter import Exporter, serve
+from servers import end_serving
 
 
 @pytest.fixture
@@ -15,8 +16,7 @@ def address() -> Iterator[str]:
     server = serve(Exporter("postgresql://nobody@127.0.0.1:1/none"), 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    end_serving(server)
 
 
 def said(url: str) -> str:
