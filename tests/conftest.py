@@ -1,6 +1,7 @@
 """Lets every test import the fakes and the servers by name, and gives it the fixtures of real servers."""
 
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from server_fixtures import (  # noqa: F401
     valkey,
     vhost,
 )
+from servers import STARTED
 from spreading import ByServers, order
 
 # How long an example takes is the machine's business; what is bound in time has a test of its own.
@@ -36,3 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> ByServers:
     """Who hands tests out to processes."""
     return ByServers(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed tells what its servers said last: their logs go with their directories."""
+    report = yield
+    if report.failed:
+        logs = {f"log of {Path(server.command[0]).name} on {port}": server.said() for port, server in STARTED.items()}
+        report.sections += [(title, log) for title, log in logs.items() if log]
+    return report

@@ -60,6 +60,10 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+STARTED: "dict[int, Server]" = {}
+"""The servers that this process started, by port."""
+
+
 @dataclass
 class Server:
     """A server process and how to stop and start it again on the same port and data."""
@@ -79,6 +83,7 @@ class Server:
 
     def start(self) -> None:
         """Returns when the server answers; fails with the end of its log when it does not."""
+        STARTED[self.port] = self
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -97,8 +102,14 @@ class Server:
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                pytest.fail(f"{self.command[0]} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+                pytest.fail(f"{self.command[0]} did not start:\n{self.said()}")
             time.sleep(0.05)
+
+    def said(self) -> str:
+        """The end of its log; nothing once it is gone with its directory."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_text(errors="replace")[-3000:]
 
     def stop(self, seconds: float = 20.0) -> None:
         """Ends the server in order, keeping its data."""
