@@ -16,22 +16,32 @@ NEVER_SECONDS = "1000000000"
 
 
 def idempotency_off_outbox(outbox: ModuleType) -> None:
-    """Every delivery is taken for the first, and nobody's rows are locked."""
+    """A delivered message is work to be done, whatever was recorded of it before; and nobody's rows are locked."""
     import sqlalchemy as sa
 
-    start = sa.text(
-        "UPDATE outbox o SET attempts = o.attempts + 1 WHERE id = ANY(:ids) AND state = 'open' "
-        "RETURNING o.id, o.key, o.task, o.queue, o.body, o.headers, 1, o.failures, false"
+    see = sa.text(
+        "SELECT o.id, o.key, o.task, o.queue, o.body, o.headers, 1, o.failures, false FROM outbox o WHERE id = ANY(:ids)"
     )
-    see = sa.text("SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open'")
+    # The row goes with the outcome; a message alone would have held all this.
+    met: dict[int, Any] = {}
 
     def start_fresh(conn: Any, ids: Sequence[int]) -> list[Any]:
-        return [outbox.Work(*row) for row in conn.execute(start, {"ids": list(ids)})]
+        met.update((row.id, outbox.Work(*row)) for row in conn.execute(see, {"ids": list(ids)}))
+        return [met[command_id] for command_id in dict.fromkeys(ids) if command_id in met]
 
-    def hold(conn: Any, ids: Sequence[int]) -> set[int]:
-        return {row.id for row in conn.execute(see, {"ids": list(ids)})}
+    outbox.start_fresh, outbox.hold, outbox.suspects = start_fresh, lambda conn, ids: set(ids), lambda conn, ids: []
 
-    outbox.start_fresh, outbox.hold, outbox.suspects = start_fresh, hold, lambda conn, ids: []
+
+def idempotency_off_steps(steps: ModuleType) -> None:
+    """A step is taken wherever the order's saga stands."""
+
+    def perform(self: Any, store: Any, step: Any, works: Sequence[Any], act: Any) -> dict[int, Any]:
+        by_order = {steps.order_of(work): work for work in works}
+        ended, outcomes = self._act(list(store.orders(list(by_order)).values()), by_order, act)
+        self._conclude(store, step, by_order, ended)
+        return {work.id: outcomes.get(order_id, steps.Done()) for order_id, work in by_order.items()}
+
+    steps.Steps.perform = perform
 
 
 def idempotency_off_wire(wire: ModuleType) -> None:
@@ -96,7 +106,11 @@ def reconciliation_off(reconciliation: ModuleType) -> None:
 Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
-    "idempotency_off": {"chassis.outbox": idempotency_off_outbox, "orders.adapters.wire": idempotency_off_wire},
+    "idempotency_off": {
+        "chassis.outbox": idempotency_off_outbox,
+        "orders.usecases.steps": idempotency_off_steps,
+        "orders.adapters.wire": idempotency_off_wire,
+    },
     "early_ack": {"chassis.app": early_ack, "chassis.shape": early_ack_shape},
     "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
     "reconciliation_off": {"orders.usecases.reconciliation": reconciliation_off},
