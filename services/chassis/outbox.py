@@ -90,7 +90,7 @@ _PUT = sa.text("""
 _WORK = "o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures, o.begun OR o.attempts > 1"
 
 # A start that a crash of the database server forgets is only counted late; a worker's own death forgets nothing. Part of the
-# statement, so that it is the whole transaction on a connection in autocommit.
+# statement, so that it is the whole transaction on a connection in autocommit. A lock alone is a transaction to be written, too.
 _NOT_WAITING_FOR_THE_DISK = "(SELECT set_config('synchronous_commit', 'off', true)) quick"
 
 _START_FRESH = sa.text(f"""
@@ -100,9 +100,10 @@ _START_FRESH = sa.text(f"""
     WHERE o.id = free.id RETURNING {_WORK}
 """)
 
-_SUSPECTS = sa.text("""
-    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts > 0
-    ORDER BY id FOR UPDATE SKIP LOCKED
+_SUSPECTS = sa.text(f"""
+    SELECT o.id FROM outbox o, {_NOT_WAITING_FOR_THE_DISK}
+    WHERE o.id = ANY(:ids) AND o.state = 'open' AND o.issued > 0 AND o.attempts > 0
+    ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
 """)
 
 _START_SUSPECT = sa.text(f"""

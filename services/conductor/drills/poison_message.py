@@ -1,7 +1,8 @@
 """Messages nobody can run, and a command that kills who runs it: they are put aside with a reason, and nothing waits behind them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from conductor import aim, outside_faults, parked_client, purchases
@@ -70,7 +71,7 @@ def _unreadable(stage: Stage) -> None:
 
 
 def _poison(stage: Stage) -> str:
-    """Kill the fulfilment worker whenever it runs one order's label; the order, once it was put aside."""
+    """Kill the fulfilment process that runs one order's label, whenever one does; the order, once it was put aside."""
     with OrdersApi.of(stage.runtime) as api:
         for number in range(1, TRIES + 1):
             order_id = _placed(stage, api, number)
@@ -93,14 +94,17 @@ def _placed(stage: Stage, api: OrdersApi, number: int) -> str:
 
 
 def _kill_all_who_touch(stage: Stage, command: str) -> None:
-    def poisonous(held: list[Held] | Any) -> str | None:
-        return "before" if any(one.key == command for one in held) else None
+    """Kill the child that runs the command, and none beside it: what runs in another would die as often, and be put aside as well."""
+
+    def poisonous(number: int, held: Sequence[Held]) -> str | None:
+        # Locked, and not yet counted, is not started.
+        return "before" if any(one.key == command and one.attempts >= number for one in held) else None
 
     def parked() -> bool:
         return bool(stage.facts.rows(_POISON, command))
 
     for number in range(1, MAX_ATTEMPTS + 1):
-        kill = aim.kill_when(stage, "fulfilment", "tree", poisonous)
+        kill = aim.kill_when(stage, "fulfilment", "child", partial(poisonous, number))
         stage.story.tell(f"death {number} of whoever runs {command} (with {len(kill.commands) - 1} others)")
     stage.wait_for(parked, f"{command} to be parked as poison")
     stage.story.tell(f"{command} is parked as poison")
