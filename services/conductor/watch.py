@@ -30,9 +30,6 @@ LOOK_SECONDS = 0.1
 LARGE = 500
 """Orders from which on a drill is no small one."""
 
-HANGING_SECONDS = 45.0
-"""An order that is open for longer does not count as one to be worked off before the next is placed."""
-
 T = TypeVar("T")
 
 
@@ -67,11 +64,13 @@ class Size:
 class Patience:
     """How long a drill may take in all, and how long nothing at all may move before what is open counts as lost.
 
-    `quiet_seconds` is longer than the longest lease, backoff and restart that a drill's settings allow.
+    `quiet_seconds` is longer than the longest lease, backoff and restart that a drill's settings allow. An order that is open for
+    longer than `hanging_seconds` no longer counts as one to be worked off before the next is placed.
     """
 
     total_seconds: float = 900.0
     quiet_seconds: float = 90.0
+    hanging_seconds: float = 45.0
 
 
 class Watch:
@@ -125,7 +124,7 @@ class Watch:
         facts = Facts(self.reach)
         while not over.wait(LOOK_SECONDS):
             # An order that hangs must not keep others from being placed: that it hangs is for the verdict to say.
-            lately = facts.open_orders(load.prefix, younger_than_seconds=HANGING_SECONDS)
+            lately = facts.open_orders(load.prefix, younger_than_seconds=self._patience.hanging_seconds)
             if lately is None:
                 # The database is away, and the customers are to notice.
                 full.clear()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 
 ORDERS = 40
 # What is lost stays lost: no need to wait for it long. The sound twin passes with the same patience.
-PATIENCE = Patience(total_seconds=300, quiet_seconds=20)
+PATIENCE = Patience(total_seconds=300, quiet_seconds=20, hanging_seconds=10)
 
 MOMENTS: tuple[aim.Moment, ...] = ("before", "after")
 
