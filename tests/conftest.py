@@ -47,6 +47,8 @@ def pytest_runtest_makereport(
     """A test that failed tells what its servers said last: their logs go with their directories."""
     report = yield
     if report.failed:
-        logs = {f"log of {Path(server.command[0]).name} on {port}": server.said() for port, server in STARTED.items()}
-        report.sections += [(title, log) for title, log in logs.items() if log]
+        logs = {server.log: server for server in STARTED.values()}
+        report.sections += [
+            (f"log of {Path(s.command[0]).name} on {s.port}", s.said()) for s in logs.values() if s.said()
+        ]
     return report

@@ -43,9 +43,9 @@ def missing(what: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[RabbitMQ]:
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A running RabbitMQ; use `vhost` for an empty place on it. RABBITMQ_IMAGE names a container image to run instead of what is
-    installed, which is how the same tests are run on another version."""
+    installed, which is how the same tests are run on another version. Its log is kept in pytest's temporary directory."""
     image = os.environ.get("RABBITMQ_IMAGE")
     if image:
         yield from _container(image)
@@ -89,6 +89,7 @@ def rabbitmq() -> Iterator[RabbitMQ]:
     finally:
         server.kill()
         epmd.kill()
+        shutil.copy(server.log, tmp_path_factory.getbasetemp() / "rabbitmq.log")
         shutil.rmtree(directory, ignore_errors=True)
 
 
