@@ -23,7 +23,8 @@ _FINAL = """
     WHERE customer LIKE %s AND state IN ('delivered', 'cancelled', 'failed') AND created_at > coalesce(%s, '-infinity'::timestamptz)
 """
 _COMMANDS = """
-    SELECT count(*) FROM outbox c JOIN orders o ON o.id::text = split_part(c.key, '/', 1) WHERE o.customer LIKE %s
+    SELECT count(*) FROM outbox c JOIN orders o ON o.id::text = split_part(c.key, '/', 1)
+    WHERE o.customer LIKE %s AND c.state = 'open'
 """
 # Anything that moves: lines of timelines, and starts and ends of commands.
 _MOVED = (

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from conductor import evidence, verdict
 from conductor.evidence import Evidence
+from conductor.facts import Facts
 from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import LocalRuntime
 from conductor.verdict import FINAL
@@ -21,20 +22,24 @@ LOOK_SECONDS = 1.0
 
 @commands.command()
 def verify(
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for orders that are still under way.")] = 60,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for orders and mails still under way.")] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Judge every order of this platform; exit status 1 when one was lost or doubled, each named with the reason."""
     run = RunDirectory.chosen()
     runtime = LocalRuntime.running(run)
     found: Evidence | None = None
+    facts = Facts(runtime)
 
     def settled() -> bool:
         nonlocal found
+        idle = facts.commands("") == 0
         found = evidence.gather(runtime, sorted(run.journals.glob("*.jsonl")))
-        return verdict.judge(found).sound or all(order["state"] in FINAL for order in found.orders.values())
+        final = all(order["state"] in FINAL for order in found.orders.values())
+        return verdict.judge(found).sound or (final and idle)
 
     until(settled, within_seconds=wait, every_seconds=LOOK_SECONDS)
+    facts.close()
     assert found is not None, "looked at once at least"
     judged = verdict.judge(found)
     if as_json:

@@ -46,7 +46,7 @@ def replay(
     ] = 6,
     sample: Annotated[int | None, typer.Option(min=1, help="Only so many lines, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same lines.")] = 1,
-    wait: Annotated[bool, typer.Option("--wait", help="Until every order is final.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Until every order is final and its mails are sent.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs; the last line is the summary.")] = False,
 ) -> None:
     """Place the rows as orders at their own prices. Stop it at any time: the next run goes on, and repeats nothing."""
@@ -118,9 +118,10 @@ def _waited(fates: Fates, bar: Progress) -> Fate:
     fate = fates.now()
     task = bar.add_task("final", total=sum(fate.states.values()), note="")
     deadline = time.monotonic() + WITHIN_SECONDS
-    while fate.open:
+    while fate.open or fate.commands:
         if time.monotonic() > deadline:
-            raise Unready(f"{fate.open} orders are not final after {WITHIN_SECONDS:.0f} s: {fate.states}")
+            left = f"{fate.open} orders are not final and {fate.commands} commands not done"
+            raise Unready(f"{left} after {WITHIN_SECONDS:.0f} s: {fate.states}")
         bar.update(task, completed=sum(fate.states.values()) - fate.open)
         # The more there are to count, the less often.
         time.sleep(min(5.0, 0.5 + sum(fate.states.values()) / 20_000))

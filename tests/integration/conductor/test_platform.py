@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from conductor import state, survivors
+from conductor import outside_faults, state, survivors
 from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import LocalRuntime
 from conductor.servers import rabbitmq
@@ -107,6 +107,16 @@ def test_a_second_start_changes_nothing_and_says_so(run: RunDirectory, runtime: 
 
 def test_an_order_is_delivered(runtime: LocalRuntime) -> None:
     assert delivered(runtime, place(runtime))
+
+
+def test_a_mail_that_is_still_to_be_sent_is_waited_for_and_not_lost(run: RunDirectory, runtime: LocalRuntime) -> None:
+    with outside_faults.faults(runtime, "mail", {"rate": {"slow": 1.0}, "slow_seconds": 2.5}):
+        assert delivered(runtime, place(runtime))
+
+        verified = capstone(run, "ledger", "verify", "--json")
+
+    judged = json.loads(verified.stdout)
+    assert (0, [], 0) == (verified.returncode, judged["findings"], judged["mail_repeats"])
 
 
 def test_a_killed_pool_comes_back_and_works(run: RunDirectory, runtime: LocalRuntime) -> None:
