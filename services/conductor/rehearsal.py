@@ -7,10 +7,11 @@ a sound drill and kept, with every log, after any other.
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import yaml
 
@@ -92,19 +93,57 @@ class Played:
         return told
 
 
+class Judged(Protocol):
+    """A stage that can say how it ended."""
+
+    def verdict(self) -> Verdict:
+        """The verdict on its orders."""
+        ...
+
+
+S = TypeVar("S", bound=Judged)
+
+
 def play_on_cluster(drill: Drill, runtime: KubernetesRuntime, size: Size, story: Story, patience: Patience) -> Played:
     """Play the drill on what is installed in a cluster, and judge it there."""
     if drill.on_cluster is None:
         raise Refused(f"{drill.name} cannot be played in a cluster")
+
+    @contextlib.contextmanager
+    def staged() -> Iterator[ClusterStage]:
+        runtime.wait_ready()
+        stage = ClusterStage(runtime, size, story, patience)
+        with stage.judged():
+            yield stage
+
+    return _played(drill, runtime.broker, story, staged(), drill.on_cluster)
+
+
+def play(drill: Drill, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> Played:
+    """Play the drill on a running platform and judge it; what goes wrong on the way is part of the answer."""
+    played = drill.play
+    if played is None:
+        raise Refused(f"{drill.name} can only be played in a cluster: --runtime kubernetes")
+
+    def act(stage: Stage) -> None:
+        played(stage)
+        stage.settle()
+
+    staged = contextlib.closing(Stage(runtime, size, story, journal, patience))
+    return _played(drill, runtime.broker, story, staged, act)
+
+
+def _played(
+    drill: Drill, broker: Broker, story: Story, staged: AbstractContextManager[S], act: Callable[[S], None]
+) -> Played:
+    """Act on the stage. A drill that could not be carried out is judged all the same, if it can be."""
     began = time.monotonic()
     failure: str | None = None
     verdict: Verdict | None = None
     try:
-        runtime.wait_ready()
-        stage = ClusterStage(runtime, size, story, patience)
-        with stage.judged():
+        with staged as stage:
             try:
-                drill.on_cluster(stage)
+                act(stage)
             except ConductorError as error:
                 failure = str(error)
                 story.tell(f"[red]{failure}[/red]")
@@ -112,32 +151,7 @@ def play_on_cluster(drill: Drill, runtime: KubernetesRuntime, size: Size, story:
                 verdict = stage.verdict()
     except ConductorError as error:
         failure = failure or str(error)
-    return Played(drill.name, runtime.broker, verdict, failure, time.monotonic() - began)
-
-
-def play(drill: Drill, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> Played:
-    """Play the drill on a running platform and judge it; what goes wrong on the way is part of the answer."""
-    if drill.play is None:
-        raise Refused(f"{drill.name} can only be played in a cluster: --runtime kubernetes")
-    began = time.monotonic()
-    failure: str | None = None
-    verdict: Verdict | None = None
-    stage = Stage(runtime, size, story, journal, patience)
-    try:
-        try:
-            drill.play(stage)
-        except ConductorError as error:
-            failure = str(error)
-            story.tell(f"[red]{failure}[/red]")
-        if failure is None:
-            stage.settle()
-        with contextlib.suppress(ConductorError) if failure else contextlib.nullcontext():
-            verdict = stage.verdict()
-    except ConductorError as error:
-        failure = str(error)
-    finally:
-        stage.close()
-    return Played(drill.name, runtime.broker, verdict, failure, time.monotonic() - began)
+    return Played(drill.name, broker, verdict, failure, time.monotonic() - began)
 
 
 @contextlib.contextmanager
