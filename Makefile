@@ -7,9 +7,9 @@ BROKERS ?= rabbitmq valkey
 NAMESPACE ?= capstones
 OVERLAY ?= kind
 TAG ?= dev
-# Test processes: more than cores, since most tests wait for a server. Drills come last, two at a time: they judge what a machine does.
+# Test processes: more than cores, since most tests wait for a server. Drills come last, three at a time: they judge what a machine does.
 WORKERS ?= 4
-DRILLS ?= 2
+DRILLS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev up down status live test test-e2e coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
