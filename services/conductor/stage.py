@@ -4,7 +4,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from conductor.journal import Kill, now
+from conductor import purchases
+from conductor.journal import Accepted, Intent, Kill, now
+from conductor.orders_api import OrdersApi
 from conductor.runtimes import UNCHANGED, Change, Rolled, Runtime, ServerName, Which
 from conductor.story import Story
 from conductor.watch import Patience, Size, Watch
@@ -16,6 +18,16 @@ class Stage(Watch):
     def __init__(self, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> None:
         super().__init__(runtime, size, story, journal, patience)
         self.runtime = runtime
+
+    def place(self, name: str) -> str:
+        """Place one order more than the load's, however many are open, and write it down; its id. A name is used once a drill."""
+        customer = f"{self.load.prefix}{name}"
+        wish = purchases.purchase(customer, sku="CLOCK", quantity=1, card="tok_ok")
+        self.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))
+        with OrdersApi.of(self.runtime) as api:
+            receipt = self.insist(lambda: api.place(f"{customer}.key", wish.body))
+        self.journal.write(Accepted(now(), f"{customer}.key", receipt["order_id"], receipt["total_minor"], 1))
+        return str(receipt["order_id"])
 
     def kill(self, pool: str, which: Which = "tree", number: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
         """Signal a process and write it down when that ends it; the pids."""

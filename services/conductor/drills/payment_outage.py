@@ -1,10 +1,16 @@
 """The payment provider is out, first refusing and then silent: orders are still accepted, wait, and none fails because of it."""
 
+import time
+
 from conductor import outside_faults, surroundings
 from conductor.drills import Drill
 from conductor.stage import Stage
 
 OUTAGE_SECONDS, SMALL_OUTAGE_SECONDS = 12.0, 6.0
+"""How long the provider is out at least; it comes back no sooner than the circuit to it is open."""
+
+ENDS_SECONDS = 240.0
+"""When it comes back by itself, should the drill die."""
 
 _BLAMED = """
     SELECT id::text, reason FROM orders
@@ -15,22 +21,32 @@ _BLAMED = """
 def play(stage: Stage) -> None:
     """Let every call fail for a while, see that the circuit opens and that orders are taken on, then that they are worked off."""
     seconds = OUTAGE_SECONDS if stage.size.large else SMALL_OUTAGE_SECONDS
-    with stage.orders() as load:
+    with stage.orders():
         for mode in ("refuse", "hang"):
             stage.await_open()
-            plan = {"seconds": seconds, "mode": mode, "hang_seconds": 2.0}
+            began = time.monotonic()
+            plan = {"seconds": ENDS_SECONDS, "mode": mode, "hang_seconds": 2.0}
             outside_faults.call(stage.runtime, "POST", "payments", "outage", plan)
-            stage.story.tell(f"[red]the provider is out ({mode}) for {seconds:.0f} s[/red]")
-            accepted = load.accepted
-            stage.wait_for(
-                lambda: "payments" in surroundings.look(stage.runtime).circuits, "the circuit to the provider to open"
-            )
-            stage.story.tell("the circuit to the provider is open: workers no longer wait for it")
-            stage.wait_for(lambda before=accepted: load.accepted > before, "orders to be accepted all the same")  # type: ignore[misc]
+            stage.story.tell(f"[red]the provider is out ({mode})[/red]")
+            try:
+                _last(stage, mode, began + seconds)
+            finally:
+                outside_faults.call(stage.runtime, "DELETE", "payments", "outage")
+            stage.story.tell(f"it answers again after {time.monotonic() - began:.0f} s")
             stage.await_progress()
     stage.settle()
     blamed = stage.facts.rows(_BLAMED, stage.load.prefix + "%")
     stage.expect(not blamed, f"an order failed because of the outage: {blamed}")
+
+
+def _last(stage: Stage, mode: str, until: float) -> None:
+    """Return when the circuit is open, an order was accepted all the same, and the outage lasted until then."""
+    stage.wait_for(
+        lambda: "payments" in surroundings.look(stage.runtime).circuits, "the circuit to the provider to open"
+    )
+    stage.story.tell("the circuit to the provider is open: workers no longer wait for it")
+    stage.place(f"during-{mode}")
+    stage.wait_for(lambda: time.monotonic() >= until, "the end of the outage")
 
 
 DRILL = Drill("payment-outage", "takes the payment provider away under load", play, orders=1000)

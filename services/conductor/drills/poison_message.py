@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from conductor import aim, outside_faults, parked_client, purchases
+from conductor import aim, outside_faults, parked_client
 from conductor.broker_client import BrokerClient, task_headers
 from conductor.drills import Drill
 from conductor.facts import Held
-from conductor.journal import Accepted, Intent, now
 from conductor.orders_api import OrdersApi
 from conductor.stage import Stage
 
@@ -74,7 +73,7 @@ def _poison(stage: Stage) -> str:
     """Kill the fulfilment process that runs one order's label, whenever one does; the order, once it was put aside."""
     with OrdersApi.of(stage.runtime) as api:
         for number in range(1, TRIES + 1):
-            order_id = _placed(stage, api, number)
+            order_id = stage.place(f"poison-{number}")
             plan = {"rate": {"slow": 1.0}, "slow_seconds": 5.0, "orders": [order_id]}
             with outside_faults.faults(stage.runtime, "carrier", plan):
                 if api.show(order_id)["state"] in ("pending", "processing"):
@@ -82,15 +81,6 @@ def _poison(stage: Stage) -> str:
                     return order_id
     stage.expect(False, f"{TRIES} orders were all labelled before they could be made poisonous")
     return ""
-
-
-def _placed(stage: Stage, api: OrdersApi, number: int) -> str:
-    customer = f"{stage.load.prefix}poison-{number}"
-    wish = purchases.purchase(customer, sku="CLOCK", quantity=1, card="tok_ok")
-    stage.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))
-    receipt = stage.insist(lambda: api.place(f"{customer}.key", wish.body))
-    stage.journal.write(Accepted(now(), f"{customer}.key", receipt["order_id"], receipt["total_minor"], 1))
-    return str(receipt["order_id"])
 
 
 def _kill_all_who_touch(stage: Stage, command: str) -> None:
