@@ -70,6 +70,10 @@ class Facts:
         """How many commands of theirs are still to be done."""
         return self._number(_COMMANDS, prefix + "%")
 
+    def settled(self, prefix: str) -> bool:
+        """Whether every order of theirs is final and nothing is left to be done for them, asked in this order: an end brings a mail."""
+        return self.open_orders(prefix) == 0 and self.commands(prefix) == 0
+
     def published(self, queues: Sequence[str]) -> int | None:
         """How many commands of these queues were published and not started: messages that the broker has."""
         return self._number(_PUBLISHED, list(queues))

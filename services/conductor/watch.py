@@ -169,7 +169,7 @@ class Watch:
 
     def settle(self) -> None:
         """Return when every order is final and every mail sent, or when nothing has moved for so long that nothing will."""
-        if self._settled():
+        if self.facts.settled(self.load.prefix):
             return
         self.story.phase("waiting until every order is final")
         mark: tuple[int, ...] = ()
@@ -180,16 +180,13 @@ class Watch:
             found = self.facts.moved()
             if found != mark:
                 mark, moved_at = found, time.monotonic()
-            if self._settled():
+            if self.facts.settled(self.load.prefix):
                 return True
             final = self.facts.final_orders(self.load.prefix) or 0
             self.story.progress(self.load.accepted, final, self.size.orders)
             return time.monotonic() - moved_at > self._patience.quiet_seconds
 
         until(settled, within_seconds=self.left_seconds, every_seconds=LOOK_SECONDS)
-
-    def _settled(self) -> bool:
-        return self.facts.open_orders(self.load.prefix) == 0 and self.facts.commands(self.load.prefix) == 0
 
     def verdict(self) -> Verdict:
         """The verdict on the orders of this stage."""

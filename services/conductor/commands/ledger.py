@@ -1,5 +1,6 @@
 """`capstone ledger verify`: what was promised against what took effect."""
 
+import contextlib
 import json
 from dataclasses import asdict
 from typing import Annotated
@@ -8,11 +9,10 @@ import typer
 from rich.console import Console
 
 from conductor import evidence, verdict
-from conductor.evidence import Evidence
 from conductor.facts import Facts
 from conductor.run_directory import RunDirectory
 from conductor.runtimes.local import LocalRuntime
-from conductor.verdict import FINAL
+from conductor.verdict import FINAL, Verdict
 from conductor.waiting import until
 
 commands = typer.Typer(name="ledger", no_args_is_help=True, help="Compare what was promised with what took effect.")
@@ -28,20 +28,19 @@ def verify(
     """Judge every order of this platform; exit status 1 when one was lost or doubled, each named with the reason."""
     run = RunDirectory.chosen()
     runtime = LocalRuntime.running(run)
-    found: Evidence | None = None
-    facts = Facts(runtime)
+    judged: Verdict | None = None
 
     def settled() -> bool:
-        nonlocal found
-        idle = facts.commands("") == 0
+        nonlocal judged
+        # Before the look: what is final and sent by then is seen by it. What was placed since may not be final.
+        done = facts.settled("")
         found = evidence.gather(runtime, sorted(run.journals.glob("*.jsonl")))
-        final = all(order["state"] in FINAL for order in found.orders.values())
-        return verdict.judge(found).sound or (final and idle)
+        judged = verdict.judge(found)
+        return judged.sound or (done and all(order["state"] in FINAL for order in found.orders.values()))
 
-    until(settled, within_seconds=wait, every_seconds=LOOK_SECONDS)
-    facts.close()
-    assert found is not None, "looked at once at least"
-    judged = verdict.judge(found)
+    with contextlib.closing(Facts(runtime)) as facts:
+        until(settled, within_seconds=wait, every_seconds=LOOK_SECONDS)
+    assert judged is not None, "looked at once at least"
     if as_json:
         findings = [asdict(finding) for finding in judged.findings]
         repeats = [asdict(repeat) for repeat in judged.repeats]
