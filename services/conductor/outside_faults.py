@@ -39,6 +39,16 @@ def faults(reach: Reach, server: str, plan: Mapping[str, Any]) -> Iterator[None]
         call(reach, "DELETE", server, "faults")
 
 
+@contextlib.contextmanager
+def outage(reach: Reach, server: str, plan: Mapping[str, Any]) -> Iterator[None]:
+    """A server out (see outside.faults.OutagePlan) during the block."""
+    call(reach, "POST", server, "outage", {"seconds": EXPIRES_SECONDS, **plan})
+    try:
+        yield
+    finally:
+        call(reach, "DELETE", server, "outage")
+
+
 HOLDING = {
     "before": {"rate": {"slow": 0.6}, "slow_seconds": 0.6},
     "during": {"rate": {"slow": 0.4}, "slow_seconds": 0.6},

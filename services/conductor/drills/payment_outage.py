@@ -9,9 +9,6 @@ from conductor.stage import Stage
 OUTAGE_SECONDS, SMALL_OUTAGE_SECONDS = 12.0, 6.0
 """How long the provider is out at least; it comes back no sooner than the circuit to it is open."""
 
-ENDS_SECONDS = 240.0
-"""When it comes back by itself, should the drill die."""
-
 _BLAMED = """
     SELECT id::text, reason FROM orders
     WHERE customer LIKE %s AND state = 'failed' AND reason NOT LIKE 'payment declined%%' LIMIT 1
@@ -25,13 +22,9 @@ def play(stage: Stage) -> None:
         for mode in ("refuse", "hang"):
             stage.await_open()
             began = time.monotonic()
-            plan = {"seconds": ENDS_SECONDS, "mode": mode, "hang_seconds": 2.0}
-            outside_faults.call(stage.runtime, "POST", "payments", "outage", plan)
-            stage.story.tell(f"[red]the provider is out ({mode})[/red]")
-            try:
+            with outside_faults.outage(stage.runtime, "payments", {"mode": mode, "hang_seconds": 2.0}):
+                stage.story.tell(f"[red]the provider is out ({mode})[/red]")
                 _last(stage, mode, began + seconds)
-            finally:
-                outside_faults.call(stage.runtime, "DELETE", "payments", "outage")
             stage.story.tell(f"it answers again after {time.monotonic() - began:.0f} s")
             stage.await_progress()
     stage.settle()
