@@ -47,8 +47,9 @@ def pytest_runtest_makereport(
     """A test that failed tells what its servers said last: their logs go with their directories."""
     report = yield
     if report.failed:
-        logs = {server.log: server for server in STARTED.values()}
         report.sections += [
-            (f"log of {Path(s.command[0]).name} on {s.port}", s.said()) for s in logs.values() if s.said()
+            (f"log of {Path(server.command[0]).name} on {server.port}", said)
+            for server in STARTED.values()
+            if (said := server.said())
         ]
     return report

@@ -60,8 +60,8 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-STARTED: "dict[int, Server]" = {}
-"""The servers that this process started, by port."""
+STARTED: "dict[Path, Server]" = {}
+"""The servers that this process started, by log."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Server:
 
     def start(self) -> None:
         """Returns when the server answers; fails with the end of its log when it does not."""
-        STARTED[self.port] = self
+        STARTED[self.log] = self
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
