@@ -124,7 +124,7 @@ class Parking:
         """Run the records meant again; the ones it was done for. What somebody else is acting on is left out."""
         records = self._claim(conn, choice)
         reopened = outbox_table.update().where(
-            outbox_table.c.key.in_([r.key for r in records if r.key is not None]), outbox_table.c.state == "parked"
+            outbox_table.c.key.in_([record.key for record in records]), outbox_table.c.state == "parked"
         )
         conn.execute(reopened.values(state="open", due_at=sa.func.now(), attempts=0, failures=0, issued=0))
         for record in records:
@@ -138,7 +138,7 @@ class Parking:
     def drop(self, conn: sa.Connection, choice: Choice) -> Records:
         """Decide that the records meant are never run; the ones it was done for."""
         records = self._claim(conn, choice)
-        keys = [r.key for r in records if r.key is not None]
+        keys = [record.key for record in records]
         conn.execute(outbox_table.delete().where(outbox_table.c.key.in_(keys), outbox_table.c.state == "parked"))
         self._close(conn, records, "dropped")
         return records
@@ -204,7 +204,7 @@ def park_failure(database_url: str, *, queue: str, task: str, kwargs: Any, reaso
 
 def _park_commands(conn: sa.Connection, ids: Any, found: Fault) -> bool:
     """Park the outbox commands among `ids` that nobody is running; False when not one of them is open."""
-    if not ids or not intake.are_ids(ids):
+    if not intake.are_ids(ids):
         return False
     held = outbox.hold(conn, ids)
     outbox.finish(conn, {i: outbox.Park(found.reason, found.detail) for i in held})

@@ -10,7 +10,6 @@ Sources: https://www.rabbitmq.com/docs/quorum-queues, https://www.rabbitmq.com/d
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from amqp.exceptions import AccessRefused, PreconditionFailed
 from kombu import Connection, Exchange, Queue
@@ -86,12 +85,11 @@ def declare(connection: Connection, queues: Sequence[str]) -> list[str]:
 
 
 def _declare_one(connection: Connection, queue: Queue) -> None:
-    channel: Any = connection.channel()
-    try:
-        queue(channel).declare()
-    except (PreconditionFailed, AccessRefused) as error:
-        raise TopologyMismatch(
-            f"queue {queue.name!r} exists with other arguments ({error.reply_text}); "
-            "drain it, delete it, and declare again"
-        ) from error
-    channel.close()
+    with connection.channel() as channel:
+        try:
+            queue(channel).declare()
+        except (PreconditionFailed, AccessRefused) as error:
+            raise TopologyMismatch(
+                f"queue {queue.name!r} exists with other arguments ({error.reply_text}); "
+                "drain it, delete it, and declare again"
+            ) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from kombu.message import Message
 from sqlalchemy.exc import OperationalError
 
 from chassis import outbox, parked
@@ -146,18 +147,41 @@ def test_a_dead_letter_of_outbox_commands_parks_the_commands(rabbit_shop: Any) -
     assert [tuple(r) for r in rabbit_shop.rows("SELECT key, reason FROM parked")] == [("k", "dead_letter")]
 
 
-def test_a_message_delivered_twice_is_parked_once(rabbit_shop: Any) -> None:
-    class Message:
-        headers = {"task": "shop.note", "id": "same"}  # noqa: RUF012
-        payload = ([], {"text": "x"}, {})
-        body = b"[]"
-        content_type = "application/json"
-        content_encoding = "utf-8"
+def park_body(shop: Any, body: str, headers: Any) -> None:
+    """Park a message as it came from a broker."""
+    message = Message(body, content_type="application/json", content_encoding="utf-8", headers=headers, accept=["json"])
+    park_message(shop.database_url, message, queue="shop.till", found=Fault("malformed", "no reason"))
 
+
+def test_a_message_delivered_twice_is_parked_once(rabbit_shop: Any) -> None:
     for _ in range(2):
-        park_message(rabbit_shop.database_url, Message(), queue="shop.till", found=Fault("malformed", "no reason"))
+        park_body(rabbit_shop, '[[], {"text": "x"}, {}]', {"task": "shop.note", "id": "same"})
 
     assert len(rabbit_shop.parked()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('[[], {"text": "x"}, {}]', {"text": "x"}),
+        ('[[1], {"text": "x"}, {}]', {"raw": "W1sxXSwgeyJ0ZXh0IjogIngifSwge31d"}),
+        ("{", {"raw": "ew=="}),
+        ('[[], {"ids": "all"}, {}]', {"ids": "all"}),
+        ('[[], {"ids": [4711]}, {}]', {"ids": [4711]}),
+    ],
+    ids=["arguments by name", "by position", "unreadable", "ids that are none", "ids of no command"],
+)
+def test_a_message_is_parked_with_all_that_it_said(rabbit_shop: Any, body: str, kept: Any) -> None:
+    park_body(rabbit_shop, body, {"task": "shop.note", "id": "i"})
+
+    assert [(None, "shop.note", kept)] == [tuple(row) for row in rabbit_shop.rows("SELECT key, task, body FROM parked")]
+
+
+@pytest.mark.parametrize("headers", [{}, ["no", "headers"]])
+def test_a_message_that_names_no_task_is_parked_without_one(rabbit_shop: Any, headers: Any) -> None:
+    park_body(rabbit_shop, "[[], {}, {}]", headers)
+
+    assert rabbit_shop.parked() == [("malformed", "?")]
 
 
 def test_replaying_a_command_opens_it_again_as_if_new(rabbit_shop: Any, run: Any) -> None:
@@ -223,6 +247,21 @@ def test_bulk_acts_take_only_what_was_chosen(rabbit_shop: Any, run: Any) -> None
     run(rabbit_shop, "drop", "--all", "--reason", "bug")
 
     assert rabbit_shop.parked() == [("poison", "shop.reserve")]
+
+
+@pytest.mark.parametrize("chosen", [Choice(ids=[2]), Choice(task="shop.note"), Choice(reason="bug")])
+def test_a_choice_takes_only_what_it_names(rabbit_shop: Any, chosen: Choice) -> None:
+    with engine_for(rabbit_shop.database_url).begin() as conn:
+        for task, reason in (("shop.reserve", "poison"), ("shop.note", "bug"), ("shop.reserve", "poison")):
+            Parking("ann").park(conn, queue="shop.till", task=task, body={}, reason=reason)
+
+        assert [2] == [record.id for record in Parking("ann").list(conn, chosen)]
+
+
+def test_a_command_can_be_replayed_without_a_broker(rabbit_shop: Any) -> None:
+    parked_command(rabbit_shop)
+    with engine_for(rabbit_shop.database_url).begin() as conn:
+        assert ["k1"] == [record.key for record in Parking("ann").replay(conn, Choice())]
 
 
 def test_replay_without_ids_needs_all(rabbit_shop: Any, run: Any) -> None:

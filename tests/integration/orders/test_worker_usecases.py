@@ -81,13 +81,14 @@ class Back:
         return [row.kind for row in self.rows("SELECT kind FROM timeline ORDER BY id")]
 
 
-@pytest.fixture(scope="module")
-def back_url(postgres: Postgres) -> str:
-    """A database with the orders' tables."""
+@pytest.fixture(scope="session")
+def back_url(postgres: Postgres) -> Iterator[str]:
+    """A database with the orders' tables, made once; `back` empties it for each test."""
     postgres.execute("CREATE DATABASE worker_usecases")
     url = postgres.url("worker_usecases")
     migrate(url, Path(tables.__file__).parent / "migrations")
-    return url
+    yield url
+    postgres.execute("DROP DATABASE worker_usecases WITH (FORCE)")
 
 
 @pytest.fixture

@@ -49,6 +49,17 @@ def test_failures_below_the_threshold_change_nothing(breaker: Breaker) -> None:
     assert [*outcomes, call(breaker)] == ["failed", "failed", "answered"]
 
 
+def test_the_next_probe_may_go_when_the_time_of_the_last_is_over(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now = 5.0
+    with breaker.guard():
+        clock.now = 14.9
+        refused = call(breaker)
+        clock.now = 15.0
+
+        assert ("refused", "answered") == (refused, call(breaker))
+
+
 def test_at_the_threshold_nothing_is_tried_any_more(breaker: Breaker) -> None:
     trip(breaker)
 

@@ -19,6 +19,18 @@ def patient(url: str, **options: Any) -> sa.Engine:
     return sa.create_engine(url, connect_args={"options": LOCK_TIMEOUT, "connect_timeout": 3}, **options)
 
 
+def without_indexes(engine: sa.Engine) -> None:
+    """From its next connection on, rows are found in the order in which they lie in the table: a query must ask for its own."""
+
+    def forbid(connection: Any, _: Any) -> None:
+        for way in ("indexscan", "indexonlyscan", "bitmapscan"):
+            connection.execute(f"SET enable_{way} TO off")
+        connection.commit()
+
+    engine.dispose()
+    sa.event.listen(engine, "connect", forbid)
+
+
 class Desk:
     """One outbox, and an engine to use it."""
 

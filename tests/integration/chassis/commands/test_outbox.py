@@ -2,7 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
-from desk import Desk
+from desk import Desk, without_indexes
 
 from chassis import outbox
 from chassis.outbox import Command, Done, Park, Retry
@@ -90,6 +90,15 @@ def test_a_command_that_was_started_before_is_a_suspect(desk: Desk) -> None:
     with desk.engine.begin() as conn:
         assert [first] == outbox.suspects(conn, [first, second])
         assert [second] == [work.id for work in outbox.start_fresh(conn, [first, second])]
+
+
+def test_suspects_are_told_oldest_first_whichever_way_the_rows_are_found(desk: Desk) -> None:
+    first, second = desk.issue("a", "b")
+    desk.die([second])
+    desk.die([first])
+    without_indexes(desk.engine)
+    with desk.engine.begin() as conn:
+        assert [first, second] == outbox.suspects(conn, [first, second])
 
 
 @pytest.mark.parametrize("started", [False, True])

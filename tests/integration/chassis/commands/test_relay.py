@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from desk import Desk, Effect
+from desk import Desk, Effect, without_indexes
+from kombu.exceptions import OperationalError as BrokerError
 from post import Post
+from structlog.testing import capture_logs
 
 from chassis.declare import declare_app
 from chassis.outbox import Retry
@@ -112,6 +114,18 @@ def test_the_mark_is_committed_before_the_message_goes_out(
     assert [1] == issued
 
 
+def test_the_mark_does_not_wait_for_the_disk(desk: Desk, post: Post) -> None:
+    desk.put("a")
+    found: list[str] = []
+    sa.event.listen(
+        post.engine, "commit", lambda conn: found.append(conn.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+    )
+
+    post.relay().round()
+
+    assert ["off"] == found
+
+
 def test_two_relays_never_publish_the_same_command(desk: Desk, post: Post) -> None:
     desk.put("a", "b", "c")
     other = post.relay()
@@ -153,15 +167,54 @@ def test_a_first_publication_declares_nothing(desk: Desk, post: Post) -> None:
 
 def test_a_command_that_is_new_when_the_broker_lost_everything_gets_through(desk: Desk, post: Post) -> None:
     desk.put("old")
-    relay = post.relay(lease_seconds=0.5)
+    relay = post.relay()
     relay.round()
     post.lose_everything()
     ids = desk.put("new")
 
-    with post.running(relay):
-        wait_until(lambda: post.declared > 0, what="the topology to be declared anew")
-        post.wait_for()
-    assert ids[0] in {row.id for row in desk.rows("SELECT id FROM outbox WHERE issued > 0")}
+    with pytest.raises(BrokerError):
+        relay.round()
+    desk.run("UPDATE outbox SET due_at = now() WHERE key = 'new'")
+    assert 1 == relay.round()
+    assert [("shop.count", ids)] == post.taken()
+
+
+def test_a_broker_that_is_whole_again_is_trusted_again(desk: Desk, post: Post) -> None:
+    relay = post.relay()
+    post.lose_everything()
+    desk.put("a")
+    with pytest.raises(BrokerError):
+        relay.round()
+    make_due(desk)
+    relay.round()
+    desk.put("b")
+
+    assert 1 == relay.round()
+    assert 1 == post.declared
+
+
+def test_a_broker_in_doubt_is_not_asked_while_nothing_is_due(desk: Desk, post: Post) -> None:
+    relay = post.relay()
+    post.lose_everything()
+    desk.put("a")
+    with pytest.raises(BrokerError):
+        relay.round()
+    desk.run("UPDATE outbox SET due_at = now() + interval '1 min'")
+
+    assert 0 == relay.round()
+    assert 0 == post.declared
+
+
+def test_only_a_repeat_is_logged_as_one(desk: Desk, post: Post) -> None:
+    relay = post.relay()
+    with capture_logs() as logs:
+        desk.put("a", "b")
+        relay.round()
+        make_due(desk)
+        desk.put("c")
+        relay.round()
+
+    assert [("reissued", 2)] == [(line["event"], line["commands"]) for line in logs]
 
 
 def test_a_delayed_retry_is_published_a_quarter_of_a_second_late_at_most(
@@ -224,13 +277,29 @@ def test_a_full_queue_does_not_hold_up_the_others(desk: Desk, post: Post) -> Non
     assert 1 == relay.round()
 
 
-def test_the_oldest_go_first_whichever_way_the_rows_are_found(desk: Desk, post: Post) -> None:
-    def without_indexes(connection: Any, _: Any) -> None:
-        for way in ("indexscan", "indexonlyscan", "bitmapscan"):
-            connection.execute(f"SET enable_{way} TO off")
-        connection.commit()
+def test_a_queue_with_more_messages_than_it_may_have_waits(desk: Desk, post: Post) -> None:
+    desk.put(*(f"c{n}" for n in range(9)))
+    relay = post.relay(messages=1, batch={"shop.count": 1, "shop.pack": 3})
 
-    sa.event.listen(post.engine, "connect", without_indexes)
+    assert [3, 0] == [relay.round(), relay.round()]
+
+
+def test_no_queue_is_overlooked_whichever_way_the_rows_are_found(
+    desk: Desk, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_indexes(post.engine)
+    for queue in ("shop.a", "shop.z", "shop.b"):
+        desk.put(queue, queue=queue)
+    relay = post.relay()
+    served: list[str] = []
+    monkeypatch.setattr(relay, "_publish", lambda _, envelope: served.append(envelope.queue))
+
+    assert 3 == relay.round()
+    assert ["shop.a", "shop.b", "shop.z"] == sorted(served)
+
+
+def test_the_oldest_go_first_whichever_way_the_rows_are_found(desk: Desk, post: Post) -> None:
+    without_indexes(post.engine)
     desk.put(*(f"c{n}" for n in range(6)))
     desk.run("UPDATE outbox SET due_at = due_at - interval '1 min' WHERE key IN ('c4', 'c5')")
 

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.outbox import Done, Retry
+from servers import wait_until
 
 
 def test_an_exception_in_a_batch_leaves_each_command_alone_and_parks_the_culprit(desk: Desk) -> None:
@@ -105,6 +106,19 @@ def test_a_database_lost_in_the_middle_ends_the_run_quietly_and_the_command_stay
 
     assert ["database_lost"] == [line["event"] for line in logs]
     assert [("open", 1)] * 2 == [(desk.row(k).state, desk.row(k).attempts) for k in ("a", "b")]
+
+
+def test_a_transaction_that_idled_too_long_ends_the_run_quietly_and_the_command_stays_open(desk: Desk) -> None:
+    ids = desk.issue("a")
+
+    def idle(conn: sa.Connection) -> None:
+        mine = conn.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+        conn.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+        running = "SELECT 1 FROM pg_stat_activity WHERE pid = :pid"
+        wait_until(lambda: not desk.rows(running, pid=mine), what="the server to end the transaction")
+
+    assert 0 == desk.runner().run(ids, Effect(also=idle))
+    assert ([], ["a"]) == (desk.parked(), desk.keys())
 
 
 def test_what_was_recorded_before_the_database_went_counts(desk: Desk) -> None:
