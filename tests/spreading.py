@@ -17,8 +17,8 @@ FREE = ("charts/test_template_mutants.py",)
 
 BROKERS = ("rabbitmq", "valkey")
 
-LONG_DRILLS = ("[valkey", "test_mutants", "stuck-consumer")
-"""All on Valkey, which stay together, and those that wait for a minute until nothing moves."""
+LONG_DRILLS = ("[valkey", "test_mutants", "stuck-consumer", "point-in-time-restore", "mixed-versions", "payment-outage")
+"""All on Valkey, which stay together, and those of about a minute."""
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]

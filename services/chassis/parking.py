@@ -165,17 +165,16 @@ def engine_for(database_url: str) -> sa.Engine:
 
 def park_message(database_url: str, message: Any, *, queue: str, found: Fault, actor: str = "worker") -> None:
     """Park what a message stands for and commit: the open outbox commands it names or, if it names none, the message itself."""
-    headers = message.headers if isinstance(message.headers, dict) else {}
     kwargs = intake.contents(message)
     with engine_for(database_url).begin() as conn:
         if _park_commands(conn, (kwargs or {}).get("ids"), found):
             return
-        told = {**headers, "_content_type": message.content_type, "_content_encoding": message.content_encoding}
+        told = {**message.headers, "_content_type": message.content_type, "_content_encoding": message.content_encoding}
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
         Parking(actor).park(
             conn,
             queue=queue,
-            task=str(headers.get("task") or "?"),
+            task=str(message.headers.get("task") or "?"),
             body=kwargs if kwargs is not None and not message.payload[0] else body,
             headers=told,
             reason=found.reason,

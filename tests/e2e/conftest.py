@@ -91,6 +91,8 @@ def play(runtime: KubernetesRuntime) -> Play:
 
     def run_drill(name: str) -> Played:
         with Story(Console(highlight=False, width=160)) as story:
-            return rehearsal.play_on_cluster(drills.named(name), runtime, Size(ORDERS, per_second=RATE), story, PATIENCE)
+            return rehearsal.play_on_cluster(
+                drills.named(name), runtime, Size(ORDERS, per_second=RATE), story, PATIENCE
+            )
 
     return run_drill

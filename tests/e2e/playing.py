@@ -15,7 +15,7 @@ from conductor.watch import Patience, Size
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL = 2000
 RATE = 12.0 if ORDERS < FULL else None
-"""Orders a second, once enough are open, where fewer than a full drill's are asked for: what they cost is missing to the pods that start."""
+"""Orders a second, once enough are open, unless a full drill's are asked for: what they cost is missing to the pods that start."""
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
 
 

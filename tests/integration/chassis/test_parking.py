@@ -147,9 +147,11 @@ def test_a_dead_letter_of_outbox_commands_parks_the_commands(rabbit_shop: Any) -
     assert [tuple(r) for r in rabbit_shop.rows("SELECT key, reason FROM parked")] == [("k", "dead_letter")]
 
 
-def park_body(shop: Any, body: str, headers: Any) -> None:
+def park_body(shop: Any, body: str, headers: dict[str, str]) -> None:
     """Park a message as it came from a broker."""
-    message = Message(body, content_type="application/json", content_encoding="utf-8", headers=headers, accept=["json"])
+    message = Message(
+        body, content_type="application/json", content_encoding="utf-8", headers=headers, accept={"application/json"}
+    )
     park_message(shop.database_url, message, queue="shop.till", found=Fault("malformed", "no reason"))
 
 
@@ -177,9 +179,8 @@ def test_a_message_is_parked_with_all_that_it_said(rabbit_shop: Any, body: str, 
     assert [(None, "shop.note", kept)] == [tuple(row) for row in rabbit_shop.rows("SELECT key, task, body FROM parked")]
 
 
-@pytest.mark.parametrize("headers", [{}, ["no", "headers"]])
-def test_a_message_that_names_no_task_is_parked_without_one(rabbit_shop: Any, headers: Any) -> None:
-    park_body(rabbit_shop, "[[], {}, {}]", headers)
+def test_a_message_that_names_no_task_is_parked_without_one(rabbit_shop: Any) -> None:
+    park_body(rabbit_shop, "[[], {}, {}]", {})
 
     assert rabbit_shop.parked() == [("malformed", "?")]
 
