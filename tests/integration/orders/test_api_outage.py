@@ -29,8 +29,8 @@ def over(shop: Shop, url: str, deadline_seconds: float = DEADLINE_SECONDS) -> Sh
 
 @pytest.fixture
 def away(shop: Shop) -> Shop:
-    """A shop whose database refuses connections."""
-    return over(shop, f"postgresql+psycopg://u:p@127.0.0.1:{free_port()}/d")
+    """A shop whose database refuses connections: that is known at once, and no deadline is what is told."""
+    return over(shop, f"postgresql+psycopg://u:p@127.0.0.1:{free_port()}/d", deadline_seconds=30.0)
 
 
 @pytest.fixture
