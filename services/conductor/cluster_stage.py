@@ -47,7 +47,6 @@ class ClusterStage:
         argv = ["python", "-m", "conductor.judge", "--api", API, "--orders", str(self.size.orders)]
         argv += ["--per-second", f"{self.size.per_second or PER_SECOND}"]
         argv += ["--steady"] if self.size.steady else []
-        argv += ["--open", f"{self.size.open_orders}"]
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120

@@ -172,7 +172,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--per-second", type=float, help="orders at most, once as many are open as a blow wants")
     parser.add_argument("--steady", action="store_true", help="never more a second than that")
-    parser.add_argument("--open", type=int, help="orders open at every blow; a tenth of all when not given")
     parser.add_argument("--seconds", type=float, default=900.0, help="the drill's deadline")
     parser.add_argument(
         "--quiet-seconds", type=float, default=120.0, help="when nothing moves for so long, nothing will"
@@ -182,7 +181,7 @@ def main(argv: list[str]) -> int:
     patience = Patience(options.seconds, options.quiet_seconds)
     watch = Watch(
         inside,
-        Size(options.orders, options.seed, options.per_second, options.steady, options.open),
+        Size(options.orders, options.seed, options.per_second, options.steady),
         Story(Console(highlight=False)),
         JOURNAL,
         patience,

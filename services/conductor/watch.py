@@ -43,13 +43,11 @@ class Size:
     """Orders placed a second at most while as many are open as a blow wants; None is as many as are answered."""
     steady: bool = False
     """Never more a second than that, however few are open."""
-    wanted_open: int | None = None
-    """Orders open at every blow; None is a tenth of all: 200 of 2,000."""
 
     @property
     def open_orders(self) -> int:
-        """How many orders every blow finds open."""
-        return self.wanted_open or max(5, self.orders // 10)
+        """A tenth of the orders: 200 of 2,000."""
+        return max(5, self.orders // 10)
 
     @property
     def large(self) -> bool:

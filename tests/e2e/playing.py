@@ -14,13 +14,9 @@ from conductor.watch import Patience, Size
 
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL = 2000
+RATE = 12.0 if ORDERS < FULL else None
+"""Orders a second, once enough are open, unless a full drill's are asked for: what they cost is missing to the pods that start."""
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
-
-
-def size(orders: int = ORDERS) -> Size:
-    """Of a drill with so many orders. Fewer than a full drill's come more slowly, and fewer of them are open at a time: what orders cost is
-    missing to the pods that start."""
-    return Size(orders) if orders >= FULL else Size(orders, per_second=10.0, wanted_open=max(5, orders // 25))
 
 
 def missing(reason: str) -> None:
@@ -30,9 +26,9 @@ def missing(reason: str) -> None:
 
 @contextlib.contextmanager
 def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[ClusterStage]:
-    """A stage with a judge, on what is installed and ready."""
+    """A stage with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
     runtime.wait_ready()
     with Story(Console(highlight=False, width=160)) as story:
-        stage = ClusterStage(runtime, size(orders), story, PATIENCE)
+        stage = ClusterStage(runtime, Size(orders, per_second=RATE), story, PATIENCE)
         with stage.judged():
             yield stage
