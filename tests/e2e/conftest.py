@@ -14,7 +14,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
-from playing import ORDERS, PATIENCE, RATE, missing
+from playing import ORDERS, PATIENCE, missing
 
 from conductor import cluster_images, cluster_install, drills, rehearsal
 from conductor.cluster_install import Installation
@@ -91,8 +91,6 @@ def play(runtime: KubernetesRuntime) -> Play:
 
     def run_drill(name: str) -> Played:
         with Story(Console(highlight=False, width=160)) as story:
-            return rehearsal.play_on_cluster(
-                drills.named(name), runtime, Size(ORDERS, per_second=RATE), story, PATIENCE
-            )
+            return rehearsal.play_on_cluster(drills.named(name), runtime, Size(ORDERS), story, PATIENCE)
 
     return run_drill

@@ -13,9 +13,6 @@ from conductor.story import Story
 from conductor.watch import Patience, Size
 
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
-FULL = 2000
-RATE = 12.0 if ORDERS < FULL else None
-"""Orders a second, once enough are open, unless a full drill's are asked for: what they cost is missing to the pods that start."""
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
 
 
@@ -29,6 +26,6 @@ def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[Cluster
     """A stage with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
     runtime.wait_ready()
     with Story(Console(highlight=False, width=160)) as story:
-        stage = ClusterStage(runtime, Size(orders, per_second=RATE), story, PATIENCE)
+        stage = ClusterStage(runtime, Size(orders), story, PATIENCE)
         with stage.judged():
             yield stage

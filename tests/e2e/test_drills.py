@@ -9,6 +9,7 @@ from playing import missing
 from conductor import cluster_install, cluster_nodes, drills
 from conductor.cluster_install import Installation
 from conductor.rehearsal import Played
+from conductor.runtimes.kubernetes import KubernetesRuntime
 
 IN_A_CLUSTER = (
     "bad-deploy",
@@ -32,6 +33,17 @@ def test_fifty_orders_are_delivered_without_an_error(installation: Installation)
 
     told = json.loads(ended.output.splitlines()[-1])
     assert (0, 50, 0) == (ended.status, told["orders"], told["errors"])
+
+
+def test_a_process_of_a_pod_finds_its_modules_compiled(runtime: KubernetesRuntime) -> None:
+    migrate = "python -v -m chassis.migrate orders.app 2>&1"
+
+    said = runtime.inside("deployment/orders-api", "sh", "-c", migrate).splitlines()
+
+    loaded = [line for line in said if "code object from" in line]
+    sources = [line for line in loaded if ".pyc" not in line]
+    assert len(loaded) > 500
+    assert len(sources) < 10, sources  # what is tried and cannot be imported
 
 
 @pytest.mark.parametrize("name", IN_A_CLUSTER)
