@@ -33,6 +33,8 @@ KINDS = (
 )
 """What the overlays are made of, besides the namespace."""
 API = f"http://{RELEASE}-api:8000"
+MIGRATED = "--no-hooks"
+"""To helm: the upgrade just before brought the schema to where it must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,11 @@ def install_orders(wanted: Installation) -> None:
     To another version its workers come first, and then who only sends them work (see conductor.rolling_order).
     """
     before = tag_of(wanted.namespace)
-    if before not in ("", wanted.tag):
+    if before in ("", wanted.tag):
+        _install(wanted)
+    else:
         _install(wanted, "--set-string", f"image.producersTag={before}")
-    _install(wanted)
+        _install(wanted, MIGRATED)
 
 
 def _install(wanted: Installation, *held: str) -> None:
@@ -147,16 +151,18 @@ def upgrade(
     values: Mapping[str, object] | None = None,
     within_seconds: int,
     release: str = RELEASE,
+    migrated: bool = False,
 ) -> None:
     """Change these `key=value`, texts all, of the release and nothing else, and wait until its pools are ready.
 
     What an older chart did not know yet is taken from this one's defaults. With `values` the release is told these and nothing it was
-    told before.
+    told before. The schema is brought to where the image needs it first, unless that is done.
     """
     told = [part for setting in settings for part in ("--set-string", setting)]
     kept = ("--reset-then-reuse-values",) if values is None else ("--reset-values", "--values", "-")
     where = ("--namespace", namespace, *kept)
     argv = ["helm", "upgrade", release, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"]
+    argv += [MIGRATED] if migrated else []
     run(argv, given=None if values is None else json.dumps(values))
 
 
