@@ -92,9 +92,9 @@ class Watch:
 
     @contextlib.contextmanager
     def orders(self, at_least: int | None = None) -> Iterator[Load]:
-        """Orders keep coming while the block runs, and until enough were accepted: never more open than three times what a blow wants."""
+        """Orders keep coming while the block runs, and until enough were accepted: never more open than twice what a blow wants."""
         wanted = self.size.orders if at_least is None else at_least
-        ceiling = 3 * self.size.open_orders
+        ceiling = 2 * self.size.open_orders
         counted, enough = threading.Event(), threading.Event()
         load = Load(
             partial(OrdersApi.of, self.reach),

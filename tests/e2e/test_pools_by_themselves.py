@@ -30,7 +30,7 @@ FOLLOWS_ITS_QUEUE = {
 SCALED_SECONDS = 180.0
 RESTARTED_SECONDS = 180.0
 FEW_ORDERS = 60
-"""Of which at most 18 are open at a time: the queue is short unless the provider dawdles."""
+"""Of which at most 12 are open at a time: the queue is short unless the provider dawdles."""
 
 
 @dataclass
