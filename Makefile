@@ -7,8 +7,10 @@ BROKERS ?= rabbitmq valkey
 NAMESPACE ?= capstones
 OVERLAY ?= kind
 TAG ?= dev
-# Test processes: more than cores, since most tests wait for a server.
+# Test processes: more than cores, since most tests wait for a server. Drills come last, three at a time: orders come for as long as a drill
+# takes, so a drill beside other tests makes both slower.
 WORKERS ?= 4
+DRILLS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev up down status live test test-e2e coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
@@ -31,7 +33,8 @@ live: install ## Show the live screen
 
 ##@ Prove it
 test: install-dev ## Run every test except the full-size drills
-	@$(VENV) -m pytest --ignore tests/e2e --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS)
+	@$(VENV) -m pytest --ignore tests/e2e $(if $(ARGS),,--ignore tests/drills) --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS)
+	@$(if $(ARGS),,$(VENV) -m pytest tests/drills --numprocesses $(DRILLS) --no-loadscope-reorder)
 
 test-e2e: install-dev ## Run the drills of a cluster, in the one that kubectl points to; E2E_LOAD="command" loads images
 	@$(VENV) -m pytest tests/e2e $(ARGS)

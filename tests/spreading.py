@@ -2,9 +2,8 @@
 
 Each process starts the servers that its tests ask for, so tests of one file and one broker form a group. Drills on RabbitMQ are handed
 out one by one: each process plays its share on a platform of its own, and most of a drill is waiting. A test without such servers may
-run anywhere. What takes longest is handed out first, so that all processes end at about the same time; half of them begin with drills and
-the other half with everything else, since two drills judge what they see of a machine better than four. (`--dist loadgroup` would group
-as well; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
+run anywhere. What takes longest is handed out first, so that all processes end at about the same time. (`--dist loadgroup` would group as
+well; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
 """
 
 from typing import Any
@@ -34,13 +33,6 @@ class ByServers(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
 
-    def _assign_work_unit(self, node: Any) -> None:
-        drills_first = self.nodes.index(node) % 2 == 0
-        wanted = next((scope for scope in self.workqueue if _is_drill(scope) == drills_first), None)
-        if wanted is not None:
-            self.workqueue.move_to_end(wanted, last=False)
-        super()._assign_work_unit(node)
-
     def _reschedule(self, node: Any) -> None:
         # One test more than the one that runs is enough to go on; a second one might be a drill that another process has time for.
         if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
@@ -55,10 +47,6 @@ def group_of(nodeid: str) -> str:
     parameters = name.partition("[")[2].rstrip("]").split("-")
     broker = next((each for each in parameters if each in BROKERS), "")
     return nodeid if (path.partition("/")[0], broker) == ("drills", "rabbitmq") else f"{path} {broker}"
-
-
-def _is_drill(group: str) -> bool:
-    return group.removeprefix("tests/").startswith("drills/")
 
 
 def order(items: list[pytest.Item]) -> None:

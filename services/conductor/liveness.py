@@ -2,7 +2,8 @@
 
 Every five seconds each worker, relay and beat is asked by its heartbeat file, the API by HTTP. Three failures in a row and
 the process is killed with its children; the supervisor starts it again. Before a process first answered well it has its
-pool's startup time. What the supervisor gave up on is started again, too, at a slower pace.
+pool's startup time. What the supervisor gave up on is started again, too, at a slower pace. While it runs, no other platform gets
+this one's ports.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from conductor.platform_parts import Platform, pool_of
 from conductor.run_directory import RunDirectory
 from conductor.state import loaded
 from conductor.supervision import Process
+from conductor.tcp_ports import Kept
 
 PERIOD_SECONDS = 5.0
 FAILURES_TOLERATED = 3
@@ -104,11 +106,14 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     run = RunDirectory.chosen()
     keeper = Keeper(Platform(run, loaded(run.state)))
+    ports = Kept(keeper.platform.state.ports.values())
     for now in ticks(stop):
+        ports.take()
         # A roll may take a process away between the list and the question; no supervisor means that all ends.
         with contextlib.suppress(FileNotFoundError, NotRunning):
             for name in keeper.round(now):
                 journal.append(run.kills, Kill(now, pool_of(name) or name, "tree", ()))
+    ports.close()
 
 
 if __name__ == "__main__":

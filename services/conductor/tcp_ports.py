@@ -1,7 +1,8 @@
 """Which port each server takes: its usual one, or the next free one when somebody else holds it.
 
 Between the choice and the server's own bind seconds may pass; for that time the port is reserved against other starts on this
-machine by a UDP socket on the same number, which no TCP server minds.
+machine by a UDP socket on the same number, which no TCP server minds. A platform that runs keeps its ports in the same way: one whose
+API is just being started again would share its port with another platform's, which got it meanwhile, and each get half of the requests.
 """
 
 import contextlib
@@ -49,6 +50,25 @@ def reserved(names: Iterable[str], stored: Mapping[str, int]) -> Iterator[dict[s
         yield {name: _first_free(_candidates(name, stored), held) for name in names}
 
 
+class Kept:
+    """The ports of a platform that runs, as far as nobody reserves them yet."""
+
+    def __init__(self, ports: Iterable[int]) -> None:
+        self._missing = set(ports)
+        self._held = contextlib.ExitStack()
+
+    def take(self) -> None:
+        """Reserve what is not reserved yet; to be called again while the start that chose the ports may still hold them."""
+        for port in sorted(self._missing):
+            with contextlib.suppress(OSError):
+                self._held.enter_context(_reservation(port))
+                self._missing.remove(port)
+
+    def close(self) -> None:
+        """Let go of all."""
+        self._held.close()
+
+
 def _candidates(name: str, stored: Mapping[str, int]) -> Iterator[int]:
     if name in stored:
         yield stored[name]
@@ -57,13 +77,20 @@ def _candidates(name: str, stored: Mapping[str, int]) -> Iterator[int]:
 
 def _first_free(candidates: Iterable[int], held: contextlib.ExitStack) -> int:
     for port in candidates:
-        reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            reservation.bind(("127.0.0.1", port))
+            held.enter_context(_reservation(port))
         except OSError:
-            reservation.close()
             continue
-        held.enter_context(reservation)
         if free(port):
             return port
     raise OSError("no free port is left on 127.0.0.1")
+
+
+def _reservation(port: int) -> socket.socket:
+    found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        found.bind(("127.0.0.1", port))
+    except OSError:
+        found.close()
+        raise
+    return found

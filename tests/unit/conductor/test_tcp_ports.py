@@ -47,3 +47,18 @@ def test_no_two_names_get_the_same_port() -> None:
 def test_two_starts_at_once_get_different_ports() -> None:
     with tcp_ports.reserved(["api"], {}) as one, tcp_ports.reserved(["api"], {}) as other:
         assert one != other
+
+
+def test_the_ports_of_a_platform_that_runs_go_to_nobody_while_its_servers_are_away() -> None:
+    with held() as holder:
+        port = holder.getsockname()[1]
+    kept = tcp_ports.Kept([port])
+    with tcp_ports.reserved(["api"], {"api": port}):
+        kept.take()  # the start that chose it still has it
+    kept.take()
+
+    with tcp_ports.reserved(["api"], {"api": port}) as chosen:
+        assert port != chosen["api"]
+    kept.close()
+    with tcp_ports.reserved(["api"], {"api": port}) as chosen:
+        assert port == chosen["api"]
