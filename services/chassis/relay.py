@@ -9,13 +9,14 @@ batches, so batches grow with the load, and a broker holds little that it could 
 What may happen twice: a publication. Workers tell repeats apart by the row.
 """
 
+import contextlib
 import importlib
 import signal
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -133,7 +134,9 @@ class Relay:
         # Something is wrong with the broker's queues or exchanges, so far as anybody knows.
         self._doubted = False
         self._pulse = pulse
-        self._stop = threading.Event()
+        # Not an Event: its `set` in a signal handler waits for a lock that the `wait` it interrupted may hold, and so for ever.
+        self._stopped = False
+        self._woken: SimpleQueue[None] = SimpleQueue()
 
     def round(self) -> int:
         """Publish what is due now and has room; how many commands went out. Raises BrokerError after giving back what did not."""
@@ -196,7 +199,7 @@ class Relay:
         """Publish until `stop`; an unreachable broker or database is waited for, with a log line when it goes and when it comes back."""
         down: str | None = None
         empty = 0
-        while not self._stop.is_set():
+        while not self._stopped:
             wait = self._interval_seconds if empty < _EAGER_ROUNDS else max(self._interval_seconds, _IDLE_SECONDS)
             try:
                 empty = 0 if self.round() else empty + 1
@@ -210,11 +213,13 @@ class Relay:
                 down, wait = name, 0.5
             if self._pulse is not None:
                 self._pulse.beat(broker_ok=down != "broker")
-            self._stop.wait(wait)
+            with contextlib.suppress(Empty):
+                self._woken.get(timeout=wait)
 
     def stop(self) -> None:
         """Finish the round and leave `run`; callable from a signal handler."""
-        self._stop.set()
+        self._stopped = True
+        self._woken.put(None)
 
 
 def main(argv: list[str]) -> int:

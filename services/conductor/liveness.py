@@ -9,10 +9,10 @@ this one's ports.
 import contextlib
 import json
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 import psutil
 
@@ -93,17 +93,22 @@ def say(event: str, **facts: object) -> None:
     print(json.dumps({"at": round(time.time(), 3), "event": event, **facts}), flush=True)
 
 
-def ticks(stop: threading.Event) -> Iterator[float]:
-    """The time, once a period, until told to stop."""
-    while not stop.wait(PERIOD_SECONDS):
-        yield time.time()
+def ticks(stop: SimpleQueue[None]) -> Iterator[float]:
+    """The time, once a period, until told to stop. (An Event's `set` is not safe in a signal handler; see chassis.relay.)"""
+    while True:
+        try:
+            stop.get(timeout=PERIOD_SECONDS)
+        except Empty:
+            yield time.time()
+        else:
+            return
 
 
 def main() -> None:
     """Watch the platform of CAPSTONE_RUN_DIR until SIGTERM."""
-    stop = threading.Event()
+    stop: SimpleQueue[None] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.put(None))
     run = RunDirectory.chosen()
     keeper = Keeper(Platform(run, loaded(run.state)))
     ports = Kept(keeper.platform.state.ports.values())

@@ -23,8 +23,6 @@ from conductor.watch import Patience, Size
 MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
 PATIENCE = Patience(total_seconds=540, quiet_seconds=45)
 READY_SECONDS = 180
-PER_SECOND = 10.0
-"""Orders, once enough are open: as many as are answered would take from the drills beside this one what they wait for."""
 
 Play = Callable[..., Played]
 
@@ -64,7 +62,7 @@ def play(runtime: LocalRuntime, tmp_path: Path) -> Play:
         runtime.wait_ready(READY_SECONDS)
         with Story(Console(highlight=False, width=160)) as story:
             journal = tmp_path / f"{chosen.name}-{len(list(tmp_path.iterdir()))}.jsonl"
-            return rehearsal.play(chosen, runtime, Size(orders, per_second=PER_SECOND), story, journal, patience)
+            return rehearsal.play(chosen, runtime, Size(orders), story, journal, patience)
 
     return run
 

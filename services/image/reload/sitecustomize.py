@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -66,11 +65,11 @@ def keep_running(source: Path, code: Path, heartbeat: Path) -> int:
     if not code.exists():
         bring(source, code)
     changed = seen(code) != seen(source)
-    told = threading.Event()
+    told: list[int] = []
     running: list[subprocess.Popen[bytes]] = []
 
     def end(number: int, frame: FrameType | None) -> None:
-        told.set()
+        told.append(number)
         for child in running:
             child.send_signal(number)
 
@@ -82,10 +81,10 @@ def keep_running(source: Path, code: Path, heartbeat: Path) -> int:
         # Where it stands comes first on the path of `python -m`.
         child = subprocess.Popen(sys.orig_argv, env=environment, cwd=code)
         running[:] = [child]
-        if told.is_set():
+        if told:
             child.terminate()
         status = None
-        while status is None and (told.is_set() or seen(code) == before):
+        while status is None and (told or seen(code) == before):
             try:
                 status = child.wait(PAUSE_SECONDS)
             except subprocess.TimeoutExpired:
@@ -94,13 +93,14 @@ def keep_running(source: Path, code: Path, heartbeat: Path) -> int:
             sys.stderr.write("code changed: starting again once what runs has ended\n")
             child.terminate()
             child.wait()
-        elif told.is_set() or not status or not changed:
+        elif told or not status or not changed:
             return status if status >= 0 else 128 - status
         hold(heartbeat)
         if status is not None:
             sys.stderr.write(f"ended with {status}: starting again when the code changes\n")
             while seen(code) == before:
-                if told.wait(PAUSE_SECONDS):
+                time.sleep(PAUSE_SECONDS)
+                if told:
                     return status if status >= 0 else 128 - status
         changed = True
 
