@@ -35,7 +35,6 @@ def servers(postgres: Postgres, rabbitmq: RabbitMQ, valkey: Valkey) -> Iterator[
     addresses = {"DATABASE_URL": postgres.url(name), "BROKER_URL": rabbitmq.url(name), "STORE_URL": valkey.url(1)}
     yield {**os.environ, **addresses, "LOG_FORMAT": "json"}
     postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    rabbitmq.api("DELETE", f"vhosts/{name}")
 
 
 def cpu_seconds(process: psutil.Process) -> float:
