@@ -7,13 +7,15 @@ RabbitMQ virtual host), `redis_url` and `store_url` (emptied Valkey databases), 
 database), and `broker_url`, which runs the test on both brokers.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from servers import (
 )
 
 NAMES = itertools.count(1)
+LEFT: list[Callable[[], object]] = []
 
 
 def missing(what: str) -> None:
@@ -176,15 +179,24 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def vhost(rabbitmq: RabbitMQ) -> str:
-    """The name of an empty RabbitMQ virtual host; `rabbitmq.url(vhost)` is its address.
-
-    It goes with the server: taken away while somebody declares a queue there, it brings down the part of RabbitMQ 3.10 that moves dead
-    letters (rabbit_fifo_dlx_sup: reached_max_restart_intensity), and no quorum queue of that server can be used again.
-    """
+def vhost(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """The name of an empty RabbitMQ virtual host; `rabbitmq.url(vhost)` is its address."""
     name = f"v{next(NAMES)}"
     rabbitmq.api("PUT", f"vhosts/{name}")
-    return name
+    yield name
+    LEFT.append(partial(rabbitmq.api, "DELETE", f"vhosts/{name}"))
+    take_away_left(all_but=3)
+
+
+def take_away_left(all_but: int = 0) -> None:
+    """Take away virtual hosts of tests that ended a while ago.
+
+    Taken away while its last worker's connection still declares a queue there, one brings down the part of RabbitMQ 3.10 that moves dead
+    letters (rabbit_fifo_dlx_sup: reached_max_restart_intensity), and no quorum queue of that server can be used again.
+    """
+    while len(LEFT) > all_but:
+        with contextlib.suppress(OSError):
+            LEFT.pop(0)()
 
 
 @pytest.fixture

@@ -183,13 +183,18 @@ class RabbitMQ(Server):
         found: dict[str, Any] = self.api("GET", f"queues/{vhost}/{name}?disable_stats=true&enable_queue_totals=true")
         return found
 
-    def close_connections(self) -> int:
-        """Closes every client connection, as an operator or a failing node would; how many there were.
+    def close_connections(self, vhost: str) -> int:
+        """Closes every client connection to a virtual host, as an operator or a failing node would; how many there were.
 
         Waits for the first to be listed: the management API learns of connections a moment after they are made.
         """
-        wait_until(lambda: bool(self.api("GET", "connections")), what="a connection to close")
-        names = [connection["name"] for connection in self.api("GET", "connections")]
+        names: list[str] = []
+
+        def listed() -> bool:
+            names[:] = [found["name"] for found in self.api("GET", "connections") if found.get("vhost") == vhost]
+            return bool(names)
+
+        wait_until(listed, what="a connection to close")
         for name in names:
             with contextlib.suppress(OSError):
                 self.api("DELETE", f"connections/{urllib.parse.quote(name, safe='')}")

@@ -159,7 +159,14 @@ def _live(session: pytest.Session, number: int, mutant: Mutant, tests: Sequence[
                 if _fails(item, session):
                     status = 1
                     break
+            _clean_up()
     os._exit(status)
+
+
+def _clean_up() -> None:
+    import server_fixtures
+
+    server_fixtures.take_away_left()
 
 
 def _kill_those_of(number: int, since: float) -> None:
@@ -178,6 +185,7 @@ def _part_from_parent(number: int) -> None:
     import server_fixtures
 
     kombu.pools.reset()
+    server_fixtures.LEFT.clear()
     server_fixtures.NAMES = itertools.count((number + 1) * 10_000)
     for engine in [found for found in gc.get_objects() if isinstance(found, sa.Engine)]:
         engine.dispose(close=False)

@@ -114,12 +114,12 @@ def test_a_worker_that_took_over_can_be_paused_and_then_is_not_ready(shop: Any) 
 
 
 def test_a_worker_that_stands_by_still_does_after_its_connection_was_closed(
-    rabbit_shop: Any, rabbitmq: RabbitMQ
+    rabbit_shop: Any, rabbitmq: RabbitMQ, vhost: str
 ) -> None:
     rabbit_shop.worker(ready=False, CONSUMERS_PAUSED="true")
     wait_until(lambda: rabbit_shop.state() == heartbeat.STANDBY, what="a worker that stands by")
 
-    rabbitmq.close_connections()
+    rabbitmq.close_connections(vhost)
     wait_until(lambda: "Trying to re-establish" in rabbit_shop.log(), what="a worker that noticed")
     wait_until(lambda: rabbit_shop.state() == heartbeat.STANDBY, what="a worker that stands by again")
     rabbit_shop.send("shop.note")
@@ -163,10 +163,10 @@ def test_a_worker_that_is_not_there_is_named(shop: Any) -> None:
     assert "resume was not done within 0 s by shop@test (no answer)" in shop.log()
 
 
-def test_a_worker_whose_connection_is_closed_connects_again(rabbit_shop: Any, rabbitmq: RabbitMQ) -> None:
+def test_a_worker_whose_connection_is_closed_connects_again(rabbit_shop: Any, rabbitmq: RabbitMQ, vhost: str) -> None:
     rabbit_shop.worker()
 
-    rabbitmq.close_connections()
+    rabbitmq.close_connections(vhost)
     wait_until(lambda: "Trying to re-establish" in rabbit_shop.log(), what="a worker that noticed")
     wait_until(lambda: rabbit_shop.state() == "idle", what="an idle worker again")
 

@@ -57,11 +57,13 @@ def test_a_consumer_that_goes_and_comes_back_leaves_a_gap(looker: str, channel: 
     assert [0, 1] == fewest_and_most(watch)
 
 
-def test_it_looks_again_after_its_connection_was_closed(looker: str, channel: amqp.Channel, rabbitmq: RabbitMQ) -> None:
+def test_it_looks_again_after_its_connection_was_closed(
+    looker: str, channel: amqp.Channel, rabbitmq: RabbitMQ, vhost: str
+) -> None:
     watch = ConsumerWatch(looker, [QUEUE])
     wait_until(lambda: fewest_and_most(watch) == [0, 0], what="a first look")
 
-    rabbitmq.close_connections()
+    rabbitmq.close_connections(vhost)
     looks = watch.told()["looks"]
     wait_until(lambda: watch.told()["looks"] > looks + 2, what="a look over another connection")
     watch.close()
