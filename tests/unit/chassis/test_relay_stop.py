@@ -8,20 +8,25 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from chassis.app import make_app
+from chassis.app import ChassisApp, make_app
 from chassis.relay import Relay
 from chassis.settings import ServiceSettings
 
-LINES = 60
-"""Of a few rounds; a loop is no longer."""
+LINES = 30
+"""Of two rounds and more."""
 
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/none"
 
 
+@pytest.fixture(scope="module")
+def app() -> ChassisApp:
+    """A service's."""
+    return make_app("shop", ["shop.till"], ServiceSettings(broker_url="redis://127.0.0.1:1/0", database_url=NOWHERE))
+
+
 @pytest.fixture
-def relay(monkeypatch: pytest.MonkeyPatch) -> Relay:
+def relay(app: ChassisApp, monkeypatch: pytest.MonkeyPatch) -> Relay:
     """One that never finds anything."""
-    app = make_app("shop", ["shop.till"], ServiceSettings(broker_url="redis://127.0.0.1:1/0", database_url=NOWHERE))
     found = Relay(
         sa.create_engine(NOWHERE), app, exchange="shop", declare=lambda: None, batch={}, interval_seconds=0.001
     )
