@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
@@ -29,24 +30,23 @@ def call(reach: Reach, method: str, server: str, what: str, body: Mapping[str, A
     return answer.json()
 
 
-@contextlib.contextmanager
-def faults(reach: Reach, server: str, plan: Mapping[str, Any]) -> Iterator[None]:
+def faults(reach: Reach, server: str, plan: Mapping[str, Any]) -> AbstractContextManager[None]:
     """A plan of faults (see outside.faults.Plan) in force during the block."""
-    call(reach, "PUT", server, "faults", {"expires_in_seconds": EXPIRES_SECONDS, **plan})
-    try:
-        yield
-    finally:
-        call(reach, "DELETE", server, "faults")
+    return _in_force(reach, "PUT", server, "faults", {"expires_in_seconds": EXPIRES_SECONDS, **plan})
+
+
+def outage(reach: Reach, server: str, plan: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """A server out (see outside.faults.OutagePlan) during the block."""
+    return _in_force(reach, "POST", server, "outage", {"seconds": EXPIRES_SECONDS, **plan})
 
 
 @contextlib.contextmanager
-def outage(reach: Reach, server: str, plan: Mapping[str, Any]) -> Iterator[None]:
-    """A server out (see outside.faults.OutagePlan) during the block."""
-    call(reach, "POST", server, "outage", {"seconds": EXPIRES_SECONDS, **plan})
+def _in_force(reach: Reach, method: str, server: str, what: str, plan: Mapping[str, Any]) -> Iterator[None]:
+    call(reach, method, server, what, plan)
     try:
         yield
     finally:
-        call(reach, "DELETE", server, "outage")
+        call(reach, "DELETE", server, what)
 
 
 HOLDING = {
