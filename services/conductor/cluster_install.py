@@ -132,7 +132,7 @@ def install_orders(wanted: Installation) -> None:
         _install(wanted, MIGRATED)
 
 
-def _install(wanted: Installation, *held: str) -> None:
+def _install(wanted: Installation, *more: str) -> None:
     told = OVERLAYS / wanted.overlay / "orders-values.yaml"
     run(
         [
@@ -140,7 +140,7 @@ def _install(wanted: Installation, *held: str) -> None:
             *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
             *("--set-string", f"secretChecksum={checksum(wanted.kubectl)}"),
             *(("--values", str(told)) if told.exists() else ()),
-            *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra, *held),
+            *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra, *more),
         ]
     )
 

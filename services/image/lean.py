@@ -114,7 +114,7 @@ def main(packages: Path, later: Path, app: Path, standard: Path) -> None:
     for library in [*packages.rglob("*.so"), *packages.rglob("*.so.*")]:
         strip(library)
     sys.path[:0] = [str(app), str(packages)]
-    library = Path(sysconfig.get_path("stdlib"))
+    stdlib = Path(sysconfig.get_path("stdlib"))
     for source in used(app):
         compiled = None
         if source.is_relative_to(packages):
@@ -122,7 +122,7 @@ def main(packages: Path, later: Path, app: Path, standard: Path) -> None:
         elif source.is_relative_to(app):
             # An image on top of this one may change our modules, and is believed.
             named, by_content = source, py_compile.PycInvalidationMode.CHECKED_HASH
-        elif source.is_relative_to(library):
+        elif source.is_relative_to(stdlib):
             named, by_content = source, py_compile.PycInvalidationMode.UNCHECKED_HASH
             compiled = f"{standard}{importlib.util.cache_from_source(str(source))}"
         else:
