@@ -27,7 +27,7 @@ def test_one_that_is_not_there_is_named() -> None:
 
 
 def test_a_program_is_told_to_end_and_waited_for_when_this_one_is_interrupted(tmp_path: Path) -> None:
-    script = "trap 'sleep 0.5; touch ended; exit 1' INT; touch started; while :; do sleep 0.05; done"
+    script = "trap 'sleep 0.2; touch ended; exit 1' INT; touch started; while :; do sleep 0.05; done"
     # Who starts this in the background may have it ignore the signal, which a shell then could not trap.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = f"{heard}; from conductor import kubectl; kubectl.run(['sh', '-c', {script!r}])"

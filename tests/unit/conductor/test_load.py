@@ -9,6 +9,7 @@ from typing import Any, Self
 import pytest
 
 from conductor import journal
+from conductor import load as loads
 from conductor.errors import ApiRefused, ApiUnreachable
 from conductor.journal import Journal
 from conductor.load import Load
@@ -42,6 +43,12 @@ class Shop:
 
     def cancel(self, order_id: str) -> dict[str, Any]:
         raise ApiRefused(409, "too late")
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Customers who ask again at once."""
+    monkeypatch.setattr(loads, "FIRST_BACKOFF_SECONDS", 0.001)
 
 
 def placed(

@@ -15,6 +15,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who looks again at once."""
+    monkeypatch.setattr(log_files, "POLL_SECONDS", 0.001)
+
+
 def read(folder: Path, process: str | None, lines: int = 9) -> list[tuple[str, str]]:
     return list(log_files.read(folder, process, lines=lines, follow=False))
 

@@ -39,6 +39,12 @@ class Door:
         return {"order_id": key, "total_minor": self.orders.setdefault(key, body["lines"][0]["amount_minor"])}
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay that asks again at once."""
+    monkeypatch.setattr(replay, "FIRST_WAIT_SECONDS", 0.001)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "replay.jsonl"
