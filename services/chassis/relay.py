@@ -5,7 +5,8 @@ sweeper that re-issues what a broker lost, and a delayed retry is nothing but a 
 goes out, because a worker that is faster than the commit would find the row locked; a relay that dies in between costs one lease.
 
 At most `messages` of a queue are under way at a time: while a pool is busy its commands gather in the table and then leave as full
-batches, so batches grow with the load, and a broker holds little that it could lose.
+batches, so batches grow with the load, and a broker holds little that it could lose. Below that load they gather for a moment: after a
+queue was sent all that was due, it is sent nothing for `gather_seconds`. The first command after a quiet time goes at once.
 What may happen twice: a publication. Workers tell repeats apart by the row.
 """
 
@@ -14,9 +15,11 @@ import importlib
 import signal
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -112,11 +115,13 @@ class Relay:
         lease_seconds: float = 30.0,
         interval_seconds: float = 0.02,
         messages: int = 8,
+        gather_seconds: float = 0.0,
         pulse: Pulse | None = None,
     ) -> None:
         """`declare` makes the topology anew (after a broker lost it); `batch` caps ids a message by task name.
 
         `messages` is about twice the processes of the largest pool: enough to keep them busy, few enough to fill the batches.
+        `gather_seconds` is what a command may wait for others that share its message; 0 sends each as soon as it is seen.
         """
         self._engine = engine
         self._app = app
@@ -129,6 +134,9 @@ class Relay:
         self._lease_seconds = lease_seconds
         self._interval_seconds = interval_seconds
         self._messages = messages
+        self._gather_seconds = gather_seconds
+        # Until when (monotonic) the commands of a queue gather.
+        self._gathering: dict[str, float] = {}
         # The ids of every message of ours whose outcome is awaited, by queue. Lost with the process, which costs some small batches.
         self._under_way: dict[str, list[tuple[int, ...]]] = {}
         # Something is wrong with the broker's queues or exchanges, so far as anybody knows.
@@ -149,6 +157,7 @@ class Relay:
             rows = conn.execute(_ISSUE, {**asked, "lease": self._lease_seconds, "doublings": _DOUBLINGS}).all()
         if not rows:
             return 0
+        self._let_gather(rooms, rows)
         again = sum(row.issued > 1 for row in rows)
         unsent = {row.id for row in rows}
         try:
@@ -182,7 +191,18 @@ class Relay:
         }
         size = max(self._batch.values(), default=self._default_batch)
         free = {queue: self._messages - len(self._under_way.get(queue, ())) for queue in queues}
-        return {queue: messages * size for queue, messages in free.items() if messages > 0}
+        now = monotonic()
+        return {
+            queue: messages * size
+            for queue, messages in free.items()
+            if messages > 0 and now >= self._gathering.get(queue, now)
+        }
+
+    def _let_gather(self, rooms: Mapping[str, int], rows: Sequence[Any]) -> None:
+        taken = Counter(row.queue for row in rows)
+        until = monotonic() + self._gather_seconds
+        # A queue that has more than there was room for is behind: what it waits for is room.
+        self._gathering |= {queue: until for queue, count in taken.items() if count < rooms[queue]}
 
     def _publish(self, producer: Any, envelope: Envelope) -> None:
         self._app.send_task(

@@ -136,6 +136,7 @@ def make_relay() -> Relay:
         lease_seconds=settings.relay_lease_seconds,
         interval_seconds=settings.relay_interval_ms / 1000,
         messages=settings.relay_messages,
+        gather_seconds=settings.relay_gather_ms / 1000,
         pulse=Heartbeat(settings.heartbeat_file, "relay"),
     )
 

@@ -73,6 +73,9 @@ class Settings(ServiceSettings):
     relay_interval_ms: float = Field(default=20.0, ge=1)
     """Pause between two looks into the outbox: the lateness of a retry, and what lets commands gather into batches."""
 
+    relay_gather_ms: float = Field(default=100.0, ge=0)
+    """What a command may wait for others that go in the same message (ms), unless its queue was quiet; 0 = nothing is waited for."""
+
     relay_messages: int = Field(default=8, ge=1)
     """Messages of one queue that are under way at a time: about twice the processes of the largest pool. While they are, commands gather
     in the outbox, and then leave as full batches."""

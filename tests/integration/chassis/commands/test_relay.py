@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from post import Post
 from structlog.testing import capture_logs
 
+from chassis import relay as relays
 from chassis.declare import declare_app
 from chassis.outbox import Retry
 from chassis.relay import Relay
@@ -279,6 +280,46 @@ def test_a_lease_that_ran_out_makes_room(desk: Desk, post: Post) -> None:
     make_due(desk)
 
     assert 4 == relay.round()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The relay's clock: its only item is the time in seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(relays, "monotonic", lambda: now[0])
+    return now
+
+
+def test_after_a_queue_was_sent_all_its_next_commands_gather(desk: Desk, post: Post, clock: list[float]) -> None:
+    relay = post.relay(gather_seconds=0.1)
+    desk.put("a")
+    assert 1 == relay.round()
+
+    together = desk.put("b", "c")
+    clock[0] += 0.099
+    assert 0 == relay.round()
+    clock[0] += 0.001
+
+    assert 2 == relay.round()
+    assert ("shop.count", together) in post.taken()
+
+
+def test_a_command_of_another_queue_is_not_kept_by_it(desk: Desk, post: Post, clock: list[float]) -> None:
+    relay = post.relay(gather_seconds=0.1)
+    desk.put("a")
+    relay.round()
+    desk.put("b", queue="shop.stock")
+
+    assert 1 == relay.round()
+
+
+def test_a_queue_that_is_behind_gathers_nothing(desk: Desk, post: Post, clock: list[float]) -> None:
+    relay = post.relay(gather_seconds=0.1, messages=2, default_batch=1)
+    first, *_ = desk.put("a", "b", "c")
+    assert 2 == relay.round()
+    desk.runner().run([first], Effect())
+
+    assert 1 == relay.round()
 
 
 def test_a_full_queue_does_not_hold_up_the_others(desk: Desk, post: Post) -> None:
