@@ -28,13 +28,9 @@ def play_on_cluster(stage: ClusterStage) -> None:
     if not free:
         where = "; ".join(f"{', '.join(pods)} on {node}" for node, pods in sorted(stores.items()))
         raise Refused(f"every node that takes pods has stores, so none can be drained without them: {where}")
-    replicas = stage.runtime.replicas(API)
     with stage.orders():
-        try:
-            stage.runtime.scale(API, max(2, replicas))
+        with stage.runtime.at_least(2, API):
             _without_stores(stage, max(free, key=lambda node: len(cluster_nodes.pods_on(kubectl, node))))
-        finally:
-            stage.runtime.scale(API, replicas)
         for node in stores:
             _with_stores(stage, node, stores[node])
     stage.expect_polite()

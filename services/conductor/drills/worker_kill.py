@@ -41,9 +41,12 @@ def play(stage: Stage) -> None:
 
 
 def play_on_cluster(stage: ClusterStage) -> None:
-    """Kill pods and children that are running commands, and see by the commands that stay open that the kill hit them."""
+    """Kill pods and children that are running commands, and see by the commands that stay open that the kill hit them.
+
+    As wherever a dead pod may not stop the rest, each pool that is struck has a second one.
+    """
     calling = {pool: server for pool, server in POOLS.items() if server}
-    with stage.orders():
+    with stage.runtime.at_least(2, *calling), stage.orders():
         stage.story.phase(f"{stage.size.kills} kills")
         for number in range(stage.size.kills):
             pool = list(calling)[number % len(calling)]

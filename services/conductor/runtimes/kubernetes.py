@@ -1,8 +1,9 @@
 """A cluster as drills see it: releases of the chart, pods, and the servers beside them, by kubectl and helm."""
 
+import contextlib
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +137,19 @@ class KubernetesRuntime:
         self.kubectl("scale", deployment, f"--replicas={replicas}")
         self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
-    def replicas(self, pool: str) -> int:
+    @contextlib.contextmanager
+    def at_least(self, replicas: int, *pools: str) -> Iterator[None]:
+        """So many ready pods of each pool in the block, and as many as before after it."""
+        before = {pool: self._replicas(pool) for pool in pools}
+        try:
+            for pool, count in before.items():
+                self.scale(pool, max(replicas, count))
+            yield
+        finally:
+            for pool, count in before.items():
+                self.scale(pool, count)
+
+    def _replicas(self, pool: str) -> int:
         """How many pods a pool should have."""
         return int(self.kubectl("get", f"deployment/{RELEASE}-{pool}", "--output", "jsonpath={.spec.replicas}"))
 
