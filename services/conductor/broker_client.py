@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import redis
 from kombu import Connection
 
+from conductor.redis_client import connected
 from conductor.runtimes import Runtime
 
 PATIENCE = {"max_retries": 10, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
@@ -62,7 +62,7 @@ class BrokerClient:
         if self._rabbitmq:
             self._connection.default_channel.queue_delete(queue)
             return f"deleted the queue {queue}: the broker cancels its consumers"
-        with redis.Redis.from_url(self._url) as client:
+        with connected(self._url) as client:
             client.client_kill_filter(_type="normal", skipme=True)
         return "closed every connection to the broker"
 

@@ -1,6 +1,7 @@
 """The command line, `capstone`: mounts whatever conductor/commands/ holds, one file a group of commands.
 
-A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level.
+A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level. A command
+that is named like its module is found without importing the others.
 """
 
 import importlib
@@ -19,18 +20,25 @@ INTERRUPTED = 130
 """The exit status of a command that was told to stop."""
 
 
-def build() -> typer.Typer:
-    """The whole command line."""
+def build(first: str = "") -> typer.Typer:
+    """The command line, or no more of it than its `first` word needs."""
     cli = typer.Typer(
         name="capstone",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        help="Run, watch, break and repair the orders platform.",
     )
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
-        cli.add_typer(importlib.import_module(f"conductor.commands.{module.name}").commands)
+    cli.callback()(_nothing_more)
+    modules = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    named = first.replace("-", "_")
+    for module in [named] if named in modules else modules:
+        cli.add_typer(importlib.import_module(f"conductor.commands.{module}").commands)
     return cli
+
+
+def _nothing_more() -> None:
+    # Without any of this kind, typer takes the only command of a module for the whole program.
+    """Run, watch, break and repair the orders platform."""
 
 
 def main() -> None:
@@ -38,7 +46,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupted)
     signal.signal(signal.SIGHUP, _interrupted)
     try:
-        build()()
+        build(*sys.argv[1:2])()
     except ConductorError as error:
         Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False, markup=True)
         sys.exit(1)

@@ -7,6 +7,7 @@ ConductorError
 ├── Unready           something did not become ready in time
 ├── ApiUnreachable    the orders' API could not be reached, or broke off: what was asked may have been done
 ├── ApiRefused        the orders' API answered with an error; has its `status`
+├── StoreUnreachable  Redis or Valkey could not be reached, or did not answer
 ├── ClusterFailed     kubectl, helm or docker ended with an error; says which command and what it said
 ├── BackupFailed      a backup could not be made, or brought back: what was there before is there again
 ├── DrillFailed       a drill could not be carried out, or saw what must not be; says what
@@ -28,6 +29,10 @@ class StartFailed(ConductorError):
 
 class NotRunning(ConductorError):
     """Asked of something that does not run."""
+
+
+class StoreUnreachable(ConductorError):
+    """Redis or Valkey does not answer, or not as it should."""
 
 
 class Unready(ConductorError):

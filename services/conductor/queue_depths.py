@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import amqp
-import redis
 
+from conductor.errors import StoreUnreachable
 from conductor.platform_parts import Platform
+from conductor.redis_client import connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,10 @@ class QueueDepths:
 
     def _of_valkey(self) -> list[Depth]:
         try:
-            with redis.Redis.from_url(self._url, socket_timeout=2) as client:
+            with connected(self._url, answer_seconds=2) as client:
                 # Every command of redis-py may also be a coroutine to the type checker.
                 lengths: list[Any] = [client.llen(queue) for queue in self._queues]
-        except redis.RedisError:
+        except StoreUnreachable:
             return [Depth(queue, None, None) for queue in self._queues]
         return [Depth(queue, int(length), None) for queue, length in zip(self._queues, lengths, strict=True)]
 

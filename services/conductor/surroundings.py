@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Mapping
 
 import httpx
-import redis
 
+from conductor.errors import StoreUnreachable
 from conductor.explanation import Surroundings
+from conductor.redis_client import connected
 from conductor.runtimes import Runtime
 
 BREAKERS = {"payments": "payment provider", "carrier": "carrier", "mail": "mail server"}
@@ -24,10 +25,7 @@ def look(runtime: Runtime) -> Surroundings:
             answer = httpx.get(f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS, trust_env=False)
             faults[server] = answer.raise_for_status().json()
     circuits: dict[str, float] = {}
-    with (
-        contextlib.suppress(redis.RedisError),
-        redis.Redis.from_url(addresses["store"], socket_timeout=ANSWER_SECONDS) as store,
-    ):
+    with contextlib.suppress(StoreUnreachable), connected(addresses["store"], answer_seconds=ANSWER_SECONDS) as store:
         for server, name in BREAKERS.items():
             left = store.pttl(f"breaker:{{{name}}}:open")
             if isinstance(left, int) and left > 0:

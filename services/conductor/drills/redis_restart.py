@@ -1,8 +1,7 @@
 """Valkey restarts, crashes and forgets what the services share: a shortcut is gone, no truth is."""
 
-import redis
-
 from conductor.drills import Drill
+from conductor.redis_client import connected
 from conductor.stage import Stage
 
 
@@ -14,7 +13,7 @@ def play(stage: Stage) -> None:
             stage.restart_server("valkey", hard=hard)
             stage.await_progress()
         stage.await_open()
-        with redis.Redis.from_url(stage.runtime.addresses()["store"], socket_timeout=5) as store:
+        with connected(stage.runtime.addresses()["store"], answer_seconds=5) as store:
             store.flushdb()
         stage.story.tell("[red]the shared store is emptied[/red]")
         stage.await_progress()

@@ -9,10 +9,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import redis
-
-from conductor.errors import StartFailed
+from conductor.errors import StartFailed, StoreUnreachable
 from conductor.programs import Program
+from conductor.redis_client import connected
 from conductor.run_directory import RunDirectory
 from conductor.state import State, write_private
 
@@ -63,9 +62,9 @@ class Valkey:
 
     def answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.address(), socket_timeout=2) as client:
+            with connected(self.address(), answer_seconds=2) as client:
                 return bool(client.ping())
-        except redis.RedisError:
+        except StoreUnreachable:
             return False
 
     def address(self) -> str:

@@ -1,0 +1,22 @@
+"""A connection to Redis or Valkey. The package is imported when the first one is wanted: it is a quarter of what a command would import."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from conductor.errors import StoreUnreachable
+
+if TYPE_CHECKING:
+    import redis
+
+
+@contextlib.contextmanager
+def connected(url: str, *, answer_seconds: float | None = None) -> "Iterator[redis.Redis]":
+    """A client for the block, connected at its first command. Raises StoreUnreachable for what fails in it."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=answer_seconds) as client:
+            yield client
+    except redis.RedisError as error:
+        raise StoreUnreachable(str(error)) from error
