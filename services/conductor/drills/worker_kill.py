@@ -52,7 +52,7 @@ def play_on_cluster(stage: ClusterStage) -> None:
             pool = list(calling)[number % len(calling)]
             which = "child" if number // len(calling) % 2 else "pod"
             open_orders = stage.await_open()
-            stage.ask("slow", server=calling[pool], rate=0.4, seconds=1.0, seed=number)
+            stage.ask("slow", server=calling[pool], rate=0.2, seconds=2.0, seed=number)
             hit: list[str] = []
             struck = partial(_struck, stage, pool, which, open_orders, hit)
             if not until(struck, within_seconds=AIMED_SECONDS):
