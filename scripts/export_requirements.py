@@ -1,8 +1,8 @@
 """Writes the hashed requirements files that plain pip installs from, out of uv.lock.
 
-`python scripts/export_requirements.py [DIRECTORY]` writes requirements.txt (what running needs, and the one build
-backend), requirements-dev.txt (the tests' tools as well), requirements-uv.txt (the installer) and services/image/requirements/NAME.txt (what the image of one
-service holds) into DIRECTORY, here when there is none.
+`python scripts/export_requirements.py [DIRECTORY]` writes into DIRECTORY, here when there is none: requirements.txt (what
+running needs, and the one build backend), requirements-dev.txt (the tests' tools as well), requirements-uv.txt (the
+installer) and services/image/requirements/NAME.txt (what the image of one service holds).
 """
 
 import subprocess
