@@ -48,8 +48,8 @@ class Post:
         return Relay(self.engine, self._relay_app, exchange="shop", declare=self._declare, **values)
 
     def _declare(self) -> None:
-        self.declared += 1
         declare_app(self._relay_app)
+        self.declared += 1
 
     @contextmanager
     def running(self, relay: Relay) -> Iterator[None]:
