@@ -34,4 +34,5 @@ class ChassisTask(Task):  # type: ignore[misc]
             reason=reason,
             detail=str(einfo),
         )
+        log.info("failure_parked", task=self.name, reason=reason)
         instruments.count_parked(self.app.settings, reason)

@@ -126,7 +126,7 @@ def test_a_message_of_either_readable_version_runs(open_shop: Any) -> None:
 def test_a_task_that_fails_is_parked_once_however_often_it_fails(open_shop: Any, permanent: bool, reason: str) -> None:
     for _ in range(3):
         open_shop.send("shop.fail", permanent=permanent)
-    wait_until(lambda: open_shop.log().count('"task_failed"') == 3, what="three failures")
+    wait_until(lambda: open_shop.log().count('"failure_parked"') == 3, what="three failures")
 
     assert open_shop.parked() == [(reason, "shop.fail")]
 

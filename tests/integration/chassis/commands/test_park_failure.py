@@ -1,8 +1,12 @@
 """A task that fails, and is no batch of commands, is parked once for as long as it is parked."""
 
+from threading import Thread
+
+import sqlalchemy as sa
 from desk import Desk
 
 from chassis.parking import park_failure
+from servers import wait_until
 
 
 def fail(desk: Desk, task: str = "shop.note", reason: str = "bug", **kwargs: object) -> None:
@@ -21,6 +25,21 @@ def test_a_failure_is_parked_with_its_arguments(desk: Desk) -> None:
 def test_the_same_failure_again_is_the_same_record(desk: Desk) -> None:
     for _ in range(3):
         fail(desk, n=1)
+
+    assert 1 == len(desk.rows("SELECT FROM parked"))
+
+
+def test_two_workers_that_fail_alike_at_once_make_one_record(desk: Desk) -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    failures = [Thread(target=fail, args=(desk,)) for _ in range(2)]
+    with desk.engine.begin() as conn:
+        # Looking is allowed meanwhile, writing is not.
+        conn.execute(sa.text("LOCK TABLE parked IN EXCLUSIVE MODE"))
+        for failure in failures:
+            failure.start()
+        wait_until(lambda: len(desk.rows(waiting)) == 2, what="both to wait for something")
+    for failure in failures:
+        failure.join()
 
     assert 1 == len(desk.rows("SELECT FROM parked"))
 
