@@ -150,7 +150,7 @@ def test_a_killed_child_costs_a_repeat_and_not_the_message(shop_on: Any, rabbitm
 
 def test_the_log_has_the_task_id_and_is_json(open_shop: Any) -> None:
     open_shop.send("shop.fail")
-    wait_until(lambda: '"task_failed"' in open_shop.log(), what="a failure in the log")
+    wait_until(lambda: '"failure_parked"' in open_shop.log(), what="a failure in the log")
     line = next(line for line in open_shop.log().splitlines() if '"task_failed"' in line)
 
     assert json.loads(line)["task_id"]
