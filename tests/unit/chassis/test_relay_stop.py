@@ -24,19 +24,22 @@ def app() -> ChassisApp:
     return make_app("shop", ["shop.till"], ServiceSettings(broker_url="redis://127.0.0.1:1/0", database_url=NOWHERE))
 
 
-@pytest.fixture
-def relay(app: ChassisApp, monkeypatch: pytest.MonkeyPatch) -> Relay:
+class Idle(Relay):
     """One that never finds anything."""
-    found = Relay(
-        sa.create_engine(NOWHERE), app, exchange="shop", declare=lambda: None, batch={}, interval_seconds=0.001
-    )
-    monkeypatch.setattr(found, "round", lambda: 0)
-    return found
+
+    def __init__(self, app: ChassisApp, interval_seconds: float) -> None:
+        options: dict[str, Any] = {"exchange": "shop", "declare": lambda: None, "batch": {}}
+        super().__init__(sa.create_engine(NOWHERE), app, interval_seconds=interval_seconds, **options)
+        self.looked = threading.Event()
+
+    def round(self) -> int:
+        self.looked.set()
+        return 0
 
 
 @pytest.mark.parametrize("line", range(1, LINES))
-def test_it_ends_wherever_it_is_interrupted(relay: Relay, line: int) -> None:
-    passed = 0
+def test_it_ends_wherever_it_is_interrupted(app: ChassisApp, line: int) -> None:
+    relay, passed = Idle(app, 0.001), 0
 
     def trace(_: FrameType, event: str, __: Any) -> Any:
         nonlocal passed
@@ -54,4 +57,16 @@ def test_it_ends_wherever_it_is_interrupted(relay: Relay, line: int) -> None:
     thread.join(5)
 
     assert passed >= line
+    assert not thread.is_alive()
+
+
+def test_one_that_waits_ends_at_once(app: ChassisApp) -> None:
+    relay = Idle(app, 60)
+    thread = threading.Thread(target=relay.run, daemon=True)
+    thread.start()
+    assert relay.looked.wait(5)
+
+    relay.stop()
+    thread.join(5)
+
     assert not thread.is_alive()
