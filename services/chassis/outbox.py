@@ -96,7 +96,7 @@ _NOT_WAITING_FOR_THE_DISK = "(SELECT set_config('synchronous_commit', 'off', tru
 _START_FRESH = sa.text(f"""
     UPDATE outbox o SET attempts = o.attempts + 1
     FROM (SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts = 0
-          ORDER BY id FOR UPDATE SKIP LOCKED) free, {_NOT_WAITING_FOR_THE_DISK}
+          FOR UPDATE SKIP LOCKED) free, {_NOT_WAITING_FOR_THE_DISK}
     WHERE o.id = free.id RETURNING {_WORK}
 """)
 
@@ -114,7 +114,7 @@ _START_SUSPECT = sa.text(f"""
 """)
 
 _HOLD = sa.text("""
-    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 ORDER BY id FOR UPDATE SKIP LOCKED
+    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED
 """)
 
 _RETRY = sa.text("""
@@ -163,8 +163,9 @@ def put(conn: sa.Connection, commands: Sequence[Command]) -> int:
 
 
 def start_fresh(conn: sa.Connection, ids: Sequence[int]) -> list[Work]:
-    """Count a start of every command that was never started, and that nobody holds. Commit before the first effect."""
-    return [Work(*row) for row in conn.execute(_START_FRESH, {"ids": list(ids)})]
+    """Count a start of every command that was never started, and that nobody holds; oldest first. Commit before the first effect."""
+    # What an update returns has no order of its own.
+    return sorted((Work(*row) for row in conn.execute(_START_FRESH, {"ids": list(ids)})), key=lambda work: work.id)
 
 
 def suspects(conn: sa.Connection, ids: Sequence[int]) -> list[int]:

@@ -92,6 +92,16 @@ def test_a_command_that_was_started_before_is_a_suspect(desk: Desk) -> None:
         assert [second] == [work.id for work in outbox.start_fresh(conn, [first, second])]
 
 
+def test_the_oldest_start_first_whichever_way_the_rows_are_found(desk: Desk) -> None:
+    ids = desk.issue("a", "b", "c")
+    without_indexes(desk.engine)
+    # It lies behind the others now.
+    desk.run("UPDATE outbox SET issued = 2 WHERE key = 'a'")
+
+    with desk.engine.begin() as conn:
+        assert ids == [work.id for work in outbox.start_fresh(conn, ids)]
+
+
 def test_suspects_are_told_oldest_first_whichever_way_the_rows_are_found(desk: Desk) -> None:
     first, second = desk.issue("a", "b")
     desk.die([second])
