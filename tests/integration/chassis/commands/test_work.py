@@ -311,6 +311,14 @@ def test_a_service_is_told_of_what_was_parked_and_of_nothing_else(desk: Desk) ->
     assert [{"a": Park("permanent", "no")}] == told
 
 
+def test_the_service_hears_nothing_when_nothing_is_parked(desk: Desk) -> None:
+    told: list[object] = []
+
+    desk.runner(on_parked=lambda *heard: told.append(heard)).run(desk.issue("a"), Effect())
+
+    assert [] == told
+
+
 def test_without_a_mark_to_make_parking_is_no_trouble(desk: Desk) -> None:
     with capture_logs() as logs:
         desk.runner().run(desk.issue("a"), Effect({"a": Park("permanent")}))
