@@ -147,7 +147,7 @@ def test_a_dead_letter_of_outbox_commands_parks_the_commands(rabbit_shop: Any) -
     assert [tuple(r) for r in rabbit_shop.rows("SELECT key, reason FROM parked")] == [("k", "dead_letter")]
 
 
-def park_body(shop: Any, body: str, headers: dict[str, str]) -> None:
+def park_body(shop: Any, body: str | bytes, headers: dict[str, str]) -> None:
     """Park a message as it came from a broker."""
     message = Message(
         body, content_type="application/json", content_encoding="utf-8", headers=headers, accept={"application/json"}
@@ -168,12 +168,13 @@ def test_a_message_delivered_twice_is_parked_once(rabbit_shop: Any) -> None:
         ('[[], {"text": "x"}, {}]', {"text": "x"}),
         ('[[1], {"text": "x"}, {}]', {"raw": "W1sxXSwgeyJ0ZXh0IjogIngifSwge31d"}),
         ("{", {"raw": "ew=="}),
+        (b"\xff", {"raw": "/w=="}),
         ('[[], {"ids": "all"}, {}]', {"ids": "all"}),
         ('[[], {"ids": [4711]}, {}]', {"ids": [4711]}),
     ],
-    ids=["arguments by name", "by position", "unreadable", "ids that are none", "ids of no command"],
+    ids=["arguments by name", "by position", "unreadable", "no text", "ids that are none", "ids of no command"],
 )
-def test_a_message_is_parked_with_all_that_it_said(rabbit_shop: Any, body: str, kept: Any) -> None:
+def test_a_message_is_parked_with_all_that_it_said(rabbit_shop: Any, body: str | bytes, kept: Any) -> None:
     park_body(rabbit_shop, body, {"task": "shop.note", "id": "i"})
 
     assert [(None, "shop.note", kept)] == [tuple(row) for row in rabbit_shop.rows("SELECT key, task, body FROM parked")]
