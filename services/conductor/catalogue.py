@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from conductor import http_client
 from conductor.errors import StartFailed
 
 OPENING_STOCK = 1_000_000
@@ -44,7 +45,7 @@ ABROAD = (Product("CD-US", "Compact disc, from the US shop", 1499, "USD"),)
 def fill(address: str, operator_token: str) -> None:
     """Make each product that is missing and deliver its opening stock, once; StartFailed holds the API's answer."""
     headers = {"Authorization": f"Bearer {operator_token}"}
-    with httpx.Client(base_url=address, headers=headers, timeout=10, trust_env=False) as api:
+    with http_client.client(address, headers=headers, timeout=10) as api:
         for product in (*PRODUCTS, *ABROAD):
             if api.get(f"/stock/{product.sku}").status_code == httpx.codes.NOT_FOUND:
                 body = {"name": product.name, "price_minor": product.price_minor, "currency": product.currency}

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from conductor import http_client
 from conductor.errors import DrillFailed
 from conductor.runtimes import Reach
 
@@ -17,12 +18,11 @@ ANSWER_SECONDS = 10.0
 def call(reach: Reach, method: str, server: str, what: str, body: Mapping[str, Any] | None = None) -> Any:
     """One administrative call to a server; DrillFailed when it refuses."""
     try:
-        answer = httpx.request(
+        answer = http_client.request(
             method,
             f"{reach.addresses()[server]}/admin/{what}",
             json=None if body is None else dict(body),
             timeout=ANSWER_SECONDS,
-            trust_env=False,
         )
         answer.raise_for_status()
     except httpx.HTTPError as error:

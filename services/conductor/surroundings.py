@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from conductor import http_client
 from conductor.errors import StoreUnreachable
 from conductor.explanation import Surroundings
 from conductor.redis_client import connected
@@ -22,7 +23,7 @@ def look(runtime: Runtime) -> Surroundings:
     faults: dict[str, Mapping[str, object]] = {}
     for server in BREAKERS:
         with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.get(f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS, trust_env=False)
+            answer = http_client.request("GET", f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS)
             faults[server] = answer.raise_for_status().json()
     circuits: dict[str, float] = {}
     with contextlib.suppress(StoreUnreachable), connected(addresses["store"], answer_seconds=ANSWER_SECONDS) as store:

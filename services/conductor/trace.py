@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from conductor import http_client
 from conductor.errors import ClusterFailed
 
 SERVICE = "orders"
@@ -39,7 +40,7 @@ def found(kind: str, address: str, order_id: str, *, now: float) -> list[Span]:
     """Every span of every trace that names the order; `kind` is `jaeger` or `tempo`. Raises ClusterFailed when it does not answer."""
     ask = _jaeger if kind == "jaeger" else _tempo
     try:
-        with httpx.Client(base_url=address, timeout=ANSWER_SECONDS, trust_env=False) as http:
+        with http_client.client(address, timeout=ANSWER_SECONDS) as http:
             return list(ask(http, order_id, now))
     except httpx.HTTPError as error:
         raise ClusterFailed(f"{kind} cannot be asked: {error}") from error

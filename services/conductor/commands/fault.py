@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from conductor import http_client
 from conductor.errors import Refused
 from conductor.runtimes.local import LocalRuntime
 
@@ -72,7 +73,7 @@ def _call(method: str, server: str, what: str, body: dict[str, Any] | None = Non
         raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
     address = LocalRuntime.running().addresses()[server]
     try:
-        answer = httpx.request(method, f"{address}/admin/{what}", json=body, timeout=5, trust_env=False)
+        answer = http_client.request(method, f"{address}/admin/{what}", json=body, timeout=5)
     except httpx.HTTPError as error:
         raise Refused(f"{server} does not answer at {address}: {error}") from error
     if answer.is_error:

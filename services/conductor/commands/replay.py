@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from conductor import purchase_file
+from conductor import http_client, purchase_file
 from conductor.errors import Refused, Unready
 from conductor.journal import Journal
 from conductor.orders_api import OrdersApi
@@ -90,7 +90,7 @@ def _chosen(rows: list[Row | BadRow], sample: int | None, seed: int, *, by_date:
 def _check_product(runtime: Runtime, sku: str, currency: str) -> None:
     headers = {"Authorization": f"Bearer {runtime.tokens()['operator']}"}
     try:
-        answer = httpx.get(f"{runtime.addresses()['api']}/stock/{sku}", headers=headers, timeout=10, trust_env=False)
+        answer = http_client.request("GET", f"{runtime.addresses()['api']}/stock/{sku}", headers=headers, timeout=10)
     except httpx.HTTPError as error:
         raise Refused(f"the API does not answer: {error}") from error
     if answer.status_code == httpx.codes.NOT_FOUND:
