@@ -28,8 +28,10 @@ class Idle(Relay):
     """One that never finds anything."""
 
     def __init__(self, app: ChassisApp, interval_seconds: float) -> None:
-        options: dict[str, Any] = {"exchange": "shop", "declare": lambda: None, "batch": {}}
-        super().__init__(sa.create_engine(NOWHERE), app, interval_seconds=interval_seconds, **options)
+        nowhere = sa.create_engine(NOWHERE)
+        super().__init__(
+            nowhere, app, exchange="shop", declare=lambda: None, batch={}, interval_seconds=interval_seconds
+        )
         self.looked = threading.Event()
 
     def round(self) -> int:
