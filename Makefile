@@ -12,6 +12,9 @@ TAG ?= dev
 WORKERS ?= 4
 DRILLS ?= 3
 
+# Hundreds of processes import the same modules: what one of them compiled the next one loads, also where the shell says to keep nothing.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev up down status live test test-e2e coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
 

@@ -1,9 +1,9 @@
 """How the tests are spread over several processes by pytest-xdist: what shares costly servers stays together.
 
-Each process starts the servers that its tests ask for, so tests of one file and one broker form a group. Drills on RabbitMQ are handed
-out one by one: each process plays its share on a platform of its own, and most of a drill is waiting. A test without such servers may
-run anywhere. What takes longest is handed out first, so that all processes end at about the same time. (`--dist loadgroup` would group as
-well; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
+Each process starts the servers that its tests ask for, so tests of one file and one broker form a group, and so do all drills on Valkey.
+Those on RabbitMQ are handed out one by one: each process plays its share on a platform of its own, and most of a drill is waiting. A test
+without such servers may run anywhere. What takes longest is handed out first, so that all processes end at about the same time.
+(`--dist loadgroup` would group as well; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
 """
 
 from typing import Any
@@ -20,8 +20,8 @@ FREE = ("charts/test_template_mutants.py",)
 BROKERS = ("rabbitmq", "valkey")
 
 LONG = (
-    *("drills/test_drills.py::test_nothing_is_lost_or_doubled[valkey", "drills/test_mutants.py", "stuck-consumer"),
-    *("point-in-time-restore", "mixed-versions", "payment-outage"),
+    *("drills/test_drills.py::test_nothing_is_lost_or_doubled[valkey", "stuck-consumer"),
+    *("point-in-time-restore", "mixed-versions", "payment-outage", "reconciliation_off"),
     *("conductor/test_platform.py", "conductor/test_cdnow.py", "chassis/test_heartbeat.py"),
 )
 """Parts of the names of what takes a minute or more, alone or as a group."""
@@ -46,7 +46,9 @@ def group_of(nodeid: str) -> str:
         return nodeid
     parameters = name.partition("[")[2].rstrip("]").split("-")
     broker = next((each for each in parameters if each in BROKERS), "")
-    return nodeid if (path.partition("/")[0], broker) == ("drills", "rabbitmq") else f"{path} {broker}"
+    if path.startswith("drills/"):
+        return nodeid if broker == "rabbitmq" else f"drills {broker}"
+    return f"{path} {broker}"
 
 
 def order(items: list[pytest.Item]) -> None:

@@ -41,6 +41,10 @@ def living(run: RunDirectory) -> list[psutil.Process]:
     return survivors.find(state.loaded(run.state).run_id, run.starts)
 
 
+on_valkey = pytest.mark.parametrize("broker", ["valkey"], indirect=True)
+"""For what has nothing to do with the broker."""
+
+
 @pytest.fixture(scope="module", params=["valkey", "rabbitmq"])
 def broker(request: pytest.FixtureRequest) -> str:
     if request.param == "rabbitmq" and not rabbitmq.installed():
@@ -96,6 +100,7 @@ def test_a_platform_that_is_up_says_that_it_is_ready(run: RunDirectory, broker: 
     assert (found["ready"], found["unready"], found["broker"]) == (True, [], broker)
 
 
+@on_valkey
 def test_a_second_start_changes_nothing_and_says_so(run: RunDirectory, runtime: LocalRuntime) -> None:
     before = pids(runtime)
 
@@ -109,6 +114,7 @@ def test_an_order_is_delivered(runtime: LocalRuntime) -> None:
     assert delivered(runtime, place(runtime))
 
 
+@on_valkey
 def test_a_mail_that_is_still_to_be_sent_is_waited_for_and_not_lost(run: RunDirectory, runtime: LocalRuntime) -> None:
     with outside_faults.faults(runtime, "mail", {"rate": {"slow": 1.0}, "slow_seconds": 2.5}):
         assert delivered(runtime, place(runtime))
@@ -119,6 +125,7 @@ def test_a_mail_that_is_still_to_be_sent_is_waited_for_and_not_lost(run: RunDire
     assert (0, [], 0) == (verified.returncode, judged["findings"], judged["mail_repeats"])
 
 
+@on_valkey
 def test_a_killed_pool_comes_back_and_works(run: RunDirectory, runtime: LocalRuntime) -> None:
     before = pids(runtime)["saga-g1-0"]
 
@@ -129,6 +136,7 @@ def test_a_killed_pool_comes_back_and_works(run: RunDirectory, runtime: LocalRun
     assert pids(runtime)["saga-g1-0"] not in (0, before)
 
 
+@on_valkey
 def test_a_roll_replaces_the_processes_once_the_new_ones_are_ready(run: RunDirectory, runtime: LocalRuntime) -> None:
     rolled = json.loads(capstone(run, "roll", "notifications", "--json").stdout)
 
@@ -137,6 +145,7 @@ def test_a_roll_replaces_the_processes_once_the_new_ones_are_ready(run: RunDirec
     assert [tree.name for tree in runtime.trees("notifications")] == ["notifications-g2-0"]
 
 
+@on_valkey
 def test_a_roll_whose_new_processes_do_not_come_up_leaves_the_old_ones(
     run: RunDirectory, runtime: LocalRuntime
 ) -> None:
@@ -156,12 +165,14 @@ def test_a_wiped_broker_is_declared_again_and_orders_go_on(runtime: LocalRuntime
     assert delivered(runtime, place(runtime))
 
 
+@on_valkey
 def test_what_the_command_line_prints_for_a_shell_is_the_services_environment(
     run: RunDirectory, runtime: LocalRuntime
 ) -> None:
     assert json.loads(capstone(run, "env", "--json").stdout) == runtime.service_environment()
 
 
+@on_valkey
 def test_an_unknown_pool_is_one_line_with_those_that_exist(run: RunDirectory) -> None:
     refused = capstone(run, "roll", "sage")
 
