@@ -25,6 +25,9 @@ from chassis.retries import backoff
 
 log = get_logger(__name__)
 
+BUSY = ("40", "53", "55P03", "57014")
+"""Starts of the SQLSTATE of what may pass another time (PostgreSQL, appendix A): rolled back, short of resources, no lock, cancelled."""
+
 Effect = Callable[[sa.Connection, Sequence[Work]], Mapping[int, Outcome]]
 
 
@@ -87,6 +90,11 @@ class Runner:
         try:
             return self._transact(works, effect)
         except DBAPIError as error:
+            if _busy(error):
+                # Whoever holds the lock may hold it for long, stopped as it may be: that is no death of ours.
+                why = str(error.orig).splitlines()[0]
+                log.warning("database_busy", commands=len(works), error=why)
+                return self._settle({w: Retry(backoff(w.failures), why, begun=True) for w in works})
             if _lost(error):
                 raise
             failure: Exception = error
@@ -145,6 +153,12 @@ class Runner:
                 raise
             # What cannot even be marked has all the more to be parked: otherwise it comes due for ever.
             log.error("parked_unmarked", keys=[work.key for work in parked], error=repr(error))
+
+
+def _busy(error: DBAPIError) -> bool:
+    """The server ended the statement and kept the connection: no lock in time, a deadlock, a time-out, a full disk."""
+    code = getattr(error.orig, "sqlstate", None) or ""
+    return not error.connection_invalidated and code.startswith(BUSY)
 
 
 def _lost(error: DBAPIError) -> bool:

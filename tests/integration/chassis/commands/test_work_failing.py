@@ -153,18 +153,37 @@ def test_a_database_that_is_away_is_no_error_of_the_message() -> None:
     assert 0 == Runner(nobody).run([1], Effect())
 
 
-def test_a_lock_that_cannot_be_had_leaves_the_command_open(desk: Desk) -> None:
+def test_whoever_waits_in_vain_for_a_lock_is_no_suspect_however_often(desk: Desk) -> None:
     ids = desk.issue("a")
     desk.put("b")
+    runner = desk.runner(max_attempts=1)
     with desk.engine.begin() as holder:
         holder.execute(sa.text("SELECT FROM outbox WHERE key = 'b' FOR UPDATE"))
 
         def wait(conn: sa.Connection) -> None:
+            conn.execute(sa.text("SET LOCAL lock_timeout = 1"))
             conn.execute(sa.text("SELECT FROM outbox WHERE key = 'b' FOR UPDATE"))
 
-        assert 0 == desk.runner().run(ids, Effect(also=wait))
+        for _ in range(3):
+            desk.run("UPDATE outbox SET issued = 1 WHERE key = 'a'")
+            assert 1 == runner.run(ids, Effect(also=wait))
 
-    assert "open" == desk.row("a").state
+    row = desk.row("a")
+    assert ("open", 0, 0, 3, True) == (row.state, row.issued, row.attempts, row.failures, row.begun)
+    assert "canceling statement due to lock timeout" == row.last_error
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01", "53100", "55P03", "57014"])
+def test_what_the_server_may_do_another_time_is_tried_again(desk: Desk, code: str) -> None:
+    def refuse(conn: sa.Connection) -> None:
+        conn.execute(sa.text(f"DO $$ BEGIN RAISE 'not now' USING ERRCODE = '{code}'; END $$"))
+
+    with capture_logs() as logs:
+        assert 2 == desk.runner().run(desk.issue("a", "b"), Effect(also=refuse))
+
+    assert [("database_busy", 2, "not now")] == [(line["event"], line["commands"], line["error"]) for line in logs]
+    assert [(1, "not now")] * 2 == [(desk.row(key).failures, desk.row(key).last_error) for key in ("a", "b")]
+    assert desk.row("a").due_in <= 0.5
 
 
 def test_a_wrong_statement_of_the_runner_itself_is_not_hidden(desk: Desk) -> None:
