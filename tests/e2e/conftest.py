@@ -14,7 +14,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
-from playing import ORDERS, PATIENCE, missing
+from playing import PATIENCE, missing, size
 
 from conductor import cluster_images, cluster_install, drills, rehearsal
 from conductor.cluster_install import Installation
@@ -23,7 +23,6 @@ from conductor.kubectl import run
 from conductor.rehearsal import Played
 from conductor.runtimes.kubernetes import KubernetesRuntime
 from conductor.story import Story
-from conductor.watch import Size
 
 NAMESPACE = "capstones-e2e"
 TAG, NEXT, BAD, FAULTY = "e2e", "e2e-next", "e2e-bad", "e2e-faulty"
@@ -91,6 +90,6 @@ def play(runtime: KubernetesRuntime) -> Play:
 
     def run_drill(name: str) -> Played:
         with Story(Console(highlight=False, width=160)) as story:
-            return rehearsal.play_on_cluster(drills.named(name), runtime, Size(ORDERS), story, PATIENCE)
+            return rehearsal.play_on_cluster(drills.named(name), runtime, size(), story, PATIENCE)
 
     return run_drill

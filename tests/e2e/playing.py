@@ -13,7 +13,15 @@ from conductor.story import Story
 from conductor.watch import Patience, Size
 
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
+FULL, PER_SECOND = 2000, 15.0
+"""With fewer orders than that a drill gets so many a second, and new pods find a core to start on."""
+
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
+
+
+def size(orders: int = ORDERS) -> Size:
+    """How big a drill of so many orders is."""
+    return Size(orders, per_second=None if orders >= FULL else PER_SECOND)
 
 
 def missing(reason: str) -> None:
@@ -26,6 +34,6 @@ def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[Cluster
     """A stage with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
     runtime.wait_ready()
     with Story(Console(highlight=False, width=160)) as story:
-        stage = ClusterStage(runtime, Size(orders), story, PATIENCE)
+        stage = ClusterStage(runtime, size(orders), story, PATIENCE)
         with stage.judged():
             yield stage
