@@ -157,8 +157,7 @@ class Runner:
 
 def _busy(error: DBAPIError) -> bool:
     """The server ended the statement and kept the connection: no lock in time, a deadlock, a time-out, a full disk."""
-    code = getattr(error.orig, "sqlstate", None) or ""
-    return not error.connection_invalidated and code.startswith(BUSY)
+    return str(getattr(error.orig, "sqlstate", None)).startswith(BUSY)
 
 
 def _lost(error: DBAPIError) -> bool:
