@@ -25,13 +25,13 @@ Tell = Callable[[str], None]
 
 
 def start_servers(platform: Platform) -> Platform:
-    """Start the supervisor, the servers and the outside world; nothing answers yet. The platform with its pid."""
+    """Start the supervisor, the servers, the outside world and the keeper; nothing answers yet. The platform with its pid."""
     for server in platform.servers:
         server.prepare()
     platform = platform.with_state(supervisor_pid=platform.supervisor.start(platform.base_environment))
     save(platform.state, platform.run.state)
     write_tokens(platform.state, platform.run.tokens)
-    platform.supervisor.add(*_server_programs(platform), *platform.outside_programs())
+    platform.supervisor.add(*_server_programs(platform), *platform.outside_programs(), keeper(platform))
     return platform
 
 
@@ -60,7 +60,7 @@ def start_pools(platform: Platform, tell: Tell) -> None:
     """Start the pools and wait until all are ready."""
     tell("starting the pools")
     made = [program for pool in platform.pools.values() for program in platform.pool_programs(pool, 1)]
-    platform.supervisor.add(*made, keeper(platform))
+    platform.supervisor.add(*made)
     startup_seconds = max(pool.startup_seconds for pool in platform.pools.values())
     await_pools(platform, [program.name for program in made], startup_seconds)
 
@@ -71,7 +71,7 @@ def declare(platform: Platform) -> None:
 
 
 def keeper(platform: Platform) -> Program:
-    """The process that asks every pool process whether it lives, as a kubelet does."""
+    """The process that asks every pool process whether it lives, as a kubelet does; it keeps the ports, also while no pool runs."""
     environment = {**platform.base_environment, "CAPSTONE_RUN_DIR": str(platform.run.path)}
     return Program("keeper", "keeper", [sys.executable, "-m", "conductor.liveness"], environment)
 

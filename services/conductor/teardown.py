@@ -37,10 +37,8 @@ def stop_pools(platform: Platform) -> None:
     """End every pool in peace and forget it; servers and the outside world go on. Raises NotRunning."""
     supervisor = platform.supervisor
     pools = {process.name for process in supervisor.processes() if pool_of(process.name)}
-    # The keeper first: it must not take what ends in peace for dead.
-    for names in ({"keeper"}, pools):
-        _stop_all(platform, names & _living(platform), within_seconds=_grace_seconds(platform))
-    for name in ("keeper", *pools):
+    _stop_all(platform, pools & _living(platform), within_seconds=_grace_seconds(platform))
+    for name in pools:
         supervisor.remove(name)
 
 
@@ -57,7 +55,7 @@ def _in_order(platform: Platform) -> None:
     server_names = {program.name for server in platform.servers for program in server.programs()}
     outside = {program.name for program in platform.outside_programs()}
     living = _living(platform)
-    # The keeper first, as above.
+    # The keeper first: nobody is to be found dead any more.
     for names in ({"keeper"}, living - server_names - outside - {"keeper"}, outside):
         _stop_all(platform, names & living, within_seconds=_grace_seconds(platform))
     if platform.rabbitmq and "rabbitmq" in living:

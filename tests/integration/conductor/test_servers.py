@@ -1,5 +1,6 @@
 """The servers of a platform, started by our supervisor in a folder with a long and spaced path, and ended without a trace."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -16,6 +17,7 @@ from conductor.run_directory import RunDirectory
 from conductor.servers import rabbitmq
 from conductor.state import State
 from conductor.tcp_ports import USUAL, reserved
+from servers import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -46,17 +48,16 @@ def platform(request: pytest.FixtureRequest, folder: Path, modes_before: dict[Pa
     run = RunDirectory(folder / request.param)
     run.make()
     fresh = State.fresh(request.param)
-    with reserved(USUAL, fresh.ports) as ports:
-        made = Platform(run, fresh.model_copy(update={"ports": ports}))
-        state.save(made.state, run.state)
-        try:
+    with contextlib.ExitStack() as started:
+        with reserved(USUAL, fresh.ports) as ports:
+            made = Platform(run, fresh.model_copy(update={"ports": ports}))
+            state.save(made.state, run.state)
+            started.callback(lambda: teardown.stop(made))
             made = bringup.start_servers(made)
             for server in made.servers:
                 bringup.await_server(made, server.name, server.answers)
-            made.postgres.make_database()
-            yield made
-        finally:
-            teardown.stop(made)
+        made.postgres.make_database()
+        yield made
 
 
 def pid_of(platform: Platform, name: str) -> int:
@@ -73,6 +74,16 @@ def test_the_database_serves_its_role_with_fsync(platform: Platform) -> None:
         found = connection.execute("select current_user, current_setting('fsync')").fetchone()
 
     assert found == ("orders", "on")
+
+
+def test_nobody_else_gets_the_ports_of_pools_that_do_not_run(platform: Platform) -> None:
+    own = platform.state.ports["api"]
+
+    def kept() -> bool:
+        with reserved(["api"], {"api": own}) as others:
+            return others["api"] != own
+
+    wait_until(kept, what="the ports to be kept")
 
 
 def test_the_database_refuses_a_wrong_password(platform: Platform) -> None:
