@@ -7,7 +7,8 @@ from conductor.stage import Stage
 
 WIPES = 2
 POOL = "payments"
-"""Stopped for the moment of the wipe, so that there are messages to lose however fast the workers are."""
+"""Stopped before the wipe, so that there are messages to lose however fast the workers are, and killed after it: what it had fetched
+already would outlive the broker."""
 
 
 def play(stage: Stage) -> None:
@@ -25,7 +26,7 @@ def play(stage: Stage) -> None:
                 )
                 stage.runtime.wipe_broker()
             finally:
-                stage.runtime.kill(POOL, "tree", signal.SIGCONT)
+                stage.runtime.kill(POOL, "tree", signal.SIGKILL)
             stage.story.tell("it answers again, empty")
             stage.await_progress()
 
