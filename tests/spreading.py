@@ -21,7 +21,7 @@ BROKERS = ("rabbitmq", "valkey")
 VALKEYS_DRILLS = "drills valkey"
 
 LONG = (
-    *("stuck-consumer", "point-in-time-restore", "mixed-versions", "payment-outage", "reconciliation_off"),
+    *("stuck-consumer", "point-in-time-restore", "mixed-versions", "reconciliation_off"),
     *("conductor/test_platform.py", "conductor/test_cdnow.py", "chassis/test_heartbeat.py"),
 )
 """Parts of the names of what takes a minute or more, alone or as a group."""
@@ -59,5 +59,5 @@ def order(items: list[pytest.Item]) -> None:
 def _rank(name: str) -> tuple[int, bool, bool]:
     folder = name.partition("/")[0]
     place = LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
-    # Whoever plays on Valkey goes on to RabbitMQ, and does not come from it: one platform less is started.
+    # A process that came to them from RabbitMQ would go back to it, and start three platforms where two do, or one.
     return place, group_of(name) != VALKEYS_DRILLS, not any(long in name for long in LONG)
