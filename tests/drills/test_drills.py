@@ -6,37 +6,27 @@ import pytest
 
 from conductor import drills
 from conductor.rehearsal import Played
-from conductor.runtimes.local import LocalRuntime
 
 ORDERS = 60
 ON_EACH_BROKER = ("broker-restart", "worker-kill")
-ON_RABBITMQ = ("duplicate-delivery", "mixed-versions", "point-in-time-restore", "poison-message", "stuck-consumer")
-ON_VALKEY = ("broker-wipe", "payment-outage", "postgres-restart", "redis-restart", "rolling-deploy")
+ON_RABBITMQ = (
+    *ON_EACH_BROKER,
+    *("duplicate-delivery", "mixed-versions", "point-in-time-restore", "poison-message", "stuck-consumer"),
+)
+ON_VALKEY = (
+    *ON_EACH_BROKER,
+    *("broker-wipe", "payment-outage", "postgres-restart", "redis-restart", "rolling-deploy"),
+)
+PLAYED = [("rabbitmq", name) for name in ON_RABBITMQ] + [("valkey", name) for name in ON_VALKEY]
 
 
 def test_every_drill_is_played_here() -> None:
     local = {name for name, drill in drills.catalogue().items() if "local" in drill.runtimes}
-    assert local == {*ON_EACH_BROKER, *ON_RABBITMQ, *ON_VALKEY}
+    assert local == {name for _, name in PLAYED}
 
 
-@pytest.mark.parametrize("name", ON_EACH_BROKER)
+@pytest.mark.parametrize(("runtime", "name"), PLAYED, indirect=["runtime"])
 def test_nothing_is_lost_or_doubled(play: Callable[..., Played], name: str) -> None:
-    played = play(name, ORDERS)
-
-    assert (True, None, ()) == (played.sound, played.failure, played.findings)
-
-
-@pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
-@pytest.mark.parametrize("name", ON_RABBITMQ)
-def test_nothing_is_lost_or_doubled_on_rabbitmq(play: Callable[..., Played], runtime: LocalRuntime, name: str) -> None:
-    played = play(name, ORDERS)
-
-    assert (True, None, ()) == (played.sound, played.failure, played.findings)
-
-
-@pytest.mark.parametrize("runtime", ["valkey"], indirect=True)
-@pytest.mark.parametrize("name", ON_VALKEY)
-def test_nothing_is_lost_or_doubled_on_valkey(play: Callable[..., Played], runtime: LocalRuntime, name: str) -> None:
     played = play(name, ORDERS)
 
     assert (True, None, ()) == (played.sound, played.failure, played.findings)
