@@ -15,7 +15,12 @@ CALLBACKS = {"rate": {"callback_duplicate": 0.3, "callback_reorder": 0.3, "callb
 
 CHARGES = "orders.payments"
 
-_ISSUED = "SELECT id, task, queue FROM outbox WHERE issued > 0 AND state = 'open' ORDER BY id LIMIT 200"
+# Of each queue, or the one that is furthest behind would be all there is.
+_ISSUED = """
+    SELECT id, task, queue FROM (
+        SELECT id, task, queue, row_number() OVER (PARTITION BY queue ORDER BY id) AS n FROM outbox WHERE issued > 0 AND state = 'open'
+    ) under_way WHERE n <= 50
+"""
 
 
 def play(stage: Stage) -> None:
