@@ -94,15 +94,14 @@ class Runner:
                 # Whoever holds the lock may hold it for long, stopped as it may be: that is no death of ours.
                 why = str(error.orig).splitlines()[0]
                 log.warning("database_busy", commands=len(works), error=why)
-                return self._settle({w: Retry(backoff(w.failures), why, begun=True) for w in works})
+                return self._again(works, why)
             if _lost(error):
                 raise
             failure: Exception = error
         except SoftTimeLimitExceeded:
-            return self._settle({w: Retry(backoff(w.failures), "soft time limit passed", begun=True) for w in works})
+            return self._again(works, "soft time limit passed")
         except Transient as error:
-            wait = error.retry_after_seconds
-            return self._settle({w: Retry(wait or backoff(w.failures), str(error), begun=True) for w in works})
+            return self._again(works, str(error), error.retry_after_seconds)
         except Exception as error:  # noqa: BLE001 - whatever a task raises must end as a recorded outcome
             failure = error
         if len(works) > 1:
@@ -126,6 +125,10 @@ class Runner:
     def _poison(self, work: Work) -> Park:
         log.error("poison_parked", task=work.task, key=work.key, attempts=work.attempts)
         return Park("poison", f"started {work.attempts - 1} times without an outcome")
+
+    def _again(self, works: Sequence[Work], why: str, after_seconds: float | None = None) -> int:
+        """Another time, as commands that may have begun; each by its own backoff unless a time is given."""
+        return self._settle({w: Retry(after_seconds or backoff(w.failures), why, begun=True) for w in works})
 
     def _settle(self, outcomes: Mapping[Work, Outcome]) -> int:
         with self._engine.begin() as conn:
