@@ -11,7 +11,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from conductor import catalogue
 from conductor.platform_parts import Platform
 from conductor.programs import Program
@@ -20,7 +20,6 @@ from conductor.servers import postgres, valkey
 from conductor.waiting import until
 from loadtests.orders.outcome import Stuck
 from loadtests.orders.purchases import purchases
-from orders import adapters
 from orders.adapters.intake_store import PostgresIntakeStore
 from orders.domain import saga
 from orders.domain.order import Order, Product, price
@@ -30,7 +29,7 @@ from orders.usecases.intake import Placing
 APP = "loadtests.orders.naive.app"
 DATABASE = "naive"
 WORKER, RESULTS = "naive-worker", "naive-results"
-MIGRATIONS = Path(adapters.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 
 
 class Rival:

@@ -4,7 +4,6 @@ Workers import this module before they fork, so it opens nothing; what a process
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from chassis import metrics, tracing
@@ -21,7 +20,6 @@ from orders.settings import Settings
 from orders.usecases.orders import Orders
 
 SETTINGS = Settings
-MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 
 settings = Settings()
 

@@ -1,17 +1,16 @@
 """The worlds that every test of the order store runs in."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from order_worlds import MemoryWorld, PostgresWorld, World
 
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from orders.adapters import tables
 from servers import Postgres
 
-MIGRATIONS = Path(tables.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 
 
 @pytest.fixture(scope="session")

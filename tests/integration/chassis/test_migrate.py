@@ -11,15 +11,16 @@ import pytest
 import sqlalchemy as sa
 
 from chassis import tables as chassis_tables
-from chassis.migrate import main, migrate
+from chassis.migrate import main, migrate, scripts_of
 from orders.adapters import tables
 
-MIGRATIONS = Path(tables.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 
 SLOW = """
 import time
 from alembic import op
-revision, down_revision = "0001", None
+revision = "0001"
+down_revision = None
 
 def upgrade():
     op.execute("CREATE TABLE made (n int)")
@@ -27,7 +28,8 @@ def upgrade():
 """
 ALTER = """
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision: str = "0002"
+down_revision: str | None = "0001"
 
 def upgrade():
     op.execute("ALTER TABLE made ADD COLUMN m int")
@@ -134,15 +136,57 @@ def test_a_service_is_migrated_by_the_name_of_its_app(database_url: str) -> None
     assert [0] == look(database_url, "SELECT count(*) FROM orders")
 
 
-def test_the_command_line_names_the_service(monkeypatch: pytest.MonkeyPatch, database_url: str, scripts: Path) -> None:
-    class Service:
-        MIGRATIONS = scripts
+QUICK = """
+import sys
+from chassis.migrate import main
 
-        class SETTINGS:
-            pass
+main(["migrate", "orders.app"])
+print(*({"alembic", "sqlalchemy", "pydantic", "orders.app", "celery"} & set(sys.modules)))
+"""
 
-    Service.SETTINGS.database_url = database_url  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "till.app", Service)  # type: ignore[arg-type]
+
+@pytest.mark.parametrize("further", [None, "UPDATE alembic_version SET version_num = '9999'"])
+def test_that_there_is_nothing_to_do_is_found_out_without_a_heavy_import(
+    database_url: str, further: str | None
+) -> None:
+    migrate(database_url, MIGRATIONS)
+    if further:
+        with sa.create_engine(database_url, poolclass=sa.NullPool).begin() as conn:
+            conn.execute(sa.text(further))
+    environment = {**os.environ, "DATABASE_URL": database_url}
+
+    ran = subprocess.run(
+        [sys.executable, "-c", QUICK], env=environment, check=True, timeout=60, capture_output=True, text=True
+    )
+
+    assert "" == ran.stdout.splitlines()[-1].strip()
+
+
+@pytest.mark.parametrize("url", ["", "mysql://nobody@nowhere/none"])
+def test_an_address_that_cannot_be_one_is_refused_by_its_setting(url: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0"}
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "chassis.migrate", "orders.app"],
+        env=environment,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+
+    assert 1 == ran.returncode
+    assert "BadSetting: DATABASE_URL" in ran.stderr
+
+
+def test_the_command_line_names_the_service(
+    monkeypatch: pytest.MonkeyPatch, database_url: str, scripts: Path, tmp_path: Path
+) -> None:
+    service = tmp_path / "till"
+    (service / "adapters").mkdir(parents=True)
+    (service / "app.py").write_text("raise RuntimeError('imported')")
+    scripts.rename(service / "adapters" / "migrations")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database_url)
 
     assert 0 == main(["migrate", "till.app"])
     assert ["0002"] == look(database_url, "SELECT version_num FROM alembic_version")

@@ -13,12 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from conductor import pools, probing
 from conductor.platform_parts import APPLICATION, VALUES
 from conductor.pools import Pool
 from conductor.probing import Answer
-from orders.adapters import tables
 from servers import Postgres, RabbitMQ, Valkey, die_with_parent, free_port, wait_until
 
 BOUND_SECONDS = 1.0
@@ -31,7 +30,7 @@ def servers(postgres: Postgres, rabbitmq: RabbitMQ, valkey: Valkey) -> Iterator[
     name = "cold_start"
     rabbitmq.api("PUT", f"vhosts/{name}")
     postgres.execute(f"CREATE DATABASE {name}")
-    migrate(postgres.url(name), Path(tables.__file__).parent / "migrations")
+    migrate(postgres.url(name), scripts_of("orders.app"))
     addresses = {"DATABASE_URL": postgres.url(name), "BROKER_URL": rabbitmq.url(name), "STORE_URL": valkey.url(1)}
     yield {**os.environ, **addresses, "LOG_FORMAT": "json"}
     postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")

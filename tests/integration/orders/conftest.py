@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis import database
 from chassis import tables as chassis_tables
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from orders.adapters import tables
 from orders.adapters.intake_store import PostgresIntakeStore
 from orders.api import make_api
@@ -24,7 +23,7 @@ from orders.ports import Change
 from orders.settings import Settings
 from servers import Postgres
 
-MIGRATIONS = Path(tables.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 TOKENS = '{"ann-token": {"customer": "ann"}, "bob-token": {"customer": "bob"}, "op-token": {"role": "operator"}}'
 SECRET = "carrier-secret"
 

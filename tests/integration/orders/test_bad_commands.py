@@ -16,17 +16,17 @@ import sqlalchemy as sa
 from chassis import outbox
 from chassis.app import ChassisApp, make_app
 from chassis.declare import declare_app
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from chassis.outbox import Command
 from chassis.settings import ServiceSettings
 from fakes.order_making import make_order, saga_before
-from orders.adapters import order_rows, tables
+from orders.adapters import order_rows
 from orders.domain.saga import Step
 from orders.queues import PAYMENTS, QUEUES, SERVICE
 from orders.usecases import follow
 from servers import die_with_parent, wait_until
 
-MIGRATIONS = Path(tables.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 NOBODY = str(uuid.UUID(int=0))
 TAKE = "orders.take_payment"
 HUGE = "x" * 3_000_000

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from structlog.testing import capture_logs
 from chassis.app import ChassisApp, make_app
 from chassis.declare import declare_app
 from chassis.intake import fault
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from chassis.outbox import Outcome, Work
 from chassis.relay import Relay
 from chassis.settings import ServiceSettings
@@ -30,7 +29,7 @@ from fakes.order_making import make_order
 from fakes.orders_world import FaultyOutside
 from fakes.saga_schedules import SCHEDULES, WANTED, Evidence, Move, Platform, assert_ledgers_agree, assert_mails_fit
 from orders import tasks
-from orders.adapters import order_rows, tables
+from orders.adapters import order_rows
 from orders.adapters.store import PostgresMailLog, PostgresOrderStore
 from orders.domain.order import Line
 from orders.domain.saga import Advance, Saga, begin, deliver
@@ -44,7 +43,7 @@ from orders.usecases.steps import Steps
 from orders.usecases.upkeep import expire_reservations, reconcile
 from servers import Postgres, RabbitMQ, Valkey
 
-MIGRATIONS = Path(tables.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 LATER = timedelta(days=1)
 NUMBERS = itertools.count(1)
 

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +9,11 @@ import sqlalchemy as sa
 
 from chassis import database, outbox
 from chassis.errors import Permanent
-from chassis.migrate import migrate
+from chassis.migrate import migrate, scripts_of
 from chassis.outbox import Command
 from fakes.order_making import make_order, saga_before
 from fakes.orders_world import FaultyOutside
-from orders.adapters import order_rows, tables
+from orders.adapters import order_rows
 from orders.adapters.store import PostgresMailLog, PostgresOrderStore
 from orders.domain.saga import MailKind, Saga, State, Step
 from orders.ports import Mail
@@ -86,7 +85,7 @@ def back_url(postgres: Postgres) -> Iterator[str]:
     """A database with the orders' tables, made once; `back` empties it for each test."""
     postgres.execute("CREATE DATABASE worker_usecases")
     url = postgres.url("worker_usecases")
-    migrate(url, Path(tables.__file__).parent / "migrations")
+    migrate(url, scripts_of("orders.app"))
     yield url
     postgres.execute("DROP DATABASE worker_usecases WITH (FORCE)")
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: uses the connection that chassis.migrate holds the lock with."""
+"""Alembic's entry: uses the connection that holds the lock."""
 
 from alembic import context
 

@@ -17,11 +17,10 @@ from post import Post
 from structlog.testing import capture_logs
 
 from chassis.declare import declare_app
-from chassis.migrate import migrate
-from orders.adapters import tables
+from chassis.migrate import migrate, scripts_of
 from servers import free_port, health, wait_until
 
-MIGRATIONS = Path(tables.__file__).parent / "migrations"
+MIGRATIONS = scripts_of("orders.app")
 
 
 @pytest.fixture
