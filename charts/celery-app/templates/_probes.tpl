@@ -8,9 +8,9 @@ A stuck consumer is known after 30 s, and liveness fails 3 times in 60 s; its pr
 {{- define "celery-app.probes" -}}
 startupProbe:
   {{- include "celery-app.probe" (dict "one" . "asks" "live") | nindent 2 }}
-  periodSeconds: 3
+  periodSeconds: 1
   timeoutSeconds: 15
-  failureThreshold: {{ div (add (int .pool.startupSeconds) 2) 3 }}
+  failureThreshold: {{ int .pool.startupSeconds }}
 readinessProbe:
   {{- include "celery-app.probe" (dict "one" . "asks" "ready") | nindent 2 }}
   periodSeconds: {{ if eq .pool.role "api" }}2{{ else }}5{{ end }}
