@@ -25,7 +25,7 @@ CANCELLED_SHARE = 0.03
 """Of orders that their customer cancels right after: cancelling races with every step."""
 
 PAUSE_SECONDS = 0.05
-"""Between two looks while the load waits for orders to be worked off."""
+"""Between two looks while the load waits for orders to be worked off, or for its turn."""
 
 
 def wish_of(customer: str, seed: int) -> tuple[random.Random, purchases.Purchase]:
@@ -107,18 +107,22 @@ class Load:
                 if not self._room():
                     self._abandon.wait(PAUSE_SECONDS)
                     continue
-                self._take_turn()
-                self._buy(api, next(self._numbers))
+                if self._gets_turn():
+                    self._buy(api, next(self._numbers))
 
-    def _take_turn(self) -> None:
-        """Return when it is this customer's turn to buy."""
+    def _gets_turn(self) -> bool:
+        """Return when it is this customer's turn to buy; False when nobody is to buy any more."""
         rate = self._per_second()
         if rate is None:
-            return
+            return True
         with self._counting:
             at = max(self._next_at, time.monotonic())
             self._next_at = at + 1 / rate
-        self._abandon.wait(max(0.0, at - time.monotonic()))
+        # Nobody waits for a turn that is not needed any more.
+        while (left := at - time.monotonic()) > 0 and self._per_second() is not None:
+            if self._abandon.wait(min(left, PAUSE_SECONDS)):
+                return False
+        return True
 
     def _wanted(self) -> bool:
         enough = self._stop.is_set() and self.accepted >= self._at_least

@@ -40,9 +40,9 @@ class Size:
     orders: int
     seed: int = 1
     per_second: float | None = None
-    """Orders placed a second at most while as many are open as a blow wants; None is as many as are answered."""
+    """Orders placed a second at most, but while a blow waits for open ones, or the end for the last; None is as many as are answered."""
     steady: bool = False
-    """Never more a second than that, however few are open."""
+    """Never more a second than that, whoever waits."""
 
     @property
     def open_orders(self) -> int:
@@ -87,6 +87,7 @@ class Watch:
         self._patience = patience
         self._deadline = time.monotonic() + patience.total_seconds
         self._load: Load | None = None
+        self._hurry = threading.Event()
 
     # Orders
 
@@ -95,32 +96,32 @@ class Watch:
         """Orders keep coming while the block runs, and until enough were accepted: never more open than twice what a blow wants."""
         wanted = self.size.orders if at_least is None else at_least
         ceiling = 2 * self.size.open_orders
-        counted, enough = threading.Event(), threading.Event()
+        full = threading.Event()
         load = Load(
             partial(OrdersApi.of, self.reach),
             self.journal,
             seed=self.size.seed,
             at_least=wanted,
             patience_seconds=self._patience.total_seconds,
-            room=lambda: not counted.is_set(),
-            per_second=lambda: self.size.per_second if self.size.steady or enough.is_set() else None,
+            room=lambda: not full.is_set(),
+            per_second=lambda: self.size.per_second if self.size.steady or not self._hurry.is_set() else None,
         )
         self._load = load
         over = threading.Event()
-        watch = threading.Thread(target=self._pace, args=(load, ceiling, counted, enough, over), daemon=True)
+        watch = threading.Thread(target=self._pace, args=(load, ceiling, full, over), daemon=True)
         watch.start()
         try:
             with load:
                 yield load
+                self._hurry.set()
                 if not load.finish(self.left_seconds):
                     raise DrillFailed(f"only {load.accepted} of {wanted} orders were accepted before the time was over")
         finally:
             over.set()
             watch.join()
+            self._hurry.clear()
 
-    def _pace(
-        self, load: Load, ceiling: int, full: threading.Event, enough: threading.Event, over: threading.Event
-    ) -> None:
+    def _pace(self, load: Load, ceiling: int, full: threading.Event, over: threading.Event) -> None:
         facts = Facts(self.reach)
         while not over.wait(LOOK_SECONDS):
             # An order that hangs must not keep others from being placed: that it hangs is for the verdict to say.
@@ -130,7 +131,6 @@ class Watch:
                 full.clear()
                 continue
             (full.set if lately >= ceiling else full.clear)()
-            (enough.set if lately >= self.size.open_orders else enough.clear)()
             self.story.progress(load.accepted, facts.final_orders(load.prefix) or 0, self.size.orders)
         facts.close()
 
@@ -143,7 +143,11 @@ class Watch:
             seen = self.facts.open_orders(self.load.prefix) or 0
             return seen >= self.size.open_orders
 
-        self.wait_for(enough, lambda: f"{self.size.open_orders} open orders (there are {seen})")
+        self._hurry.set()
+        try:
+            self.wait_for(enough, lambda: f"{self.size.open_orders} open orders (there are {seen})")
+        finally:
+            self._hurry.clear()
         return seen
 
     def await_progress(self, orders: int | None = None) -> None:
