@@ -47,7 +47,7 @@ def group_of(nodeid: str) -> str:
     parameters = name.partition("[")[2].rstrip("]").split("-")
     broker = next((each for each in parameters if each in BROKERS), "")
     if path.startswith("drills/"):
-        return nodeid if broker == "rabbitmq" else f"drills {broker}"
+        return nodeid if broker == "rabbitmq" else VALKEYS_DRILLS
     return f"{path} {broker}"
 
 

@@ -16,15 +16,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import intake, outbox
+from chassis import advisory_locks, intake, outbox
 from chassis.intake import Fault
 from chassis.tables import outbox as outbox_table
 from chassis.tables import parked, parked_audit
 
 REASONS = ("unknown_task", "malformed", "poison", "permanent", "bug", "dead_letter")
-
-# Any number will do, as long as no other advisory lock of the same database uses it.
-_LOCK = 7_270_932_418_115_264
 
 CONNECT_SECONDS = 3
 """A worker's event loop stands still while it parks, so a database that is away must say so soon."""
@@ -216,7 +213,7 @@ def _park_commands(conn: sa.Connection, ids: Any, found: Fault) -> bool:
 
 def _is_parked(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> bool:
     """Whether there is such a record; until the transaction ends nobody else is told that there is none."""
-    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(advisory_locks.PARKING)))
     return (
         conn.execute(sa.select(parked.c.id).where(parked.c.status == "parked", *conditions).limit(1)).first()
         is not None

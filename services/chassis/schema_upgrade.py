@@ -10,17 +10,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from chassis import advisory_locks
 from chassis.migrate import is_settled
-
-# Any number will do, as long as no other advisory lock of the same database uses it.
-_LOCK = 0x63656C65
 
 
 def upgrade(database_url: str, scripts: Path, revision: str) -> None:
     """See chassis.migrate."""
     engine = sa.create_engine(database_url, poolclass=sa.NullPool)
     with engine.connect() as conn:
-        conn.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        conn.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": advisory_locks.SCHEMA})
         conn.commit()
         try:
             conn.execute(sa.text("SET lock_timeout = '5s'"))
@@ -34,5 +32,5 @@ def upgrade(database_url: str, scripts: Path, revision: str) -> None:
             conn.commit()
         finally:
             conn.rollback()
-            conn.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            conn.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": advisory_locks.SCHEMA})
             conn.commit()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from conductor import http_client
-from conductor.errors import DrillFailed
+from conductor.errors import Refused
 from conductor.runtimes import Reach
 
 EXPIRES_SECONDS = 900.0
@@ -16,18 +16,16 @@ ANSWER_SECONDS = 10.0
 
 
 def call(reach: Reach, method: str, server: str, what: str, body: Mapping[str, Any] | None = None) -> Any:
-    """One administrative call to a server; DrillFailed when it refuses."""
+    """One administrative call to a server, and what it says, if anything. Refused when it does not take it or does not answer."""
+    address = reach.addresses()[server]
+    given = None if body is None else dict(body)
     try:
-        answer = http_client.request(
-            method,
-            f"{reach.addresses()[server]}/admin/{what}",
-            json=None if body is None else dict(body),
-            timeout=ANSWER_SECONDS,
-        )
-        answer.raise_for_status()
+        answer = http_client.request(method, f"{address}/admin/{what}", json=given, timeout=ANSWER_SECONDS)
     except httpx.HTTPError as error:
-        raise DrillFailed(f"{server} does not take faults: {error}") from error
-    return answer.json()
+        raise Refused(f"{server} does not answer at {address}: {error}") from error
+    if answer.is_error:
+        raise Refused(f"{server} refused: {answer.status_code} {answer.text}")
+    return answer.json() if answer.content else None
 
 
 def faults(reach: Reach, server: str, plan: Mapping[str, Any]) -> AbstractContextManager[None]:

@@ -3,10 +3,9 @@
 import json
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from conductor import http_client
+from conductor import outside_faults
 from conductor.errors import Refused
 from conductor.runtimes.local import LocalRuntime
 
@@ -71,14 +70,7 @@ def _rate(text: str) -> tuple[str, float]:
 def _call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
     if server not in SERVERS:
         raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
-    address = LocalRuntime.running().addresses()[server]
-    try:
-        answer = http_client.request(method, f"{address}/admin/{what}", json=body, timeout=5)
-    except httpx.HTTPError as error:
-        raise Refused(f"{server} does not answer at {address}: {error}") from error
-    if answer.is_error:
-        raise Refused(f"{server} refused: {answer.status_code} {answer.text}")
-    return answer.json() if answer.content else None
+    return outside_faults.call(LocalRuntime.running(), method, server, what, body)
 
 
 def _print(answer: Any) -> None:
