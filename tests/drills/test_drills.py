@@ -25,7 +25,8 @@ def test_every_drill_is_played_here() -> None:
     assert local == {name for _, name in PLAYED}
 
 
-@pytest.mark.parametrize(("runtime", "name"), PLAYED, indirect=["runtime"])
+# Of the scope of `runtime`: with parameters that are not fixtures beside it, pytest would make every test a platform of its own.
+@pytest.mark.parametrize(("runtime", "name"), PLAYED, indirect=["runtime"], scope="session")
 def test_nothing_is_lost_or_doubled(play: Callable[..., Played], name: str) -> None:
     played = play(name, ORDERS)
 
