@@ -13,7 +13,7 @@ from conductor.story import Story
 from conductor.watch import Patience, Size
 
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
-FULL, PER_SECOND = 2000, 15.0
+FULL, PER_SECOND = 2000, 10.0
 """With fewer orders than that a drill gets so many a second, and new pods find a core to start on."""
 
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)

@@ -97,7 +97,7 @@ def scale_out(stage: ClusterStage, told: Seen) -> None:
         return told.most > 1
 
     stage.wait_for(more, f"more pods of {SCALED}", SCALED_SECONDS)
-    stage.runtime.wait_ready()
+    stage.runtime.wait_ready(SCALED)
     stage.story.tell(f"{told.most} pods of {SCALED}")
 
 

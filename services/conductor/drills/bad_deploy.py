@@ -4,7 +4,7 @@ from conductor.cluster_stage import ClusterStage
 from conductor.drills import Drill
 from conductor.errors import ClusterFailed, Refused
 
-GIVEN_UP_SECONDS = 60
+GIVEN_UP_SECONDS = 30
 
 
 def play_on_cluster(stage: ClusterStage) -> None:

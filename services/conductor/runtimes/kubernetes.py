@@ -159,9 +159,9 @@ class KubernetesRuntime:
         self.kubectl("rollout", "restart", deployment)
         self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
-    def wait_ready(self, within_seconds: int = ROLLED_SECONDS) -> None:
-        """Return when every pool is at its number of ready pods. Raises ClusterFailed that names one that is not, and who has no node."""
-        deployments = [f"deployment/{RELEASE}-{pool}" for pool in self.pools()]
+    def wait_ready(self, *pools: str, within_seconds: int = ROLLED_SECONDS) -> None:
+        """Return when these pools, or all, have the ready pods they should. Raises ClusterFailed: which has not, and who has no node."""
+        deployments = [f"deployment/{RELEASE}-{pool}" for pool in pools or self.pools()]
         try:
             self.kubectl.await_rolled_out(*deployments, within_seconds=within_seconds)
         except ClusterFailed as error:
