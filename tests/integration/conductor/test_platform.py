@@ -192,6 +192,6 @@ def test_a_start_that_fails_names_the_process_and_leaves_nothing_running(tmp_pat
     failed = capstone(directory, "up", "--broker", "valkey", "--set", "RELAY_LEASE_SECONDS=soon")
 
     assert failed.returncode == 1
-    assert "error: migrate ended with 1" in failed.stderr
+    assert "error: declare ended with 1" in failed.stderr
     assert "RELAY_LEASE_SECONDS is 'soon'" in failed.stderr
     assert living(directory) == []
