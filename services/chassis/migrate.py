@@ -24,7 +24,7 @@ SCHEME = "postgresql+psycopg://"
 
 def migrate(database_url: str, scripts: Path, *, revision: str = "head") -> None:
     """Upgrade to `revision`. Raises sqlalchemy.exc.OperationalError when the server cannot be reached or a lock cannot be had in 5 s, and
-    BadSetting for a script that does not say which revision it is."""
+    BadSetting when there is no folder of scripts, or a script does not say which revision it is."""
     if not _has_nothing_to_do(database_url, scripts):
         from chassis.schema_upgrade import upgrade
 
@@ -47,9 +47,12 @@ def is_settled(current: Iterable[str], scripts: Path) -> bool:
 
     Migrations only expand, so this version works with what a newer one left, and a rollback must not fail on it.
     """
+    folder = scripts / "versions"
+    if not folder.is_dir():
+        raise BadSetting(f"{folder} is no folder: it holds the migrations of the app beside {scripts.parent}")
     known: set[str] = set()
     replaced: set[str] = set()
-    for script in sorted((scripts / "versions").glob("*.py")):
+    for script in sorted(folder.glob("*.py")):
         revision, before = _says(script)
         known.add(revision)
         replaced.update((before,) if isinstance(before, str) else before or ())

@@ -48,6 +48,11 @@ def test_a_script_that_does_not_say_its_revision_is_refused_by_its_path(tmp_path
         is_settled([], folder(tmp_path, text))
 
 
+def test_a_service_without_a_folder_of_migrations_is_not_taken_for_one_that_needs_none(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=r"adapters/migrations/versions is no folder"):
+        is_settled([], tmp_path / "shop" / "adapters" / "migrations")
+
+
 @pytest.mark.parametrize("app", ["nowhere.app", "orders.nowhere", "orders.nowhere.app"])
 def test_a_service_that_is_not_there_is_refused_by_its_name(app: str) -> None:
     with pytest.raises(BadSetting, match=f"there is no module {app}"):
