@@ -18,7 +18,10 @@ STARTED_WITHIN_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`argv` in the image's container, with the environment of a Secret of the namespace, and single keys of others by variable."""
+    """`argv` in the image's container, with the environment of a Secret of the namespace, and single keys of others by variable.
+
+    `cpu` is what it asks for: its share of a node that has none to spare.
+    """
 
     name: str
     argv: Sequence[str]
@@ -26,6 +29,7 @@ class Program:
     secret: str = "conductor"
     within_seconds: int = 300
     keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    cpu: str = "50m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def manifest(program: Program) -> dict[str, Any]:
             {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
             for name, (secret, key) in program.keys.items()
         ],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": {"requests": {"cpu": program.cpu, "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

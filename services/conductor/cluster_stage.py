@@ -24,6 +24,9 @@ STARTED_SECONDS = 90.0
 BROKER = {"BROKER_URL": ("orders", "BROKER_URL")}
 """For the judge to look at the queues; no other login may ask a queue itself."""
 
+CPU = "200m"
+"""Of a judge. With less, on nodes where everything starts at once, it looks too seldom to say that no queue was alone."""
+
 TRIES = 3
 
 PER_SECOND = 30.0
@@ -50,7 +53,7 @@ class ClusterStage:
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120
-        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=BROKER)
+        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=BROKER, cpu=CPU)
         kubectl = self.runtime.kubectl
         self._job = cluster_jobs.start(kubectl, program)
         try:
