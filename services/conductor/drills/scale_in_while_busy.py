@@ -15,7 +15,7 @@ def play_on_cluster(stage: ClusterStage) -> None:
         for number in range(2 if stage.size.large else 1):
             runtime.scale(POOL, MOST)
             stage.story.tell(f"{MOST} pods of {POOL}")
-            stage.ask("slow", server=SERVER, rate=0.3, seconds=1.5, seed=number)
+            stage.ask("slow", server=SERVER, rate=0.2, seconds=1.5, seed=number)
             open_orders = stage.await_open()
             runtime.scale(POOL, runtime.pools()[POOL].replicas)
             stage.story.tell(f"scaled in with {open_orders} orders open")
