@@ -130,9 +130,11 @@ class Server:
             self.process = None
 
     def pause(self) -> None:
-        """Stops the server from running while its sockets stay open."""
+        """Stops the server from running while its sockets stay open; returns when it stands still."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        # A stop begins when the server's first thread gets a core; until then the others would still answer.
+        os.waitpid(self.process.pid, os.WUNTRACED)
 
     def resume(self) -> None:
         assert self.process is not None

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import signal as signals
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import psutil
 
@@ -18,8 +18,8 @@ from conductor.servers import Server
 from conductor.supervision import Process
 from conductor.waiting import until
 
-DYING_SECONDS = 30.0
-"""How long a process may take to die of SIGKILL: it does so when it next gets a core, and a disk may hold it."""
+OBEYING_SECONDS = 30.0
+"""How long a process may take to die of SIGKILL or stop by SIGSTOP: it does so when it next gets a core, and a disk may hold it."""
 
 
 class LocalRuntime:
@@ -77,8 +77,10 @@ class LocalRuntime:
             "child": tree.children and (tree.children[index // len(trees) % len(tree.children)],),
         }[which]
         hit = [pid for pid in targets if _signal(pid, signal)]
-        if signal == signals.SIGKILL and not until(lambda: all(map(_dead, hit)), within_seconds=DYING_SECONDS):
-            raise Unready(f"{pool} was sent SIGKILL, and is not dead after {DYING_SECONDS:g} s: processes {hit}")
+        obeyed = _OBEYED.get(signal)
+        if obeyed and not until(lambda: all(map(obeyed, hit)), within_seconds=OBEYING_SECONDS):
+            told = signals.Signals(signal).name
+            raise Unready(f"{pool} was sent {told}, and goes on after {OBEYING_SECONDS:g} s: processes {hit}")
         return hit
 
     def ports(self, pids: Collection[int]) -> frozenset[int]:
@@ -196,3 +198,15 @@ def _dead(pid: int) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
     except psutil.NoSuchProcess:
         return True
+
+
+def _still(pid: int) -> bool:
+    """Whether it stands still. A stop begins when its first thread gets a core; until then the others go on."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED or _dead(pid)
+    except psutil.NoSuchProcess:
+        return True
+
+
+_OBEYED: Mapping[int, Callable[[int], bool]] = {signals.SIGKILL: _dead, signals.SIGSTOP: _still}
+"""By signal, what a process that got it is in the end; others ask nothing that can be waited for."""

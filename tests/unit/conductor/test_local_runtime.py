@@ -56,8 +56,15 @@ def test_a_kill_returns_when_the_whole_tree_is_dead(pool: subprocess.Popen[bytes
     assert [] == [pid for pid in hit if alive(pid)]
 
 
-def test_a_signal_that_kills_nobody_is_not_waited_for(pool: subprocess.Popen[bytes]) -> None:
-    hit = runtime(pool.pid).kill("saga", "parent", signal.SIGSTOP)
+def test_a_stop_returns_when_the_whole_tree_stands_still(pool: subprocess.Popen[bytes]) -> None:
+    hit = runtime(pool.pid).kill("saga", "tree", signal.SIGSTOP)
 
-    assert [pool.pid] == list(hit)
-    assert alive(pool.pid)
+    assert {psutil.STATUS_STOPPED} == {psutil.Process(pid).status() for pid in hit}
+
+
+def test_what_stands_still_goes_on_when_it_is_told_to(pool: subprocess.Popen[bytes]) -> None:
+    stopped = runtime(pool.pid).kill("saga", "parent", signal.SIGSTOP)
+    told = runtime(pool.pid).kill("saga", "parent", signal.SIGCONT)
+
+    assert [pool.pid] == list(stopped) == list(told)
+    assert psutil.Process(pool.pid).status() != psutil.STATUS_STOPPED
