@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from chassis import advisory_locks
-from chassis.migrate import is_settled
+from chassis.revisions import is_settled
 
 
 def upgrade(database_url: str, scripts: Path, revision: str) -> None:

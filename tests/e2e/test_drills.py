@@ -36,7 +36,7 @@ def test_fifty_orders_are_delivered_without_an_error(installation: Installation)
 
 
 def test_a_process_of_a_pod_finds_its_modules_compiled(runtime: KubernetesRuntime) -> None:
-    imported = "python -v -c 'import orders.app' 2>&1"
+    imported = "python -v -c 'import orders.app, chassis.schema_upgrade' 2>&1"
 
     said = runtime.inside("deployment/orders-api", "sh", "-c", imported).splitlines()
 

@@ -159,11 +159,11 @@ class KubernetesRuntime:
         self.kubectl("rollout", "restart", deployment)
         self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
-    def wait_ready(self, *pools: str, within_seconds: int = ROLLED_SECONDS) -> None:
+    def wait_ready(self, *pools: str) -> None:
         """Return when these pools, or all, have the ready pods they should. Raises ClusterFailed: which has not, and who has no node."""
         deployments = [f"deployment/{RELEASE}-{pool}" for pool in pools or self.pools()]
         try:
-            self.kubectl.await_rolled_out(*deployments, within_seconds=within_seconds)
+            self.kubectl.await_rolled_out(*deployments, within_seconds=ROLLED_SECONDS)
         except ClusterFailed as error:
             homeless = self._homeless()
             raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from chassis.errors import BadSetting
-from chassis.migrate import is_settled, scripts_of
+from chassis.migrate import scripts_of
+from chassis.revisions import is_settled
 
 FIRST = 'revision = "a"\ndown_revision = None\n'
 SECOND = 'revision: str = "b"\ndown_revision: str | None = "a"\n'
