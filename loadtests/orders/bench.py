@@ -21,11 +21,11 @@ from typing import Any, Protocol, get_args
 
 import sqlalchemy as sa
 
-from conductor import starting
-from conductor.platform_parts import Platform
+from conductor.laptop import lifecycle
+from conductor.laptop.lifecycle import Wanted
+from conductor.laptop.platform import Platform
 from conductor.pools import Broker
 from conductor.run_directory import RunDirectory
-from conductor.starting import Wanted
 from loadtests.orders import cpu, outcome
 from loadtests.orders.ours import Ours
 from loadtests.orders.report import Measured, document, table
@@ -99,12 +99,12 @@ def platform_of_its_own(broker: Broker | None) -> Iterator[Platform]:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     run = RunDirectory(folder)
     try:
-        started = starting.up(run, Wanted(broker, {"OUTSIDE": "instant"}), lambda text: print(f"  {text}", flush=True))
+        started = lifecycle.up(run, Wanted(broker, {"OUTSIDE": "instant"}), lambda text: print(f"  {text}", flush=True))
         # It would take a relay that is held for a dead one.
         started.platform.supervisor.begin_stop("keeper")
         yield started.platform
     finally:
-        starting.down(run)
+        lifecycle.down(run)
         shutil.rmtree(folder, ignore_errors=True)
 
 

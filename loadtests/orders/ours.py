@@ -7,9 +7,9 @@ import uuid
 import psutil
 import sqlalchemy as sa
 
-from conductor import bringup
-from conductor.platform_parts import Platform, pool_of
-from conductor.supervision import DEAD_STATES
+from conductor.laptop import start
+from conductor.laptop.platform import Platform, pool_of
+from conductor.laptop.supervisor import DEAD_STATES
 from loadtests.orders.purchases import purchases
 from orders.adapters.intake_store import PostgresIntakeStore
 from orders.usecases.intake import Caller, Intake, Limits
@@ -31,7 +31,7 @@ class Ours:
         resting = [p.name for p in self._platform.supervisor.processes() if pool_of(p.name) and p.state in DEAD_STATES]
         for name in resting:
             self._platform.supervisor.start_again(name)
-        bringup.await_pools(self._platform, resting, within_seconds=120)
+        start.await_pools(self._platform, resting, within_seconds=120)
 
     def rest(self) -> None:
         """End the pools, so that they take nothing from the other side."""

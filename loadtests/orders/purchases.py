@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from conductor.catalogue import PRODUCTS
+from conductor.capstones.orders.catalogue import PRODUCTS
 from orders.domain.order import Customer, LineRequest
 from orders.usecases.intake import Placing
 

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from chassis.migrate import migrate, scripts_of
-from conductor import catalogue
-from conductor.platform_parts import Platform
-from conductor.programs import Program
+from conductor.capstones.orders import catalogue
+from conductor.laptop.platform import Platform
+from conductor.laptop.programs import Program
+from conductor.laptop.servers import postgres, valkey
 from conductor.run_directory import CHECKOUT
-from conductor.servers import postgres, valkey
 from conductor.waiting import until
 from loadtests.orders.outcome import Stuck
 from loadtests.orders.purchases import purchases

@@ -1,4 +1,4 @@
-"""The command line, `capstone`: mounts whatever conductor/commands/ holds, one file a group of commands.
+"""The command line, `capstone`: mounts whatever conductor/commands/ and each capstone's own commands/ hold, one file a group.
 
 A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level. A command
 that is named like its module is found without importing the others.
@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 from rich.console import Console
 
-from conductor import commands
+from conductor import capstones, commands
 from conductor.errors import ConductorError
 
 INTERRUPTED = 130
@@ -29,11 +29,20 @@ def build(first: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     cli.callback()(_nothing_more)
-    modules = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    found = modules()
     named = first.replace("-", "_")
-    for module in [named] if named in modules else modules:
-        cli.add_typer(importlib.import_module(f"conductor.commands.{module}").commands)
+    for module in [found[named]] if named in found else found.values():
+        cli.add_typer(importlib.import_module(module).commands)
     return cli
+
+
+def modules() -> dict[str, str]:
+    """The modules that hold commands: a full name for each last part of one, sorted."""
+    packages = [commands, *capstones.packages("commands")]
+    found = [
+        (module.name, package.__name__) for package in packages for module in pkgutil.iter_modules(package.__path__)
+    ]
+    return {name: f"{package}.{name}" for name, package in sorted(found)}
 
 
 def _nothing_more() -> None:

@@ -1,7 +1,7 @@
 """`python -m conductor.judge`: load and verdict of a drill, run inside the cluster, where no port-forward can die with its pod.
 
-It places orders, keeps the journal of what was promised, and answers questions at its door (see conductor.judge_door) until it is told
-to go: `{"ask": NAME, …}`, NAME being a method of Judge below. What cannot be answered is `{"failed": WHY}`.
+It places orders, keeps the journal of what was promised, and answers questions (see conductor.harness.judge_rpc) until it is told to
+go: `{"ask": NAME, …}`, NAME being a method of Judge below. What cannot be answered is `{"failed": WHY}`.
 DATABASE_URL is read-only; OPERATOR_TOKEN opens the API; BROKER_URL is only looked at. What is broken is broken by who asks; this process
 only writes it down.
 """
@@ -18,12 +18,13 @@ from typing import Any
 
 from rich.console import Console
 
-from conductor import journal, judge_door, outside_faults
-from conductor.consumer_gaps import ConsumerWatch
+from conductor import history
 from conductor.errors import ConductorError, DrillFailed
-from conductor.journal import Kill, now
-from conductor.story import Story
-from conductor.watch import Patience, Size, Watch
+from conductor.harness import dependency_faults, judge_rpc
+from conductor.harness.consumer_gaps import ConsumerWatch
+from conductor.harness.reporter import Story
+from conductor.harness.session import Patience, Size, Watch
+from conductor.history import Kill, now
 
 JOURNAL = Path("/tmp/journal.jsonl")
 FAULTS_SECONDS = 60.0
@@ -44,12 +45,12 @@ class Inside:
     operator: str
 
     def addresses(self) -> Mapping[str, str]:
-        """See conductor.runtimes.Reach."""
+        """See conductor.runtime.Reach."""
         outside = {"payments": "http://payments:9101", "carrier": "http://carrier:9102", "mail": "http://mail:9103"}
         return {"api": self.api, "database": self.database, **outside}
 
     def tokens(self) -> Mapping[str, str]:
-        """See conductor.runtimes.Reach."""
+        """See conductor.runtime.Reach."""
         return {"operator": self.operator}
 
 
@@ -105,7 +106,7 @@ class Judge:
 
     def accepted(self, last: int) -> Mapping[str, Any]:
         """The orders that were accepted last."""
-        told = journal.read([self._watch.journal.path])
+        told = history.read([self._watch.journal.path])
         return {"orders": [one.order_id for one in told.accepted.values()][-last:]}
 
     def held(self, address: str) -> Mapping[str, Any]:
@@ -128,12 +129,12 @@ class Judge:
     def slow(self, server: str, rate: float, seconds: float, seed: int) -> Mapping[str, Any]:
         """Let a server of the outside dawdle for a minute, so that a blow finds a task at it."""
         plan = {"rate": {"slow": rate}, "slow_seconds": seconds, "seed": seed, "expires_in_seconds": FAULTS_SECONDS}
-        outside_faults.call(self._watch.reach, "PUT", server, "faults", plan)
+        dependency_faults.call(self._watch.reach, "PUT", server, "faults", plan)
         return {}
 
     def calm(self, server: str) -> Mapping[str, Any]:
         """No dawdling any more."""
-        outside_faults.call(self._watch.reach, "DELETE", server, "faults")
+        dependency_faults.call(self._watch.reach, "DELETE", server, "faults")
         return {}
 
     def watch_consumers(self, queues: Sequence[str]) -> Mapping[str, Any]:
@@ -142,7 +143,7 @@ class Judge:
         return {}
 
     def consumers(self) -> Mapping[str, Any]:
-        """What was seen of them until now; see conductor.consumer_gaps."""
+        """What was seen of them until now; see conductor.harness.consumer_gaps."""
         if self._consumers is None:
             raise DrillFailed("nobody looked at the queues' consumers")
         return self._consumers.told()
@@ -187,7 +188,7 @@ def main(argv: list[str]) -> int:
         patience,
     )
     try:
-        judge_door.serve(Judge(watch).answer)
+        judge_rpc.serve(Judge(watch).answer)
     finally:
         watch.close()
     return 0

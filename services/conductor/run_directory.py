@@ -51,7 +51,7 @@ class RunDirectory:
 
     @property
     def journals(self) -> Path:
-        """What clients were promised and drills broke; see journal.py."""
+        """What clients were promised and drills broke; see history.py."""
         return self.path / "journals"
 
     @property
@@ -101,7 +101,7 @@ class RunDirectory:
 
     @property
     def restored(self) -> Path:
-        """What the last restore of the database brought back, and whether it was reconciled since; see restoring.py."""
+        """What the last restore of the database brought back, and whether it was reconciled since; see laptop/restore.py."""
         return self.path / "restored.json"
 
     @property

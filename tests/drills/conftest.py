@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conductor import drills, rehearsal
-from conductor.drills import Drill
+from conductor.commands.drill import known
+from conductor.harness import runner
+from conductor.harness.drill import Drill
+from conductor.harness.reporter import Story
+from conductor.harness.runner import Played
+from conductor.harness.session import Patience, Size
+from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.servers import rabbitmq
 from conductor.pools import Broker
-from conductor.rehearsal import Played
-from conductor.runtimes import Change
-from conductor.runtimes.local import LocalRuntime
-from conductor.servers import rabbitmq
-from conductor.story import Story
-from conductor.watch import Patience, Size
+from conductor.runtime import Change
 
 MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
 PATIENCE = Patience(total_seconds=540, quiet_seconds=45)
@@ -44,12 +45,12 @@ def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     settings: dict[str, str] = {}
     pools: dict[str, object] = {}
-    for drill in drills.catalogue().values():
+    for drill in known().values():
         settings |= drill.settings
         pools |= drill.pools
     story = Story(Console(highlight=False))
     directory = tmp_path_factory.mktemp("drills") / broker
-    with rehearsal.own_platform(directory, broker, story, settings=settings, pools=pools) as running:
+    with runner.own_platform(directory, broker, story, settings=settings, pools=pools) as running:
         yield running
 
 
@@ -58,11 +59,11 @@ def play(runtime: LocalRuntime, tmp_path: Path) -> Play:
     """Plays a drill by name, or one made for the test, on the platform once it is ready."""
 
     def run(drill: str | Drill, orders: int, *, patience: Patience = PATIENCE) -> Played:
-        chosen = drills.named(drill) if isinstance(drill, str) else drill
+        chosen = known()[drill] if isinstance(drill, str) else drill
         runtime.wait_ready(READY_SECONDS)
         with Story(Console(highlight=False, width=160)) as story:
             journal = tmp_path / f"{chosen.name}-{len(list(tmp_path.iterdir()))}.jsonl"
-            return rehearsal.play(chosen, runtime, Size(orders), story, journal, patience)
+            return runner.play(chosen, runtime, Size(orders), story, journal, patience)
 
     return run
 

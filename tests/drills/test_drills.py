@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from conductor import drills
-from conductor.rehearsal import Played
+from conductor.commands.drill import known
+from conductor.harness.runner import Played
 
 ORDERS = 60
 ON_EACH_BROKER = ("broker-restart", "worker-kill")
@@ -21,7 +21,7 @@ PLAYED = [("rabbitmq", name) for name in ON_RABBITMQ] + [("valkey", name) for na
 
 
 def test_every_drill_is_played_here() -> None:
-    local = {name for name, drill in drills.catalogue().items() if "local" in drill.runtimes}
+    local = {name for name, drill in known().items() if "local" in drill.runtimes}
     assert local == {name for _, name in PLAYED}
 
 

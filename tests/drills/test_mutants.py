@@ -8,12 +8,13 @@ from functools import partial
 
 import pytest
 
-from conductor import aim, outside_faults
-from conductor.drills import Drill, point_in_time_restore
-from conductor.evidence import LedgerTail
-from conductor.rehearsal import Played
-from conductor.stage import Stage
-from conductor.watch import Patience
+from conductor.capstones.orders.drills import point_in_time_restore
+from conductor.capstones.orders.evidence import LedgerTail
+from conductor.harness import dependency_faults, targeted_kill
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
+from conductor.harness.runner import Played
+from conductor.harness.session import Patience
 
 # Each on the broker where it takes less time; only RabbitMQ gives back at once what a killed worker had not acknowledged.
 on_rabbitmq = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
@@ -23,7 +24,7 @@ ORDERS = 40
 # What is lost stays lost: no need to wait for it long. The sound twin passes with the same patience.
 PATIENCE = Patience(total_seconds=300, quiet_seconds=15, hanging_seconds=10)
 
-MOMENTS: tuple[aim.Moment, ...] = ("before", "after")
+MOMENTS: tuple[targeted_kill.Moment, ...] = ("before", "after")
 
 Mutate = Callable[..., None]
 Plays = Callable[..., Played]
@@ -35,8 +36,8 @@ def _kill_payments(stage: Stage) -> None:
         # Twice only: whoever is hit three times is taken for poison on this platform.
         for moment in MOMENTS:
             stage.await_open()
-            with outside_faults.holding(stage.runtime, "payments", moment, seed=1):
-                aim.aimed_kill(stage, ledgers, "payments", "tree", moment)
+            with dependency_faults.holding(stage.runtime, "payments", moment, seed=1):
+                targeted_kill.aimed_kill(stage, ledgers, "payments", "tree", moment)
     ledgers.close()
 
 

@@ -16,13 +16,16 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
 from playing import PATIENCE, missing, size
 
-from conductor import cluster_images, cluster_install, drills, rehearsal
-from conductor.cluster_install import Installation
+from conductor.cluster import images as cluster_images
+from conductor.cluster import install
+from conductor.cluster.install import Installation
+from conductor.cluster.kubectl import run
+from conductor.cluster.runtime import KubernetesRuntime
+from conductor.commands.drill import known
 from conductor.drills import mixed_versions
-from conductor.kubectl import run
-from conductor.rehearsal import Played
-from conductor.runtimes.kubernetes import KubernetesRuntime
-from conductor.story import Story
+from conductor.harness import runner
+from conductor.harness.reporter import Story
+from conductor.harness.runner import Played
 
 NAMESPACE = "capstones-e2e"
 TAG, NEXT, BAD, FAULTY = "e2e", "e2e-next", "e2e-bad", "e2e-faulty"
@@ -52,7 +55,7 @@ def tell(text: str) -> None:
 @pytest.fixture(scope="session")
 def images() -> None:
     """Our images, and other versions of the orders: one with more, one whose workers end at once, one whose charges fail now and then."""
-    if not cluster_install.reachable():
+    if not install.reachable():
         missing("kubectl points to no cluster that answers")
     built = cluster_images.build(TAG, tell)
     for version, tag in (("next", NEXT), ("bad", BAD), ("faulty", FAULTY)):
@@ -69,13 +72,13 @@ def installation(images: None) -> Iterator[Installation]:
     """Platform and orders, ready; taken away with all they stored."""
     wanted = Installation(NAMESPACE, tag=TAG, extra=SETTINGS)
     try:
-        cluster_install.deploy(wanted, tell)
+        install.deploy(wanted, tell)
         yield wanted
     finally:
         if os.environ.get("E2E_KEEP"):
             tell(f"kept in the namespace {NAMESPACE}")
         else:
-            cluster_install.undeploy(wanted, tell, volumes=True)
+            install.undeploy(wanted, tell, volumes=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +93,6 @@ def play(runtime: KubernetesRuntime) -> Play:
 
     def run_drill(name: str) -> Played:
         with Story(Console(highlight=False, width=160)) as story:
-            return rehearsal.play_on_cluster(drills.named(name), runtime, size(), story, PATIENCE)
+            return runner.play_on_cluster(known()[name], runtime, size(), story, PATIENCE)
 
     return run_drill

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from conductor.cluster_stage import ClusterStage
-from conductor.runtimes.kubernetes import KubernetesRuntime
-from conductor.story import Story
-from conductor.watch import Patience, Size
+from conductor.cluster.runtime import KubernetesRuntime
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.reporter import Story
+from conductor.harness.session import Patience, Size
 
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL, PER_SECOND = 2000, 10.0

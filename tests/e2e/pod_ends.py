@@ -5,7 +5,7 @@ import tempfile
 from types import TracebackType
 from typing import Self
 
-from conductor.kubectl import Kubectl, tool
+from conductor.cluster.kubectl import Kubectl, tool
 
 NAME, CODE = ".metadata.name", ".status.containerStatuses[0].state.terminated.exitCode"
 

@@ -4,8 +4,8 @@ import time
 
 from playing import staged
 
-from conductor.cluster_stage import ClusterStage
-from conductor.runtimes.kubernetes import KubernetesRuntime, ready_at
+from conductor.cluster.runtime import KubernetesRuntime, ready_at
+from conductor.harness.cluster_session import ClusterStage
 from conductor.waiting import until
 
 AWAY_SECONDS = 120.0

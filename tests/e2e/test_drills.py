@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from playing import missing
 
-from conductor import cluster_install, cluster_nodes, drills
-from conductor.cluster_install import Installation
-from conductor.rehearsal import Played
-from conductor.runtimes.kubernetes import KubernetesRuntime
+from conductor.cluster import install, nodes
+from conductor.cluster.install import Installation
+from conductor.cluster.runtime import KubernetesRuntime
+from conductor.commands.drill import known
+from conductor.harness.runner import Played
 
 IN_A_CLUSTER = (
     "bad-deploy",
@@ -25,11 +26,11 @@ IN_A_CLUSTER = (
 
 
 def test_every_drill_of_a_cluster_is_played_here() -> None:
-    assert set(IN_A_CLUSTER) == {name for name, drill in drills.catalogue().items() if "kubernetes" in drill.runtimes}
+    assert set(IN_A_CLUSTER) == {name for name, drill in known().items() if "kubernetes" in drill.runtimes}
 
 
 def test_fifty_orders_are_delivered_without_an_error(installation: Installation) -> None:
-    ended = cluster_install.smoke(installation, 50)
+    ended = install.smoke(installation, 50)
 
     told = json.loads(ended.output.splitlines()[-1])
     assert (0, 50, 0) == (ended.status, told["orders"], told["errors"])
@@ -50,7 +51,7 @@ def test_a_process_of_a_pod_finds_its_modules_compiled(runtime: KubernetesRuntim
 def test_nothing_is_lost_or_doubled_in_a_cluster(
     installation: Installation, play: Callable[[str], Played], name: str
 ) -> None:
-    if name == "node-drain" and len(cluster_nodes.schedulable(installation.kubectl)) < 2:
+    if name == "node-drain" and len(nodes.schedulable(installation.kubectl)) < 2:
         missing("the cluster has one node that takes pods, a drain needs two")
 
     played = play(name)
@@ -64,6 +65,6 @@ def test_deploying_again_without_a_change_rolls_no_pod(installation: Installatio
         return set(installation.kubectl("get", "pods", "--selector", selector, "--output", "name").split())
 
     before = pods()
-    cluster_install.install_orders(installation)
+    install.install_orders(installation)
 
     assert before == pods()

@@ -11,11 +11,11 @@ import pytest
 from playing import missing, staged
 from pod_ends import PodEnds
 
-from conductor.cluster_releases import restarts_of
-from conductor.cluster_stage import ClusterStage
+from conductor.capstones.orders.checker import Finding
+from conductor.cluster.releases import restarts_of
+from conductor.cluster.runtime import KubernetesRuntime, ready_at
 from conductor.errors import ClusterFailed
-from conductor.runtimes.kubernetes import KubernetesRuntime, ready_at
-from conductor.verdict import Finding
+from conductor.harness.cluster_session import ClusterStage
 
 SCALED, STUCK = "payments", "notifications"
 BACKLOG, DAWDLE = {"rate": 1.0, "seconds": 2.0}, {"rate": 0.5, "seconds": 0.3}

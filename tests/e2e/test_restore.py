@@ -6,17 +6,17 @@ from datetime import datetime
 
 import pytest
 
-from conductor import cluster_install, cluster_restore
-from conductor.cluster_install import Installation
+from conductor.cluster import install, restore
+from conductor.cluster.install import Installation
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
-from conductor.runtimes.kubernetes import KubernetesRuntime
 
 FEW = 20
 LEDGER = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9101/ledger', timeout=30).read().decode())"
 
 
 def deliver(installation: Installation) -> None:
-    ended = cluster_install.smoke(installation, FEW)
+    ended = install.smoke(installation, FEW)
     assert (0, 0) == (ended.status, json.loads(ended.output.splitlines()[-1])["errors"])
 
 
@@ -34,19 +34,19 @@ def test_orders_of_a_time_that_was_lost_are_known_and_nobody_pays_twice(
     runtime: KubernetesRuntime, installation: Installation
 ) -> None:
     kubectl = installation.kubectl
-    cluster_restore.backup(kubectl)
+    restore.backup(kubectl)
     deliver(installation)
     before = known(runtime)
     [[now]] = runtime.sql("SELECT to_json(clock_timestamp()) #>> '{}'")
     deliver(installation)
     lost = known(runtime) - before
 
-    cluster_restore.restore(kubectl, datetime.fromisoformat(now), print)
+    restore.restore(kubectl, datetime.fromisoformat(now), print)
     with pytest.raises(Refused):
-        cluster_restore.resume(kubectl, print)
-    looked = cluster_restore.reconcile(kubectl, None, apply=False, undo=False, refund=())
-    settled = cluster_restore.reconcile(kubectl, None, apply=True, undo=False, refund=())
-    cluster_restore.resume(kubectl, print)
+        restore.resume(kubectl, print)
+    looked = restore.reconcile(kubectl, None, apply=False, undo=False, refund=())
+    settled = restore.reconcile(kubectl, None, apply=True, undo=False, refund=())
+    restore.resume(kubectl, print)
     after = known(runtime)
     deliver(installation)
 

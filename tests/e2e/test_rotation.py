@@ -2,9 +2,9 @@
 
 from playing import staged
 
-from conductor import secret_rotation
-from conductor.cluster_install import Installation
-from conductor.runtimes.kubernetes import KubernetesRuntime
+from conductor.cluster import secret_rotation
+from conductor.cluster.install import Installation
+from conductor.cluster.runtime import KubernetesRuntime
 
 
 def test_passwords_are_rotated_under_load_without_a_failed_request(

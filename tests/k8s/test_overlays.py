@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.k8s.conftest import OVERLAYS, Object
 
-from conductor import cluster_install
+from conductor.cluster import install
 
 Render = Callable[[str], list[Object]]
 
@@ -54,7 +54,7 @@ def test_prometheus_may_only_look_at_pods(rendered: Render) -> None:
 
 
 def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: Render) -> None:
-    key, _, value = cluster_install.PLATFORM.partition("=")
+    key, _, value = install.PLATFORM.partition("=")
     found = {
         (each["kind"].lower(), each["metadata"].get("labels", {}).get(key))
         for overlay in OVERLAYS
@@ -62,4 +62,4 @@ def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: 
     }
 
     # What was stored stays, and the namespace with it.
-    assert found == {(kind, value) for kind in (*cluster_install.KINDS, "namespace", "persistentvolumeclaim")}
+    assert found == {(kind, value) for kind in (*install.KINDS, "namespace", "persistentvolumeclaim")}

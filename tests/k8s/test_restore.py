@@ -9,7 +9,7 @@ import pytest
 import yaml
 from tests.k8s.conftest import Object
 
-from conductor import cluster_restore
+from conductor.cluster import restore
 
 Render = Callable[[str], list[Object]]
 GOLDEN = Path(__file__).parents[1] / "charts" / "golden" / "minimal.yaml"
@@ -22,7 +22,7 @@ def restoring(rendered: Render) -> Any:
     server = next(
         each for each in rendered("kind") if each["kind"] == "StatefulSet" and each["metadata"]["name"] == "postgres"
     )
-    return cluster_restore.restoring(server, TO)
+    return restore.restoring(server, TO)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def reconciling() -> Any:
         for each in yaml.safe_load_all(GOLDEN.read_text())
         if each["kind"] == "Deployment" and each["metadata"]["name"] == "orders-payments"
     )
-    return cluster_restore.reconciling(pool, ["python", "-m", "orders.reconciliation"]), pool
+    return restore.reconciling(pool, ["python", "-m", "orders.reconciliation"]), pool
 
 
 def test_the_restore_has_the_data_the_backups_and_the_scripts(restoring: Any) -> None:

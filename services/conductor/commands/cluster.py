@@ -7,15 +7,16 @@ from typing import Annotated, cast
 import typer
 from rich.console import Console
 
-from conductor import blue_green, canary_trial, cluster_images, cluster_install, secret_rotation
-from conductor.canary_trial import Trial
-from conductor.cluster_install import Installation
-from conductor.cluster_releases import ClusterReleases
-from conductor.cluster_secrets import Broker
+from conductor.cluster import blue_green, canary_rollout, install, secret_rotation
+from conductor.cluster import images as cluster_images
+from conductor.cluster.canary_rollout import Trial
+from conductor.cluster.install import Installation
+from conductor.cluster.kubectl import NAMESPACE, run
+from conductor.cluster.releases import ClusterReleases
+from conductor.cluster.secret_rotation import What
+from conductor.cluster.secrets import Broker
 from conductor.errors import Refused
-from conductor.kubectl import NAMESPACE, run
 from conductor.run_directory import CHECKOUT
-from conductor.secret_rotation import What
 
 commands = typer.Typer(name="cluster", no_args_is_help=True, help="The platform on Kubernetes, where kubectl points.")
 
@@ -43,12 +44,12 @@ def _broker(name: str) -> Broker:
 @commands.command()
 def up() -> None:
     """Make a cluster with kind, unless kubectl already has one that answers."""
-    if cluster_install.reachable():
+    if install.reachable():
         context = run(["kubectl", "config", "current-context"]).strip()
         where = os.environ.get("KUBECONFIG") or "~/.kube/config"
         print(f"using the cluster that is there: context {context} of {where}")
         return
-    cluster_install.kind_up(KIND_CONFIGURATION, KIND_NAME)
+    install.kind_up(KIND_CONFIGURATION, KIND_NAME)
 
 
 @commands.command()
@@ -57,7 +58,7 @@ def down() -> None:
     context = run(["kubectl", "config", "current-context"]).strip()
     if context != f"kind-{KIND_NAME}":
         raise Refused(f"the context {context} is not a cluster that `cluster up` made; it is left alone")
-    cluster_install.kind_down(KIND_NAME)
+    install.kind_down(KIND_NAME)
 
 
 @commands.command()
@@ -87,7 +88,7 @@ def secrets(
             raise Refused(f'--rotate "{rotate}": database or broker')
         secret_rotation.rotate(Installation(namespace), cast("What", rotate), _tell)
         return
-    cluster_install.make_secrets(Installation(namespace, broker=_broker(broker)), _tell)
+    install.make_secrets(Installation(namespace, broker=_broker(broker)), _tell)
 
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -102,9 +103,9 @@ def deploy(
     """Install or upgrade everything and wait until it is ready; what else is given goes to `helm upgrade`."""
     began = time.monotonic()
     wanted = Installation(namespace, overlay, tag, _broker(broker), within, tuple(context.args))
-    if cluster_install.reachable():
+    if install.reachable():
         blue_green.refuse_deploy(ClusterReleases(namespace))
-    cluster_install.deploy(wanted, _tell)
+    install.deploy(wanted, _tell)
     CONSOLE.print(f"[bold green]ready[/bold green] after {time.monotonic() - began:.0f} s")
     CONSOLE.print(f"  API    kubectl --namespace {namespace} port-forward service/orders-api 8000", soft_wrap=True)
     CONSOLE.print("         and then http://127.0.0.1:8000/docs", soft_wrap=True)
@@ -145,7 +146,7 @@ def canary(
 ) -> None:
     """Try a version on a share of a pool: promoted to every pool, or withdrawn, which is exit status 1."""
     trial = Trial(pool, tag, replicas, enough, within)
-    outcome = canary_trial.hold(ClusterReleases(namespace), trial, _tell)
+    outcome = canary_rollout.hold(ClusterReleases(namespace), trial, _tell)
     CONSOLE.print(
         f"[bold {'green' if outcome.promoted else 'red'}]{'promoted' if outcome.promoted else 'withdrawn'}[/]: ", end=""
     )
@@ -161,7 +162,7 @@ def smoke(
     orders: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
 ) -> None:
     """Place orders from inside the cluster and see all of them delivered; the last line is JSON."""
-    ended = cluster_install.smoke(Installation(namespace, tag=tag), orders)
+    ended = install.smoke(Installation(namespace, tag=tag), orders)
     print(ended.output, end="")
     raise typer.Exit(ended.status)
 
@@ -172,4 +173,4 @@ def undeploy(
     volumes: Annotated[bool, typer.Option("--volumes", help="What was stored and the Secrets as well.")] = False,
 ) -> None:
     """Take orders and platform away; what they stored stays, unless told otherwise."""
-    cluster_install.undeploy(Installation(namespace), _tell, volumes=volumes)
+    install.undeploy(Installation(namespace), _tell, volumes=volumes)

@@ -7,19 +7,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from conductor import drills, rehearsal
-from conductor.drills import Drill
+from conductor import capstones, drills
+from conductor.cluster.kubectl import NAMESPACE
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
-from conductor.journal import now
-from conductor.kubectl import NAMESPACE
+from conductor.harness import runner
+from conductor.harness.drill import Drill, catalogue
+from conductor.harness.reporter import Story
+from conductor.harness.runner import Played
+from conductor.harness.session import Patience, Size
+from conductor.history import now
+from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.servers import rabbitmq
 from conductor.pools import Broker
-from conductor.rehearsal import Played
 from conductor.run_directory import RunDirectory
-from conductor.runtimes.kubernetes import KubernetesRuntime
-from conductor.runtimes.local import LocalRuntime
-from conductor.servers import rabbitmq
-from conductor.story import Story
-from conductor.watch import Patience, Size
 
 commands = typer.Typer(
     name="drill", no_args_is_help=True, help="Break the platform on purpose, and judge it from ledgers."
@@ -28,10 +29,22 @@ commands = typer.Typer(
 SHOWN_FINDINGS = 20
 
 
+def known() -> dict[str, Drill]:
+    """Every drill by name: the shared ones, and those that only one capstone has."""
+    return catalogue(drills, *capstones.packages("drills"))
+
+
+def _named(name: str) -> Drill:
+    found = known()
+    if name not in found:
+        raise Refused(f'no drill is named "{name}"; there are {", ".join(found)}')
+    return found[name]
+
+
 @commands.command("list")
 def list_drills(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """What can be drilled."""
-    found = drills.catalogue().values()
+    found = known().values()
     if as_json:
         print(
             json.dumps(
@@ -87,9 +100,8 @@ def run(
     """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
-    known = drills.catalogue().values()
-    every = [drill for drill in known if (drill.play if runtime == "local" else drill.on_cluster)]
-    chosen = every if name == "all" else [drills.named(name)]
+    every = [drill for drill in known().values() if (drill.play if runtime == "local" else drill.on_cluster)]
+    chosen = every if name == "all" else [_named(name)]
     cluster = (
         KubernetesRuntime(namespace, tag, next_tag, bad_tag, faulty_tag=faulty_tag) if runtime == "kubernetes" else None
     )
@@ -103,7 +115,7 @@ def run(
         console.print(told, soft_wrap=True)
         with Story(console) as story:
             if cluster is not None:
-                played.append(rehearsal.play_on_cluster(drill, cluster, size, story, patience))
+                played.append(runner.play_on_cluster(drill, cluster, size, story, patience))
             elif here:
                 played.append(_here(drill, size, story, patience))
             else:
@@ -115,7 +127,7 @@ def run(
 
 
 def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:
-    return rehearsal.rehearse(drill, broker, size, story, patience, root=RunDirectory.chosen().path / "drills")
+    return runner.rehearse(drill, broker, size, story, patience, root=RunDirectory.chosen().path / "drills")
 
 
 def _here(drill: Drill, size: Size, story: Story, patience: Patience) -> Played:
@@ -123,7 +135,7 @@ def _here(drill: Drill, size: Size, story: Story, patience: Patience) -> Played:
     journal = run_directory.journals / f"{drill.name}-{now():.0f}.jsonl"
     runtime = LocalRuntime.running()
     runtime.wait_ready()
-    return rehearsal.play(drill, runtime, size, story, journal, patience)
+    return runner.play(drill, runtime, size, story, journal, patience)
 
 
 def _broker(asked: str | None) -> Broker:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from conductor import outside_faults
 from conductor.errors import Refused
-from conductor.runtimes.local import LocalRuntime
+from conductor.harness import dependency_faults
+from conductor.laptop.runtime import LocalRuntime
 
 commands = typer.Typer(name="fault", no_args_is_help=True, help="Make the outside world fail, by rates that expire.")
 SERVERS = ("payments", "carrier", "mail")
@@ -70,7 +70,7 @@ def _rate(text: str) -> tuple[str, float]:
 def _call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
     if server not in SERVERS:
         raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
-    return outside_faults.call(LocalRuntime.running(), method, server, what, body)
+    return dependency_faults.call(LocalRuntime.running(), method, server, what, body)
 
 
 def _print(answer: Any) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conductor import evidence, verdict
-from conductor.facts import Facts
+from conductor.capstones.orders import checker, evidence
+from conductor.capstones.orders.checker import FINAL, Verdict
+from conductor.harness.outbox_state import Facts
+from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
-from conductor.runtimes.local import LocalRuntime
-from conductor.verdict import FINAL, Verdict
 from conductor.waiting import until
 
 commands = typer.Typer(name="ledger", no_args_is_help=True, help="Compare what was promised with what took effect.")
@@ -35,7 +35,7 @@ def verify(
         # Before the look: what is final and sent by then is seen by it. What was placed since may not be final.
         done = facts.settled("")
         found = evidence.gather(runtime, sorted(run.journals.glob("*.jsonl")))
-        judged = verdict.judge(found)
+        judged = checker.judge(found)
         return judged.sound or (done and all(order["state"] in FINAL for order in found.orders.values()))
 
     with contextlib.closing(Facts(runtime)) as facts:

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conductor import screen, starting, status
 from conductor.errors import Refused
+from conductor.laptop import lifecycle, screen, status
+from conductor.laptop.lifecycle import Started
+from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
-from conductor.runtimes.local import LocalRuntime
-from conductor.starting import Started
 
 commands = typer.Typer()
 FIRST_COMMAND = ".venv/bin/capstone order place"
@@ -25,14 +25,14 @@ def up(
 ) -> None:
     """Start everything in the background and wait until it is ready."""
     console = Console(highlight=False)
-    want = starting.wanted(broker, dict(_pair(text) for text in setting or []))
+    want = lifecycle.wanted(broker, dict(_pair(text) for text in setting or []))
     with console.status("starting") as spinner:
 
         def tell(text: str) -> None:
             spinner.update(text)
             console.print(f"  {text}", style="dim")
 
-        started = starting.up(RunDirectory.chosen(), want, tell)
+        started = lifecycle.up(RunDirectory.chosen(), want, tell)
     _print_started(console, started)
 
 
@@ -68,7 +68,7 @@ def _print_started(console: Console, started: Started) -> None:
 @commands.command()
 def down() -> None:
     """Stop everything; what was accepted stays in .run/ and goes on at the next start."""
-    print("stopped" if starting.down(RunDirectory.chosen()) else "nothing was running")
+    print("stopped" if lifecycle.down(RunDirectory.chosen()) else "nothing was running")
 
 
 @commands.command("status")

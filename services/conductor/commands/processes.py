@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from conductor import journal, log_files
+from conductor import history
 from conductor.errors import NotRunning, Refused
-from conductor.journal import Kill, now
+from conductor.history import Kill, now
+from conductor.laptop import logs as log_files
+from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
-from conductor.runtimes import Change, Which
-from conductor.runtimes.local import LocalRuntime
+from conductor.runtime import Change, Which
 
 commands = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -86,7 +87,7 @@ def kill(
     at = now()
     pids = LocalRuntime.running().kill(pool, which, number)
     if pids and number is signals.SIGKILL:
-        journal.append(RunDirectory.chosen().kills, Kill(at, pool, which, tuple(pids)))
+        history.append(RunDirectory.chosen().kills, Kill(at, pool, which, tuple(pids)))
     if as_json:
         print(json.dumps({"pool": pool, "signal": number.name, "pids": list(pids)}))
     else:

@@ -6,15 +6,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conductor import soak as soaking
-from conductor.cluster_stage import ClusterStage
+from conductor.cluster import resource_usage as soaking
+from conductor.cluster.kubectl import NAMESPACE
+from conductor.cluster.resource_usage import EVERY_SECONDS, Soak
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import DrillFailed
-from conductor.kubectl import NAMESPACE
-from conductor.runtimes.kubernetes import KubernetesRuntime
-from conductor.soak import EVERY_SECONDS, Soak
-from conductor.story import Story
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.reporter import Story
+from conductor.harness.session import Patience, Size
 from conductor.waiting import until
-from conductor.watch import Patience, Size
 
 commands = typer.Typer()
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conductor import trace
+from conductor.cluster.kubectl import NAMESPACE, Kubectl
+from conductor.cluster.port_forward import forwarded
 from conductor.errors import Refused
-from conductor.kubectl import NAMESPACE, Kubectl
-from conductor.port_forward import forwarded
-from conductor.trace import Line
+from conductor.harness import traces
+from conductor.harness.traces import Line
 
 commands = typer.Typer()
 
@@ -37,13 +37,13 @@ def trace_command(
     now = time.time()
     if jaeger is not None or tempo is not None:
         kind, address = ("jaeger", jaeger) if jaeger is not None else ("tempo", tempo)
-        spans = trace.found(kind, str(address), order_id, now=now)
+        spans = traces.found(kind, str(address), order_id, now=now)
     else:
         kubectl = Kubectl(namespace)
         kind, port = _store(kubectl)
         with forwarded(kubectl, SERVICE, port) as address:
-            spans = trace.found(kind, address, order_id, now=now)
-    lines = trace.waterfall(spans, order_id)
+            spans = traces.found(kind, address, order_id, now=now)
+    lines = traces.waterfall(spans, order_id)
     if not lines:
         raise Refused(f"no trace names the order {order_id}: is it older than a day, or placed before tracing was on?")
     if as_json:

@@ -1,8 +1,8 @@
 """A version whose workers never get ready is deployed: the old ones go on working, and going back is one command."""
 
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
 from conductor.errors import ClusterFailed, Refused
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
 
 GIVEN_UP_SECONDS = 30
 

@@ -1,8 +1,8 @@
 """Another version is installed beside the one that works and takes the work over, and it goes back: no queue may be left alone."""
 
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
 from conductor.errors import ConductorError
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
 
 LONGEST_GAP_SECONDS = 2.0
 

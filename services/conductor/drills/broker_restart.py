@@ -1,8 +1,8 @@
 """The broker restarts in order and crashes, under load: what it lost comes due again, and every worker comes back by itself."""
 
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
-from conductor.stage import Stage
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 
 
 def play(stage: Stage | ClusterStage) -> None:

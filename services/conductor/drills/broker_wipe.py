@@ -2,8 +2,8 @@
 
 import signal
 
-from conductor.drills import Drill
-from conductor.stage import Stage
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 
 WIPES = 2
 POOL = "payments"

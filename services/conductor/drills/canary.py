@@ -1,9 +1,9 @@
 """A share of a pool tries a good version, which is promoted, and a faulty one, which is withdrawn: by its own error rate, by itself."""
 
-from conductor.canary_trial import Trial
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
+from conductor.cluster.canary_rollout import Trial
 from conductor.errors import Refused
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
 
 POOL = "payments"
 ENOUGH = 100

@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from conductor import journal, outside_faults
-from conductor.broker_client import BrokerClient
-from conductor.drills import Drill
-from conductor.load import wish_of
-from conductor.orders_api import OrdersApi
-from conductor.stage import Stage
+from conductor import history
+from conductor.capstones.orders.api_client import OrdersApi
+from conductor.capstones.orders.workload import wish_of
+from conductor.harness import dependency_faults
+from conductor.harness.broker_client import BrokerClient
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 
 ROUNDS, SMALL_ROUNDS = 10, 4
 COPIES = 3
@@ -28,7 +29,7 @@ def play(stage: Stage) -> None:
     seen: dict[int, tuple[str, str]] = {}
     copies = 0
     with (
-        outside_faults.faults(stage.runtime, "carrier", CALLBACKS),
+        dependency_faults.faults(stage.runtime, "carrier", CALLBACKS),
         stage.orders(),
         # Copies are to meet what they are copies of while it is under way: a wait for each confirm would bring them too late.
         BrokerClient(stage.runtime, confirmed=False) as broker,
@@ -62,7 +63,7 @@ def _issued(stage: Stage) -> dict[int, tuple[str, str]]:
 
 def _ask_again(stage: Stage) -> None:
     """Send requests again that were answered long ago: the same key gives the same order."""
-    told = journal.read([stage.journal.path])
+    told = history.read([stage.journal.path])
     with OrdersApi.of(stage.runtime) as api:
         for accepted in list(told.accepted.values())[:: max(1, len(told.accepted) // 50)]:
             intent = told.intents[accepted.key]

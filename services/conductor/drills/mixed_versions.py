@@ -12,15 +12,16 @@ from pathlib import Path
 
 import psycopg
 
-from conductor import journal, parked_client
-from conductor.cluster_install import RELEASE
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
+from conductor import history
+from conductor.cluster.install import RELEASE
 from conductor.errors import Refused
-from conductor.platform_parts import APPLICATION
+from conductor.harness import parked
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
+from conductor.laptop.platform import APPLICATION
 from conductor.run_directory import CHECKOUT
-from conductor.runtimes import Change
-from conductor.stage import Stage
+from conductor.runtime import Change
 
 NEWER_COMMANDS = 5
 BESIDE = ("api", "relay", "saga", "payments")
@@ -89,7 +90,7 @@ def _beside_previous(stage: Stage, previous: Change) -> None:
 def _newer(stage: Stage, newer: Change) -> None:
     stage.story.phase(f"a newer version's {NEWER_TASK} reaches this one")
     stage.await_open()
-    orders = [accepted.order_id for accepted in journal.read([stage.journal.path]).accepted.values()][-NEWER_COMMANDS:]
+    orders = [accepted.order_id for accepted in history.read([stage.journal.path]).accepted.values()][-NEWER_COMMANDS:]
     before = _noted(stage)
     with psycopg.connect(stage.runtime.addresses()["database"]) as connection:
         for order_id in orders:
@@ -97,8 +98,8 @@ def _newer(stage: Stage, newer: Change) -> None:
     stage.wait_for(lambda: _parked(stage) >= len(orders), f"{len(orders)} commands to be parked as unknown")
     stage.story.tell(f"{len(orders)} commands are parked: this version has no {NEWER_TASK}")
     stage.roll("saga", newer)
-    replayed = parked_client.replay(
-        stage.runtime, *[one["id"] for one in parked_client.parked(stage.runtime) if one["task"] == NEWER_TASK]
+    replayed = parked.replay(
+        stage.runtime, *[one["id"] for one in parked.parked(stage.runtime) if one["task"] == NEWER_TASK]
     )
     stage.wait_for(lambda: _noted(stage)[0] >= before[0] + len(orders), "the replayed commands to be done")
     count, distinct = _noted(stage)
@@ -195,8 +196,8 @@ def _put_newer(stage: ClusterStage) -> list[str]:
 def _replay_newer(stage: ClusterStage, orders: list[str]) -> None:
     tool = ("python", "-m", "chassis.parked", APPLICATION)
     pod = f"deployment/{RELEASE}-saga"
-    parked = json.loads(stage.runtime.inside(pod, *tool, "list", "--json").splitlines()[-1])["records"]
-    ids = [str(one["id"]) for one in parked if one["task"] == NEWER_TASK]
+    records = json.loads(stage.runtime.inside(pod, *tool, "list", "--json").splitlines()[-1])["records"]
+    ids = [str(one["id"]) for one in records if one["task"] == NEWER_TASK]
     stage.runtime.inside(pod, *tool, "replay", *ids, "--actor", "drill", "--json")
     stage.wait_for(
         lambda: _noted_here(stage, orders)[0] >= len(orders), "the replayed commands to be done", WORKED_OFF_SECONDS

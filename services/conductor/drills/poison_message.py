@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from conductor import aim, outside_faults, parked_client
-from conductor.broker_client import BrokerClient, task_headers
-from conductor.drills import Drill
-from conductor.facts import Held
-from conductor.orders_api import OrdersApi
-from conductor.stage import Stage
+from conductor.capstones.orders.api_client import OrdersApi
+from conductor.harness import dependency_faults, parked, targeted_kill
+from conductor.harness.broker_client import BrokerClient, task_headers
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
+from conductor.harness.outbox_state import Held
 
 MAX_ATTEMPTS = 3
 TRIES = 10
@@ -48,8 +48,8 @@ def play(stage: Stage) -> None:
         attention = api.show(order_id)["needs_attention"]
         stage.expect(bool(attention), f"{order_id} was parked and does not say that it needs attention")
         stage.story.tell(f"{order_id}: {attention}")
-    record = next(one for one in parked_client.parked(stage.runtime) if one["key"] == f"{order_id}/buy_label")
-    parked_client.replay(stage.runtime, record["id"])
+    record = next(one for one in parked.parked(stage.runtime) if one["key"] == f"{order_id}/buy_label")
+    parked.replay(stage.runtime, record["id"])
     stage.story.tell("replayed it")
 
 
@@ -66,7 +66,7 @@ def _unreadable(stage: Stage) -> None:
     )
     stage.await_progress()
     stage.story.tell(f"parked, and nothing waits behind them: {'; '.join(UNREADABLE)}")
-    parked_client.drop(stage.runtime, *[one["id"] for one in parked_client.parked(stage.runtime) if one["key"] is None])
+    parked.drop(stage.runtime, *[one["id"] for one in parked.parked(stage.runtime) if one["key"] is None])
 
 
 def _poison(stage: Stage) -> str:
@@ -75,7 +75,7 @@ def _poison(stage: Stage) -> str:
         for number in range(1, TRIES + 1):
             order_id = stage.place(f"poison-{number}")
             plan = {"rate": {"slow": 1.0}, "slow_seconds": 5.0, "orders": [order_id]}
-            with outside_faults.faults(stage.runtime, "carrier", plan):
+            with dependency_faults.faults(stage.runtime, "carrier", plan):
                 if api.show(order_id)["state"] in ("pending", "processing"):
                     _kill_all_who_touch(stage, f"{order_id}/buy_label")
                     return order_id
@@ -90,13 +90,13 @@ def _kill_all_who_touch(stage: Stage, command: str) -> None:
         # Locked, and not yet counted, is not started.
         return "before" if any(one.key == command and one.attempts >= number for one in held) else None
 
-    def parked() -> bool:
+    def is_parked() -> bool:
         return bool(stage.facts.rows(_POISON, command))
 
     for number in range(1, MAX_ATTEMPTS + 1):
-        kill = aim.kill_when(stage, "fulfilment", "child", partial(poisonous, number))
+        kill = targeted_kill.kill_when(stage, "fulfilment", "child", partial(poisonous, number))
         stage.story.tell(f"death {number} of whoever runs {command} (with {len(kill.commands) - 1} others)")
-    stage.wait_for(parked, f"{command} to be parked as poison")
+    stage.wait_for(is_parked, f"{command} to be parked as poison")
     stage.story.tell(f"{command} is parked as poison")
 
 

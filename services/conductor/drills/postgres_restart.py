@@ -1,7 +1,7 @@
 """The database restarts and crashes under load: nothing can be promised meanwhile, and nothing that was promised is forgotten."""
 
-from conductor.drills import Drill
-from conductor.stage import Stage
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 
 
 def play(stage: Stage) -> None:

@@ -1,8 +1,8 @@
 """Valkey restarts, crashes and forgets what the services share: a shortcut is gone, no truth is."""
 
-from conductor.drills import Drill
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 from conductor.redis_client import connected
-from conductor.stage import Stage
 
 
 def play(stage: Stage) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
+from conductor.cluster.runtime import ready_at
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 from conductor.pools import Role
-from conductor.runtimes.kubernetes import ready_at
-from conductor.stage import Stage
 
 CONSUMERS: tuple[Role, ...] = ("worker",)
 PRODUCERS: tuple[Role, ...] = ("api", "relay", "beat")

@@ -1,7 +1,7 @@
 """A pool is scaled out and in again while its pods work: scaling in is a deploy of fewer, and must not cost a task."""
 
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
 
 POOL, SERVER = "fulfilment", "carrier"
 MOST = 3

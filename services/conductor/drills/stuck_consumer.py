@@ -5,12 +5,13 @@ What merely looks stuck is left alone: a queue where nothing comes for long, and
 
 import signal
 
-from conductor import outside_faults, purchases
-from conductor.broker_client import BrokerClient
-from conductor.drills import Drill
-from conductor.journal import Accepted, Intent, now
-from conductor.orders_api import OrdersApi
-from conductor.stage import Stage
+from conductor.capstones.orders import purchases
+from conductor.capstones.orders.api_client import OrdersApi
+from conductor.harness import dependency_faults
+from conductor.harness.broker_client import BrokerClient
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
+from conductor.history import Accepted, Intent, now
 from conductor.waiting import until
 
 RECOVERY_SECONDS = 180.0
@@ -65,7 +66,7 @@ def _left_alone(stage: Stage) -> None:
     stage.story.phase(f"{quiet_seconds:.0f} s with empty queues and a task of {LEGAL_TASK_SECONDS:.0f} s")
     before = _processes(stage)
     plan = {"rate": {"slow": 1.0}, "slow_seconds": LEGAL_TASK_SECONDS}
-    with outside_faults.faults(stage.runtime, "payments", plan), OrdersApi.of(stage.runtime) as api:
+    with dependency_faults.faults(stage.runtime, "payments", plan), OrdersApi.of(stage.runtime) as api:
         customer = f"{stage.load.prefix}patient"
         wish = purchases.purchase(customer, sku="RADIO", quantity=1, card="tok_ok")
         stage.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))

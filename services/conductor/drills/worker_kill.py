@@ -3,12 +3,12 @@
 from collections import Counter
 from functools import partial
 
-from conductor import aim, outside_faults
-from conductor.cluster_stage import ClusterStage
-from conductor.drills import Drill
+from conductor.capstones.orders.evidence import LedgerTail
 from conductor.errors import DrillFailed
-from conductor.evidence import LedgerTail
-from conductor.stage import Stage
+from conductor.harness import dependency_faults, targeted_kill
+from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.drill import Drill
+from conductor.harness.laptop_session import Stage
 from conductor.waiting import until
 
 AIMED_SECONDS = 120.0
@@ -23,10 +23,12 @@ def play(stage: Stage) -> None:
     ledgers = LedgerTail(stage.runtime.addresses())
     with stage.orders():
         stage.story.phase(f"{stage.size.kills} kills")
-        for number, (pool, which, moment) in enumerate(aim.schedule(stage, tuple(POOLS), stage.size.kills), 1):
+        for number, (pool, which, moment) in enumerate(
+            targeted_kill.schedule(stage, tuple(POOLS), stage.size.kills), 1
+        ):
             stage.await_open()
-            with outside_faults.holding(stage.runtime, POOLS[pool], moment, seed=number):
-                kill = aim.aimed_kill(stage, ledgers, pool, which, moment)
+            with dependency_faults.holding(stage.runtime, POOLS[pool], moment, seed=number):
+                kill = targeted_kill.aimed_kill(stage, ledgers, pool, which, moment)
             stage.story.tell(
                 f"{number:3}. killed a {pool} {'worker' if which == 'tree' else 'child'} [red]{kill.moment}[/red] the effects of "
                 f"{len(kill.commands)} commands, {kill.open_orders} orders open"

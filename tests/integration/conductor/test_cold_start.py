@@ -14,10 +14,11 @@ import psutil
 import pytest
 
 from chassis.migrate import migrate, scripts_of
-from conductor import pools, probing
-from conductor.platform_parts import APPLICATION, VALUES
+from conductor import pools
+from conductor.laptop import probes
+from conductor.laptop.platform import APPLICATION, VALUES
+from conductor.laptop.probes import Answer
 from conductor.pools import Pool
-from conductor.probing import Answer
 from servers import Postgres, RabbitMQ, Valkey, die_with_parent, free_port, wait_until
 
 BOUND_SECONDS = 1.0
@@ -55,7 +56,7 @@ def start(pool: Pool, environment: dict[str, str], folder: Path) -> float:
     try:
         wait_until(lambda: works(beats), what=f"{pool.name} to work", seconds=60, poll_seconds=0.01)
         if pool.role == "api":
-            assert Answer(True, f"http://127.0.0.1:{own['PORT']}/health/ready: 200") == probing.ask(
+            assert Answer(True, f"http://127.0.0.1:{own['PORT']}/health/ready: 200") == probes.ask(
                 "ready", pool.role, told
             )
         return cpu_seconds(psutil.Process(process.pid))

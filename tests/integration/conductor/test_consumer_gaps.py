@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import amqp
 import pytest
 
-from conductor.consumer_gaps import ConsumerWatch
 from conductor.errors import DrillFailed, Refused
+from conductor.harness.consumer_gaps import ConsumerWatch
 from servers import PASSWORD, RabbitMQ, wait_until
 
 QUEUE = "orders.saga"

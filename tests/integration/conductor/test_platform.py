@@ -13,10 +13,11 @@ import httpx
 import psutil
 import pytest
 
-from conductor import outside_faults, state, survivors
+from conductor.harness import dependency_faults
+from conductor.laptop import orphans, state
+from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.servers import rabbitmq
 from conductor.run_directory import RunDirectory
-from conductor.runtimes.local import LocalRuntime
-from conductor.servers import rabbitmq
 from conductor.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(600)]
@@ -38,7 +39,7 @@ def capstone(run: RunDirectory, *arguments: str, timeout: float = 300) -> subpro
 
 
 def living(run: RunDirectory) -> list[psutil.Process]:
-    return survivors.find(state.loaded(run.state).run_id, run.starts)
+    return orphans.find(state.loaded(run.state).run_id, run.starts)
 
 
 on_valkey = pytest.mark.parametrize("broker", ["valkey"], indirect=True)
@@ -116,7 +117,7 @@ def test_an_order_is_delivered(runtime: LocalRuntime) -> None:
 
 @on_valkey
 def test_a_mail_that_is_still_to_be_sent_is_waited_for_and_not_lost(run: RunDirectory, runtime: LocalRuntime) -> None:
-    with outside_faults.faults(runtime, "mail", {"rate": {"slow": 1.0}, "slow_seconds": 2.5}):
+    with dependency_faults.faults(runtime, "mail", {"rate": {"slow": 1.0}, "slow_seconds": 2.5}):
         assert delivered(runtime, place(runtime))
 
         verified = capstone(run, "ledger", "verify", "--json")

@@ -11,12 +11,12 @@ import psutil
 import psycopg
 import pytest
 
-from conductor import bringup, state, survivors, teardown
-from conductor.platform_parts import Platform
+from conductor.laptop import orphans, start, state, stop
+from conductor.laptop.platform import Platform
+from conductor.laptop.ports import USUAL, reserved
+from conductor.laptop.servers import rabbitmq
+from conductor.laptop.state import State
 from conductor.run_directory import RunDirectory
-from conductor.servers import rabbitmq
-from conductor.state import State
-from conductor.tcp_ports import USUAL, reserved
 from servers import wait_until
 
 pytestmark = pytest.mark.integration
@@ -52,10 +52,10 @@ def platform(request: pytest.FixtureRequest, folder: Path, modes_before: dict[Pa
         with reserved(USUAL, fresh.ports) as ports:
             made = Platform(run, fresh.model_copy(update={"ports": ports}))
             state.save(made.state, run.state)
-            started.callback(lambda: teardown.stop(made))
-            made = bringup.start_servers(made)
+            started.callback(lambda: stop.stop(made))
+            made = start.start_servers(made)
             for server in made.servers:
-                bringup.await_server(made, server.name, server.answers)
+                start.await_server(made, server.name, server.answers)
         made.postgres.make_database()
         yield made
 
@@ -66,7 +66,7 @@ def pid_of(platform: Platform, name: str) -> int:
 
 def answer_again(platform: Platform, name: str) -> None:
     server = next(server for server in platform.servers if server.name == name)
-    bringup.await_server(platform, name, server.answers)
+    start.await_server(platform, name, server.answers)
 
 
 def test_the_database_serves_its_role_with_fsync(platform: Platform) -> None:
@@ -94,7 +94,7 @@ def test_the_database_refuses_a_wrong_password(platform: Platform) -> None:
 
 
 def test_every_server_listens_on_loopback_only(platform: Platform) -> None:
-    ours = {process.pid for process in survivors.find(platform.state.run_id, platform.run.starts)}
+    ours = {process.pid for process in orphans.find(platform.state.run_id, platform.run.starts)}
 
     listening = [c.laddr.ip for c in psutil.net_connections("inet") if c.pid in ours and c.status == "LISTEN"]
     assert set(listening) <= {"127.0.0.1", "::1"}
@@ -123,10 +123,10 @@ def test_a_supervisor_that_was_killed_leaves_survivors_that_are_found_and_ended(
     os.kill(pid, signal.SIGKILL)
     psutil.Process(pid).wait(10)
 
-    ended = teardown.stop(again)
+    ended = stop.stop(again)
 
     assert len(ended) >= len(again.servers)
-    assert survivors.find(again.state.run_id, again.run.starts) == []
+    assert orphans.find(again.state.run_id, again.run.starts) == []
 
 
 def test_no_permission_outside_the_run_directory_changed(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conductor import restore_points, starting
-from conductor.backups import Backups, Base
+from conductor.capstones.orders.restore_options import moment
 from conductor.errors import Refused
-from conductor.restore_options import moment
-from conductor.restore_points import RestorePoint
+from conductor.laptop import lifecycle, restore_points
+from conductor.laptop.backups import Backups, Base
+from conductor.laptop.lifecycle import Wanted
+from conductor.laptop.restore_points import RestorePoint
 from conductor.run_directory import RunDirectory
-from conductor.starting import Wanted
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ def test_nothing_starts_on_a_restored_database_before_it_was_reconciled(run: Run
     restore_points.save(RestorePoint(NOON, NOON, "base", None), run)
 
     with pytest.raises(Refused, match="capstone reconcile --apply"):
-        starting.up(run, Wanted(), lambda text: None)
+        lifecycle.up(run, Wanted(), lambda text: None)
 
 
 @pytest.mark.parametrize("kept", [None, Path("/kept")])

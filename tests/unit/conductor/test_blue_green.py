@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor import blue_green
-from conductor.blue_green import Colour, Installed, Values
-from conductor.cluster_install import GREEN, RELEASE
+from conductor.cluster import blue_green
+from conductor.cluster.blue_green import Colour, Installed, Values
+from conductor.cluster.install import GREEN, RELEASE
 from conductor.errors import ClusterFailed, Refused
 
 BLUE = {"image": {"tag": "1"}, "broker": "rabbitmq", "api": {"ingress": {"host": "orders.example"}}}

@@ -1,15 +1,14 @@
 """The command line: whole, or as much of it as a command needs."""
 
-import pkgutil
 import subprocess
 import sys
 
 import pytest
 from typer.main import get_command
 
-from conductor import cli, commands
+from conductor import cli
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+MODULES = list(cli.modules())
 
 
 def offered(first: str = "") -> set[str]:
@@ -34,5 +33,5 @@ def test_a_command_imports_what_it_needs_and_no_more() -> None:
 
     loaded = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True).stdout.split()
 
-    assert "conductor.commands.order" in loaded
-    assert not {"redis", "conductor.commands.drill", "conductor.rehearsal"} & set(loaded)
+    assert "conductor.capstones.orders.commands.order" in loaded
+    assert not {"redis", "conductor.commands.drill", "conductor.harness.runner"} & set(loaded)

@@ -1,6 +1,6 @@
 """How long no consumer was seen; time is an argument."""
 
-from conductor.consumer_gaps import Gaps
+from conductor.harness.consumer_gaps import Gaps
 
 QUEUES = ("orders.saga", "orders.payments")
 

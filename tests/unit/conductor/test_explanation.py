@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from conductor.explanation import Surroundings, explain
+from conductor.capstones.orders.explanation import Surroundings, explain
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 NOTHING = Surroundings({}, {})

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from conductor.errors import DrillFailed
+from conductor.harness.session import Watch
 from conductor.judge import Judge
-from conductor.watch import Watch
 
 
 class Watched:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor import kubectl
+from conductor.cluster import kubectl
 from conductor.errors import ClusterFailed
 from servers import wait_until
 
@@ -30,7 +30,7 @@ def test_a_program_is_told_to_end_and_waited_for_when_this_one_is_interrupted(tm
     script = "trap 'sleep 0.2; touch ended; exit 1' INT; touch started; while :; do sleep 0.05; done"
     # Who starts this in the background may have it ignore the signal, which a shell then could not trap.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{heard}; from conductor import kubectl; kubectl.run(['sh', '-c', {script!r}])"
+    code = f"{heard}; from conductor.cluster import kubectl; kubectl.run(['sh', '-c', {script!r}])"
     caller = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from conductor import liveness, probing, programs
-from conductor.liveness import Keeper
-from conductor.platform_parts import Platform
-from conductor.probing import Answer
+from conductor.laptop import liveness, probes, programs
+from conductor.laptop.liveness import Keeper
+from conductor.laptop.platform import Platform
+from conductor.laptop.probes import Answer
+from conductor.laptop.state import State
+from conductor.laptop.supervisor import Process
 from conductor.run_directory import RunDirectory
-from conductor.state import State
-from conductor.supervision import Process
 
 STARTED = 1_000
 STARTUP_SECONDS = 90
@@ -45,7 +45,7 @@ class Scene:
         platform.__dict__["supervisor"] = self.supervisor
         self.keeper = Keeper(platform)
         monkeypatch.setattr(programs, "environment_of", lambda *_: {})
-        monkeypatch.setattr(probing, "ask", self.ask)
+        monkeypatch.setattr(probes, "ask", self.ask)
         monkeypatch.setattr(liveness, "kill_tree", self.killed.append)
 
     def ask(self, *_: Any) -> Answer:

@@ -8,7 +8,7 @@ import pytest
 
 from conductor import pools
 from conductor.errors import PoolsRefused
-from conductor.platform_parts import VALUES
+from conductor.laptop.platform import VALUES
 
 DEFAULTS: dict[str, Any] = {
     "replicas": 1,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor import purchase_file
+from conductor.capstones.orders import purchase_file
+from conductor.capstones.orders.purchase_file import BadRow, Row, minor_units
 from conductor.errors import Refused
-from conductor.purchase_file import BadRow, Row, minor_units
 
 ALL = "customer=1,date=2,quantity=3,amount=4"
 

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import pytest
 
-from conductor import replay
+from conductor.capstones.orders import replay
+from conductor.capstones.orders.purchase_file import BadRow, Row
+from conductor.capstones.orders.replay import GaveUp, Replay
 from conductor.errors import ApiRefused, ApiUnreachable
-from conductor.journal import Journal
-from conductor.purchase_file import BadRow, Row
-from conductor.replay import GaveUp, Replay
+from conductor.history import Journal
 
 ROWS = [Row(line, "ann", None, 1, 100 * line) for line in range(1, 21)]
 

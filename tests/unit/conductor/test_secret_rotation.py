@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conductor import cluster_install, cluster_secrets, secret_rotation
-from conductor.cluster_install import Installation
+from conductor.cluster import install, secret_rotation, secrets
+from conductor.cluster.install import Installation
 from conductor.errors import ClusterFailed, Refused
 
 
@@ -41,7 +41,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Cluster:
-    made = cluster_secrets.missing({}, namespace="capstones")
+    made = secrets.missing({}, namespace="capstones")
     return Cluster(made, {"orders_a": made["postgres"]["ORDERS_PASSWORD"]})
 
 
@@ -60,7 +60,7 @@ def test_while_pools_roll_both_the_old_and_the_new_password_open(
     def roll(_: Any) -> None:
         seen.extend(cluster.lets_in(url) for url in (before, cluster.secrets["orders"]["DATABASE_URL"]))
 
-    monkeypatch.setattr(cluster_install, "roll_orders", roll)
+    monkeypatch.setattr(install, "roll_orders", roll)
     rotate(cluster)
 
     assert [True, True] == seen
@@ -68,7 +68,7 @@ def test_while_pools_roll_both_the_old_and_the_new_password_open(
 
 def test_afterwards_the_old_password_opens_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     before = cluster.secrets["orders"]["DATABASE_URL"]
-    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    monkeypatch.setattr(install, "roll_orders", lambda _: None)
     rotate(cluster)
 
     assert not cluster.lets_in(before)
@@ -76,7 +76,7 @@ def test_afterwards_the_old_password_opens_nothing(cluster: Cluster, monkeypatch
 
 
 def test_a_second_rotation_goes_back_to_the_first_login(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    monkeypatch.setattr(install, "roll_orders", lambda _: None)
     rotate(cluster)
     rotate(cluster)
 
@@ -90,25 +90,25 @@ def test_a_rotation_that_broke_off_goes_on_with_the_password_it_gave(
     def broken(_: Any) -> None:
         raise ClusterFailed("a pool did not get ready")
 
-    monkeypatch.setattr(cluster_install, "roll_orders", broken)
+    monkeypatch.setattr(install, "roll_orders", broken)
     with pytest.raises(ClusterFailed):
         rotate(cluster)
     halfway = cluster.secrets["orders"]["DATABASE_URL"]
-    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    monkeypatch.setattr(install, "roll_orders", lambda _: None)
     rotate(cluster)
 
     assert halfway == cluster.secrets["orders"]["DATABASE_URL"]
 
 
 def test_what_the_servers_secret_says_fits_the_services(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_install, "roll_orders", lambda _: None)
+    monkeypatch.setattr(install, "roll_orders", lambda _: None)
     rotate(cluster)
 
-    assert cluster_secrets.database_url(cluster.secrets["postgres"]) == cluster.secrets["orders"]["DATABASE_URL"]
+    assert secrets.database_url(cluster.secrets["postgres"]) == cluster.secrets["orders"]["DATABASE_URL"]
 
 
 def test_redis_as_the_broker_has_no_second_login() -> None:
-    made = cluster_secrets.missing({}, namespace="capstones", broker="redis")
+    made = secrets.missing({}, namespace="capstones", broker="redis")
 
     with pytest.raises(Refused, match="Redis"):
         rotate(Cluster(made), "broker")
@@ -122,9 +122,9 @@ def test_every_release_of_the_orders_is_rolled(monkeypatch: pytest.MonkeyPatch, 
         ran.append(argv)
         return "\n".join(listed)
 
-    monkeypatch.setattr(cluster_install, "run", run)
-    monkeypatch.setattr(cluster_install, "checksum", lambda _: "sum")
-    cluster_install.roll_orders(Installation())
+    monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(install, "checksum", lambda _: "sum")
+    install.roll_orders(Installation())
 
     rolled = [argv[2] for argv in ran if argv[:2] == ["helm", "upgrade"]]
     assert [name for name in listed if name != "another"] == rolled

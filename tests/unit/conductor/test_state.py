@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from conductor import state
 from conductor.errors import NotRunning
-from conductor.state import State
+from conductor.laptop import state
+from conductor.laptop.state import State
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from conductor.backups import first_segment
-from conductor.servers import wal_archive
-from conductor.servers.postgres import restore_command
+from conductor.laptop.backups import first_segment
+from conductor.laptop.servers import wal_archive
+from conductor.laptop.servers.postgres import restore_command
 
 NAME = "000000010000000000000003"
 

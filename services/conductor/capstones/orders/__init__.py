@@ -1,0 +1,1 @@
+"""The orders capstone as the conductor drives and judges it."""

@@ -1,0 +1,175 @@
+"""`capstone order place | show | watch | cancel | explain`: one order from the outside, as a customer and as an operator."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conductor.capstones.orders import dependencies, purchases
+from conductor.capstones.orders.api_client import STREAM_SILENCE_SECONDS, OrdersApi
+from conductor.capstones.orders.explanation import FINAL, explain
+from conductor.errors import ApiUnreachable, Refused
+from conductor.history import Accepted, Intent, Journal, now
+from conductor.laptop.runtime import LocalRuntime
+from conductor.run_directory import RunDirectory
+
+commands = typer.Typer(name="order", no_args_is_help=True, help="Place an order and follow it.")
+
+OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id, as `place` printed it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+STATES = ("pending", "processing", "paid", "shipped", *FINAL)
+COLOURS = {"delivered": "green", "cancelled": "yellow", "failed": "red"}
+WIDEST_STATE = max(map(len, STATES))
+RECONNECT_SECONDS = 0.5
+
+
+@commands.command()
+def place(
+    sku: Annotated[str, typer.Option(help="A product of the catalogue.")] = "TEAPOT",
+    quantity: Annotated[int, typer.Option(min=1, help="Pieces.")] = 1,
+    card: Annotated[str, typer.Option(help="The payment provider's token; tok_declined is declined.")] = "tok_ok",
+    customer: Annotated[str, typer.Option(help="Who buys.")] = "c-1",
+    key: Annotated[str | None, typer.Option(help="The idempotency key; a new one when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order; the defaults make a complete one."""
+    wish = purchases.purchase(customer, sku=sku, quantity=quantity, card=card)
+    key = key or f"capstone-{secrets.token_hex(8)}"
+    journal = Journal(RunDirectory.chosen().journals / "order-place.jsonl")
+    with OrdersApi.of(LocalRuntime.running()) as api:
+        # Other than a load's customers, this one may buy again: the key says which order is meant.
+        journal.write(Intent(now(), key, key, wish.pieces))
+        receipt = api.place(key, wish.body)
+        journal.write(Accepted(now(), key, receipt["order_id"], receipt["total_minor"], 1))
+    journal.close()
+    if as_json:
+        print(json.dumps(receipt))
+        return
+    console = Console(highlight=False)
+    console.print(f"[bold]{receipt['order_id']}[/bold]  {receipt['state']}, {_money(receipt)}")
+    console.print(f"next: [bold]capstone order watch {receipt['order_id']}[/bold]", soft_wrap=True)
+
+
+@commands.command()
+def show(order_id: OrderId, as_json: AsJson = False) -> None:
+    """What is known of an order, with its timeline."""
+    with OrdersApi.of(LocalRuntime.running()) as api:
+        order, timeline = api.show(order_id), api.timeline(order_id)
+    if as_json:
+        print(json.dumps({**order, "timeline": timeline}))
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{order['order_id']}[/bold]  {_coloured(order['state'])}  {_money(order)}  {order['customer']}"
+    )
+    for line in order["lines"]:
+        console.print(f"  {line['quantity']} × {line['sku']}  {line['amount_minor'] / 100:.2f}")
+    if order["tracking_number"]:
+        console.print(f"  parcel {order['tracking_number']}")
+    for event in timeline:
+        console.print(_event(event), soft_wrap=True)
+
+
+@commands.command()
+def watch(
+    order_id: OrderId,
+    until: Annotated[str | None, typer.Option(help="Stop at this state; at the end when left out.")] = None,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to watch at most.")] = 600,
+    as_json: AsJson = False,
+) -> None:
+    """Follow an order as it happens. Exit status 0 when it gets there, 1 when it ends otherwise or time runs out."""
+    if until is not None and until not in STATES:
+        raise Refused(f'--until "{until}": an order is {", ".join(STATES)}')
+    reached = False
+    state = "unknown"
+    console = Console(highlight=False)
+    for event in _followed(order_id, timeout):
+        if as_json:
+            print(json.dumps(event), flush=True)
+        else:
+            console.print(_event(event), soft_wrap=True)
+        state = event["detail"].get("state", state)
+        reached = reached or state == until or (until is None and state in FINAL)
+        if reached:
+            break
+    if not reached:
+        ending = f"it ended {state}" if state in FINAL else f"it was still {state} after {timeout:.0f} s"
+        Console(stderr=True, highlight=False).print(
+            f"{order_id} did not become {until or 'final'}: {ending}", soft_wrap=True
+        )
+        raise typer.Exit(1)
+
+
+def _followed(order_id: str, timeout_seconds: float) -> Iterator[dict[str, Any]]:
+    """Events of the order to its end, over as many connections as it takes: a roll of the API ends streams, and the next resumes."""
+    deadline = time.monotonic() + timeout_seconds
+    last = 0
+    while time.monotonic() < deadline:
+        try:
+            with OrdersApi.of(LocalRuntime.running()) as api:
+                silence = min(STREAM_SILENCE_SECONDS, max(0.1, deadline - time.monotonic()))
+                for event_id, kind, data in api.events(order_id, last, silence_seconds=silence):
+                    if kind == "end":
+                        if data["reason"] == "final":
+                            return
+                        break
+                    last = event_id or last
+                    yield data
+        except ApiUnreachable:
+            time.sleep(RECONNECT_SECONDS)
+
+
+@commands.command()
+def cancel(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Ask an order to stop; refused when the carrier has the parcel."""
+    with OrdersApi.of(LocalRuntime.running()) as api:
+        answer = api.cancel(order_id)
+    print(json.dumps(answer) if as_json else f"{order_id} is asked to stop; now {answer['state']}")
+
+
+@commands.command("explain")
+def explain_command(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Why an order waits, since when, and what is next."""
+    runtime = LocalRuntime.running()
+    with OrdersApi.of(runtime) as api:
+        order, timeline = api.show(order_id), api.timeline(order_id)
+    moment = datetime.now(UTC)
+    found = explain(order, timeline, dependencies.look(runtime), moment)
+    if as_json:
+        print(json.dumps({**asdict(found), "since": found.since.isoformat(), "waiting": order["waiting"]}))
+        return
+    console = Console(highlight=False)
+    console.print(f"[bold]{found.order_id}[/bold]  {_coloured(found.state)}")
+    grid = Table.grid(padding=(0, 2))
+    for number, why in enumerate(found.why):
+        grid.add_row("[dim]why[/dim]" if not number else "", escape(why))
+    ago = (moment - found.since).total_seconds()
+    grid.add_row("[dim]since[/dim]", f"{found.since.astimezone():%H:%M:%S}, {ago:.1f} s ago")
+    grid.add_row("[dim]next[/dim]", found.next)
+    console.print(grid)
+
+
+def _event(event: dict[str, Any]) -> str:
+    """One line of a timeline, in columns."""
+    detail = event["detail"]
+    said = ", ".join(f"{name} {value}" for name, value in detail.items() if name != "state")
+    when = f"{datetime.fromisoformat(event['at']).astimezone():%H:%M:%S.%f}"[:-3]
+    state = detail.get("state", "")
+    return f"[dim]{when}[/dim]  {_coloured(state)}{' ' * (WIDEST_STATE - len(state))}  {event['kind']:<20}  [dim]{escape(said)}[/dim]"
+
+
+def _coloured(state: str) -> str:
+    return f"[{COLOURS.get(state, 'cyan')}]{state}[/]"
+
+
+def _money(order: dict[str, Any]) -> str:
+    return f"{order['total_minor'] / 100:.2f} {order['currency']}"

@@ -1,0 +1,1 @@
+"""The drills that only orders has, one file each: `DRILL`."""

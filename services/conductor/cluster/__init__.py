@@ -1,0 +1,1 @@
+"""The platform on Kubernetes: installed, upgraded and asked by kubectl and helm."""

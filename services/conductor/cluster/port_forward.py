@@ -1,0 +1,29 @@
+"""A Service of the cluster at a port of this machine, for as long as a block runs."""
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterator
+
+from conductor.cluster.kubectl import Kubectl, tool
+from conductor.errors import ClusterFailed
+
+_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+END_SECONDS = 5
+
+
+@contextlib.contextmanager
+def forwarded(kubectl: Kubectl, service: str, port: int) -> Iterator[str]:
+    """`http://127.0.0.1:PORT`, which leads to the Service's port. Raises ClusterFailed when kubectl cannot."""
+    argv = [tool("kubectl"), "--namespace", kubectl.namespace, "port-forward", f"service/{service}", f":{port}"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            told = _FORWARDING.search(said)
+            if told is None:
+                process.terminate()
+                _, error = process.communicate(timeout=END_SECONDS)
+                raise ClusterFailed(f"service {service} cannot be reached: {error.strip() or said.strip()}")
+            yield f"http://127.0.0.1:{told[1]}"
+        finally:
+            process.terminate()

@@ -1,0 +1,167 @@
+"""Brings the database in a cluster back to an earlier time: pools to nothing, the server away, a Job on its volumes, the server again.
+
+The pools stay away until the orders were reconciled. What is on the way is written on the database's StatefulSet, so that another
+terminal may go on.
+"""
+
+import contextlib
+import copy
+import getpass
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from conductor.cluster import jobs
+from conductor.cluster.install import RELEASE
+from conductor.cluster.jobs import Ended
+from conductor.cluster.kubectl import Kubectl
+from conductor.errors import ClusterFailed, Refused
+from conductor.laptop.restore_points import since_of
+from conductor.waiting import until
+
+Tell = Callable[[str], None]
+
+DATABASE = "statefulset/postgres"
+SCRIPTS = "/etc/postgres-backup"
+RESTORED, RECONCILED, REPLICAS = (f"celery-capstones/{name}" for name in ("restored-to", "reconciled", "replicas"))
+WITHIN_SECONDS = 900
+ENDED_SECONDS = 180.0
+PAUSED = "autoscaling.keda.sh/paused-replicas"
+POOLS = "app.kubernetes.io/name=orders"
+"""Of every release: blue, green and canary write to the same database."""
+TOOLS_POOL = f"{RELEASE}-payments"
+"""Whose settings and image the reconciliation has."""
+
+
+def backup(kubectl: Kubectl) -> str:
+    """Make a base backup now; what was said about it. Raises ClusterFailed."""
+    return kubectl("exec", "postgres-0", "--container", "backup", "--", "sh", f"{SCRIPTS}/base-backup.sh")
+
+
+def restore(kubectl: Kubectl, to: datetime, tell: Tell) -> str:
+    """Bring the database back to `to`; the pools stay away. What the restore said. Raises ClusterFailed: the old data is back then."""
+    tell("stopping the pools")
+    _stop_pools(kubectl)
+    tell("closing the log")
+    with contextlib.suppress(ClusterFailed):
+        # A server that is gone has archived what it could.
+        # A commit, however idle the server is: by it a recovery knows that a time before now was reached.
+        close = ("--command", "SELECT pg_current_xact_id()", "--command", "SELECT pg_switch_wal()")
+        kubectl("exec", "postgres-0", "--container", "postgres", "--", "psql", "--username", "postgres", *close)
+    tell("stopping the database")
+    server = json.loads(kubectl("get", DATABASE, "--output", "json"))
+    _scale(kubectl, DATABASE, 0, "app.kubernetes.io/name=postgres,app.kubernetes.io/component=database")
+    try:
+        tell(f"restoring to {to.isoformat()}")
+        ended = jobs.run_job(kubectl, restoring(server, to))
+        if ended.status:
+            raise ClusterFailed(f"not restored: {ended.output.strip()[-800:]}")
+        kubectl("annotate", "--overwrite", DATABASE, f"{RESTORED}={to.isoformat()}", f"{RECONCILED}=no")
+    finally:
+        tell("starting the database")
+        kubectl("scale", DATABASE, "--replicas=1")
+        kubectl.await_rolled_out(DATABASE, within_seconds=WITHIN_SECONDS)
+    return ended.output.strip()
+
+
+def restoring(server: dict[str, Any], to: datetime) -> dict[str, Any]:
+    """The Job that restores on the volumes of this StatefulSet, which must have no pod."""
+    pod = copy.deepcopy(server["spec"]["template"]["spec"])
+    container = next(one for one in pod["containers"] if one["name"] == "postgres")
+    for part in ("args", "ports", "startupProbe", "readinessProbe", "livenessProbe"):
+        container.pop(part, None)
+    container["command"] = ["sh", f"{SCRIPTS}/restore.sh", to.isoformat()]
+    pod |= {"containers": [container], "restartPolicy": "Never"}
+    pod["volumes"] = [*pod["volumes"], {"name": "data", "persistentVolumeClaim": {"claimName": "data-postgres-0"}}]
+    # Closed as the platform is, and no part of the database's service.
+    labels = {"app.kubernetes.io/name": "postgres-restore", "app.kubernetes.io/managed-by": "kustomize"}
+    return jobs.job("postgres-restore-", labels, pod, within_seconds=WITHIN_SECONDS)
+
+
+def reconcile(kubectl: Kubectl, since: datetime | None, *, apply: bool, undo: bool, refund: Sequence[str]) -> Ended:
+    """Run the orders' reconciliation inside; what it said. Refused when nothing was restored and no time is given."""
+    notes = json.loads(kubectl("get", DATABASE, "--output", "json"))["metadata"].get("annotations", {})
+    if since is None and RESTORED not in notes:
+        raise Refused("nothing was restored here: --since TIME says from when on")
+    since = since or since_of(datetime.fromisoformat(notes[RESTORED]))
+    argv = ["python", "-m", "orders.reconciliation", "--since", since.isoformat(), "--actor", getpass.getuser()]
+    argv += ["--apply"] * apply + ["--undo"] * undo + (["--refund", *refund] if refund else [])
+    pool = json.loads(kubectl("get", f"deployment/{TOOLS_POOL}", "--output", "json"))
+    ended = jobs.run_job(kubectl, reconciling(pool, argv))
+    if apply and "  failed  " not in ended.output and "error:" not in ended.output:
+        kubectl("annotate", "--overwrite", DATABASE, f"{RECONCILED}=yes")
+    return ended
+
+
+def reconciling(pool: dict[str, Any], argv: Sequence[str]) -> dict[str, Any]:
+    """The Job that runs a tool of the orders as this Deployment's pods would."""
+    pod = copy.deepcopy(pool["spec"]["template"]["spec"])
+    container = pod["containers"][0]
+    for part in ("args", "ports", "lifecycle", "startupProbe", "readinessProbe", "livenessProbe"):
+        container.pop(part, None)
+    container["command"] = list(argv)
+    pod |= {"restartPolicy": "Never", "terminationGracePeriodSeconds": 30}
+    labels = {
+        name: pool["metadata"]["labels"][name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+    }
+    return jobs.job(
+        f"{RELEASE}-reconciliation-",
+        {**labels, "app.kubernetes.io/component": "reconciliation"},
+        pod,
+        within_seconds=WITHIN_SECONDS,
+    )
+
+
+def resume(kubectl: Kubectl, tell: Tell) -> None:
+    """Bring the pools back as they were, and wait until they are ready. Refused while the restored database was not reconciled."""
+    notes = json.loads(kubectl("get", DATABASE, "--output", "json"))["metadata"].get("annotations", {})
+    if notes.get(RECONCILED) == "no":
+        raise Refused(
+            f"the database was restored to {notes[RESTORED]} and not reconciled: `capstone cluster-restore reconcile --apply` first"
+        )
+    for pool in _pools(kubectl):
+        replicas = pool["metadata"].get("annotations", {}).get(REPLICAS)
+        if replicas is not None:
+            name = f"deployment/{pool['metadata']['name']}"
+            tell(f"{name}: {replicas}")
+            kubectl("scale", name, f"--replicas={replicas}")
+            kubectl("annotate", name, f"{REPLICAS}-")
+    _autoscaled(kubectl, f"{PAUSED}-")
+    kubectl.await_rolled_out(*kubectl.workloads(POOLS, ("deployment",)), within_seconds=WITHIN_SECONDS)
+
+
+def _pools(kubectl: Kubectl) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(kubectl("get", "deployment", "--selector", POOLS, "--output", "json"))[
+        "items"
+    ]
+    return found
+
+
+def _stop_pools(kubectl: Kubectl) -> None:
+    _autoscaled(kubectl, f"{PAUSED}=0", "--overwrite")
+    for pool in _pools(kubectl):
+        name, replicas = f"deployment/{pool['metadata']['name']}", pool["spec"]["replicas"]
+        if replicas:
+            kubectl("annotate", "--overwrite", name, f"{REPLICAS}={replicas}")
+            kubectl("scale", name, "--replicas=0")
+    _await_gone(kubectl, POOLS)
+
+
+def _autoscaled(kubectl: Kubectl, *change: str) -> None:
+    with contextlib.suppress(ClusterFailed):
+        # Where there is no KEDA there is nothing to pause.
+        kubectl("annotate", "scaledobject", "--selector", POOLS, *change)
+
+
+def _scale(kubectl: Kubectl, name: str, replicas: int, selector: str) -> None:
+    kubectl("scale", name, f"--replicas={replicas}")
+    _await_gone(kubectl, selector)
+
+
+def _await_gone(kubectl: Kubectl, selector: str) -> None:
+    def gone() -> bool:
+        return not [pod for pod in kubectl.pods(selector) if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+
+    if not until(gone, within_seconds=ENDED_SECONDS, every_seconds=1.0):
+        raise ClusterFailed(f"pods with {selector} are still there after {ENDED_SECONDS:.0f} s")

@@ -1,0 +1,192 @@
+"""A cluster as drills see it: releases of the chart, pods, and the servers beside them, by kubectl and helm."""
+
+import contextlib
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conductor import pools
+from conductor.cluster import blue_green, canary_rollout, images, install, version_upgrade
+from conductor.cluster.blue_green import Colour, Tell
+from conductor.cluster.canary_rollout import Outcome, Trial
+from conductor.cluster.install import PLATFORM, RELEASE
+from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
+from conductor.cluster.releases import ClusterReleases, name_of, restarts_of
+from conductor.cluster.secrets import DATABASE
+from conductor.errors import ClusterFailed, Refused
+from conductor.laptop.platform import APPLICATION, VALUES
+from conductor.pools import Broker, Pool
+
+ROLLED_SECONDS = 300
+SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
+"""StatefulSets, by what the drills call them."""
+
+
+def ready_at(pod: Mapping[str, Any]) -> str | None:
+    """Since when a pod is ready, as Kubernetes writes times, which sort; None for one that is not."""
+    conditions = pod["status"].get("conditions", ())
+    since = [one["lastTransitionTime"] for one in conditions if one["type"] == "Ready" and one["status"] == "True"]
+    return since[0] if since else None
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesRuntime:
+    """The installation in one namespace; `tag` is the one that its images have.
+
+    `next_tag` is a newer version's, which a deploy brings; without one a deploy changes a checksum, and every pod rolls all the same.
+    `bad_tag` is one of a version whose workers never get ready, `faulty_tag` one whose payments fail now and then.
+    """
+
+    namespace: str = NAMESPACE
+    tag: str = "dev"
+    next_tag: str | None = None
+    bad_tag: str | None = None
+    broker: Broker = "rabbitmq"
+    faulty_tag: str | None = None
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """The cluster, in this namespace."""
+        return Kubectl(self.namespace)
+
+    def image(self, service: str) -> str:
+        """An image of the installation."""
+        return images.name(service, self.tag)
+
+    def pools(self) -> Mapping[str, Pool]:
+        """The pools by name."""
+        return pools.load(VALUES)
+
+    def deploy(
+        self, *settings: str, values: Mapping[str, object] | None = None, within_seconds: int = ROLLED_SECONDS
+    ) -> None:
+        """Change these `key=value`, texts all, of what is installed, or tell it these `values`; returns when every pod is new and ready."""
+        install.upgrade(self.namespace, *settings, values=values, within_seconds=within_seconds)
+
+    def roll_out(self, tag: str, tell: Callable[[str], None], *, back: bool = False) -> None:
+        """Bring every pool to another version, the workers before who only sends them work; on the way `back` after them."""
+        version_upgrade.roll_out(self.namespace, tag, tell, back=back, within_seconds=ROLLED_SECONDS)
+
+    def values(self) -> dict[str, Any]:
+        """What the release was told."""
+        return install.values_of(self.namespace)
+
+    def switch(self, to: Colour, tag: str | None, tell: Tell, *, alone: bool = False) -> None:
+        """Have this colour do the work; see conductor.cluster.blue_green."""
+        blue_green.switch(ClusterReleases(self.namespace), to, tag, tell, alone=alone)
+
+    def canary(self, trial: Trial, tell: Tell) -> Outcome:
+        """Try a version on a share of a pool; see conductor.cluster.canary_rollout."""
+        return canary_rollout.hold(ClusterReleases(self.namespace), trial, tell)
+
+    def replay_parked(self, reason: str) -> list[str]:
+        """Run again whatever is parked for this reason, as a person would; the tasks."""
+        program = ("python", "-m", "chassis.parked", APPLICATION, "replay", "--all", "--reason", reason)
+        said = self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, "--actor", "drill", "--json")
+        return [str(record["task"]) for record in json.loads(said.splitlines()[-1])["records"]]
+
+    def revision(self) -> int:
+        """Of the release, as helm counts them."""
+        history = json.loads(run(["helm", "history", RELEASE, "--namespace", self.namespace, "--output", "json"]))
+        return int(history[-1]["revision"])
+
+    def rollback(self, revision: int, *, within_seconds: int = ROLLED_SECONDS) -> None:
+        """Back to an earlier revision of the release."""
+        where = ("--namespace", self.namespace)
+        run(["helm", "rollback", RELEASE, str(revision), *where, "--wait", "--timeout", f"{within_seconds}s"])
+
+    def pods(self, pool: str) -> list[dict[str, Any]]:
+        """The pods of a pool that are not on their way out, oldest first. Refused when there is no such pool."""
+        if pool not in self.pools():
+            raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
+        selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={pool}"
+        alive = [pod for pod in self.kubectl.pods(selector) if "deletionTimestamp" not in pod["metadata"]]
+        return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def restarts(self) -> dict[str, int]:
+        """How often the containers of each pod were restarted, by pod."""
+        return {name_of(pod): restarts_of(pod) for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")}
+
+    def inside(self, workload: str, *argv: str, given: str | None = None) -> str:
+        """What a program prints in a pod of `deployment/…` or `statefulset/…`."""
+        return self.kubectl("exec", "--stdin", workload, "--", *argv, given=given)
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Run a statement as the database's owner; its rows, as text."""
+        psql = ["psql", "--quiet", "--no-psqlrc", "--csv", "--tuples-only"]
+        psql += ["--set", "ON_ERROR_STOP=1", "--username", "postgres"]
+        said = self.inside("statefulset/postgres", *psql, DATABASE, given=statement)
+        return list(csv.reader(said.splitlines()))
+
+    def kill_pod(self, name: str) -> None:
+        """End a pod as a node's power cut would: at once, with all of its processes."""
+        self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+
+    def kill_child(self, name: str) -> None:
+        """End one child of a pod's worker by SIGKILL, the first that its first process has."""
+        script = (
+            "import os, signal; "
+            "child = open('/proc/1/task/1/children').read().split()[0]; os.kill(int(child), signal.SIGKILL)"
+        )
+        self.kubectl("exec", name, "--", "python", "-S", "-c", script)
+
+    def scale(self, pool: str, replicas: int) -> None:
+        """As many pods of a pool; returns when they are ready."""
+        deployment = f"deployment/{RELEASE}-{pool}"
+        self.kubectl("scale", deployment, f"--replicas={replicas}")
+        self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
+
+    @contextlib.contextmanager
+    def at_least(self, replicas: int, *pools: str) -> Iterator[None]:
+        """So many ready pods of each pool in the block, and as many as before after it."""
+        before = {pool: self._replicas(pool) for pool in pools}
+        try:
+            for pool, count in before.items():
+                self.scale(pool, max(replicas, count))
+            yield
+        finally:
+            for pool, count in before.items():
+                self.scale(pool, count)
+
+    def _replicas(self, pool: str) -> int:
+        """How many pods a pool should have."""
+        return int(self.kubectl("get", f"deployment/{RELEASE}-{pool}", "--output", "jsonpath={.spec.replicas}"))
+
+    def restart(self, pool: str) -> None:
+        """Replace every pod of a pool, each when its successor is ready; returns when they are."""
+        deployment = f"deployment/{RELEASE}-{pool}"
+        self.kubectl("rollout", "restart", deployment)
+        self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
+
+    def wait_ready(self, *pools: str) -> None:
+        """Return when these pools, or all, have the ready pods they should. Raises ClusterFailed: which has not, and who has no node."""
+        deployments = [f"deployment/{RELEASE}-{pool}" for pool in pools or self.pools()]
+        try:
+            self.kubectl.await_rolled_out(*deployments, within_seconds=ROLLED_SECONDS)
+        except ClusterFailed as error:
+            homeless = self._homeless()
+            raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error
+
+    def _homeless(self) -> list[str]:
+        """The pods that no node takes, and why, in the scheduler's words."""
+        return [
+            f"{pod['metadata']['name']}: {one.get('message')}"
+            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")
+            for one in pod["status"].get("conditions", ())
+            if one["type"] == "PodScheduled" and one["status"] == "False"
+        ]
+
+    def wait_stored(self) -> None:
+        """Return when every server that stores something is ready."""
+        stores = self.kubectl.workloads(PLATFORM, ("statefulset",))
+        self.kubectl.await_rolled_out(*stores, within_seconds=ROLLED_SECONDS)
+
+    def restart_server(self, name: str, *, hard: bool) -> None:
+        """Replace a server's first pod, at once when `hard`; returns when it is ready again."""
+        if name not in SERVERS:
+            raise Refused(f'there is no server "{name}"; there are {", ".join(SERVERS)}')
+        pod = f"{SERVERS[name]}-0"
+        self.kubectl("delete", "pod", pod, *(("--grace-period=0", "--force") if hard else ()), "--wait=true")
+        self.kubectl.await_rolled_out(f"statefulset/{SERVERS[name]}", within_seconds=ROLLED_SECONDS)

@@ -1,0 +1,81 @@
+"""Messages of a drill's own, put into the broker past every guard of the services; and blows to its consumers."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from kombu import Connection
+
+from conductor.redis_client import connected
+from conductor.runtime import Runtime
+
+PATIENCE = {"max_retries": 10, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
+
+
+class BrokerClient:
+    """One connection; a context manager. Queues must exist."""
+
+    def __init__(self, runtime: Runtime, *, confirmed: bool = True) -> None:
+        """Without `confirmed` messages leave as fast as they are written, and the last ones may reach no queue."""
+        self._rabbitmq = runtime.broker == "rabbitmq"
+        self._url = runtime.addresses()["broker"]
+        options = {"confirm_publish": True} if self._rabbitmq and confirmed else {}
+        self._connection = Connection(self._url, connect_timeout=5, transport_options=options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.release()
+
+    def send_task(self, queue: str, task: str, kwargs: Mapping[str, Any]) -> None:
+        """A task message as Celery writes it (protocol 2)."""
+        self.send_raw(queue, json.dumps([[], dict(kwargs), {}]), headers=task_headers(task))
+
+    def send_raw(
+        self,
+        queue: str,
+        body: str | bytes,
+        *,
+        headers: Mapping[str, Any],
+        content_type: str = "application/json",
+        content_encoding: str = "utf-8",
+    ) -> None:
+        """A message of any body and headers, straight into a queue."""
+        self._connection.Producer(auto_declare=False).publish(
+            body,
+            exchange="",
+            routing_key=queue,
+            headers=dict(headers),
+            content_type=content_type,
+            content_encoding=content_encoding,
+            retry=True,
+            retry_policy=PATIENCE,
+        )
+
+    def cut_consumers(self, queue: str) -> str:
+        """Take the queue away under its consumers, or their connections where a queue is but a list; says which."""
+        if self._rabbitmq:
+            self._connection.default_channel.queue_delete(queue)
+            return f"deleted the queue {queue}: the broker cancels its consumers"
+        with connected(self._url) as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+        return "closed every connection to the broker"
+
+
+def task_headers(task: str) -> dict[str, Any]:
+    """Headers of a task message, with an id of its own."""
+    own = str(uuid.uuid4())
+    return {
+        "lang": "py",
+        "task": task,
+        "id": own,
+        "root_id": own,
+        "parent_id": None,
+        "retries": 0,
+        "timelimit": [None, None],
+    }

@@ -1,0 +1,115 @@
+"""The parts of one laptop platform, put together from its state: servers, outside world, pools, supervisor."""
+
+import dataclasses
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from conductor import pools
+from conductor.laptop import environment, outside
+from conductor.laptop.orphans import MARKER
+from conductor.laptop.programs import Program
+from conductor.laptop.servers import Server
+from conductor.laptop.servers.postgres import Postgres
+from conductor.laptop.servers.rabbitmq import RabbitMQ
+from conductor.laptop.servers.valkey import Valkey
+from conductor.laptop.state import State
+from conductor.laptop.supervisor import Supervisor, inherited
+from conductor.pools import Pool
+from conductor.run_directory import CHECKOUT, RunDirectory
+from conductor.runtime import UNCHANGED, Change
+
+VALUES = CHECKOUT / "charts" / "orders" / "values.yaml"
+APPLICATION = "orders.app"
+POOL_PROCESS = re.compile(r"(?P<pool>.+)-g(?P<generation>\d+)-(?P<replica>\d+)")
+
+
+def pool_of(process: str) -> str | None:
+    """The pool that a process's name says it belongs to; None for a server."""
+    found = POOL_PROCESS.fullmatch(process)
+    return found["pool"] if found else None
+
+
+def generation_of(process: str) -> int:
+    """Which roll started it, from 1; 0 for a server."""
+    found = POOL_PROCESS.fullmatch(process)
+    return int(found["generation"]) if found else 0
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything that runs on this laptop, described; nothing is started by making one."""
+
+    run: RunDirectory
+    state: State
+    values: Path = VALUES
+
+    @cached_property
+    def base_environment(self) -> dict[str, str]:
+        """What every process gets: the little that is inherited, and the mark of this run."""
+        return {**inherited(), "PYTHONUNBUFFERED": "1", MARKER: self.state.run_id}
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        return Supervisor(self.run, self.state)
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        return Postgres(self.run, self.state, self.base_environment)
+
+    @cached_property
+    def valkey(self) -> Valkey:
+        return Valkey(self.run, self.state, self.base_environment)
+
+    @cached_property
+    def rabbitmq(self) -> RabbitMQ | None:
+        """Our own node, when it is the broker."""
+        own = self.state.broker == "rabbitmq" and self.state.external_broker is None
+        return RabbitMQ(self.run, self.state, self.base_environment) if own else None
+
+    @property
+    def servers(self) -> Sequence[Server]:
+        own: list[Server] = [self.postgres, self.valkey]
+        return [*own, self.rabbitmq] if self.rabbitmq else own
+
+    @cached_property
+    def pools(self) -> dict[str, Pool]:
+        return pools.load(self.run.values if self.run.values.exists() else self.values)
+
+    @property
+    def broker_url(self) -> str:
+        if self.state.external_broker:
+            return self.state.external_broker
+        return self.rabbitmq.address() if self.rabbitmq else self.valkey.address()
+
+    def service_environment(self) -> dict[str, str]:
+        """What every process of the orders service shares."""
+        return environment.service(
+            self.run, self.state, self.base_environment, broker=self.broker_url, store=self.valkey.store_address()
+        )
+
+    def outside_programs(self) -> Sequence[Program]:
+        return outside.programs(self.run, self.state, self.base_environment)
+
+    def pool_programs(self, pool: Pool, generation: int, change: Change = UNCHANGED) -> Sequence[Program]:
+        """One generation of a pool's processes."""
+        return [self._pool_program(pool, f"{pool.name}-g{generation}-{n}", change) for n in range(pool.replicas)]
+
+    def _pool_program(self, pool: Pool, name: str, change: Change) -> Program:
+        argv = pools.command(
+            pool,
+            self.state.broker,
+            app=APPLICATION,
+            hostname=f"{name}@{socket.gethostname()}",
+            schedule=self.run.data / "beat-schedule",
+        )
+        own = environment.process(self.run, self.state, pool, name, code=change.code)
+        variables = {**self.service_environment(), **own, **change.settings}
+        return Program(name, "pool", argv, variables, stop_seconds=pool.grace_seconds)
+
+    def with_state(self, **changes: object) -> "Platform":
+        """The same with another state, its parts made anew."""
+        return dataclasses.replace(self, state=self.state.model_copy(update=changes))

@@ -1,0 +1,212 @@
+"""The platform on this laptop, as drills see it: supervised processes and servers under one run directory."""
+
+import contextlib
+import fcntl
+import signal as signals
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+import psutil
+
+from conductor.errors import Refused, Unready
+from conductor.laptop import start, state
+from conductor.laptop.platform import Platform, generation_of, pool_of
+from conductor.laptop.servers import Server
+from conductor.laptop.supervisor import Process
+from conductor.pools import Broker, Pool
+from conductor.run_directory import RunDirectory
+from conductor.runtime import UNCHANGED, Change, ProcessTree, Rolled, ServerName, Stopped, Which
+from conductor.waiting import until
+
+OBEYING_SECONDS = 30.0
+"""How long a process may take to die of SIGKILL or stop by SIGSTOP: it does so when it next gets a core, and a disk may hold it."""
+
+
+class LocalRuntime:
+    """A `Runtime` over the supervisor of one run directory."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    @classmethod
+    def running(cls, run: RunDirectory | None = None) -> "LocalRuntime":
+        """The one of a run directory (the chosen one by default); NotRunning when it never ran."""
+        run = run or RunDirectory.chosen()
+        return cls(Platform(run, state.loaded(run.state)))
+
+    @property
+    def broker(self) -> Broker:
+        return self.platform.state.broker
+
+    def pools(self) -> Mapping[str, Pool]:
+        return self.platform.pools
+
+    def trees(self, pool: str) -> Sequence[ProcessTree]:
+        self._pool(pool)
+        return [_tree(process, pool) for process in self._processes(pool) if process.pid]
+
+    def roll(self, pool: str, change: Change = UNCHANGED) -> Rolled:
+        wanted = self._pool(pool)
+        with locked(self.platform.run):
+            old = [process.name for process in self._processes(pool)]
+            generation = max((generation_of(name) for name in old), default=0) + 1
+            programs = self.platform.pool_programs(wanted, generation, change)
+            names = tuple(program.name for program in programs)
+            if wanted.role == "beat":
+                # Two clocks would tick twice: the old one goes first.
+                stopped = self._end(old, wanted.grace_seconds)
+                self.platform.supervisor.add(*programs)
+                start.await_pools(self.platform, names, wanted.startup_seconds)
+                return Rolled(pool, names, stopped)
+            self.platform.supervisor.add(*programs)
+            try:
+                start.await_pools(self.platform, names, wanted.startup_seconds)
+            except BaseException:
+                self._end(names, wanted.grace_seconds)
+                raise
+            return Rolled(pool, names, self._end(old, wanted.grace_seconds))
+
+    def kill(self, pool: str, which: Which = "tree", signal: int = signals.SIGKILL, index: int = 0) -> Sequence[int]:
+        trees = self.trees(pool)
+        if not trees:
+            return ()
+        tree = trees[index % len(trees)]
+        targets = {
+            "tree": (tree.pid, *tree.children),
+            "parent": (tree.pid,),
+            "child": tree.children and (tree.children[index // len(trees) % len(tree.children)],),
+        }[which]
+        hit = [pid for pid in targets if _signal(pid, signal)]
+        obeyed = _OBEYED.get(signal)
+        if obeyed and not until(lambda: all(map(obeyed, hit)), within_seconds=OBEYING_SECONDS):
+            told = signals.Signals(signal).name
+            raise Unready(f"{pool} was sent {told}, and goes on after {OBEYING_SECONDS:g} s: processes {hit}")
+        return hit
+
+    def ports(self, pids: Collection[int]) -> frozenset[int]:
+        return frozenset(port for pid in pids for port in _ports(pid))
+
+    def restart_server(self, name: ServerName, *, hard: bool) -> None:
+        server = self._server(name)
+        supervisor = self.platform.supervisor
+        process = supervisor.process(name)
+        if hard:
+            _signal(process.pid, signals.SIGKILL)
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(process.pid).wait(10)
+        else:
+            self._stop_server(name)
+            supervisor.start_again(name)
+        start.await_server(self.platform, name, server.answers)
+
+    def wipe_broker(self) -> None:
+        if self.platform.state.external_broker:
+            raise Refused("BROKER_URL names a broker that is not ours: it is not wiped")
+        server = self._server(self.broker)
+        self._stop_server(self.broker)
+        server.wipe()
+        self.platform.supervisor.start_again(server.name)
+        start.await_server(self.platform, server.name, server.answers)
+        start.declare(self.platform)
+
+    def addresses(self) -> Mapping[str, str]:
+        ports = self.platform.state.ports
+        outside = {name: f"http://127.0.0.1:{ports[name]}" for name in ("api", "payments", "carrier", "mail")}
+        return {
+            **outside,
+            "database": self.platform.postgres.address(),
+            "broker": self.platform.broker_url,
+            "store": self.platform.valkey.store_address(),
+        }
+
+    def tokens(self) -> Mapping[str, str]:
+        return self.platform.state.tokens.model_dump()
+
+    def service_environment(self) -> Mapping[str, str]:
+        return self.platform.service_environment()
+
+    def wait_ready(self, within_seconds: float = 60) -> None:
+        start.wait_ready(self.platform, within_seconds)
+
+    def _pool(self, name: str) -> Pool:
+        if name not in self.platform.pools:
+            raise Refused(f'no pool is named "{name}"; there are {", ".join(self.platform.pools)}')
+        return self.platform.pools[name]
+
+    def _processes(self, pool: str) -> list[Process]:
+        return [process for process in self.platform.supervisor.processes() if pool_of(process.name) == pool]
+
+    def _end(self, names: Sequence[str], grace_seconds: int) -> tuple[Stopped, ...]:
+        began = time.monotonic()
+        supervisor = self.platform.supervisor
+        for name in names:
+            supervisor.begin_stop(name)
+        ended = []
+        for name in names:
+            supervisor.wait_stopped(name, within_seconds=grace_seconds + 5)
+            ended.append(Stopped(name, time.monotonic() - began, killed=supervisor.process(name).exit_status == -1))
+            supervisor.remove(name)
+        return tuple(ended)
+
+    def _server(self, name: str) -> Server:
+        found = next((server for server in self.platform.servers if server.name == name), None)
+        if found is None:
+            raise Refused(f"{name} is not a server of this platform: its broker is {self.broker}")
+        return found
+
+    def _stop_server(self, name: str) -> None:
+        if name == "rabbitmq" and self.platform.rabbitmq:
+            self.platform.rabbitmq.shutdown()
+        self.platform.supervisor.begin_stop(name)
+        self.platform.supervisor.wait_stopped(name, within_seconds=60)
+
+
+@contextlib.contextmanager
+def locked(run: RunDirectory) -> Iterator[None]:
+    """Hold the run directory: who starts, stops or rolls it waits for whoever does so now."""
+    with run.lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _tree(process: Process, pool: str) -> ProcessTree:
+    children: tuple[int, ...] = ()
+    with contextlib.suppress(psutil.Error):
+        children = tuple(child.pid for child in psutil.Process(process.pid).children(recursive=True))
+    return ProcessTree(process.name, pool, process.pid, children)
+
+
+def _ports(pid: int) -> list[int]:
+    with contextlib.suppress(psutil.Error):
+        return [connection.laddr.port for connection in psutil.Process(pid).net_connections("tcp") if connection.laddr]
+    return []
+
+
+def _signal(pid: int, signal: int) -> bool:
+    try:
+        psutil.Process(pid).send_signal(signal)
+    except psutil.NoSuchProcess:
+        return False
+    return True
+
+
+def _dead(pid: int) -> bool:
+    """Whether none of it runs any more. Until then its connections are open, and whoever looks takes it for alive."""
+    try:
+        process = psutil.Process(pid)
+        # The first thread may be gone before the others, which share its files.
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _still(pid: int) -> bool:
+    """Whether it stands still. A stop begins when its first thread gets a core; until then the others go on."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED or _dead(pid)
+    except psutil.NoSuchProcess:
+        return True
+
+
+_OBEYED: Mapping[int, Callable[[int], bool]] = {signals.SIGKILL: _dead, signals.SIGSTOP: _still}
+"""By signal, what a process that got it is in the end; others ask nothing that can be waited for."""

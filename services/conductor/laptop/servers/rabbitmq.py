@@ -1,0 +1,152 @@
+"""RabbitMQ as installed on this machine, as a node of our own: name, ports, cookie, data and port mapper (epmd) under .run/.
+
+It runs beside a system one and shares nothing with it. The distribution's wrapper is not used: as root it does `su`, and
+killing that leaves the Erlang VM alive. The VM itself is the supervised process, and so is epmd, in the foreground; a VM
+that finds no epmd would otherwise start one that outlives it.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import amqp
+
+from conductor.errors import StartFailed
+from conductor.laptop.programs import Program
+from conductor.laptop.state import State, write_private
+from conductor.run_directory import RunDirectory
+
+PACKAGED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""Where Debian and Red Hat put the real script; the one on the PATH is the wrapper."""
+
+USER = VHOST = "orders"
+
+CONFIGURATION = """\
+listeners.tcp.local = 127.0.0.1:{port}
+default_user = {user}
+default_pass = {password}
+default_vhost = {vhost}
+log.console = true
+log.console.level = warning
+log.file = false
+"""
+
+LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
+
+
+def script(name: str) -> Path | None:
+    """A script of the installed RabbitMQ, or None when there is none, or no Erlang."""
+    if shutil.which("erl") is None or shutil.which("epmd") is None:
+        return None
+    if PACKAGED.exists():
+        return PACKAGED.with_name(name)
+    found = shutil.which(name)
+    return Path(found).resolve() if found else None
+
+
+def installed() -> bool:
+    """Whether a node of our own can be started here."""
+    return script("rabbitmq-server") is not None
+
+
+class RabbitMQ:
+    """The one of a run directory."""
+
+    name = "rabbitmq"
+
+    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str]) -> None:
+        self._state = state
+        self._data = run.data / "rabbitmq"
+        self._environment = {**environment, **self._node_environment()}
+
+    def _node_environment(self) -> Mapping[str, str]:
+        ports = self._state.ports
+        # Relative to the data folder, where it runs: its scripts split paths at spaces.
+        return {
+            "HOME": str(self._data),
+            "RABBITMQ_NODENAME": f"capstone-{self._state.run_id}@localhost",
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
+            "RABBITMQ_MNESIA_BASE": "mnesia",
+            "RABBITMQ_LOG_BASE": "log",
+            "RABBITMQ_GENERATED_CONFIG_DIR": "generated",
+            "RABBITMQ_DIST_PORT": str(ports["erlang"]),
+            "ERL_EPMD_PORT": str(ports["epmd"]),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": LOOPBACK_ONLY,
+            "RABBITMQ_CTL_ERL_ARGS": LOOPBACK_ONLY,
+            # Makes the script exec the VM instead of waiting for it as a parent.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    def prepare(self) -> None:
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        write_private(self._data / ".erlang.cookie", self._state.passwords.erlang_cookie)
+        (self._data / ".erlang.cookie").chmod(0o400)
+        write_private(self._data / "enabled_plugins", "[].\n")
+        configuration = CONFIGURATION.format(
+            port=self._state.ports[self.name], user=USER, password=self._state.passwords.rabbitmq, vhost=VHOST
+        )
+        write_private(self._data / "rabbitmq.conf", configuration)
+
+    def programs(self) -> Sequence[Program]:
+        server = script("rabbitmq-server")
+        if server is None:
+            raise StartFailed("rabbitmq-server is not installed: install it, set BROKER_URL, or use --broker valkey")
+        epmd = ["epmd", "-address", "127.0.0.1", "-port", str(self._state.ports["epmd"])]
+        return [
+            Program("epmd", "server", epmd, self._environment, directory=self._data),
+            # `rabbitmqctl shutdown` ends it with 0, which is no reason to start it again.
+            Program(
+                self.name,
+                "server",
+                [str(server)],
+                self._environment,
+                directory=self._data,
+                stop_seconds=60,
+                restart="unexpected",
+            ),
+        ]
+
+    def answers(self) -> bool:
+        try:
+            with amqp.Connection(
+                host=f"127.0.0.1:{self._state.ports[self.name]}",
+                userid=USER,
+                password=self._state.passwords.rabbitmq,
+                virtual_host=VHOST,
+                connect_timeout=2,
+                read_timeout=5,
+            ):
+                return True
+        except (OSError, amqp.AMQPError):
+            return False
+
+    def shutdown(self, *, within_seconds: float = 60) -> bool:
+        """Stop the node in order and wait for its VM to end; False when it could not be told."""
+        control = script("rabbitmqctl")
+        if control is None:
+            return False
+        try:
+            done = subprocess.run(
+                [str(control), "--quiet", "shutdown", "--timeout", str(int(within_seconds))],
+                cwd=self._data,
+                env=dict(self._environment),
+                capture_output=True,
+                timeout=within_seconds + 10,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    def address(self) -> str:
+        return f"amqp://{USER}:{self._state.passwords.rabbitmq}@127.0.0.1:{self._state.ports[self.name]}/{VHOST}"
+
+    def wipe(self) -> None:
+        shutil.rmtree(self._data, ignore_errors=True)
+        self.prepare()

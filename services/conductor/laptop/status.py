@@ -1,0 +1,143 @@
+"""What a running platform looks like now: processes, queues, orders, addresses. Reads only."""
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+import psycopg
+
+from conductor.errors import NotRunning
+from conductor.laptop import programs, start
+from conductor.laptop.platform import Platform, pool_of
+from conductor.laptop.queue_depths import Depth, QueueDepths
+from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.supervisor import Process
+
+READINESS_SECONDS = 5.0
+"""Asking every process whether it is ready costs some 0.2 s of CPU: a screen that refreshes each second does it less often."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One supervised process with all below it: `cpu_percent` of one core since the last look, `rss_bytes` summed."""
+
+    name: str
+    pool: str | None
+    state: str
+    pid: int
+    uptime_seconds: int
+    restarts: int
+    processes: int
+    cpu_percent: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`ready` when `unready` is empty; `orders` counts by state, None while the database does not answer."""
+
+    broker: str
+    ready: bool
+    unready: Sequence[str]
+    processes: Sequence[ProcessStatus]
+    queues: Sequence[Depth]
+    orders: Mapping[str, int] | None
+    addresses: Mapping[str, str]
+
+
+class Gatherer:
+    """Gathers again and again; keeps connections and what CPU shares are counted from."""
+
+    def __init__(self, runtime: LocalRuntime) -> None:
+        self._runtime = runtime
+        self._platform = runtime.platform
+        self._seen: dict[int, psutil.Process] = {}
+        self._depths = QueueDepths(self._platform)
+        self._database: psycopg.Connection[Any] | None = None
+        self._unready: list[str] = []
+        self._asked_at = -READINESS_SECONDS
+
+    def gather(self) -> Status:
+        """A look at everything; what does not answer is told, never raised but NotRunning."""
+        known = self._platform.supervisor.processes()
+        if not self._seen:
+            # CPU shares are counted from an earlier look; asking who is ready takes long enough for one.
+            for process in known:
+                self._process(process)
+        unready = self._who_is_unready()
+        return Status(
+            broker=self._runtime.broker,
+            ready=not unready,
+            unready=unready,
+            processes=[self._process(process) for process in sorted(known, key=_order)],
+            queues=self._depths.read(),
+            orders=self._orders(),
+            addresses=self._runtime.addresses(),
+        )
+
+    def _who_is_unready(self) -> list[str]:
+        if time.monotonic() - self._asked_at >= READINESS_SECONDS:
+            self._unready, self._asked_at = _unready(self._platform), time.monotonic()
+        return self._unready
+
+    def _process(self, process: Process) -> ProcessStatus:
+        cpu, rss, count = 0.0, 0, 0
+        for member in self._family(process.pid):
+            with contextlib.suppress(psutil.Error):
+                cpu += member.cpu_percent(None)
+                rss += member.memory_info().rss
+                count += 1
+        return ProcessStatus(
+            name=process.name,
+            pool=pool_of(process.name),
+            state=process.state.lower(),
+            pid=process.pid,
+            uptime_seconds=int(time.time()) - process.since if process.pid else 0,
+            restarts=max(0, programs.starts(process.name, self._platform.run) - 1),
+            processes=count,
+            cpu_percent=round(cpu, 1),
+            rss_bytes=rss,
+        )
+
+    def _family(self, pid: int) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            if pid:
+                parent = self._seen.setdefault(pid, psutil.Process(pid))
+                return [parent, *(self._seen.setdefault(c.pid, c) for c in parent.children(recursive=True))]
+        return []
+
+    def _orders(self) -> Mapping[str, int] | None:
+        try:
+            if self._database is None or self._database.broken:
+                url = self._platform.postgres.address()
+                self._database = psycopg.connect(url, autocommit=True, connect_timeout=2)
+            return dict(self._database.execute("select state, count(*) from orders group by 1").fetchall())
+        except psycopg.Error:
+            return None
+
+
+def _unready(platform: Platform) -> list[str]:
+    try:
+        return start.unready(platform)
+    except (NotRunning, FileNotFoundError) as error:
+        return [str(error)]
+
+
+def _order(process: Process) -> tuple[bool, str]:
+    return pool_of(process.name) is None, process.name
+
+
+def gather(runtime: LocalRuntime) -> Status:
+    """One look."""
+    return Gatherer(runtime).gather()
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """For programs: plain lists and maps."""
+    return {
+        **asdict(status),
+        "queues": {depth.queue: {"messages": depth.messages, "consumers": depth.consumers} for depth in status.queues},
+    }

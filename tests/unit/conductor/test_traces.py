@@ -1,0 +1,88 @@
+"""A waterfall out of what Jaeger and Tempo tell."""
+
+from typing import Any
+
+from conductor.commands.trace import bar
+from conductor.harness import traces
+from conductor.harness.traces import Line, Span
+
+
+def span(id: str, parent: str = "", began: float = 0.0, *, trace_id: str = "t", order: str | None = "o-1") -> Span:
+    told = {} if order is None else {"order.id": order}
+    return Span(trace_id, id, parent, id, "saga", began, 0.5, False, told)
+
+
+def jaeger(**told: Any) -> dict[str, Any]:
+    own = {
+        "traceID": "t",
+        "spanID": "s",
+        "operationName": "orders.charge",
+        "startTime": 1_500_000,
+        "duration": 250_000,
+        "processID": "p1",
+        "references": [],
+        "tags": [{"key": "order.id", "value": "o-1"}],
+    }
+    processes = {"p1": {"tags": [{"key": "service.namespace", "value": "payments"}]}}
+    return {"traceID": "t", "spans": [{**own, **told}], "processes": processes}
+
+
+def test_a_span_lies_under_its_parent() -> None:
+    lines = traces.waterfall([span("child", "root", 1.0), span("root")], "o-1")
+
+    assert [("root", 0), ("child", 1)] == [(line.span.id, line.depth) for line in lines]
+
+
+def test_offsets_count_from_the_first_span() -> None:
+    lines = traces.waterfall([span("root", began=100.0), span("child", "root", 101.5)], "o-1")
+
+    assert [0.0, 1.5] == [line.offset for line in lines]
+
+
+def test_what_was_done_for_another_order_of_the_batch_is_left_out() -> None:
+    lines = traces.waterfall([span("mine"), span("theirs", order="o-2"), span("task", order=None)], "o-1")
+
+    assert {"mine", "task"} == {line.span.id for line in lines}
+
+
+def test_a_span_whose_parent_is_not_there_stands_by_itself() -> None:
+    assert [0] == [line.depth for line in traces.waterfall([span("late", "lost")], "o-1")]
+
+
+def test_traces_follow_each_other_by_their_beginnings() -> None:
+    lines = traces.waterfall([span("b", began=5.0, trace_id="u"), span("a", began=1.0)], "o-1")
+
+    assert ["a", "b"] == [line.span.id for line in lines]
+
+
+def test_no_spans_make_no_lines() -> None:
+    assert [] == traces.waterfall([], "o-1")
+
+
+def test_jaegers_microseconds_become_seconds() -> None:
+    (found,) = traces.of_jaeger(jaeger())
+
+    assert (1.5, 0.25, "payments") == (found.began, found.seconds, found.pool)
+
+
+def test_a_span_that_jaeger_calls_an_error_has_failed() -> None:
+    tags = [{"key": "otel.status_code", "value": "ERROR"}]
+    (found,) = traces.of_jaeger(jaeger(tags=tags))
+
+    assert found.failed
+
+
+def test_tempos_nanoseconds_become_seconds() -> None:
+    spans = [
+        {"spanId": "s", "name": "n", "startTimeUnixNano": "1500000000", "endTimeUnixNano": "1750000000", "status": {}}
+    ]
+    resource = {"attributes": [{"key": "service.namespace", "value": {"stringValue": "saga"}}]}
+    (found,) = traces.of_tempo("t", {"batches": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
+
+    assert (1.5, 0.25, "saga", False) == (found.began, found.seconds, found.pool, found.failed)
+
+
+def test_a_bar_begins_where_its_span_began_and_is_never_nothing() -> None:
+    short = Span("t", "s", "", "n", "p", 0, 0.0, False, {})
+
+    assert "     ━" == bar(Line(short, 0, 5.0), 10.0, width=10)
