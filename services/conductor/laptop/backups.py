@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from conductor.errors import BackupFailed, Refused
-from conductor.laptop.programs import UNPRIVILEGED
-from conductor.laptop.servers.postgres import ADMIN, Postgres, binary
+from conductor.laptop import unprivileged
+from conductor.laptop.servers.postgres import ADMIN, Postgres
+from conductor.laptop.servers.postgres_binaries import binary
 from conductor.run_directory import RunDirectory
 from conductor.waiting import until
 
@@ -94,9 +95,12 @@ class Backups:
     def _make_folders(self) -> None:
         self._bases.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.wal.is_dir():
-            self.wal.mkdir(mode=0o700)
-            if os.geteuid() == 0:
-                os.chown(self.wal, *UNPRIVILEGED)
+            # Given before it has its name: from then on the server archives into it.
+            fresh = self.wal.with_name("wal.new")
+            fresh.mkdir(mode=0o700, exist_ok=True)
+            unprivileged.give(fresh)
+            unprivileged.let_through(self.wal.parent)
+            fresh.rename(self.wal)
 
     def prune(self) -> None:
         """Drop what is older than the last base backups, and the log that only it needed."""

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from conductor.laptop.state import write_private
+from conductor.laptop.unprivileged import USER
 from conductor.run_directory import CHECKOUT, RunDirectory
 
 Kind = Literal["server", "outside", "pool", "keeper"]
 LAUNCHER = Path(__file__).with_name("launcher.py")
-UNPRIVILEGED = (65534, 65534)
-"""uid and gid of `nobody`: the one user that every Linux has and that owns nothing."""
 
 LOG_BYTES = 10_000_000
 STARTS_TRIED = 50
@@ -55,7 +54,7 @@ stdout_logfile_backups = 1
 
 def write(program: Program, run: RunDirectory) -> None:
     """Write both files; the supervisor sees them when it reads its configuration again."""
-    uid, gid = UNPRIVILEGED if program.unprivileged else (None, None)
+    uid, gid = USER if program.unprivileged else (None, None)
     launch = {
         "argv": list(program.argv),
         "environment": dict(program.environment),

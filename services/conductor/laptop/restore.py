@@ -9,7 +9,6 @@ log of them.
 """
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -22,14 +21,15 @@ from pathlib import Path
 import psycopg
 
 from conductor.errors import BackupFailed, Refused
-from conductor.laptop import lifecycle, restore_points, start, stop
+from conductor.laptop import lifecycle, restore_points, start, stop, unprivileged
 from conductor.laptop.backups import SEGMENT, Backups, Base
 from conductor.laptop.platform import Platform
 from conductor.laptop.ports import reserved
-from conductor.laptop.programs import UNPRIVILEGED
 from conductor.laptop.restore_points import RestorePoint, since_of
 from conductor.laptop.runtime import locked
-from conductor.laptop.servers.postgres import APPLICATION, Postgres, binary, restore_command
+from conductor.laptop.servers import wal_archive
+from conductor.laptop.servers.postgres import APPLICATION, Postgres
+from conductor.laptop.servers.postgres_binaries import binary
 from conductor.laptop.state import write_private
 from conductor.waiting import until
 
@@ -142,9 +142,7 @@ def _unpack(folder: Path, data: Path) -> None:
     )
     if done.returncode:
         raise BackupFailed(f"the base backup in {folder} is damaged: {done.stderr.strip()}")
-    if os.geteuid() == 0:
-        for path in (data, *data.rglob("*")):
-            os.chown(path, *UNPRIVILEGED, follow_symlinks=False)
+    unprivileged.give(data, *data.rglob("*"))
 
 
 def _bring_log(kept: Path | None, data: Path) -> None:
@@ -152,8 +150,7 @@ def _bring_log(kept: Path | None, data: Path) -> None:
     for segment in sorted((kept / "pg_wal").glob("*")) if kept else []:
         if SEGMENT.fullmatch(segment.name) and not (data / "pg_wal" / segment.name).exists():
             shutil.copy(segment, data / "pg_wal")
-            if os.geteuid() == 0:
-                os.chown(data / "pg_wal" / segment.name, *UNPRIVILEGED)
+            unprivileged.give(data / "pg_wal" / segment.name)
 
 
 @contextlib.contextmanager
@@ -164,13 +161,14 @@ def recovered(postgres: Postgres, backups: Backups, data: Path, to: datetime | N
     """
     # Each is given, also when it says nothing: a backup of a server that was restored before holds what was given then.
     settings = {
-        "restore_command": restore_command(backups.wal),
+        "restore_command": wal_archive.get(backups.wal, data),
         "recovery_target_time": to.isoformat() if to else "",
         "recovery_target_action": "promote",
     }
     with (data / "postgresql.auto.conf").open("a") as file:
         file.writelines(f"{name} = {_quoted(value)}\n" for name, value in settings.items())
     (data / "recovery.signal").touch()
+    unprivileged.give(data / "recovery.signal")
     log = postgres.log_of(RECOVERY)
     # Not on its usual port, which is free now: those who wait for the server there must not meet this one.
     usual = reserved(["postgres"], {"postgres": postgres.port})

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from conductor.laptop import orphans, start, state, stop
+from conductor.laptop.backups import Backups
 from conductor.laptop.platform import Platform
 from conductor.laptop.ports import USUAL, reserved
 from conductor.laptop.servers import rabbitmq
@@ -103,6 +104,27 @@ def test_every_server_listens_on_loopback_only(platform: Platform) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a right away")
 def test_the_database_gives_up_root(platform: Platform) -> None:
     assert psutil.Process(pid_of(platform, "postgres")).uids().effective == 65534
+
+
+@pytest.mark.parametrize("platform", ["valkey"], indirect=True)
+def test_a_backup_is_made_and_the_log_archived(platform: Platform) -> None:
+    backups = Backups(platform.run)
+
+    made = backups.take(platform.postgres)
+
+    assert ([made], True) == (backups.bases(), backups.close_segment(platform.postgres))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a right away")
+def test_what_root_lets_the_database_walk_through_can_be_listed_by_nobody(platform: Platform) -> None:
+    found = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in (platform.run.path, *platform.run.path.iterdir())
+        if path.is_dir()
+    }
+
+    assert {0o700, 0o711} == set(found.values())
+    assert {platform.run.path.name, "data", "backups"} >= {name for name, mode in found.items() if mode == 0o711}
 
 
 def test_what_dies_is_started_again(platform: Platform) -> None:

