@@ -4,6 +4,7 @@ ConductorError
 ├── PoolsRefused      the pools' values name an unknown key or hold impossible arithmetic
 ├── StartFailed       a process did not come up; says which, and ends with the tail of its log
 ├── NotRunning        the platform, or the process that was named, does not run
+├── StateUnreadable   what the platform keeps of itself from start to start is damaged, or of another version
 ├── Unready           something did not become ready in time
 ├── ApiUnreachable    the orders' API could not be reached, or broke off: what was asked may have been done
 ├── ApiRefused        the orders' API answered with an error; has its `status`
@@ -29,6 +30,10 @@ class StartFailed(ConductorError):
 
 class NotRunning(ConductorError):
     """Asked of something that does not run."""
+
+
+class StateUnreadable(ConductorError):
+    """state.json cannot be understood."""
 
 
 class StoreUnreachable(ConductorError):

@@ -105,6 +105,11 @@ class RunDirectory:
         return self.path / "restored.json"
 
     @property
+    def restore_begun(self) -> Path:
+        """There while a restore of the database is not finished; see interrupted_restore.py."""
+        return self.path / "restore-begun.json"
+
+    @property
     def recovery_list(self) -> Path:
         """The orders of the database that the last restore gave up, for the reconciliation: personal data."""
         return self.path / "recovery-list.jsonl"

@@ -7,6 +7,7 @@ A server that refuses root (PostgreSQL) gets an unprivileged user here. The fold
 right to walk to it.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -15,11 +16,14 @@ from typing import Any
 
 
 def main(path: str) -> None:
-    """Count the start, take the folder, the user and the environment, and become the command."""
+    """Count the start, forget the last one's sign of life, take the folder, the user and the environment, and become the command."""
     with open(path) as file:
         launch: dict[str, Any] = json.load(file)
     with open(launch["starts"], "a") as starts:
         starts.write(f"{time.time():.3f} {os.getpid()}\n")
+    # The last sign of life of the process that had this name before says nothing about this one; and its pid may be somebody else's now.
+    with contextlib.suppress(KeyError, FileNotFoundError):
+        os.unlink(launch["heartbeat"])
     os.chdir(launch["directory"])
     if launch["uid"] is not None and os.geteuid() == 0:
         become(launch["uid"], launch["gid"])

@@ -10,7 +10,7 @@ from typing import get_args
 
 from conductor.capstones.orders import catalogue
 from conductor.errors import Refused
-from conductor.laptop import restore_points, start, state, stop
+from conductor.laptop import interrupted_restore, restore_points, start, state, stop
 from conductor.laptop.platform import Platform, pool_of
 from conductor.laptop.ports import OF_RABBITMQ, USUAL, reserved
 from conductor.laptop.runtime import locked
@@ -67,13 +67,15 @@ def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
     """Start what is wanted and return when all of it is ready, with the catalogue filled. Refused after an unreconciled restore."""
     run.make()
     with locked(run):
+        found = state.load(run.state)
+        if found is not None:
+            interrupted_restore.mend(Platform(run, found), tell)
         restored = restore_points.load(run)
         if restored is not None and not restored.reconciled:
             raise Refused(
                 f"the database was restored to {restored.to.isoformat()}, and orders that run on it know nothing of what was charged and "
                 "shipped since: `capstone reconcile --apply` first"
             )
-        found = state.load(run.state)
         if found is not None:
             running = _already(Platform(run, found), want, tell)
             if running:
@@ -91,6 +93,7 @@ def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
 def servers(run: RunDirectory, tell: Tell) -> Platform:
     """Start servers and outside world as they were last, without the pools; what runs already is left as it is. `run` is locked."""
     platform = Platform(run, state.loaded(run.state))
+    interrupted_restore.mend(platform, tell)
     if platform.supervisor.answers():
         return platform
     stop.end_survivors(platform)
@@ -140,7 +143,15 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
     own = platform.state
     if want.broker not in (None, own.broker) or (want.settings is not None and dict(want.settings) != own.settings):
         raise Refused(f"it runs already, with {own.broker} and settings {own.settings}: `make down` first")
-    if not any(pool_of(process.name) for process in platform.supervisor.processes()):
+    known = platform.supervisor.processes()
+    absent = start.base_names(platform) - {
+        process.name for process in known if process.state not in ("STOPPED", "FATAL")
+    }
+    if absent:
+        tell(f"it runs without {', '.join(sorted(absent))}: starting it anew")
+        stop.stop(platform)
+        return None
+    if not any(pool_of(process.name) for process in known):
         # Only servers run, as after a restore.
         _make_ready(platform, tell)
         return Started(platform, changed=True)

@@ -60,6 +60,7 @@ def write(program: Program, run: RunDirectory) -> None:
         "environment": dict(program.environment),
         "directory": str(program.directory),
         "starts": str(run.starts / program.name),
+        "heartbeat": str(run.heartbeats / program.name),
         "uid": uid,
         "gid": gid,
     }
@@ -84,6 +85,13 @@ def forget(name: str, run: RunDirectory) -> None:
         run.heartbeats / name,
     ):
         path.unlink(missing_ok=True)
+
+
+def forget_all(run: RunDirectory) -> None:
+    """Remove what the programs of an earlier start left, whatever their generation: no supervisor runs. Their logs stay."""
+    for folder in (run.launches, run.programs, run.starts, run.heartbeats):
+        for path in folder.iterdir():
+            path.unlink()
 
 
 def environment_of(name: str, run: RunDirectory) -> dict[str, str]:

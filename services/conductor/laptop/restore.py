@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 
 from conductor.errors import BackupFailed, Refused
-from conductor.laptop import lifecycle, restore_points, start, stop, unprivileged
+from conductor.laptop import interrupted_restore, lifecycle, restore_points, start, stop, unprivileged
 from conductor.laptop.backups import SEGMENT, Backups, Base
 from conductor.laptop.platform import Platform
 from conductor.laptop.ports import reserved
@@ -50,26 +50,30 @@ def restore(platform: Platform, to: datetime, tell: Tell) -> RestorePoint:
     with locked(run):
         if to > datetime.now(UTC):
             raise Refused(f"{to.isoformat()} is in the future")
+        interrupted_restore.mend(platform, tell)
         backups = Backups(run)
         base = backups.before(to)
         _stop(platform, backups, tell)
-        kept = _keep(platform.postgres.data)
+        data = platform.postgres.data
+        kept = data.with_name(f"{data.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}") if data.exists() else None
+        interrupted_restore.begin(run, kept)
         try:
+            if kept is not None:
+                data.rename(kept)
             _write_list(platform, backups, base, kept, since_of(to), tell)
             tell(f"unpacking the base backup of {base.ended:%Y-%m-%d %H:%M:%S%z}")
-            _unpack(backups.folder(base), platform.postgres.data)
-            _bring_log(kept, platform.postgres.data)
+            _unpack(backups.folder(base), data)
+            _bring_log(kept, data)
             tell(f"replaying the log up to {to.isoformat()}")
-            with recovered(platform.postgres, backups, platform.postgres.data, to) as port:
+            with recovered(platform.postgres, backups, data, to) as port:
                 _skip_ids(platform.postgres, port)
+            point = RestorePoint(to, datetime.now(UTC), base.name, kept)
+            restore_points.save(point, run)
         except BaseException:
             tell("putting back what was there before")
-            shutil.rmtree(platform.postgres.data, ignore_errors=True)
-            if kept is not None:
-                kept.rename(platform.postgres.data)
+            interrupted_restore.undo(run, data)
             raise
-        point = RestorePoint(to, datetime.now(UTC), base.name, kept)
-        restore_points.save(point, run)
+        interrupted_restore.end(run)
         _start(platform, tell)
         return point
 
@@ -121,14 +125,6 @@ def _start(platform: Platform, tell: Tell) -> None:
         start.run_once(platform, "migrate", "chassis.migrate")
     else:
         lifecycle.servers(platform.run, tell)
-
-
-def _keep(data: Path) -> Path | None:
-    if not data.exists():
-        return None
-    kept = data.with_name(f"{data.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    data.rename(kept)
-    return kept
 
 
 def _unpack(folder: Path, data: Path) -> None:

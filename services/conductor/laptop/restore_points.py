@@ -40,7 +40,7 @@ class RestorePoint:
 
 def save(point: RestorePoint, run: RunDirectory) -> None:
     """Write it down, in the place of the one before."""
-    write_private(run.restored, json.dumps(dataclasses.asdict(point), default=str, indent=2))
+    write_private(run.restored, json.dumps(dataclasses.asdict(point), default=str, indent=2), durable=True)
 
 
 def load(run: RunDirectory) -> RestorePoint | None:

@@ -15,24 +15,37 @@ from conductor.laptop.platform import APPLICATION, Platform, pool_of
 from conductor.laptop.programs import Program
 from conductor.laptop.state import save, write_tokens
 from conductor.laptop.supervisor import Process
+from conductor.pools import Pool
 from conductor.waiting import until
 
 TAIL_LINES = 20
 DEATHS_TOLERATED = 3
 """A process that died this often while we waited for it will not come up."""
 
+ROLLS_TOLERATED = 3
+"""How often a pool that is not ready is asked again because its processes changed meanwhile."""
+
 Tell = Callable[[str], None]
 
 
 def start_servers(platform: Platform) -> Platform:
-    """Start the supervisor, the servers, the outside world and the keeper; nothing answers yet. The platform with its pid."""
+    """Start the supervisor, the servers, the outside world and the keeper; nothing answers yet. The platform with its pid.
+
+    Nothing of this platform runs before.
+    """
+    programs.forget_all(platform.run)
     for server in platform.servers:
         server.prepare()
     platform = platform.with_state(supervisor_pid=platform.supervisor.start(platform.base_environment))
     save(platform.state, platform.run.state)
     write_tokens(platform.state, platform.run.tokens)
-    platform.supervisor.add(*_server_programs(platform), *platform.outside_programs(), keeper(platform))
+    platform.supervisor.add(*_base_programs(platform))
     return platform
+
+
+def base_names(platform: Platform) -> set[str]:
+    """The processes that run whether pools do or not."""
+    return {program.name for program in _base_programs(platform)}
 
 
 def make_ready(platform: Platform, tell: Tell) -> None:
@@ -129,7 +142,11 @@ def await_pools(platform: Platform, names: Iterable[str], within_seconds: float)
 def ready(platform: Platform, name: str) -> probes.Answer:
     """What one pool process answers when asked whether it is ready."""
     pool = platform.pools[pool_of(name) or name]
-    return probes.ask("ready", pool.role, programs.environment_of(name, platform.run))
+    try:
+        environment = programs.environment_of(name, platform.run)
+    except FileNotFoundError:
+        return probes.Answer(False, "it was ended")
+    return probes.ask("ready", pool.role, environment)
 
 
 def unready(platform: Platform) -> list[str]:
@@ -137,13 +154,35 @@ def unready(platform: Platform) -> list[str]:
     found = [f"{server.name} does not answer" for server in platform.servers if not server.answers()]
     outside = [probes.http(health_url(platform.state, name)) for name in NAMES]
     found += [answer.reason for answer in outside if not answer.well]
-    running = [process.name for process in platform.supervisor.processes()]
-    for pool in platform.pools.values():
-        own = [name for name in running if pool_of(name) == pool.name]
-        found += [f"{pool.name} has {len(own)} of {pool.replicas} processes"] * (len(own) < pool.replicas)
-        answers = [(name, ready(platform, name)) for name in own]
-        found += [f"{name}: {answer.reason}" for name, answer in answers if not answer.well]
-    return found
+    return found + [reason for pool in platform.pools.values() for reason in pool_unready(platform, pool)]
+
+
+def pool_unready(platform: Platform, pool: Pool) -> list[str]:
+    """Why fewer processes of a pool are ready than it should have; empty when enough are, of whatever generations.
+
+    A roll may end a process between the list and the question, so what changed meanwhile is asked again.
+    """
+    known = _members(platform, pool)
+    for _ in range(ROLLS_TOLERATED):
+        reasons = _short_of(platform, pool, [process.name for process in known])
+        before, known = known, _members(platform, pool)
+        if not reasons or [(one.name, one.pid) for one in before] == [(one.name, one.pid) for one in known]:
+            break
+    return reasons
+
+
+def _members(platform: Platform, pool: Pool) -> list[Process]:
+    """Its processes but those that were told to end, which a roll leaves behind when it is cut short."""
+    processes = platform.supervisor.processes()
+    return [one for one in processes if pool_of(one.name) == pool.name and one.state not in ("STOPPING", "STOPPED")]
+
+
+def _short_of(platform: Platform, pool: Pool, names: list[str]) -> list[str]:
+    answers = [(name, ready(platform, name)) for name in names]
+    if sum(answer.well for _, answer in answers) >= pool.replicas:
+        return []
+    missing = [f"{pool.name} has {len(names)} of {pool.replicas} processes"] * (len(names) < pool.replicas)
+    return missing + [f"{name}: {answer.reason}" for name, answer in answers if not answer.well]
 
 
 def wait_ready(platform: Platform, within_seconds: float) -> None:
@@ -162,8 +201,9 @@ def _healthy(platform: Platform, name: str) -> bool:
     return probes.http(health_url(platform.state, name)).well
 
 
-def _server_programs(platform: Platform) -> list[Program]:
-    return [program for server in platform.servers for program in server.programs()]
+def _base_programs(platform: Platform) -> list[Program]:
+    servers = [program for server in platform.servers for program in server.programs()]
+    return [*servers, *platform.outside_programs(), keeper(platform)]
 
 
 class DeathWatch:

@@ -9,9 +9,9 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from conductor.errors import NotRunning
+from conductor.errors import NotRunning, StateUnreadable
 from conductor.pools import Broker
 
 
@@ -59,11 +59,18 @@ class State(BaseModel):
 
 
 def load(path: Path) -> State | None:
-    """The state, or None when the platform never ran here."""
+    """The state, or None when the platform never ran here. StateUnreadable when the file cannot be understood."""
     try:
         return State.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise StateUnreadable(
+            f"{path} is damaged, or another version wrote it ({where}{first['msg']}). It holds the passwords of the data "
+            f"in {path.parent / 'data'}: put it back from a copy, or begin anew with `make clean`, which removes that data"
+        ) from None
 
 
 def loaded(path: Path) -> State:
@@ -76,14 +83,17 @@ def loaded(path: Path) -> State:
 
 def save(state: State, path: Path) -> None:
     """Write it, readable by its owner only."""
-    write_private(path, state.model_dump_json(indent=2) + "\n")
+    write_private(path, state.model_dump_json(indent=2) + "\n", durable=True)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file at once with one that only its owner reads."""
+def write_private(path: Path, text: str, *, durable: bool = False) -> None:
+    """Replace a file at once with one that only its owner reads; `durable` when it must outlive a loss of power."""
     fresh = path.with_name(path.name + ".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     fresh.replace(path)
 
 

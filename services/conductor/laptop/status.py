@@ -122,7 +122,7 @@ class Gatherer:
 def _unready(platform: Platform) -> list[str]:
     try:
         return start.unready(platform)
-    except (NotRunning, FileNotFoundError) as error:
+    except NotRunning as error:
         return [str(error)]
 
 

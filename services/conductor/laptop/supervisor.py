@@ -81,6 +81,7 @@ class Supervisor:
             stdout=subprocess.DEVNULL,
             stderr=(self._run.logs / "supervisord.err").open("w"),
             start_new_session=True,
+            umask=0o077,
         )
         until(lambda: self.answers() or process.poll() is not None, within_seconds=within_seconds)
         if not self.answers():

@@ -187,6 +187,24 @@ def test_down_leaves_no_process(run: RunDirectory) -> None:
     assert (stopped.returncode, stopped.stdout.strip(), living(run)) == (0, "stopped", [])
 
 
+@on_valkey
+def test_a_platform_that_was_rolled_comes_up_again(run: RunDirectory) -> None:
+    """After the roll above, the supervisor dies and takes no leave."""
+    assert capstone(run, "up").returncode == 0
+    assert capstone(run, "roll", "payments").returncode == 0
+    supervisor = state.loaded(run.state).supervisor_pid
+    assert supervisor is not None
+    psutil.Process(supervisor).kill()
+
+    again = capstone(run, "up")
+
+    found = status(run)
+    assert (0, True, []) == (again.returncode, found["ready"], found["unready"])
+    assert {"payments-g1-0", "notifications-g1-0"} == {
+        one["name"] for one in found["processes"] if one["pool"] in ("payments", "notifications")
+    }
+
+
 def test_a_start_that_fails_names_the_process_and_leaves_nothing_running(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
 

@@ -52,6 +52,26 @@ def test_every_start_is_counted(run: RunDirectory) -> None:
     assert programs.starts("one", run) == 2
 
 
+def test_a_start_forgets_the_sign_of_life_of_the_process_before(run: RunDirectory) -> None:
+    (run.heartbeats / "one").write_text('{"pid": 1}')
+
+    launched(run, "/bin/true").communicate()
+
+    assert not (run.heartbeats / "one").exists()
+
+
+def test_nothing_of_an_earlier_start_is_left(run: RunDirectory) -> None:
+    for name in ("payments-g2-0", "api-g1-3"):
+        programs.write(Program(name, "pool", ["/bin/true"], {}), run)
+        (run.heartbeats / f"{name}.123").touch()
+        (run.starts / name).touch()
+    (run.programs / "saga-g1-0.conf.new").touch()
+
+    programs.forget_all(run)
+
+    assert [] == [path for path in run.path.rglob("*") if path.is_file()]
+
+
 def test_a_recorded_process_survives_as_one_of_ours_and_is_ended(run: RunDirectory) -> None:
     process = launched(run, "/bin/sleep", "60")
     deadline = time.monotonic() + 10

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.errors import NotRunning
+from conductor.errors import NotRunning, StateUnreadable
 from conductor.laptop import state
 from conductor.laptop.state import State
 
@@ -36,3 +36,11 @@ def test_only_its_owner_reads_a_file_with_secrets(name: str, tmp_path: Path) -> 
 def test_a_platform_that_never_ran_is_said_not_to_run(tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match="make up"):
         state.loaded(tmp_path / "state.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"run_id": "1"}', '{"of_a_later_version": 1}'])
+def test_a_damaged_file_is_named_and_shows_no_secret(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+
+    with pytest.raises(StateUnreadable, match=r"state\.json is damaged, or another version wrote it \("):
+        state.load(tmp_path / "state.json")
