@@ -1,8 +1,9 @@
 """Places the purchases of a file as orders, many at a time, so that stopping, dying and repeating are harmless.
 
-An order's key is the file's digest with the line number: a line is one order however often it is sent, and two equal lines are two.
-What was accepted is written to a journal, so that a second run goes on where the first one ended; without it the API says which were
-there already. A backlog (503) or a missing answer is waited for; any other refusal belongs to its line and is reported.
+An order's key is the digest of the file and its column map, with the line number: a line is one order however often it is sent, and two
+equal lines are two; another map is another replay. What was accepted is written to a journal, so that a second run goes on where the
+first one ended; without it the API says which were there already. A backlog (503) or a missing answer is waited for; any other refusal
+belongs to its line and is reported.
 """
 
 import threading

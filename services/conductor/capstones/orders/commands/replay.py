@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from conductor import http_client
-from conductor.capstones.orders import purchase_file
+from conductor.capstones.orders import api_client, purchase_file
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.capstones.orders.purchase_file import BadRow, Row
 from conductor.capstones.orders.replay import Progress as Done
@@ -26,6 +26,7 @@ from conductor.runtime import Runtime
 
 commands = typer.Typer()
 SHOWN_REFUSALS = 10
+SHOWN_CHARACTERS = 80
 WITHIN_SECONDS = 3600.0
 
 
@@ -35,8 +36,19 @@ def replay(
     columns: Annotated[
         str, typer.Option(help="NAME=COLUMN,… for customer, date, quantity, amount; by number or by header.")
     ] = "customer=1,date=2,quantity=3,amount=4",
-    delimiter: Annotated[str | None, typer.Option(help="One character; any white space when left out.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="One character, or `tab`; any white space when left out.")
+    ] = None,
     header: Annotated[bool, typer.Option("--header", help="The first line is a header.")] = False,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the text, when it has no byte order mark: cp1252, utf-8 (when left out).")
+    ] = None,
+    rounding: Annotated[
+        str | None,
+        typer.Option(
+            "--round", help="Amounts with more than 2 decimals: half-even, half-up or down; refused when left out."
+        ),
+    ] = None,
     sku: Annotated[str, typer.Option(help="The product that every row buys.")] = "CD-US",
     currency: Annotated[str, typer.Option(help="Of the amounts; the product must be sold in it.")] = "USD",
     speed: Annotated[
@@ -52,14 +64,18 @@ def replay(
 ) -> None:
     """Place the rows as orders at their own prices. Stop it at any time: the next run goes on, and repeats nothing."""
     began = time.monotonic()
-    first_line = purchase_file.first_line(file)
-    shape = purchase_file.shape(columns, delimiter, header=header, first_line=first_line)
-    rows = _chosen(list(purchase_file.read(file, shape)), sample, seed, by_date=speed is not None)
-    digest = purchase_file.digest(file)
+    content = purchase_file.load(file)
+    text = purchase_file.decoded(content, encoding)
+    shape = purchase_file.shape(columns, delimiter, header=header, text=text, rounding=rounding)
+    rows = _chosen(list(purchase_file.read(text, shape)), sample, seed, by_date=speed is not None)
+    if not rows:
+        raise Refused(f"{file} has no rows")
     runtime = LocalRuntime.running()
     _check_product(runtime, sku, currency)
-    prefix = f"replay-{digest}-"
-    log = Journal(RunDirectory.chosen().journals / f"replay-{digest[:16]}.jsonl")
+    # The map is part of it: with another one, a row becomes another order.
+    identity = purchase_file.identity(content, shape, encoding or "", sku, currency)
+    prefix = f"replay-{identity}-"
+    log = Journal(RunDirectory.chosen().journals / f"replay-{identity[:16]}.jsonl")
     run = Replay(lambda: OrdersApi.of(runtime), log, prefix=prefix, sku=sku, concurrency=concurrency, speed=speed)
     fates = Fates(runtime, prefix)
     try:
@@ -70,10 +86,14 @@ def replay(
     finally:
         log.close()
         fates.close()
-    found = _summary(file, digest, len(rows), done, fate, currency, accepting, time.monotonic() - began)
+    found = _summary(
+        file, purchase_file.digest(content), len(rows), done, fate, currency, accepting, time.monotonic() - began
+    )
     print(json.dumps(found)) if as_json else _tell(found)
     if sample is None and fate.sum_minor != done.accepted_minor:
         raise Refused(f"the file's accepted rows are {done.accepted_minor} minor units, its orders {fate.sum_minor}")
+    if len(done.refused) == len(rows):
+        raise typer.Exit(1)
 
 
 def _chosen(rows: list[Row | BadRow], sample: int | None, seed: int, *, by_date: bool) -> list[Row | BadRow]:
@@ -96,7 +116,9 @@ def _check_product(runtime: Runtime, sku: str, currency: str) -> None:
         raise Refused(f"the API does not answer: {error}") from error
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise Refused(f"--sku {sku}: there is no such product")
-    sold_in = answer.raise_for_status().json()["currency"]
+    if answer.is_error:
+        raise api_client.refusal(answer)
+    sold_in = answer.json()["currency"]
     if sold_in != currency:
         raise Refused(f"--sku {sku} is sold in {sold_in}, the amounts are in {currency}")
 
@@ -142,7 +164,9 @@ def _summary(
         "accepted": done.accepted + done.resumed,
         "accepted_earlier": done.resumed,
         "refused": len(refused),
-        "refusals": [{"line": row.line, "reason": row.reason, "value": row.value} for row in refused],
+        "refusals": [
+            {"line": row.line, "column": row.column, "reason": row.reason, "value": row.value} for row in refused
+        ],
         "accepted_sum": _amount(done.accepted_minor),
         "currency": currency,
         "orders": fate.states,
@@ -157,15 +181,26 @@ def _amount(minor: int) -> str:
     return f"{minor // 100}.{minor % 100:02}"
 
 
+def _shown(value: str) -> str:
+    """A file's text as it is fit for a terminal: nothing that moves its cursor, not a page of it."""
+    plain = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in value)
+    return plain if len(plain) <= SHOWN_CHARACTERS else f"{plain[:SHOWN_CHARACTERS]}…"
+
+
 def _tell(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(
         f"{found['rows']} rows: {found['accepted']} accepted ({found['accepted_earlier']} by an earlier run), "
         f"{found['refused']} refused; {found['accepted_per_second']} a second, {found['seconds']} s in all"
     )
-    console.print(f"sum {found['accepted_sum']} {found['currency']}, of all orders of this file {found['orders_sum']}")
+    console.print(
+        f"sum {found['accepted_sum']} {found['currency']}, of all orders of this file with this map {found['orders_sum']}"
+    )
     console.print("orders: " + ", ".join(f"{count} {state}" for state, count in sorted(found["orders"].items())))
     for row in found["refusals"][:SHOWN_REFUSALS]:
-        console.print(f"  line {row['line']}: {row['reason']} ({row['value']})")
+        column = f", column {row['column']}" if row["column"] else ""
+        console.print(
+            f"  line {row['line']}{column}: {row['reason']} ({_shown(row['value'])})", markup=False, soft_wrap=True
+        )
     if found["refused"] > SHOWN_REFUSALS:
         console.print(f"  and {found['refused'] - SHOWN_REFUSALS} more; --json has them all")
