@@ -34,13 +34,19 @@ def set_faults(
     }
     if order:
         body["orders"] = order
-    _print(_call("PUT", server, "faults", body))
+    _call("PUT", server, "faults", body)
+    shares = ", ".join(f"{kind} {rate:.0%}" for kind, rate in body["rate"].items())
+    whose = f" of orders {', '.join(order)}" if order else ""
+    print(
+        f"Of the calls to {server}{whose} fail for {expires:g} s: {shares}. `capstone fault clear {server}` ends it earlier."
+    )
 
 
 @commands.command()
 def outage(server: Server, seconds: Annotated[float, typer.Argument(min=0)]) -> None:
     """Let every call fail for so many seconds."""
-    _print(_call("POST", server, "outage", {"seconds": seconds}))
+    _call("POST", server, "outage", {"seconds": seconds})
+    print(f"Every call to {server} fails for {seconds:g} s. `capstone fault clear {server}` ends it earlier.")
 
 
 @commands.command()
@@ -56,7 +62,7 @@ def clear(server: Annotated[str | None, typer.Argument(help="One of them; all wh
     for name in [server] if server else SERVERS:
         for what in ("faults", "outage"):
             _call("DELETE", name, what)
-        print(f"{name}: no faults")
+        print(f"No call to {name} fails on purpose any more.")
 
 
 def _rate(text: str) -> tuple[str, float]:
@@ -71,8 +77,3 @@ def _call(method: str, server: str, what: str, body: dict[str, Any] | None = Non
     if server not in SERVERS:
         raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
     return dependency_faults.call(LocalRuntime.running(), method, server, what, body)
-
-
-def _print(answer: Any) -> None:
-    if answer is not None:
-        print(json.dumps(answer))

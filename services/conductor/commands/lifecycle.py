@@ -53,10 +53,9 @@ def _print_started(console: Console, started: Started) -> None:
         "mail": f"http://127.0.0.1:{ports['mail']}/messages",
         "payments": f"http://127.0.0.1:{ports['payments']}/ledger",
         "carrier": f"http://127.0.0.1:{ports['carrier']}/ledger",
-        {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: started.platform.broker_url,
-        "PostgreSQL": started.platform.postgres.address(),
-        "customer": f"token {state.tokens.customer}",
-        "operator": f"token {state.tokens.operator}",
+        {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: status.without_secrets(started.platform.broker_url),
+        "PostgreSQL": status.without_secrets(started.platform.postgres.address()),
+        "secrets": "capstone env prints passwords and tokens",
         "logs": str(started.platform.run.logs),
     }
     for name, value in rows.items():

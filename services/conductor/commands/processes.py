@@ -5,6 +5,7 @@ import os
 import shlex
 import signal as signals
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -38,8 +39,10 @@ def logs(
 
 @commands.command()
 def env(as_json: AsJson = False) -> None:
-    """The environment that the service's own command line tools need, to be read by a shell (eval) or a program."""
-    found = dict(LocalRuntime.running().service_environment())
+    """The environment of the service's command line tools and the API's tokens, with every secret, for a shell (eval) or a program."""
+    runtime = LocalRuntime.running()
+    tokens = {f"{who.upper()}_TOKEN": token for who, token in runtime.tokens().items()}
+    found = {**runtime.service_environment(), "API_URL": runtime.addresses()["api"], **tokens}
     if as_json:
         print(json.dumps(found))
         return
@@ -67,7 +70,7 @@ def roll(
         left = ", ".join(
             f"{old.name} {'was killed' if old.killed else 'left'} after {old.seconds:.1f} s" for old in one.stopped
         )
-        print(f"{one.pool}: {', '.join(one.started)} ready; {left or 'there was none before'}")
+        print(f"Rolled {one.pool}: {', '.join(one.started)} serves; {left or 'nothing ran before'}.")
 
 
 @commands.command()
@@ -91,9 +94,19 @@ def kill(
     if as_json:
         print(json.dumps({"pool": pool, "signal": number.name, "pids": list(pids)}))
     else:
-        print(f"{number.name} sent to {', '.join(map(str, pids))}" if pids else f"{pool} has no process to kill")
+        print(_killed(pool, number, pids, child=child))
     if not pids:
         raise typer.Exit(1)
+
+
+def _killed(pool: str, number: signals.Signals, pids: Sequence[int], *, child: bool) -> str:
+    if not pids:
+        return f"{pool} has no {'child' if child else 'process'} to send a signal to: nothing was done."
+    whom = f"a child of {pool}" if child else f"the first process of {pool}"
+    below = f" and {len(pids) - 1} below it" if len(pids) > 1 else ""
+    starter = "its parent" if child else "the supervisor"
+    after = f": {starter} starts another one" if number is signals.SIGKILL else ""
+    return f"Sent {number.name} to {whom} (pid {pids[0]}){below}{after}."
 
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -14,7 +14,6 @@ from conductor.laptop.status import Gatherer, ProcessStatus, Status
 REFRESH_SECONDS = 1.0
 COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "backoff": "red", "fatal": "bold red"}
 ORDER_STATES = ("pending", "processing", "paid", "shipped", "delivered", "cancelled", "failed")
-SECRETS_END = "@"
 DEAD = ".dead"
 
 
@@ -110,6 +109,5 @@ def _count(number: int | None) -> str:
 def _addresses(status: Status) -> Text:
     shown = Text()
     for name, url in status.addresses.items():
-        scheme, _, rest = url.partition("://")
-        shown.append(f"{name} ", style="dim").append(f"{scheme}://{rest.rpartition(SECRETS_END)[2]}   ")
+        shown.append(f"{name} ", style="dim").append(f"{url}   ")
     return shown

@@ -164,7 +164,7 @@ def pool_unready(platform: Platform, pool: Pool) -> list[str]:
     """
     known = _members(platform, pool)
     for _ in range(ROLLS_TOLERATED):
-        reasons = _short_of(platform, pool, [process.name for process in known])
+        reasons = _short_of(platform, pool, known)
         before, known = known, _members(platform, pool)
         if not reasons or [(one.name, one.pid) for one in before] == [(one.name, one.pid) for one in known]:
             break
@@ -177,12 +177,19 @@ def _members(platform: Platform, pool: Pool) -> list[Process]:
     return [one for one in processes if pool_of(one.name) == pool.name and one.state not in ("STOPPING", "STOPPED")]
 
 
-def _short_of(platform: Platform, pool: Pool, names: list[str]) -> list[str]:
-    answers = [(name, ready(platform, name)) for name in names]
+def _short_of(platform: Platform, pool: Pool, members: list[Process]) -> list[str]:
+    answers = [(process.name, _ready(platform, process)) for process in members]
     if sum(answer.well for _, answer in answers) >= pool.replicas:
         return []
-    missing = [f"{pool.name} has {len(names)} of {pool.replicas} processes"] * (len(names) < pool.replicas)
+    missing = [f"{pool.name} has {len(members)} of {pool.replicas} processes"] * (len(members) < pool.replicas)
     return missing + [f"{name}: {answer.reason}" for name, answer in answers if not answer.well]
+
+
+def _ready(platform: Platform, process: Process) -> probes.Answer:
+    # What a process that ended said last is nothing to judge by: its pid may be somebody else's now.
+    if not process.pid:
+        return probes.Answer(False, f"it does not run now ({process.state.lower()}: {process.description})")
+    return ready(platform, process.name)
 
 
 def wait_ready(platform: Platform, within_seconds: float) -> None:

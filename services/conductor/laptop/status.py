@@ -37,7 +37,7 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`ready` when `unready` is empty; `orders` counts by state, None while the database does not answer."""
+    """`ready` when `unready` is empty; `orders` counts by state, None while the database does not answer; no address has a password."""
 
     broker: str
     ready: bool
@@ -75,7 +75,7 @@ class Gatherer:
             processes=[self._process(process) for process in sorted(known, key=_order)],
             queues=self._depths.read(),
             orders=self._orders(),
-            addresses=self._runtime.addresses(),
+            addresses={name: without_secrets(url) for name, url in self._runtime.addresses().items()},
         )
 
     def _who_is_unready(self) -> list[str]:
@@ -117,6 +117,12 @@ class Gatherer:
             return dict(self._database.execute("select state, count(*) from orders group by 1").fetchall())
         except psycopg.Error:
             return None
+
+
+def without_secrets(url: str) -> str:
+    """A server's address without user and password, fit to be shown."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _unready(platform: Platform) -> list[str]:

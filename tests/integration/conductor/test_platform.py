@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -170,7 +171,49 @@ def test_a_wiped_broker_is_declared_again_and_orders_go_on(runtime: LocalRuntime
 def test_what_the_command_line_prints_for_a_shell_is_the_services_environment(
     run: RunDirectory, runtime: LocalRuntime
 ) -> None:
-    assert json.loads(capstone(run, "env", "--json").stdout) == runtime.service_environment()
+    found = json.loads(capstone(run, "env", "--json").stdout)
+
+    assert runtime.service_environment().items() <= found.items()
+    assert (runtime.tokens()["customer"], runtime.addresses()["api"]) == (found["CUSTOMER_TOKEN"], found["API_URL"])
+
+
+def secrets(run: RunDirectory) -> list[str]:
+    own = state.loaded(run.state)
+    return [*own.passwords.model_dump().values(), *own.tokens.model_dump().values()]
+
+
+@pytest.mark.parametrize(
+    "command", [("up",), ("status",), ("status", "--json"), ("fault", "show"), ("logs", "-n", "1000")]
+)
+def test_no_secret_is_printed_that_was_not_asked_for(run: RunDirectory, command: tuple[str, ...]) -> None:
+    done = capstone(run, *command)
+
+    assert (0, []) == (done.returncode, [one for one in secrets(run) if one in done.stdout + done.stderr])
+
+
+def test_only_its_owner_reads_a_file_that_holds_a_secret(run: RunDirectory) -> None:
+    known = [one.encode() for one in secrets(run)]
+
+    holding = [
+        path for path in run.path.rglob("*") if path.is_file() and any(one in path.read_bytes() for one in known)
+    ]
+    assert run.state in holding
+    assert [] == [path for path in holding if path.stat().st_mode & 0o077]
+
+
+@on_valkey
+def test_what_is_broken_on_purpose_is_told_in_a_sentence(run: RunDirectory) -> None:
+    told = [
+        capstone(run, "fault", "set", "carrier", "slow=0.25", "--expires", "5").stdout,
+        capstone(run, "fault", "outage", "carrier", "5").stdout,
+        capstone(run, "fault", "clear", "carrier").stdout,
+        capstone(run, "kill", "saga", "--signal", "CONT").stdout,
+    ]
+
+    assert told[0].startswith("Of the calls to carrier fail for 5 s: slow 25%.")
+    assert told[1].startswith("Every call to carrier fails for 5 s.")
+    assert told[2] == "No call to carrier fails on purpose any more.\n"
+    assert re.fullmatch(r"Sent SIGCONT to the first process of saga \(pid \d+\)( and \d+ below it)?\.\n", told[3])
 
 
 @on_valkey

@@ -81,5 +81,13 @@ def test_a_process_that_was_started_again_meanwhile_is_asked_again(reasons: Reas
     assert ["payments-g1-0: as told"] == reasons([OLD], [again], [again])
 
 
+def test_a_process_between_two_starts_is_not_ready_whatever_it_said_last(reasons: Reasons) -> None:
+    ended = Process("payments-g1-0", "BACKOFF", 0, 0, 1, "Exited too quickly")
+
+    assert ["payments-g1-0: it does not run now (backoff: Exited too quickly)"] == reasons(
+        [ended], well=("payments-g1-0",)
+    )
+
+
 def test_a_process_whose_files_are_gone_is_told_and_no_error(reasons: Reasons) -> None:
     assert ["payments-g1-0: it was ended"] == reasons([OLD], gone=("payments-g1-0",))
