@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from conductor.errors import BackupFailed, Refused
 from conductor.laptop import unprivileged
 from conductor.laptop.servers.postgres import ADMIN, Postgres
@@ -64,8 +66,11 @@ class Backups:
 
     def take(self, postgres: Postgres) -> Base:
         """Make a base backup of a running server, then drop what is older than the last ones kept. Raises BackupFailed."""
+        try:
+            began = postgres.clock()
+        except psycopg.OperationalError as error:
+            raise BackupFailed(f"the database does not answer: {error}") from error
         self._make_folders()
-        began = postgres.clock()
         fresh = self._bases / f"{began.astimezone(UTC):%Y%m%dT%H%M%S%f}Z.new"
         shutil.rmtree(fresh, ignore_errors=True)
         argv = [str(binary("pg_basebackup")), "--host", "127.0.0.1", "--port", str(postgres.port), "--username", ADMIN]
@@ -93,7 +98,8 @@ class Backups:
         return sum(path.stat().st_size for path in self._bases.parent.rglob("*") if path.is_file())
 
     def _make_folders(self) -> None:
-        self._bases.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._bases.parent, self._bases):
+            folder.mkdir(mode=0o700, exist_ok=True)
         if not self.wal.is_dir():
             # Given before it has its name: from then on the server archives into it.
             fresh = self.wal.with_name("wal.new")

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from conductor.capstones.orders.restore_options import moment
-from conductor.errors import Refused
+from conductor.errors import BackupFailed, Refused
 from conductor.laptop import lifecycle, restore_points
 from conductor.laptop.backups import Backups, Base
 from conductor.laptop.lifecycle import Wanted
+from conductor.laptop.platform import Platform
 from conductor.laptop.restore_points import RestorePoint
+from conductor.laptop.state import State
 from conductor.run_directory import RunDirectory
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,6 +52,16 @@ def test_a_restore_begins_with_the_last_backup_before_its_time(backups: Backups,
 def test_a_time_before_every_backup_is_refused_with_those_there_are(backups: Backups) -> None:
     with pytest.raises(Refused, match=r"no base backup was finished by 2026-03-01T09.*2026-03-01 10:00:00"):
         backups.before(NOON.replace(hour=9))
+
+
+def test_a_database_that_does_not_answer_is_told_and_nothing_is_archived(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    platform = Platform(run, State.fresh("valkey").model_copy(update={"ports": {"postgres": 1}}))
+
+    with pytest.raises(BackupFailed, match=r"the database does not answer: .*refused"):
+        Backups(run).take(platform.postgres)
+
+    assert not run.backups.exists()
 
 
 def test_a_backup_that_was_cut_short_is_none(backups: Backups, run: RunDirectory) -> None:
