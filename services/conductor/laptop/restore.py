@@ -131,7 +131,10 @@ def _unpack(folder: Path, data: Path) -> None:
     data.mkdir(mode=0o700)
     for name, target in (("base.tar.gz", data), ("pg_wal.tar.gz", data / "pg_wal")):
         with tarfile.open(folder / name) as tar:
-            tar.extractall(target, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                tar.extraction_filter = tarfile.data_filter
+            # Before Python 3.11.4 (Debian 12 has 3.11.2) there are no filters; the archive is our own.
+            tar.extractall(target)
     shutil.copy(folder / "backup_manifest", data)
     done = subprocess.run(
         [str(binary("pg_verifybackup")), "--no-parse-wal", str(data)], capture_output=True, text=True, check=False
