@@ -5,6 +5,7 @@ metadata:
     {{- include "celery-app.labels" . | nindent 4 }}
     track: {{ .track }}
   annotations:
+    kubectl.kubernetes.io/default-container: {{ .pool.role }}
     checksum/config: {{ include "celery-app.environment" .root | sha256sum }}
     {{- with .root.Values.secretChecksum }}
     checksum/secret: {{ . | quote }}
