@@ -1,27 +1,33 @@
 """The command line, `capstone`: mounts whatever conductor/commands/ and each capstone's own commands/ hold, one file a group.
 
-A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level. A command
-that is named like its module is found without importing the others.
+A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level.
 """
 
 import importlib
+import os
 import pkgutil
 import signal
 import sys
+import traceback
 from types import FrameType
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from conductor import capstones, commands
+from conductor.command_line import as_typed
 from conductor.errors import ConductorError
 
 INTERRUPTED = 130
 """The exit status of a command that was told to stop."""
 
+TRACEBACK = "CAPSTONE_TRACEBACK"
+"""The environment variable that asks for the whole of an unexpected error."""
 
-def build(first: str = "") -> typer.Typer:
-    """The command line, or no more of it than its `first` word needs."""
+
+def build() -> typer.Typer:
+    """The command line. A module of commands imports what its commands need when one of them runs, so that this costs next to nothing."""
     cli = typer.Typer(
         name="capstone",
         no_args_is_help=True,
@@ -29,9 +35,7 @@ def build(first: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     cli.callback()(_nothing_more)
-    found = modules()
-    named = first.replace("-", "_")
-    for module in [found[named]] if named in found else found.values():
+    for module in modules().values():
         cli.add_typer(importlib.import_module(module).commands)
     return cli
 
@@ -51,16 +55,36 @@ def _nothing_more() -> None:
 
 
 def main() -> None:
-    """Run it: an error is one message on stderr and exit status 1."""
+    """Run it: an error is one message on stderr and exit status 1, an interruption one line and status 130."""
     signal.signal(signal.SIGTERM, _interrupted)
     signal.signal(signal.SIGHUP, _interrupted)
     try:
-        build(*sys.argv[1:2])()
+        build()()
     except ConductorError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False, markup=True)
+        _say("error:", as_typed(str(error)))
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        # Typer makes an exit status of an interruption, and says nothing.
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+            raise
+        print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 a person at a terminal gets a sentence, whatever it is
+        _unexpected(error)
+        sys.exit(1)
+
+
+def _say(what: str, text: str) -> None:
+    Console(stderr=True).print(f"[red]{what}[/red] {escape(text)}", soft_wrap=True, highlight=False)
+
+
+def _unexpected(error: Exception) -> None:
+    """One line for an error that nobody foresaw; the whole of it when it is asked for."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+        return
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    _say("unexpected error:", f"{' '.join(what.split())} ({TRACEBACK}=1 shows where)")
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

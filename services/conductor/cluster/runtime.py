@@ -20,6 +20,7 @@ from conductor.laptop.platform import APPLICATION, VALUES
 from conductor.pools import Broker, Pool
 
 ROLLED_SECONDS = 300
+FOLLOWED_PODS = 50
 SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
 """StatefulSets, by what the drills call them."""
 
@@ -86,6 +87,38 @@ class KubernetesRuntime:
         program = ("python", "-m", "chassis.parked", APPLICATION, "replay", "--all", "--reason", reason)
         said = self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, "--actor", "drill", "--json")
         return [str(record["task"]) for record in json.loads(said.splitlines()[-1])["records"]]
+
+    def run_parked(self, *arguments: str) -> None:
+        """Run the command line for parked messages where the service runs; it prints to this terminal."""
+        program = ("python", "-m", "chassis.parked", APPLICATION, *arguments)
+        self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, shown=True)
+
+    def print_logs(self, pool: str | None, *, lines: int, follow: bool) -> None:
+        """The pods' logs to this terminal, each line with its pod in front. Refused when there is no such pool."""
+        selector = f"app.kubernetes.io/instance={RELEASE}"
+        if pool is not None:
+            if pool not in self.pools():
+                raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
+            selector += f",app.kubernetes.io/component={pool}"
+        options = [
+            f"--tail={lines}",
+            "--prefix",
+            f"--max-log-requests={FOLLOWED_PODS}",
+            *(["--follow"] if follow else []),
+        ]
+        self.kubectl("logs", "--selector", selector, *options, shown=True)
+
+    def kill(self, pool: str, *, child: bool) -> str:
+        """End the oldest pod of a pool at once, or one child of its worker; the pod's name. Refused when there is none."""
+        pods = self.pods(pool)
+        if not pods:
+            raise Refused(f"{pool} has no pod to kill")
+        name = name_of(pods[0])
+        if child:
+            self.kill_child(name)
+        else:
+            self.kill_pod(name)
+        return name
 
     def revision(self) -> int:
         """Of the release, as helm counts them."""

@@ -2,21 +2,18 @@
 
 import os
 import time
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 
-from conductor.cluster import blue_green, canary_rollout, install, secret_rotation
-from conductor.cluster import images as cluster_images
-from conductor.cluster.canary_rollout import Trial
-from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import NAMESPACE, run
-from conductor.cluster.releases import ClusterReleases
-from conductor.cluster.secret_rotation import What
 from conductor.cluster.secrets import Broker
 from conductor.errors import Refused
 from conductor.run_directory import CHECKOUT
+
+if TYPE_CHECKING:
+    from conductor.cluster.secret_rotation import What
 
 commands = typer.Typer(name="cluster", no_args_is_help=True, help="The platform on Kubernetes, where kubectl points.")
 
@@ -44,6 +41,8 @@ def _broker(name: str) -> Broker:
 @commands.command()
 def up() -> None:
     """Make a cluster with kind, unless kubectl already has one that answers."""
+    from conductor.cluster import install
+
     if install.reachable():
         context = run(["kubectl", "config", "current-context"]).strip()
         where = os.environ.get("KUBECONFIG") or "~/.kube/config"
@@ -55,6 +54,8 @@ def up() -> None:
 @commands.command()
 def down() -> None:
     """Remove the cluster that `up` made; one that was given is left alone."""
+    from conductor.cluster import install
+
     context = run(["kubectl", "config", "current-context"]).strip()
     if context != f"kind-{KIND_NAME}":
         raise Refused(f"the context {context} is not a cluster that `cluster up` made; it is left alone")
@@ -70,6 +71,8 @@ def images(
     ] = None,
 ) -> None:
     """Build our images and bring them to the cluster's nodes; kind and minikube are known."""
+    from conductor.cluster import images as cluster_images
+
     cluster_images.load(cluster_images.build(tag, _tell), _tell, command=load)
 
 
@@ -83,6 +86,9 @@ def secrets(
     ] = None,
 ) -> None:
     """Make the Secrets that are missing; what is there is changed only by --rotate."""
+    from conductor.cluster import install, secret_rotation
+    from conductor.cluster.install import Installation
+
     if rotate is not None:
         if rotate not in ("database", "broker"):
             raise Refused(f'--rotate "{rotate}": database or broker')
@@ -101,6 +107,10 @@ def deploy(
     within: Within = 300,
 ) -> None:
     """Install or upgrade everything and wait until it is ready; what else is given goes to `helm upgrade`."""
+    from conductor.cluster import blue_green, install
+    from conductor.cluster.install import Installation
+    from conductor.cluster.releases import ClusterReleases
+
     began = time.monotonic()
     wanted = Installation(namespace, overlay, tag, _broker(broker), within, tuple(context.args))
     if install.reachable():
@@ -127,6 +137,9 @@ def switch(
     alone: Annotated[bool, typer.Option("--alone", help="Take green away, once blue works.")] = False,
 ) -> None:
     """Have one release take the work over from the other, which then stands by; broken off, the same call goes on."""
+    from conductor.cluster import blue_green
+    from conductor.cluster.releases import ClusterReleases
+
     began = time.monotonic()
     wanted = blue_green.colour(to)
     blue_green.switch(ClusterReleases(namespace, within), wanted, tag, _tell, alone=alone)
@@ -145,6 +158,10 @@ def canary(
     ] = 300,
 ) -> None:
     """Try a version on a share of a pool: promoted to every pool, or withdrawn, which is exit status 1."""
+    from conductor.cluster import canary_rollout
+    from conductor.cluster.canary_rollout import Trial
+    from conductor.cluster.releases import ClusterReleases
+
     trial = Trial(pool, tag, replicas, enough, within)
     outcome = canary_rollout.hold(ClusterReleases(namespace), trial, _tell)
     CONSOLE.print(
@@ -162,6 +179,9 @@ def smoke(
     orders: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
 ) -> None:
     """Place orders from inside the cluster and see all of them delivered; the last line is JSON."""
+    from conductor.cluster import install
+    from conductor.cluster.install import Installation
+
     ended = install.smoke(Installation(namespace, tag=tag), orders)
     print(ended.output, end="")
     raise typer.Exit(ended.status)
@@ -173,4 +193,7 @@ def undeploy(
     volumes: Annotated[bool, typer.Option("--volumes", help="What was stored and the Secrets as well.")] = False,
 ) -> None:
     """Take orders and platform away; what they stored stays, unless told otherwise."""
+    from conductor.cluster import install
+    from conductor.cluster.install import Installation
+
     install.undeploy(Installation(namespace), _tell, volumes=volumes)

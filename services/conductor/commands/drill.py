@@ -1,7 +1,7 @@
 """`capstone drill list | run`."""
 
 import json
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -9,32 +9,32 @@ from rich.table import Table
 
 from conductor import capstones, drills
 from conductor.cluster.kubectl import NAMESPACE
-from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
-from conductor.harness import runner
-from conductor.harness.drill import Drill, catalogue
-from conductor.harness.reporter import Story
-from conductor.harness.runner import Played
-from conductor.harness.session import Patience, Size
 from conductor.history import now
-from conductor.laptop.runtime import LocalRuntime
-from conductor.laptop.servers import rabbitmq
-from conductor.pools import Broker
 from conductor.run_directory import RunDirectory
 
 commands = typer.Typer(
     name="drill", no_args_is_help=True, help="Break the platform on purpose, and judge it from ledgers."
 )
 
+if TYPE_CHECKING:
+    from conductor.harness.drill import Drill
+    from conductor.harness.reporter import Story
+    from conductor.harness.runner import Played
+    from conductor.harness.session import Patience, Size
+    from conductor.pools import Broker
+
 SHOWN_FINDINGS = 20
 
 
-def known() -> dict[str, Drill]:
+def known() -> "dict[str, Drill]":
     """Every drill by name: the shared ones, and those that only one capstone has."""
+    from conductor.harness.drill import catalogue
+
     return catalogue(drills, *capstones.packages("drills"))
 
 
-def _named(name: str) -> Drill:
+def _named(name: str) -> "Drill":
     found = known()
     if name not in found:
         raise Refused(f'no drill is named "{name}"; there are {", ".join(found)}')
@@ -98,6 +98,11 @@ def run(
     faulty_tag: FaultyTag = None,
 ) -> None:
     """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
+    from conductor.cluster.runtime import KubernetesRuntime
+    from conductor.harness import runner
+    from conductor.harness.reporter import Story
+    from conductor.harness.session import Patience, Size
+
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
     every = [drill for drill in known().values() if (drill.play if runtime == "local" else drill.on_cluster)]
@@ -126,11 +131,16 @@ def run(
         raise typer.Exit(1)
 
 
-def _own(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience) -> Played:
+def _own(drill: "Drill", broker: "Broker", size: "Size", story: "Story", patience: "Patience") -> "Played":
+    from conductor.harness import runner
+
     return runner.rehearse(drill, broker, size, story, patience, root=RunDirectory.chosen().path / "drills")
 
 
-def _here(drill: Drill, size: Size, story: Story, patience: Patience) -> Played:
+def _here(drill: "Drill", size: "Size", story: "Story", patience: "Patience") -> "Played":
+    from conductor.harness import runner
+    from conductor.laptop.runtime import LocalRuntime
+
     run_directory = RunDirectory.chosen()
     journal = run_directory.journals / f"{drill.name}-{now():.0f}.jsonl"
     runtime = LocalRuntime.running()
@@ -138,7 +148,10 @@ def _here(drill: Drill, size: Size, story: Story, patience: Patience) -> Played:
     return runner.play(drill, runtime, size, story, journal, patience)
 
 
-def _broker(asked: str | None) -> Broker:
+def _broker(asked: str | None) -> "Broker":
+    from conductor.laptop.servers import rabbitmq
+    from conductor.pools import Broker
+
     known = get_args(Broker)
     if asked is not None and asked not in known:
         raise Refused(f'--broker "{asked}": there are {" and ".join(known)}')
@@ -147,7 +160,7 @@ def _broker(asked: str | None) -> Broker:
     return found
 
 
-def _report(console: Console, played: Played) -> None:
+def _report(console: Console, played: "Played") -> None:
     for finding in played.findings[:SHOWN_FINDINGS]:
         console.print(f"  [red]{finding.fault}[/red]  {finding.subject}: {finding.why}", soft_wrap=True)
     if len(played.findings) > SHOWN_FINDINGS:
@@ -165,6 +178,6 @@ def _report(console: Console, played: Played) -> None:
     console.print(f"[bold {'green' if played.sound else 'red'}]{'sound' if played.sound else 'NOT SOUND'}[/]")
 
 
-def _line(played: Played) -> str:
+def _line(played: "Played") -> str:
     told = {name: value for name, value in played.as_json().items() if name not in ("findings", "failure", "logs")}
     return ", ".join(f"{name} {value}" for name, value in told.items())

@@ -1,13 +1,17 @@
 """`capstone fault`: make the payment provider, the carrier or the mail server fail, for a while."""
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
 
+from conductor import access
+from conductor.access import NamespaceOption, RuntimeOption
+from conductor.cluster.kubectl import NAMESPACE
+from conductor.command_line import as_typed
 from conductor.errors import Refused
-from conductor.harness import dependency_faults
-from conductor.laptop.runtime import LocalRuntime
 
 commands = typer.Typer(name="fault", no_args_is_help=True, help="Make the outside world fail, by rates that expire.")
 SERVERS = ("payments", "carrier", "mail")
@@ -23,6 +27,8 @@ def set_faults(
     slow: Annotated[float, typer.Option(help="Seconds that a slow answer takes.")] = 2,
     hang: Annotated[float, typer.Option(help="Seconds that a timed out call hangs.")] = 10,
     order: Annotated[list[str] | None, typer.Option(help="Only calls for these orders.")] = None,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """Let a share of the calls fail, each kind with its own rate between 0 and 1."""
     body: dict[str, Any] = {
@@ -34,35 +40,50 @@ def set_faults(
     }
     if order:
         body["orders"] = order
-    _call("PUT", server, "faults", body)
+    with _calling(runtime, namespace) as call:
+        call("PUT", server, "faults", body)
     shares = ", ".join(f"{kind} {rate:.0%}" for kind, rate in body["rate"].items())
     whose = f" of orders {', '.join(order)}" if order else ""
-    print(
-        f"Of the calls to {server}{whose} fail for {expires:g} s: {shares}. `capstone fault clear {server}` ends it earlier."
-    )
+    print(f"Of the calls to {server}{whose} fail for {expires:g} s: {shares}. {_ending(server)}")
 
 
 @commands.command()
-def outage(server: Server, seconds: Annotated[float, typer.Argument(min=0)]) -> None:
+def outage(
+    server: Server,
+    seconds: Annotated[float, typer.Argument(min=0)],
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """Let every call fail for so many seconds."""
-    _call("POST", server, "outage", {"seconds": seconds})
-    print(f"Every call to {server} fails for {seconds:g} s. `capstone fault clear {server}` ends it earlier.")
+    with _calling(runtime, namespace) as call:
+        call("POST", server, "outage", {"seconds": seconds})
+    print(f"Every call to {server} fails for {seconds:g} s. {_ending(server)}")
 
 
 @commands.command()
-def show(server: Annotated[str | None, typer.Argument(help="One of them; all when left out.")] = None) -> None:
+def show(
+    server: Annotated[str | None, typer.Argument(help="One of them; all when left out.")] = None,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """What is set to fail now, as JSON."""
     names = [server] if server else SERVERS
-    print(json.dumps({name: _call("GET", name, "faults") for name in names}))
+    with _calling(runtime, namespace) as call:
+        print(json.dumps({name: call("GET", name, "faults") for name in names}))
 
 
 @commands.command()
-def clear(server: Annotated[str | None, typer.Argument(help="One of them; all when left out.")] = None) -> None:
+def clear(
+    server: Annotated[str | None, typer.Argument(help="One of them; all when left out.")] = None,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """Be well again at once."""
-    for name in [server] if server else SERVERS:
-        for what in ("faults", "outage"):
-            _call("DELETE", name, what)
-        print(f"No call to {name} fails on purpose any more.")
+    with _calling(runtime, namespace) as call:
+        for name in [server] if server else SERVERS:
+            for what in ("faults", "outage"):
+                call("DELETE", name, what)
+            print(f"No call to {name} fails on purpose any more.")
 
 
 def _rate(text: str) -> tuple[str, float]:
@@ -73,7 +94,20 @@ def _rate(text: str) -> tuple[str, float]:
         raise Refused(f'"{text}": KIND=RATE is expected, such as decline=0.1') from None
 
 
-def _call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
-    if server not in SERVERS:
-        raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
-    return dependency_faults.call(LocalRuntime.running(), method, server, what, body)
+def _ending(server: str) -> str:
+    return as_typed(f"`capstone fault clear {server}` ends it earlier.")
+
+
+@contextlib.contextmanager
+def _calling(runtime: str | None, namespace: str) -> Iterator[Callable[..., Any]]:
+    """Administrative calls to the servers of the platform that is meant."""
+    from conductor.harness import dependency_faults
+
+    with access.opened(runtime, namespace) as platform:
+
+        def call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
+            if server not in SERVERS:
+                raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
+            return dependency_faults.call(platform.reach, method, server, what, body)
+
+        yield call

@@ -1,19 +1,23 @@
 """`capstone up | down | status`."""
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from conductor import access
+from conductor.access import NamespaceOption, RuntimeOption
+from conductor.cluster.kubectl import NAMESPACE
+from conductor.command_line import typed
 from conductor.errors import Refused
-from conductor.laptop import lifecycle, screen, status
-from conductor.laptop.lifecycle import Started
-from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from conductor.laptop.lifecycle import Started
+
 commands = typer.Typer()
-FIRST_COMMAND = ".venv/bin/capstone order place"
 
 
 @commands.command()
@@ -24,6 +28,8 @@ def up(
     ] = None,
 ) -> None:
     """Start everything in the background and wait until it is ready."""
+    from conductor.laptop import lifecycle
+
     console = Console(highlight=False)
     want = lifecycle.wanted(broker, dict(_pair(text) for text in setting or []))
     with console.status("starting") as spinner:
@@ -43,7 +49,9 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _print_started(console: Console, started: Started) -> None:
+def _print_started(console: Console, started: "Started") -> None:
+    from conductor.laptop import status
+
     state = started.platform.state
     ports = state.ports
     words = "ready" if started.changed else "it runs already; nothing was changed"
@@ -55,18 +63,20 @@ def _print_started(console: Console, started: Started) -> None:
         "carrier": f"http://127.0.0.1:{ports['carrier']}/ledger",
         {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: status.without_secrets(started.platform.broker_url),
         "PostgreSQL": status.without_secrets(started.platform.postgres.address()),
-        "secrets": "capstone env prints passwords and tokens",
+        "secrets": f"{typed()} env prints passwords and tokens",
         "logs": str(started.platform.run.logs),
     }
     for name, value in rows.items():
         # Whole, however narrow the terminal: these are copied.
         console.print(f"  {name:<11} {value}", soft_wrap=True, markup=False)
-    console.print(f"\nnext: [bold]{FIRST_COMMAND}[/bold]")
+    console.print(f"\nnext: [bold]{typed()} order place[/bold]", soft_wrap=True)
 
 
 @commands.command()
 def down() -> None:
     """Stop everything; what was accepted stays in .run/ and goes on at the next start."""
+    from conductor.laptop import lifecycle
+
     print("stopped" if lifecycle.down(RunDirectory.chosen()) else "nothing was running")
 
 
@@ -74,15 +84,37 @@ def down() -> None:
 def status_command(
     live: Annotated[bool, typer.Option("--live", help="A screen that refreshes every second.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs; `ready` says whether all is well.")] = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """What runs, whether it is ready, and where it answers; exit status 1 when it is not ready."""
-    runtime = LocalRuntime.running()
+    from conductor.laptop import screen, status
+    from conductor.laptop.runtime import LocalRuntime
+
+    if access.chosen(runtime, namespace) == "kubernetes":
+        raise typer.Exit(_cluster_status(namespace, live=live, as_json=as_json))
+    laptop = LocalRuntime.running()
     if live:
-        screen.show(runtime)
+        screen.show(laptop)
         return
-    found = status.gather(runtime)
+    found = status.gather(laptop)
     if as_json:
         print(json.dumps(status.as_json(found)))
     else:
         Console(highlight=False).print(screen.render(found))
     raise typer.Exit(0 if found.ready else 1)
+
+
+def _cluster_status(namespace: str, *, live: bool, as_json: bool) -> int:
+    """Print what runs in a cluster; the exit status."""
+    from conductor.cluster import status as cluster_status
+    from conductor.cluster.runtime import KubernetesRuntime
+
+    if live:
+        raise Refused("--live shows this machine's platform; for a cluster: kubectl get pods --watch")
+    found = cluster_status.look(KubernetesRuntime(namespace))
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        Console(highlight=False).print(cluster_status.render(found))
+    return 0 if found.ready else 1

@@ -7,17 +7,19 @@ import signal as signals
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conductor import history
+from conductor import access, history
+from conductor.access import NamespaceOption, RuntimeOption
+from conductor.cluster.kubectl import NAMESPACE
 from conductor.errors import NotRunning, Refused
 from conductor.history import Kill, now
-from conductor.laptop import logs as log_files
-from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
-from conductor.runtime import Change, Which
+
+if TYPE_CHECKING:
+    from conductor.runtime import Which
 
 commands = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -28,8 +30,17 @@ def logs(
     process: Annotated[str | None, typer.Argument(help="A process or a pool; every one when left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 20,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """The logs, each line with its process in front."""
+    from conductor.laptop import logs as log_files
+
+    if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster.runtime import KubernetesRuntime
+
+        KubernetesRuntime(namespace).print_logs(process, lines=lines, follow=follow)
+        return
     run = RunDirectory.chosen()
     if not run.logs.is_dir():
         raise NotRunning("there are no logs yet: start it with `make up`")
@@ -40,6 +51,8 @@ def logs(
 @commands.command()
 def env(as_json: AsJson = False) -> None:
     """The environment of the service's command line tools and the API's tokens, with every secret, for a shell (eval) or a program."""
+    from conductor.laptop.runtime import LocalRuntime
+
     runtime = LocalRuntime.running()
     tokens = {f"{who.upper()}_TOKEN": token for who, token in runtime.tokens().items()}
     found = {**runtime.service_environment(), "API_URL": runtime.addresses()["api"], **tokens}
@@ -59,6 +72,9 @@ def roll(
     as_json: AsJson = False,
 ) -> None:
     """Replace a pool's processes: start new ones, wait until they are ready, end the old ones in peace."""
+    from conductor.laptop.runtime import LocalRuntime
+    from conductor.runtime import Change
+
     runtime = LocalRuntime.running()
     change = Change(settings=dict(text.partition("=")[::2] for text in setting or []))
     pools = list(runtime.pools()) if pool == "all" else [pool]
@@ -81,13 +97,28 @@ def kill(
     ] = False,
     signal: Annotated[str, typer.Option(help="A signal's name, such as TERM or STOP.")] = "KILL",
     as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
 ) -> None:
-    """Kill a process of a pool; the supervisor starts it again."""
+    """Kill a process of a pool, or a pod in a cluster; its supervisor starts it again. A cluster has to be named: --runtime kubernetes."""
+    from conductor.laptop.runtime import LocalRuntime
+
     number = getattr(signals, f"SIG{signal.removeprefix('SIG')}", None)
     if not isinstance(number, signals.Signals):
         raise Refused(f'--signal "{signal}" is no signal here')
     which: Which = "child" if child else "tree"
     at = now()
+    if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster.runtime import KubernetesRuntime
+
+        if runtime is None:
+            raise Refused("nothing runs on this machine; `--runtime kubernetes` kills a pod of the cluster")
+        if number is not signals.SIGKILL:
+            raise Refused(f"--signal {signal}: in a cluster only KILL can be sent")
+        pod = KubernetesRuntime(namespace).kill(pool, child=child)
+        history.append(access.journals_of(namespace) / RunDirectory.chosen().kills.name, Kill(at, pool, which, ()))
+        print(json.dumps({"pool": pool, "signal": number.name, "pod": pod}) if as_json else f"KILL sent to {pod}")
+        return
     pids = LocalRuntime.running().kill(pool, which, number)
     if pids and number is signals.SIGKILL:
         history.append(RunDirectory.chosen().kills, Kill(at, pool, which, tuple(pids)))
@@ -110,8 +141,19 @@ def _killed(pool: str, number: signals.Signals, pids: Sequence[int], *, child: b
 
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
-def parked(context: typer.Context) -> None:
+def parked(
+    context: typer.Context,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """Messages that could not be worked on: list, show ID, replay ID…, drop ID… (--help for all)."""
+    from conductor.laptop.runtime import LocalRuntime
+
+    if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster.runtime import KubernetesRuntime
+
+        KubernetesRuntime(namespace).run_parked(*context.args)
+        return
     environment = dict(LocalRuntime.running().service_environment())
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "chassis.parked", "orders.app", *context.args], environment)

@@ -6,14 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conductor.cluster import resource_usage as soaking
 from conductor.cluster.kubectl import NAMESPACE
-from conductor.cluster.resource_usage import EVERY_SECONDS, Soak
-from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import DrillFailed
-from conductor.harness.cluster_session import ClusterStage
-from conductor.harness.reporter import Story
-from conductor.harness.session import Patience, Size
 from conductor.waiting import until
 
 commands = typer.Typer()
@@ -34,6 +28,13 @@ def soak(
     write: Annotated[bool, typer.Option("--write", help="Put the table into k8s/README.md.")] = False,
 ) -> None:
     """Let orders come steadily; fails when a pod was restarted or ran out of memory, has no room to its limit, or lost an order."""
+    from conductor.cluster import resource_usage as soaking
+    from conductor.cluster.resource_usage import EVERY_SECONDS, Soak
+    from conductor.cluster.runtime import KubernetesRuntime
+    from conductor.harness.cluster_session import ClusterStage
+    from conductor.harness.reporter import Story
+    from conductor.harness.session import Patience, Size
+
     console = Console(highlight=False)
     runtime = KubernetesRuntime(namespace, tag)
     runtime.wait_ready()

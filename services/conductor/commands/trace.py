@@ -3,23 +3,30 @@
 import json
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conductor import access
+from conductor.access import NamespaceOption, RuntimeOption
 from conductor.cluster.kubectl import NAMESPACE, Kubectl
-from conductor.cluster.port_forward import forwarded
 from conductor.errors import Refused
-from conductor.harness import traces
-from conductor.harness.traces import Line
+
+if TYPE_CHECKING:
+    from conductor.harness.traces import Line
 
 commands = typer.Typer()
 
 SERVICE = "traces"
 KINDS = ("jaeger", "tempo")
+NOTHING_KEPT = (
+    "the platform on this machine keeps no traces. A Jaeger or Tempo of yours can: start it, then "
+    "`capstone up --set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318`, and name it with --jaeger or --tempo; "
+    "for an installation in a cluster: --runtime kubernetes"
+)
 NARROWEST_BAR = 10
 BESIDE_THE_BAR = 62
 """What the other columns take."""
@@ -28,16 +35,22 @@ BESIDE_THE_BAR = 62
 @commands.command("trace")
 def trace_command(
     order_id: Annotated[str, typer.Argument(metavar="ID", help="The order's id.")],
-    namespace: Annotated[str, typer.Option(help="Where the platform lives.")] = NAMESPACE,
     jaeger: Annotated[str | None, typer.Option(metavar="URL", help="Ask this Jaeger instead of the cluster's.")] = None,
     tempo: Annotated[str | None, typer.Option(metavar="URL", help="Ask this Tempo instead of the cluster's.")] = None,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Where an order spent its time, from the request through outbox and queue to the outside."""
+    from conductor.cluster.port_forward import forwarded
+    from conductor.harness import traces
+
     now = time.time()
     if jaeger is not None or tempo is not None:
         kind, address = ("jaeger", jaeger) if jaeger is not None else ("tempo", tempo)
         spans = traces.found(kind, str(address), order_id, now=now)
+    elif access.chosen(runtime, namespace) == "local":
+        raise Refused(NOTHING_KEPT)
     else:
         kubectl = Kubectl(namespace)
         kind, port = _store(kubectl)
@@ -65,7 +78,7 @@ def _store(kubectl: Kubectl) -> tuple[str, int]:
     raise Refused("nothing keeps traces here: deploy the overlay observability, or give --jaeger or --tempo")
 
 
-def _table(lines: list[Line], width: int) -> Table:
+def _table(lines: "list[Line]", width: int) -> Table:
     whole = max(line.offset + line.span.seconds for line in lines) or 1e-9
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("span", no_wrap=True)
@@ -86,7 +99,7 @@ def _table(lines: list[Line], width: int) -> Table:
     return table
 
 
-def bar(line: Line, whole: float, width: int) -> str:
+def bar(line: "Line", whole: float, width: int) -> str:
     """When the span ran, drawn into `width` characters; at least one of them."""
     left = min(width - 1, int(line.offset / whole * width))
     return " " * left + "━" * max(1, min(width - left, round(line.span.seconds / whole * width)))

@@ -106,8 +106,8 @@ def _count(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
-def _addresses(status: Status) -> Text:
-    shown = Text()
+def _addresses(status: Status) -> Table:
+    shown = Table.grid(padding=(0, 2, 0, 0))
     for name, url in status.addresses.items():
-        shown.append(f"{name} ", style="dim").append(f"{url}   ")
+        shown.add_row(Text(name, style="dim"), Text(url, overflow="fold"))
     return shown

@@ -1,37 +1,80 @@
-"""The command line: whole, or as much of it as a command needs."""
+"""The command line: what it costs, and how it says that something went wrong."""
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from conductor import cli
 
-MODULES = list(cli.modules())
+HEAVY = ("amqp", "httpx", "kombu", "prometheus_client", "psutil", "psycopg", "pydantic", "redis", "yaml")
+CAPSTONE = Path(sys.executable).parent / "capstone"
 
 
-def offered(first: str = "") -> set[str]:
-    found = get_command(cli.build(first))
-    return set(found.commands)  # type: ignore[attr-defined]
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(CAPSTONE), *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_command_that_is_named_like_a_module_is_there_without_the_others(module: str) -> None:
-    name = module.replace("_", "-")
-
-    assert (name in offered()) == (name in offered(name))
-
-
-@pytest.mark.parametrize("first", ["up", "--help", "no-such-command"])
-def test_any_other_word_has_the_whole(first: str) -> None:
-    assert offered() == offered(first)
-
-
-def test_a_command_imports_what_it_needs_and_no_more() -> None:
-    asks = "import sys; from conductor import cli; cli.build('order'); print(*sys.modules)"
+@pytest.mark.parametrize("module", cli.modules().values())
+def test_a_module_of_commands_imports_nothing_heavy(module: str) -> None:
+    asks = f"import sys, {module}; print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True).stdout.split()
 
-    assert "conductor.capstones.orders.commands.order" in loaded
-    assert not {"redis", "conductor.commands.drill", "conductor.harness.runner"} & set(loaded)
+    assert [] == [name for name in HEAVY if name in loaded]
+
+
+def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    ended = run("status", "--runtime", "local", CAPSTONE_RUN_DIR=str(tmp_path))
+
+    assert (1, "error: nothing is running here: start it with `make up`\n") == (ended.returncode, ended.stderr)
+
+
+def test_an_unexpected_error_is_one_line_that_says_how_to_see_all_of_it() -> None:
+    script = "from conductor import cli; cli.build = lambda: 1 / 0; cli.main()"
+    short = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    whole = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, cli.TRACEBACK: "1"},
+    )
+
+    assert 1 == len(short.stderr.splitlines())
+    assert f"ZeroDivisionError: division by zero ({cli.TRACEBACK}=1 shows where)" in short.stderr
+    assert "Traceback" in whole.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_is_one_line(number: signal.Signals) -> None:
+    script = (
+        "import os, typer; from conductor import cli\n"
+        "commands = typer.Typer()\n"
+        "@commands.command()\n"
+        f"def ended(): os.kill(os.getpid(), {number:d}); import time; time.sleep(10)\n"
+        "cli.build = lambda: commands\n"
+        "cli.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=20)
+
+    assert (130, "interrupted\n") == (ended.returncode, ended.stderr)
+
+
+def test_a_command_that_is_printed_is_one_that_can_be_typed(tmp_path: Path) -> None:
+    script = "from conductor.command_line import as_typed; print(as_typed('see `capstone env`'))"
+    path = os.pathsep.join([str(CAPSTONE.parent), os.environ["PATH"]])
+
+    def printed(**environment: str) -> str:
+        started = [sys.executable, "-c", script]
+        return subprocess.run(
+            started, capture_output=True, text=True, check=True, cwd=tmp_path, env={**os.environ, **environment}
+        ).stdout.strip()
+
+    assert "see `capstone env`" == printed(PATH=path)
+    assert f"see `{CAPSTONE} env`" == printed(PATH="/usr/bin:/bin")

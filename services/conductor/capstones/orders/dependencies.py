@@ -9,7 +9,7 @@ from conductor import http_client
 from conductor.capstones.orders.explanation import Surroundings
 from conductor.errors import StoreUnreachable
 from conductor.redis_client import connected
-from conductor.runtime import Runtime
+from conductor.runtime import Reach
 
 BREAKERS = {"payments": "payment provider", "carrier": "carrier", "mail": "mail server"}
 """Circuit breakers by server, as the service names them in the shared store (`breaker:{NAME}:open`)."""
@@ -17,9 +17,9 @@ BREAKERS = {"payments": "payment provider", "carrier": "carrier", "mail": "mail 
 ANSWER_SECONDS = 2.0
 
 
-def look(runtime: Runtime) -> Surroundings:
+def look(reach: Reach) -> Surroundings:
     """As it is now; what does not answer is left out."""
-    addresses = runtime.addresses()
+    addresses = reach.addresses()
     faults: dict[str, Mapping[str, object]] = {}
     for server in BREAKERS:
         with contextlib.suppress(httpx.HTTPError):

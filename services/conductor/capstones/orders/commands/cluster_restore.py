@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 
 from conductor.capstones.orders.restore_options import Apply, Refund, Since, Undo, moment
-from conductor.cluster import restore
 from conductor.cluster.kubectl import NAMESPACE, Kubectl
+from conductor.command_line import typed
 
 commands = typer.Typer(
     name="cluster-restore", no_args_is_help=True, help="The database in a cluster, to an earlier time and reconciled."
@@ -24,6 +24,8 @@ def _tell(text: str) -> None:
 @commands.command()
 def backup(namespace: Namespace = NAMESPACE) -> None:
     """Make a base backup now, besides the one a day."""
+    from conductor.cluster import restore
+
     print(restore.backup(Kubectl(namespace)), end="")
 
 
@@ -33,9 +35,11 @@ def to(
     namespace: Namespace = NAMESPACE,
 ) -> None:
     """Bring the database back to a time; stops the pools, keeps what there was, leaves the pools down until it is reconciled."""
+    from conductor.cluster import restore
+
     print(restore.restore(Kubectl(namespace), moment(time), _tell))
     CONSOLE.print(
-        "\nnext: [bold]capstone cluster-restore reconcile[/bold], then with [bold]--apply[/bold], then [bold]resume[/bold]"
+        f"\nnext: [bold]{typed()} cluster-restore reconcile[/bold], then with [bold]--apply[/bold], then [bold]resume[/bold]"
     )
 
 
@@ -48,6 +52,8 @@ def reconcile(
     refund: Refund = None,
 ) -> None:
     """Compare the books of provider and carrier with the orders; changes nothing without --apply."""
+    from conductor.cluster import restore
+
     kubectl = Kubectl(namespace)
     ended = restore.reconcile(kubectl, moment(since) if since else None, apply=apply, undo=undo, refund=refund or ())
     print(ended.output, end="")
@@ -57,4 +63,6 @@ def reconcile(
 @commands.command()
 def resume(namespace: Namespace = NAMESPACE) -> None:
     """Bring the pools back as they were."""
+    from conductor.cluster import restore
+
     restore.resume(Kubectl(namespace), _tell)

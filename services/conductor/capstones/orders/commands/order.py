@@ -3,7 +3,8 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,13 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conductor.capstones.orders import dependencies, purchases
-from conductor.capstones.orders.api_client import STREAM_SILENCE_SECONDS, OrdersApi
-from conductor.capstones.orders.explanation import FINAL, explain
-from conductor.errors import ApiUnreachable, Refused
+from conductor import access
+from conductor.access import Access, NamespaceOption, RuntimeOption
+from conductor.capstones.orders.explanation import FINAL
+from conductor.cluster.kubectl import NAMESPACE
+from conductor.command_line import typed
+from conductor.errors import ApiUnreachable, ClusterFailed, Refused
 from conductor.history import Accepted, Intent, Journal, now
-from conductor.laptop.runtime import LocalRuntime
-from conductor.run_directory import RunDirectory
 
 commands = typer.Typer(name="order", no_args_is_help=True, help="Place an order and follow it.")
 
@@ -31,6 +32,8 @@ COLOURS = {"delivered": "green", "cancelled": "yellow", "failed": "red"}
 WIDEST_STATE = max(map(len, STATES))
 RECONNECT_SECONDS = 0.5
 
+Opened = Callable[[], AbstractContextManager[Access]]
+
 
 @commands.command()
 def place(
@@ -40,29 +43,41 @@ def place(
     customer: Annotated[str, typer.Option(help="Who buys.")] = "c-1",
     key: Annotated[str | None, typer.Option(help="The idempotency key; a new one when left out.")] = None,
     as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """Place an order; the defaults make a complete one."""
+    from conductor.capstones.orders import purchases
+    from conductor.capstones.orders.api_client import OrdersApi
+
     wish = purchases.purchase(customer, sku=sku, quantity=quantity, card=card)
     key = key or f"capstone-{secrets.token_hex(8)}"
-    journal = Journal(RunDirectory.chosen().journals / "order-place.jsonl")
-    with OrdersApi.of(LocalRuntime.running()) as api:
+    with access.opened(runtime, namespace) as platform, OrdersApi.of(platform.reach) as api:
+        journal = Journal(platform.journals / "order-place.jsonl")
         # Other than a load's customers, this one may buy again: the key says which order is meant.
         journal.write(Intent(now(), key, key, wish.pieces))
         receipt = api.place(key, wish.body)
         journal.write(Accepted(now(), key, receipt["order_id"], receipt["total_minor"], 1))
-    journal.close()
+        journal.close()
     if as_json:
         print(json.dumps(receipt))
         return
     console = Console(highlight=False)
     console.print(f"[bold]{receipt['order_id']}[/bold]  {receipt['state']}, {_money(receipt)}")
-    console.print(f"next: [bold]capstone order watch {receipt['order_id']}[/bold]", soft_wrap=True)
+    console.print(f"next: [bold]{typed()} order watch {receipt['order_id']}[/bold]", soft_wrap=True)
 
 
 @commands.command()
-def show(order_id: OrderId, as_json: AsJson = False) -> None:
+def show(
+    order_id: OrderId,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """What is known of an order, with its timeline."""
-    with OrdersApi.of(LocalRuntime.running()) as api:
+    from conductor.capstones.orders.api_client import OrdersApi
+
+    with access.opened(runtime, namespace) as platform, OrdersApi.of(platform.reach) as api:
         order, timeline = api.show(order_id), api.timeline(order_id)
     if as_json:
         print(json.dumps({**order, "timeline": timeline}))
@@ -85,6 +100,8 @@ def watch(
     until: Annotated[str | None, typer.Option(help="Stop at this state; at the end when left out.")] = None,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to watch at most.")] = 600,
     as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """Follow an order as it happens. Exit status 0 when it gets there, 1 when it ends otherwise or time runs out."""
     if until is not None and until not in STATES:
@@ -92,7 +109,8 @@ def watch(
     reached = False
     state = "unknown"
     console = Console(highlight=False)
-    for event in _followed(order_id, timeout):
+    kind = access.chosen(runtime, namespace)
+    for event in _followed(lambda: access.opened(kind, namespace), order_id, timeout):
         if as_json:
             print(json.dumps(event), flush=True)
         else:
@@ -109,13 +127,15 @@ def watch(
         raise typer.Exit(1)
 
 
-def _followed(order_id: str, timeout_seconds: float) -> Iterator[dict[str, Any]]:
-    """Events of the order to its end, over as many connections as it takes: a roll of the API ends streams, and the next resumes."""
+def _followed(opened: Opened, order_id: str, timeout_seconds: float) -> Iterator[dict[str, Any]]:
+    """Events of the order to its end, over as many connections as it takes, because a roll of the API ends streams and port-forwards."""
+    from conductor.capstones.orders.api_client import STREAM_SILENCE_SECONDS, OrdersApi
+
     deadline = time.monotonic() + timeout_seconds
     last = 0
     while time.monotonic() < deadline:
         try:
-            with OrdersApi.of(LocalRuntime.running()) as api:
+            with opened() as platform, OrdersApi.of(platform.reach) as api:
                 silence = min(STREAM_SILENCE_SECONDS, max(0.1, deadline - time.monotonic()))
                 for event_id, kind, data in api.events(order_id, last, silence_seconds=silence):
                     if kind == "end":
@@ -124,26 +144,42 @@ def _followed(order_id: str, timeout_seconds: float) -> Iterator[dict[str, Any]]
                         break
                     last = event_id or last
                     yield data
-        except ApiUnreachable:
+        except (ApiUnreachable, ClusterFailed):
             time.sleep(RECONNECT_SECONDS)
 
 
 @commands.command()
-def cancel(order_id: OrderId, as_json: AsJson = False) -> None:
+def cancel(
+    order_id: OrderId,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """Ask an order to stop; refused when the carrier has the parcel."""
-    with OrdersApi.of(LocalRuntime.running()) as api:
+    from conductor.capstones.orders.api_client import OrdersApi
+
+    with access.opened(runtime, namespace) as platform, OrdersApi.of(platform.reach) as api:
         answer = api.cancel(order_id)
     print(json.dumps(answer) if as_json else f"{order_id} is asked to stop; now {answer['state']}")
 
 
 @commands.command("explain")
-def explain_command(order_id: OrderId, as_json: AsJson = False) -> None:
+def explain_command(
+    order_id: OrderId,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
     """Why an order waits, since when, and what is next."""
-    runtime = LocalRuntime.running()
-    with OrdersApi.of(runtime) as api:
-        order, timeline = api.show(order_id), api.timeline(order_id)
-    moment = datetime.now(UTC)
-    found = explain(order, timeline, dependencies.look(runtime), moment)
+    from conductor.capstones.orders import dependencies
+    from conductor.capstones.orders.api_client import OrdersApi
+    from conductor.capstones.orders.explanation import explain
+
+    with access.opened(runtime, namespace) as platform:
+        with OrdersApi.of(platform.reach) as api:
+            order, timeline = api.show(order_id), api.timeline(order_id)
+        moment = datetime.now(UTC)
+        found = explain(order, timeline, dependencies.look(platform.reach), moment)
     if as_json:
         print(json.dumps({**asdict(found), "since": found.since.isoformat(), "waiting": order["waiting"]}))
         return

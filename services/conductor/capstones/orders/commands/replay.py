@@ -4,25 +4,22 @@ import json
 import random
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from conductor import http_client
-from conductor.capstones.orders import api_client, purchase_file
-from conductor.capstones.orders.api_client import OrdersApi
-from conductor.capstones.orders.purchase_file import BadRow, Row
-from conductor.capstones.orders.replay import Progress as Done
-from conductor.capstones.orders.replay import Replay
-from conductor.capstones.orders.replayed import Fate, Fates
 from conductor.errors import Refused, Unready
 from conductor.history import Journal
-from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
-from conductor.runtime import Runtime
+
+if TYPE_CHECKING:
+    from conductor.capstones.orders.purchase_file import BadRow, Row
+    from conductor.capstones.orders.replay import Progress as Done
+    from conductor.capstones.orders.replay import Replay
+    from conductor.capstones.orders.replayed import Fate, Fates
+    from conductor.runtime import Runtime
 
 commands = typer.Typer()
 SHOWN_REFUSALS = 10
@@ -63,6 +60,12 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="For programs; the last line is the summary.")] = False,
 ) -> None:
     """Place the rows as orders at their own prices. Stop it at any time: the next run goes on, and repeats nothing."""
+    from conductor.capstones.orders import purchase_file
+    from conductor.capstones.orders.api_client import OrdersApi
+    from conductor.capstones.orders.replay import Replay
+    from conductor.capstones.orders.replayed import Fates
+    from conductor.laptop.runtime import LocalRuntime
+
     began = time.monotonic()
     content = purchase_file.load(file)
     text = purchase_file.decoded(content, encoding)
@@ -96,7 +99,9 @@ def replay(
         raise typer.Exit(1)
 
 
-def _chosen(rows: list[Row | BadRow], sample: int | None, seed: int, *, by_date: bool) -> list[Row | BadRow]:
+def _chosen(rows: "list[Row | BadRow]", sample: int | None, seed: int, *, by_date: bool) -> "list[Row | BadRow]":
+    from conductor.capstones.orders.purchase_file import BadRow, Row
+
     if sample is not None and sample < len(rows):
         rows = [rows[at] for at in sorted(random.Random(seed).sample(range(len(rows)), sample))]
     if by_date:
@@ -108,7 +113,12 @@ def _chosen(rows: list[Row | BadRow], sample: int | None, seed: int, *, by_date:
     return rows
 
 
-def _check_product(runtime: Runtime, sku: str, currency: str) -> None:
+def _check_product(runtime: "Runtime", sku: str, currency: str) -> None:
+    import httpx
+
+    from conductor import http_client
+    from conductor.capstones.orders import api_client
+
     headers = {"Authorization": f"Bearer {runtime.tokens()['operator']}"}
     try:
         answer = http_client.request("GET", f"{runtime.addresses()['api']}/stock/{sku}", headers=headers, timeout=10)
@@ -128,7 +138,9 @@ def _bar() -> Progress:
     return Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
 
 
-def _placed(run: Replay, rows: list[Row | BadRow], bar: Progress) -> Done:
+def _placed(run: "Replay", rows: "list[Row | BadRow]", bar: Progress) -> "Done":
+    from conductor.capstones.orders.replay import Progress as Done
+
     task = bar.add_task("placed", total=len(rows), note="")
 
     def watch(done: Done) -> None:
@@ -137,7 +149,7 @@ def _placed(run: Replay, rows: list[Row | BadRow], bar: Progress) -> Done:
     return run.run(rows, watch)
 
 
-def _waited(fates: Fates, bar: Progress) -> Fate:
+def _waited(fates: "Fates", bar: Progress) -> "Fate":
     fate = fates.now()
     task = bar.add_task("final", total=sum(fate.states.values()), note="")
     deadline = time.monotonic() + WITHIN_SECONDS
@@ -154,7 +166,7 @@ def _waited(fates: Fates, bar: Progress) -> Fate:
 
 
 def _summary(
-    file: Path, digest: str, rows: int, done: Done, fate: Fate, currency: str, accepting: float, seconds: float
+    file: Path, digest: str, rows: int, done: "Done", fate: "Fate", currency: str, accepting: float, seconds: float
 ) -> dict[str, Any]:
     refused = sorted(done.refused, key=lambda row: row.line)
     return {

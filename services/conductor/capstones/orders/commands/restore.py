@@ -8,12 +8,9 @@ import typer
 from rich.console import Console
 
 from conductor import history
-from conductor.capstones.orders import reconciling
 from conductor.capstones.orders.restore_options import Apply, Refund, Since, Undo, moment
+from conductor.command_line import typed
 from conductor.history import Restored, now
-from conductor.laptop import restore as restoring
-from conductor.laptop.backups import Backups
-from conductor.laptop.runtime import LocalRuntime
 from conductor.run_directory import RunDirectory
 
 commands = typer.Typer()
@@ -33,6 +30,9 @@ def backup(
     ] = False,
 ) -> None:
     """Make a base backup of the database; from the first one on its log is archived, so that every later time can be restored."""
+    from conductor.laptop.backups import Backups
+    from conductor.laptop.runtime import LocalRuntime
+
     platform = LocalRuntime.running().platform
     backups = Backups(platform.run)
     if discard:
@@ -58,6 +58,9 @@ def restore(
     ],
 ) -> None:
     """Bring the database back to a time; stops the pools, keeps what there was, and leaves the pools down until it is reconciled."""
+    from conductor.laptop import restore as restoring
+    from conductor.laptop.runtime import LocalRuntime
+
     platform = LocalRuntime.running().platform
     point = restoring.restore(platform, moment(to), _tell)
     # `ledger verify` has to know what the database forgot.
@@ -67,7 +70,9 @@ def restore(
     )
     if point.kept:
         print(f"  what there was is kept in {point.kept}")
-    CONSOLE.print("\nnext: [bold]capstone reconcile[/bold], then with [bold]--apply[/bold], then [bold]make up[/bold]")
+    CONSOLE.print(
+        f"\nnext: [bold]{typed()} reconcile[/bold], then with [bold]--apply[/bold], then [bold]make up[/bold]"
+    )
 
 
 @commands.command()
@@ -79,6 +84,9 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Compare the books of provider and carrier with the orders; changes nothing without --apply."""
+    from conductor.capstones.orders import reconciling
+    from conductor.laptop.runtime import LocalRuntime
+
     run = RunDirectory.chosen()
     done = reconciling.reconcile(
         LocalRuntime.running(run), moment(since) if since else None, apply=apply, undo=undo, refund=refund or ()

@@ -1,0 +1,101 @@
+"""What an installation in a cluster looks like now: its workloads, their pods, and the orders by state. Reads only."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from conductor.cluster.install import PLATFORM, RELEASE
+from conductor.cluster.kubectl import Kubectl
+from conductor.cluster.releases import name_of, restarts_of
+from conductor.cluster.runtime import KubernetesRuntime, ready_at
+from conductor.errors import ClusterFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment or StatefulSet: pods that should be there, and those that are ready; `restarts` of their containers."""
+
+    name: str
+    wanted: int
+    ready: int
+    restarts: int
+    images: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """`ready` when each workload has the ready pods that it should have; `orders` by state, None when the database does not answer."""
+
+    namespace: str
+    ready: bool
+    workloads: Sequence[Workload]
+    orders: Mapping[str, int] | None
+
+
+def look(runtime: KubernetesRuntime) -> ClusterStatus:
+    """One look. Raises ClusterFailed when kubectl cannot."""
+    kubectl = runtime.kubectl
+    found = [
+        *_workloads(kubectl, f"app.kubernetes.io/instance={RELEASE}"),
+        *_workloads(kubectl, PLATFORM),
+    ]
+    return ClusterStatus(
+        namespace=runtime.namespace,
+        ready=bool(found) and all(one.ready >= one.wanted for one in found),
+        workloads=found,
+        orders=_orders(runtime),
+    )
+
+
+def _workloads(kubectl: Kubectl, selector: str) -> list[Workload]:
+    listed = json.loads(kubectl("get", "deployment,statefulset", "--selector", selector, "--output", "json"))["items"]
+    pods = kubectl.pods(selector)
+    found = []
+    for one in listed:
+        labels = one["spec"]["selector"]["matchLabels"].items()
+        mine = [pod for pod in pods if labels <= pod["metadata"]["labels"].items()]
+        containers = one["spec"]["template"]["spec"]["containers"]
+        found.append(
+            Workload(
+                name=name_of(one),
+                wanted=one["spec"].get("replicas", 1),
+                ready=sum(ready_at(pod) is not None for pod in mine),
+                restarts=sum(map(restarts_of, mine)),
+                images=tuple(container["image"] for container in containers),
+            )
+        )
+    return found
+
+
+def _orders(runtime: KubernetesRuntime) -> Mapping[str, int] | None:
+    try:
+        return {state: int(count) for state, count in runtime.sql("SELECT state, count(*) FROM orders GROUP BY state")}
+    except ClusterFailed:
+        return None
+
+
+def render(status: ClusterStatus) -> RenderableType:
+    """A table of workloads and a line of orders."""
+    head = Text.assemble(
+        ("● ready" if status.ready else "● not ready", "bold green" if status.ready else "bold red"),
+        ("   namespace ", "dim"),
+        status.namespace,
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("workload", "ready", "restarts", "image"):
+        table.add_column(title, overflow="fold")
+    for one in status.workloads:
+        style = "" if one.ready >= one.wanted else "red"
+        table.add_row(
+            Text(one.name, style="bold"),
+            Text(f"{one.ready}/{one.wanted}", style=style),
+            Text(str(one.restarts), style="yellow" if one.restarts else "dim"),
+            ", ".join(one.images),
+        )
+    counted = ", ".join(f"{count} {state}" for state, count in (status.orders or {}).items())
+    told = "the database does not answer" if status.orders is None else f"orders: {counted or 'none'}"
+    return Group(head, table, Text(told))
