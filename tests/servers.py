@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -254,12 +254,36 @@ class Postgres(Server):
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Runs one statement outside any transaction."""
+        with self.connection(database) as connection:
+            connection.execute(statement.encode())
+
+    def connection(self, database: str = "postgres") -> Any:
+        """A connection of the driver's, in autocommit."""
         import psycopg
 
-        with psycopg.connect(
+        return psycopg.connect(
             host="127.0.0.1", port=self.port, user="tester", password=PASSWORD, dbname=database, autocommit=True
-        ) as connection:
-            connection.execute(statement.encode())
+        )
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """For the block every transaction only reads, as a full disk of a managed server or a standby would have it."""
+
+        def switched(value: str) -> None:
+            # A connection of before: one that is made now may begin with the old value.
+            with self.connection() as connection:
+                connection.execute("SET default_transaction_read_only TO off")
+                connection.execute(f"ALTER SYSTEM SET default_transaction_read_only TO {value}".encode())
+                connection.execute("RESET default_transaction_read_only")
+                connection.execute("SELECT pg_reload_conf()")
+                shown = "SHOW default_transaction_read_only"
+                wait_until(lambda: connection.execute(shown).fetchone() == (value,), what=f"read-only {value}")
+
+        switched("on")
+        try:
+            yield
+        finally:
+            switched("off")
 
     def answers(self) -> bool:
         try:

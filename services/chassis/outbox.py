@@ -114,7 +114,7 @@ _START_SUSPECT = sa.text(f"""
 """)
 
 _HOLD = sa.text("""
-    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED
+    SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts <= :most FOR UPDATE SKIP LOCKED
 """)
 
 _RETRY = sa.text("""
@@ -179,12 +179,12 @@ def start_suspect(conn: sa.Connection, command_id: int) -> Work | None:
     return Work(*row) if row else None
 
 
-def hold(conn: sa.Connection, ids: Sequence[int]) -> set[int]:
-    """Lock these rows until the transaction ends; the ones that could be had.
+def hold(conn: sa.Connection, ids: Sequence[int], *, most_attempts: int = 2**31 - 1) -> set[int]:
+    """Lock these rows until the transaction ends; the ones that could be had, and were not started more than `most_attempts` times.
 
     The lock is what keeps a second delivery out while the first one runs, and it goes with the connection of a worker that dies.
     """
-    return {row.id for row in conn.execute(_HOLD, {"ids": list(ids)})}
+    return {row.id for row in conn.execute(_HOLD, {"ids": list(ids), "most": most_attempts})}
 
 
 def finish(conn: sa.Connection, outcomes: Mapping[int, Outcome]) -> None:

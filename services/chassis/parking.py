@@ -17,14 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import advisory_locks, intake, outbox
+from chassis.database import connect
 from chassis.intake import Fault
 from chassis.tables import outbox as outbox_table
 from chassis.tables import parked, parked_audit
 
 REASONS = ("unknown_task", "malformed", "poison", "permanent", "bug", "dead_letter")
-
-CONNECT_SECONDS = 3
-"""A worker's event loop stands still while it parks, so a database that is away must say so soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +157,11 @@ class Parking:
 
 
 def engine_for(database_url: str) -> sa.Engine:
-    """An engine for now and then: keeps no connection that a fork could inherit, and gives up on a database that is away."""
-    return sa.create_engine(database_url, poolclass=sa.NullPool, connect_args={"connect_timeout": CONNECT_SECONDS})
+    """An engine for now and then: keeps no connection that a fork could inherit, and gives up on a database that is away.
+
+    It works behind a pooler as well. A worker's event loop stands still while it parks, so a statement may not take long either.
+    """
+    return connect(database_url, pool_size=0, statement_timeout_seconds=10.0, pooler=True)
 
 
 def park_message(database_url: str, message: Any, *, queue: str, found: Fault, actor: str = "worker") -> None:

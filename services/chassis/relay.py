@@ -25,9 +25,9 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy.exc import DBAPIError
 
 from chassis import health, logs
+from chassis.database_errors import ERRORS, reason
 from chassis.loggers import get_logger
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
@@ -226,10 +226,10 @@ class Relay:
                 if down:
                     log.info("relay_resumed", after=down)
                 down = None
-            except (BrokerError, DBAPIError) as error:
-                name = "database" if isinstance(error, DBAPIError) else "broker"
+            except (BrokerError, *ERRORS) as error:
+                name = "database" if isinstance(error, ERRORS) else "broker"
                 if down != name:
-                    log.warning("relay_waits", on=name, error=str(error).splitlines()[0])
+                    log.warning("relay_waits", on=name, error=reason(error))
                 down, wait = name, 0.5
             if self._pulse is not None:
                 self._pulse.beat(broker_ok=down != "broker")

@@ -37,6 +37,10 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(repr=False)
     """PostgreSQL, the only truth: `postgresql+psycopg://user:password@host:port/database`. Required."""
 
+    database_pooler: Literal["none", "transaction"] = "none"
+    """What stands between this process and PostgreSQL: `transaction` for PgBouncer with `pool_mode = transaction`, whose connections
+    belong to a client for one transaction only. Costs a round trip a transaction, so by default a session is taken for our own."""
+
     broker_url: str = Field(repr=False)
     """RabbitMQ (`amqp://…/vhost`) or Redis/Valkey (`redis://…/0`). Required."""
 
@@ -116,6 +120,11 @@ class ServiceSettings(BaseSettings):
         if not usable:
             raise ValueError(f"{without_password(value)!r} is not {' or '.join(_SCHEMES[info.field_name])}://host…")
         return value
+
+    @property
+    def behind_pooler(self) -> bool:
+        """True when no session of the database is this process's own."""
+        return self.database_pooler == "transaction"
 
     @property
     def broker_is_redis(self) -> bool:

@@ -10,14 +10,15 @@ What may happen twice: the effect itself (the worker died after it, before the c
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import sqlalchemy as sa
-from billiard.exceptions import SoftTimeLimitExceeded
-from sqlalchemy.exc import DBAPIError
 
 from chassis import outbox
+from chassis.database import persist, single_statements
+from chassis.database_errors import Kind, kind_of, reason
 from chassis.errors import Permanent, Transient
 from chassis.loggers import get_logger
 from chassis.outbox import Outcome, Park, Retry, Work
@@ -25,10 +26,34 @@ from chassis.retries import backoff
 
 log = get_logger(__name__)
 
-BUSY = ("40", "53", "55P03", "57014")
-"""Starts of the SQLSTATE of what may pass another time (PostgreSQL, appendix A): rolled back, short of resources, no lock, cancelled."""
+OUTAGE_PATIENCE_SECONDS = 30.0
+"""How long a run waits for a database that is unavailable: about one lease of the relay. Who gave up sooner would leave its commands to
+wait for their lease after the database is back; after a longer outage the lease has passed, and the relay issues them at once."""
 
 Effect = Callable[[sa.Connection, Sequence[Work]], Mapping[int, Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an exception comes to, in words. The exception itself holds its frames, and with them a connection that may hold rows: it has to
+    be gone before anything is recorded."""
+
+    kind: Kind
+    why: str
+    park: Park | None = None
+    """What becomes of a command that is to blame for it; None when it may work another time."""
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failure":
+        """Of whatever was raised."""
+        kind = kind_of(error)
+        if kind is Kind.INTERRUPTED:
+            return cls(kind, "soft time limit passed")
+        if kind is not Kind.FAULT:
+            return cls(kind, reason(error))
+        if isinstance(error, Permanent):
+            return cls(kind, str(error), Park("permanent", str(error)))
+        return cls(kind, repr(error), Park("bug", "".join(traceback.format_exception(error))))
 
 
 class Observer(Protocol):
@@ -50,68 +75,93 @@ class Runner:
         max_attempts: int = 5,
         on_parked: OnParked | None = None,
         observer: Observer | None = None,
+        patience_seconds: float = OUTAGE_PATIENCE_SECONDS,
     ) -> None:
-        """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to; it may fail."""
+        """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to; it may fail.
+
+        `patience_seconds` is how long each transaction of the runner's own is tried again while the database is unavailable.
+        """
         self._engine = engine
         # Counting a start is one statement; it need not be wrapped in two more.
-        self._starting = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._starting = single_statements(engine)
         self._max_attempts = max_attempts
+        self._patience_seconds = patience_seconds
         self._on_parked = on_parked
         self._observer = observer
 
     def run(self, ids: Sequence[int], effect: Effect) -> int:
         """Run the commands that are still open and free; how many got an outcome.
 
-        A database that cannot be reached ends the run quietly but for a log line: nothing can be recorded then, and every
-        command without an outcome comes due again.
+        A database that is unavailable is waited for. When it stays away, or the soft time limit passes, the run ends quietly but for a
+        log line: every command without an outcome comes due again.
         """
         ended = 0
+        starting: Sequence[int] = ids
+        works: Sequence[Work] = ()
         try:
-            with self._starting.connect() as conn:
-                fresh = outbox.start_fresh(conn, ids)
-                # Those just counted look like suspects from here on.
-                others = set(ids) - {work.id for work in fresh}
-                doubtful = outbox.suspects(conn, sorted(others)) if others else []
-            ended += self._attempt(fresh, effect)
+            works, doubtful = persist(partial(self._start, ids), patience_seconds=self._patience_seconds)
+            starting = ()
+            ended += self._attempt(works, effect)
             for command_id in doubtful:
-                with self._starting.connect() as conn:
-                    suspect = outbox.start_suspect(conn, command_id)
-                if suspect is not None:
-                    ended += self._attempt([suspect], effect)
-        except DBAPIError as error:
-            if not _lost(error):
+                works = persist(partial(self._start_suspect, command_id), patience_seconds=self._patience_seconds)
+                ended += self._attempt(works, effect)
+            return ended
+        except Exception as error:
+            failure = Failure.of(error)
+            if failure.kind is Kind.FAULT:
                 raise
-            log.warning("database_lost", commands=len(ids), error=str(error.orig).strip())
+        log.warning("run_cut_short", kind=failure.kind, commands=len(ids), error=failure.why)
+        self._give_back(starting, works, failure.why)
         return ended
+
+    def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int]]:
+        with self._starting.begin() as conn:
+            fresh = outbox.start_fresh(conn, ids)
+            # Those just counted look like suspects from here on.
+            others = set(ids) - {work.id for work in fresh}
+            return fresh, outbox.suspects(conn, sorted(others)) if others else []
+
+    def _start_suspect(self, command_id: int) -> list[Work]:
+        with self._starting.begin() as conn:
+            suspect = outbox.start_suspect(conn, command_id)
+        return [] if suspect is None else [suspect]
+
+    def _give_back(self, starting: Sequence[int], works: Sequence[Work], why: str) -> None:
+        """Record that these go on another time, if that is possible at once: a start that stays counted would look like a death.
+
+        `starting` are commands of which nobody knows whether a start was counted; one that was started before is left as it is.
+        """
+        try:
+            with self._engine.begin() as conn:
+                begun = outbox.hold(conn, [work.id for work in works])
+                counted = outbox.hold(conn, starting, most_attempts=1)
+                retries = {i: Retry(backoff(0), why, begun=i in begun) for i in begun | counted}
+                outbox.finish(conn, retries)
+        except Exception as error:
+            if kind_of(error) is Kind.FAULT:
+                raise
+            log.warning("not_given_back", commands=len(works) + len(starting), error=reason(error))
 
     def _attempt(self, works: Sequence[Work], effect: Effect) -> int:
         if not works:
             return 0
         try:
             return self._transact(works, effect)
-        except DBAPIError as error:
-            if _busy(error):
-                # Whoever holds the lock may hold it for long, stopped as it may be: that is no death of ours.
-                why = str(error.orig).splitlines()[0]
-                log.warning("database_busy", commands=len(works), error=why)
-                return self._again(works, why)
-            if _lost(error):
-                raise
-            failure: Exception = error
-        except SoftTimeLimitExceeded:
-            return self._again(works, "soft time limit passed")
         except Transient as error:
-            return self._again(works, str(error), error.retry_after_seconds)
+            failure, after_seconds = Failure(Kind.UNAVAILABLE, str(error)), error.retry_after_seconds
         except Exception as error:  # noqa: BLE001 - whatever a task raises must end as a recorded outcome
-            failure = error
+            failure, after_seconds = Failure.of(error), None
+            if failure.kind in (Kind.UNAVAILABLE, Kind.CONTENDED):
+                # The database's trouble, or that of whoever holds the lock, is no death of ours.
+                log.warning(f"database_{failure.kind}", commands=len(works), error=failure.why)
+        if failure.park is None:
+            return self._again(works, failure.why, after_seconds)
         if len(works) > 1:
             # One of them is to blame; alone, each answers for itself. What the first try did outside may stand.
             return sum(self._attempt([replace(work, begun=True)], effect) for work in works)
-        if isinstance(failure, Permanent):
-            return self._settle({works[0]: Park("permanent", str(failure))})
-        detail = "".join(traceback.format_exception(failure))
-        log.error("bug_parked", task=works[0].task, key=works[0].key, error=repr(failure))
-        return self._settle({works[0]: Park("bug", detail)})
+        if failure.park.reason == "bug":
+            log.error("bug_parked", task=works[0].task, key=works[0].key, error=failure.why)
+        return self._settle({works[0]: failure.park})
 
     def _transact(self, works: Sequence[Work], effect: Effect) -> int:
         with self._engine.begin() as conn:
@@ -131,9 +181,12 @@ class Runner:
         return self._settle({w: Retry(after_seconds or backoff(w.failures), why, begun=True) for w in works})
 
     def _settle(self, outcomes: Mapping[Work, Outcome]) -> int:
-        with self._engine.begin() as conn:
-            held = outbox.hold(conn, [w.id for w in outcomes])
-            return self._record(conn, {w: o for w, o in outcomes.items() if w.id in held})
+        def settle() -> int:
+            with self._engine.begin() as conn:
+                held = outbox.hold(conn, [w.id for w in outcomes])
+                return self._record(conn, {w: o for w, o in outcomes.items() if w.id in held})
+
+        return persist(settle, patience_seconds=self._patience_seconds)
 
     def _record(self, conn: sa.Connection, outcomes: Mapping[Work, Outcome]) -> int:
         parked = {w: o for w, o in outcomes.items() if isinstance(o, Park)}
@@ -152,17 +205,7 @@ class Runner:
             with conn.begin_nested():
                 self._on_parked(conn, parked)
         except Exception as error:
-            if isinstance(error, DBAPIError) and _lost(error):
+            if kind_of(error) is not Kind.FAULT:
                 raise
             # What cannot even be marked has all the more to be parked: otherwise it comes due for ever.
             log.error("parked_unmarked", keys=[work.key for work in parked], error=repr(error))
-
-
-def _busy(error: DBAPIError) -> bool:
-    """The server ended the statement and kept the connection: no lock in time, a deadlock, a time-out, a full disk."""
-    return str(getattr(error.orig, "sqlstate", None)).startswith(BUSY)
-
-
-def _lost(error: DBAPIError) -> bool:
-    """The database is away or did not answer in time, rather than the statement being wrong."""
-    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)

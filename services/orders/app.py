@@ -32,8 +32,9 @@ def _orders() -> Orders:
     from orders.usecases.mails import Mails
     from orders.usecases.steps import Steps
 
-    engine = connect(settings.database_url)
-    mail_log = connect(settings.database_url, pool_size=1, autocommit=True, durable=False)
+    pooler = settings.behind_pooler
+    engine = connect(settings.database_url, pooler=pooler)
+    mail_log = connect(settings.database_url, pool_size=1, autocommit=True, durable=False, pooler=pooler)
     payments, carrier, mailer, printer = _outside()
     return Orders(
         engine,
@@ -101,7 +102,7 @@ def _prune() -> None:
     from orders.adapters.pruning import PostgresPruning
     from orders.usecases.prune import prune
 
-    engine = connect(settings.database_url, pool_size=1)
+    engine = connect(settings.database_url, pool_size=1, pooler=settings.behind_pooler)
     prune(PostgresPruning(engine), datetime.now(UTC) - timedelta(days=settings.retention_days))
     engine.dispose()
 
@@ -126,7 +127,7 @@ tasks.register(app, _orders, _clock())
 def make_relay() -> Relay:
     """The relay of this service's outbox."""
     return Relay(
-        connect(settings.database_url, pool_size=1),
+        connect(settings.database_url, pool_size=1, pooler=settings.behind_pooler),
         app,
         exchange=SERVICE,
         declare=lambda: declare_app(app),
@@ -144,5 +145,10 @@ def make_api() -> Any:
     from orders.adapters.intake_store import PostgresIntakeStore
     from orders.api import make_api as api
 
-    engine = connect(settings.database_url, pool_size=settings.api_threads, statement_timeout_seconds=3.0)
+    engine = connect(
+        settings.database_url,
+        pool_size=settings.api_threads,
+        statement_timeout_seconds=3.0,
+        pooler=settings.behind_pooler,
+    )
     return api(PostgresIntakeStore(engine), settings=settings, trace_headers=tracing.inject)

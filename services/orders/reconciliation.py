@@ -61,7 +61,7 @@ def _undecided(settled: Settled) -> bool:
 
 
 def _place_again(settings: Settings, options: argparse.Namespace) -> Again:
-    store = PostgresIntakeStore(connect(settings.database_url, pool_size=1))
+    store = PostgresIntakeStore(connect(settings.database_url, pool_size=1, pooler=settings.behind_pooler))
     work = PlacedAgain(store, reservation_seconds=settings.reservation_seconds)
     with options.list.open() as file:
         listed = recovery_list.loaded(file)
@@ -74,7 +74,7 @@ def _made(settings: Settings) -> Reconciliation:
     to_payments = Wire(settings.payments_url, name="payment provider", total_seconds=ANSWER_SECONDS)
     to_carrier = Wire(settings.carrier_url, name="carrier", total_seconds=ANSWER_SECONDS)
     return Reconciliation(
-        PostgresIntakeStore(connect(settings.database_url, pool_size=1)),
+        PostgresIntakeStore(connect(settings.database_url, pool_size=1, pooler=settings.behind_pooler)),
         HttpRecords(to_payments, to_carrier),
         HttpPayments(to_payments),
         HttpCarrier(to_carrier),

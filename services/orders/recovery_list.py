@@ -20,7 +20,8 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--since", type=moment, required=True, metavar="TIME", help="ISO 8601 with its offset from UTC")
     options = parser.parse_args(argv[1:])
-    with connect(Settings().database_url, pool_size=1).connect() as conn:
+    settings = Settings()
+    with connect(settings.database_url, pool_size=1, pooler=settings.behind_pooler).connect() as conn:
         for listed in recovery_list.read(conn, options.since):
             sys.stdout.write(recovery_list.dumped(listed) + "\n")
     return 0

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from chassis.database_errors import ERRORS, READ_ONLY, Kind, kind_of, sqlstate
 from orders.adapters import order_rows
 from orders.adapters.store import RECORD_MAIL, PostgresOrderStore
 from orders.adapters.views import PostgresViews
@@ -143,8 +143,8 @@ def _answering() -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise StoreUnavailable("every connection to the database is in use", retry_after_seconds=1.0) from error
-    except DBAPIError as error:
-        # Time-outs, deadlocks, shutdowns and broken connections are all OperationalError.
-        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
-            raise StoreUnavailable("the database does not answer", retry_after_seconds=1.0) from error
-        raise
+    except ERRORS as error:
+        if kind_of(error) is Kind.FAULT:
+            raise
+        why = "takes no changes now" if sqlstate(error) == READ_ONLY else "does not answer"
+        raise StoreUnavailable(f"the database {why}", retry_after_seconds=1.0) from error

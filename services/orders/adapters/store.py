@@ -10,6 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from chassis import outbox
+from chassis.database import persist
 from chassis.outbox import Command
 from orders.adapters import saga_json
 from orders.domain.errors import StockExhausted
@@ -223,6 +224,10 @@ RECORD_MAIL = sa.text("""
 """)
 
 
+RECORD_PATIENCE_SECONDS = 15.0
+"""How long a database that is unavailable is waited for before a mail goes unrecorded; a batch's other mails wait meanwhile."""
+
+
 class PostgresMailLog:
     """Records sent mails one by one; see orders.ports.MailLog."""
 
@@ -234,14 +239,9 @@ class PostgresMailLog:
         self._engine = engine
 
     def record(self, mail: Mail) -> None:
-        try:
-            self._insert(mail)
-        except sa.exc.DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            # The connection was of a server that has restarted since; unrecorded, the mail would be sent again.
-            self._insert(mail)
+        # Unrecorded, the mail would be sent again.
+        persist(lambda: self._insert(mail), patience_seconds=RECORD_PATIENCE_SECONDS)
 
     def _insert(self, mail: Mail) -> None:
-        with self._engine.connect() as conn:
+        with self._engine.begin() as conn:
             conn.execute(RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})

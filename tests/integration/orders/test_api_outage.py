@@ -13,7 +13,7 @@ from chassis import database
 from orders.adapters.intake_store import PostgresIntakeStore
 from orders.api import make_api
 from orders.ports import StoreUnavailable
-from servers import free_port
+from servers import Postgres, free_port
 
 Shop = Any
 DEADLINE_SECONDS = 0.5
@@ -128,6 +128,42 @@ def test_a_draining_process_is_not_ready(shop: Shop) -> None:
     shop.app.state.draining.set()
 
     assert [shop.client().get(f"/health/{kind}").status_code for kind in ("live", "ready")] == [200, 503]
+
+
+def test_a_database_that_only_reads_is_503_for_changes_and_answers_reads(
+    shop: Shop, wanted: dict[str, Any], postgres: Postgres
+) -> None:
+    order_id = shop.placed(wanted)
+    ann, operator = shop.client("ann-token"), shop.client("op-token")
+    product = {"name": "Bowl", "price_minor": 700, "currency": "EUR"}
+    with postgres.read_only():
+        refused = [
+            shop.place(wanted, key="k-2"),
+            ann.post(f"/orders/{order_id}/cancel"),
+            operator.put("/products/BOWL", json=product),
+        ]
+        read = [ann.get(path).status_code for path in ("/orders", f"/orders/{order_id}", "/stock", "/health/ready")]
+    again = shop.place(wanted, key="k-2")
+
+    assert [(503, "1", "the database takes no changes now")] * 3 == [
+        (answer.status_code, answer.headers["retry-after"], answer.json()["detail"]) for answer in refused
+    ]
+    assert ([200] * 4, 202) == (read, again.status_code)
+
+
+@pytest.mark.parametrize("code", ["25006", "42501", "53100", "53300", "57P01", "57P03", "40P01"])
+def test_what_the_server_cannot_do_now_is_503(shop: Shop, code: str) -> None:
+    store = PostgresIntakeStore(shop.engine)
+
+    with pytest.raises(StoreUnavailable), store.begin() as tx:
+        tx._conn.execute(sa.text(f"DO $$ BEGIN RAISE 'not now' USING ERRCODE = '{code}'; END $$"))
+
+
+def test_what_the_server_will_never_do_is_a_bug(shop: Shop) -> None:
+    store = PostgresIntakeStore(shop.engine)
+
+    with pytest.raises(sa.exc.DBAPIError), store.begin() as tx:
+        tx._conn.execute(sa.text("SELECT 1/0"))
 
 
 def test_a_statement_that_takes_too_long_is_503(shop: Shop, wanted: dict[str, Any], postgres: Any) -> None:

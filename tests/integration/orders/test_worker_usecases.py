@@ -37,13 +37,13 @@ class Back:
     """The use cases, and a look at what they wrote."""
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url)
+        self.engine = database.connect(url)
         self.outside = FaultyOutside()
         self.observed: list[str] = []
 
     def orders(self, outside: FaultyOutside | None = None) -> Orders:
         outside = outside or self.outside
-        log = PostgresMailLog(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+        log = PostgresMailLog(database.single_statements(self.engine))
         return Orders(
             self.engine,
             PostgresOrderStore,

@@ -99,16 +99,18 @@ def lose_connection(conn: sa.Connection) -> None:
     conn.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
-def test_a_database_lost_in_the_middle_ends_the_run_quietly_and_the_command_stays_open(desk: Desk) -> None:
+def test_a_database_lost_in_the_middle_is_no_death_of_the_worker(desk: Desk) -> None:
     ids = desk.issue("a", "b")
     with capture_logs() as logs:
-        assert 0 == desk.runner().run(ids, Effect(also=lose_connection))
+        assert 2 == desk.runner().run(ids, Effect(also=lose_connection))
 
-    assert ["database_lost"] == [line["event"] for line in logs]
-    assert [("open", 1)] * 2 == [(desk.row(k).state, desk.row(k).attempts) for k in ("a", "b")]
+    assert ["database_unavailable"] == [line["event"] for line in logs]
+    rows = [desk.row(key) for key in ("a", "b")]
+    assert [("open", 0, 0, True)] * 2 == [(row.state, row.attempts, row.issued, row.begun) for row in rows]
+    assert rows[0].due_in <= 0.5
 
 
-def test_a_transaction_that_idled_too_long_ends_the_run_quietly_and_the_command_stays_open(desk: Desk) -> None:
+def test_a_transaction_that_idled_too_long_is_tried_again(desk: Desk) -> None:
     ids = desk.issue("a")
 
     def idle(conn: sa.Connection) -> None:
@@ -117,22 +119,8 @@ def test_a_transaction_that_idled_too_long_ends_the_run_quietly_and_the_command_
         running = "SELECT 1 FROM pg_stat_activity WHERE pid = :pid"
         wait_until(lambda: not desk.rows(running, pid=mine), what="the server to end the transaction")
 
-    assert 0 == desk.runner().run(ids, Effect(also=idle))
-    assert ([], ["a"]) == (desk.parked(), desk.keys())
-
-
-def test_what_was_recorded_before_the_database_went_counts(desk: Desk) -> None:
-    ids = desk.issue("a", "b")
-    desk.die(ids[1:])
-    calls: list[object] = []
-
-    def lose_second(conn: sa.Connection) -> None:
-        calls.append(conn)
-        if len(calls) == 2:
-            lose_connection(conn)
-
-    assert 1 == desk.runner().run(ids, Effect(also=lose_second))
-    assert ["b"] == desk.keys()
+    assert 1 == desk.runner().run(ids, Effect(also=idle))
+    assert ([], ["a"], 0) == (desk.parked(), desk.keys(), desk.row("a").attempts)
 
 
 def test_a_database_lost_while_a_failure_is_recorded_ends_the_run_quietly(desk: Desk) -> None:
@@ -141,8 +129,8 @@ def test_a_database_lost_while_a_failure_is_recorded_ends_the_run_quietly(desk: 
     def lose(conn: sa.Connection, parked: object) -> None:
         lose_connection(conn)
 
-    assert 0 == desk.runner(on_parked=lose).run(ids, Effect({"a": Permanent("no")}))
-    assert ([], ["a"]) == (desk.parked(), desk.keys())
+    assert 0 == desk.runner(on_parked=lose, patience_seconds=0).run(ids, Effect({"a": Permanent("no")}))
+    assert ([], ["a"], 0) == (desk.parked(), desk.keys(), desk.row("a").attempts)
 
 
 def test_a_database_that_is_away_is_no_error_of_the_message() -> None:
@@ -150,7 +138,9 @@ def test_a_database_that_is_away_is_no_error_of_the_message() -> None:
 
     nobody = patient("postgresql+psycopg://x:y@127.0.0.1:1/none")
 
-    assert 0 == Runner(nobody).run([1], Effect())
+    with capture_logs() as logs:
+        assert 0 == Runner(nobody, patience_seconds=0).run([1], Effect())
+    assert ["run_cut_short", "not_given_back"] == [line["event"] for line in logs]
 
 
 def test_whoever_waits_in_vain_for_a_lock_is_no_suspect_however_often(desk: Desk) -> None:
@@ -173,15 +163,21 @@ def test_whoever_waits_in_vain_for_a_lock_is_no_suspect_however_often(desk: Desk
     assert "canceling statement due to lock timeout" == row.last_error
 
 
-@pytest.mark.parametrize("code", ["40001", "40P01", "53100", "55P03", "57014"])
-def test_what_the_server_may_do_another_time_is_tried_again(desk: Desk, code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *(("40001", "contended"), ("40P01", "contended"), ("55P03", "contended"), ("57014", "contended")),
+        *(("25006", "unavailable"), ("42501", "unavailable"), ("53100", "unavailable"), ("58030", "unavailable")),
+    ],
+)
+def test_what_the_server_may_do_another_time_is_tried_again(desk: Desk, code: str, kind: str) -> None:
     def refuse(conn: sa.Connection) -> None:
         conn.execute(sa.text(f"DO $$ BEGIN RAISE 'not now' USING ERRCODE = '{code}'; END $$"))
 
     with capture_logs() as logs:
         assert 2 == desk.runner().run(desk.issue("a", "b"), Effect(also=refuse))
 
-    assert [("database_busy", 2, "not now")] == [(line["event"], line["commands"], line["error"]) for line in logs]
+    assert [(f"database_{kind}", 2, "not now")] == [(line["event"], line["commands"], line["error"]) for line in logs]
     assert [(1, "not now")] * 2 == [(desk.row(key).failures, desk.row(key).last_error) for key in ("a", "b")]
     assert desk.row("a").due_in <= 0.5
 
