@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from server_fixtures import (  # noqa: F401
     broker_url,
     database_url,
+    pgbouncer,
     postgres,
     rabbitmq,
     rabbitmq_url,

@@ -24,6 +24,7 @@ import pytest
 from conductor.laptop import unprivileged
 from servers import (
     PASSWORD,
+    PgBouncer,
     Postgres,
     RabbitMQ,
     RabbitMQContainer,
@@ -175,6 +176,36 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    """A running PgBouncer in transaction mode over `postgres`, as an administrator sets it up who knows nothing of us; it has three
+    connections a database, so that clients share them."""
+    binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if binary is None:
+        missing("pgbouncer")
+        raise AssertionError
+    directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+    directory.chmod(0o755)
+    port = free_port()
+    (directory / "users").write_text(f'"tester" "{PASSWORD}"\n')
+    (directory / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+        f"unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {directory / 'users'}\n"
+        "pool_mode = transaction\ndefault_pool_size = 3\nserver_login_retry = 1\n"
+    )
+    # It refuses root.
+    run_as = 65534 if os.geteuid() == 0 else None
+    server = PgBouncer(
+        [binary, str(directory / "pgbouncer.ini")], directory, port, lambda: listens(port), run_as=run_as
+    )
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 

