@@ -2,8 +2,13 @@
 
 A singleton: the pool has one replica, and nothing here coordinates two. A restart neither skips nor doubles an entry, because the
 last run of each is kept in the schedule file; without that file each runs once an interval from the start.
+
+Time runs on by the monotonic clock from where the machine's clock stood at the start: one that is put back by an hour would stop every
+entry for that hour, one that is put forward would send all of them at once. A last run that lies in the future counts as one just now.
 """
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.apps.beat import Beat as CeleryBeat
@@ -11,6 +16,14 @@ from celery.beat import PersistentScheduler
 
 from chassis import health, heartbeat, logs
 from chassis.heartbeat import Heartbeat
+
+_STARTED = datetime.now(UTC), time.monotonic()
+
+
+def steady_now() -> datetime:
+    """The time, whatever becomes of the machine's clock after this module was imported."""
+    began, then = _STARTED
+    return began + timedelta(seconds=time.monotonic() - then)
 
 
 class Beat(CeleryBeat):  # type: ignore[misc]
@@ -31,6 +44,15 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
             health.serve(app.settings)
         self._broker_ok = True
         super().__init__(app, *args, **options)
+
+    def setup_schedule(self) -> None:
+        """Read the schedule file, and let every entry go by the steady clock."""
+        super().setup_schedule()
+        now = steady_now()
+        for entry in self.schedule.values():
+            entry.schedule.nowfun = steady_now
+            if entry.schedule.maybe_make_aware(entry.last_run_at) > now:
+                entry.last_run_at = now
 
     def tick(self, *args: Any, **options: Any) -> Any:
         """Send what is due; seconds until the next look."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from billiard.exceptions import SoftTimeLimitExceeded
 from psycopg.pq import TransactionStatus
 
+from chassis import clock
 from chassis.database_errors import READ_ONLY, Kind, kind_of, reason, sqlstate
 from chassis.loggers import get_logger
 
@@ -178,18 +179,26 @@ def _ended(connection: Any) -> bool:
 
 
 def _try_before_use(engine: sa.Engine) -> None:
-    """A restart of the server leaves dead connections behind: trying one that was idle costs less than failing a batch."""
+    """A restart of the server leaves dead connections behind: trying one that was idle costs less than failing a batch.
+
+    Once in a while the clocks are compared on the way; see chassis.clock.
+    """
 
     def put_back(_: Any, record: Any) -> None:
         record.info["idle_since"] = time.monotonic()
 
     def taken_out(connection: Any, record: Any, _: Any) -> None:
-        idle_since = record.info.get("idle_since")
-        if idle_since is None or time.monotonic() - idle_since < TRUSTED_SECONDS:
+        idle_since, compares = record.info.get("idle_since"), clock.is_due()
+        if not compares and (idle_since is None or time.monotonic() - idle_since < TRUSTED_SECONDS):
             return
         dialect = engine.dialect
         try:
-            dialect.do_ping(connection)
+            if compares:
+                with connection.cursor() as cursor:
+                    clock.compare(cursor)
+                connection.rollback()
+            else:
+                dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:
             if not dialect.is_disconnect(error, connection, None):
                 raise

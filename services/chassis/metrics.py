@@ -25,7 +25,7 @@ class Metrics:
     """The counters of this process; made by `start`."""
 
     def __init__(self, pool: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         nowhere = CollectorRegistry()  # each process writes its files; only the collector reads them
         self._pool = pool
@@ -38,6 +38,18 @@ class Metrics:
         self._seconds = Histogram(
             "chassis_task_seconds", "How long tasks ran", ("pool", "task"), buckets=_SECONDS, registry=nowhere
         )
+
+        self._clock = Gauge(
+            "chassis_clock_offset_seconds",
+            "How far the machine's clock is ahead of the database's",
+            ("pool",),
+            registry=nowhere,
+            multiprocess_mode="livemostrecent",
+        )
+
+    def clock(self, offset_seconds: float) -> None:
+        """The clock was compared with the database's."""
+        self._clock.labels(self._pool).set(offset_seconds)
 
     def started(self, task: str) -> None:
         """A task began."""
@@ -103,7 +115,11 @@ def reap(folder: Path) -> int:
     gone = 0
     for file in sorted(folder.glob("*_*.db")):
         kind, _, owner = file.stem.rpartition("_")
-        if kind not in ("counter", "histogram") or not owner.isdigit() or _runs(int(owner)):
+        if not owner.isdigit() or _runs(int(owner)):
+            continue
+        if kind.startswith("gauge_live"):
+            file.unlink()
+        if kind not in ("counter", "histogram"):
             continue
         total = files.MmapedDict(str(folder / f"{kind}_0.db"))
         for key, value, _, _ in files.MmapedDict.read_all_values_from_file(str(file)):

@@ -97,13 +97,14 @@ def _clock() -> dict[str, Any]:
 
 
 def _prune() -> None:
-    from datetime import UTC, datetime, timedelta
+    from datetime import timedelta
 
     from orders.adapters.pruning import PostgresPruning
     from orders.usecases.prune import prune
 
     engine = connect(settings.database_url, pool_size=1, pooler=settings.behind_pooler)
-    prune(PostgresPruning(engine), datetime.now(UTC) - timedelta(days=settings.retention_days))
+    archive = PostgresPruning(engine)
+    prune(archive, archive.now() - timedelta(days=settings.retention_days))
     engine.dispose()
 
 

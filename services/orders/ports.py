@@ -215,6 +215,9 @@ class IntakeTransaction(OrderStore, Protocol):
     def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
         """Note a carrier's event; False when it was noted before."""
 
+    def now(self) -> datetime:
+        """The time by the database's clock: the one clock that decides what is late, old or too early."""
+
     def order_of_parcel(self, tracking_number: str) -> str | None:
         """The order this parcel belongs to."""
 
@@ -262,6 +265,9 @@ class IntakeStore(Protocol):
 
 class Archive(Protocol):
     """What is kept for a while only. Every call deletes at most `limit` rows in a transaction of its own and says how many."""
+
+    def now(self) -> datetime:
+        """The time by the clock that wrote what is pruned."""
 
     def prune_keys(self, before: datetime, limit: int) -> int:
         """Idempotency keys used before this moment."""

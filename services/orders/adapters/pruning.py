@@ -4,6 +4,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from orders.adapters.store import NOW
+
 _KEYS = sa.text("""
     DELETE FROM intake_keys WHERE (customer, key) IN (
         SELECT customer, key FROM intake_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -43,6 +45,11 @@ class PostgresPruning:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+
+    def now(self) -> datetime:
+        with self._engine.begin() as conn:
+            moment: datetime = conn.execute(NOW).scalar_one()
+        return moment
 
     def prune_keys(self, before: datetime, limit: int) -> int:
         return self._delete(_KEYS, before, limit)

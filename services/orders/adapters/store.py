@@ -74,6 +74,8 @@ _MAILED = sa.text("""
     JOIN unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[])) AS w (order_id, kind) USING (order_id, kind)
 """)
 
+NOW = sa.text("SELECT now()")
+
 _EXPIRED = sa.text("""
     SELECT id::text, saga FROM orders
     WHERE reserve_until < :now AND state IN ('pending', 'processing') AND saga->>'stop' IS NULL
@@ -182,6 +184,10 @@ class PostgresOrderStore:
             _MAILED, {"ids": [order for order, _ in wanted], "kinds": [kind for _, kind in wanted]}
         )
         return {(row.order_id, row.kind) for row in rows}
+
+    def now(self) -> datetime:
+        moment: datetime = self._conn.execute(NOW).scalar_one()
+        return moment
 
     def expired(self, now: datetime, limit: int) -> dict[str, Saga]:
         return self._sagas(_EXPIRED, {"now": now, "limit": limit})

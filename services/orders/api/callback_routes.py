@@ -1,7 +1,5 @@
 """/callbacks: the carrier's door. Signed instead of a token; any 2xx ends the carrier's attempts, anything else brings it back."""
 
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -26,19 +24,19 @@ class CallbackBody(BaseModel):
     status: str = Field(description="`taken`, or `known` for a repeat.")
 
 
-def routes(callbacks: Callbacks, threads: Threads, *, secret: str, clock: Callable[[], float] = time.time) -> APIRouter:
-    """The route, bound to its use case; `clock` gives unix seconds."""
+def routes(callbacks: Callbacks, threads: Threads, *, secret: str) -> APIRouter:
+    """The route, bound to its use case."""
     router = APIRouter(prefix="/callbacks", tags=["callbacks"])
 
     @router.post(
         "/carrier", responses=documented(400, 401, 404, 413, 415, 422, 503), openapi_extra=takes(CarrierEventBody)
     )
     async def carrier(request: Request, timestamp: Timestamp, signature: Signature) -> CallbackBody:
-        verify(secret, timestamp, signature, await request.body(), clock())
+        verify(secret, timestamp, signature, await request.body())
         body = await read(request, CarrierEventBody)
         at = datetime.fromtimestamp(body.at, UTC)
         event = CarrierEvent(body.event_id, body.tracking_number, body.kind, at)
-        taken = await threads.run(callbacks.take, event)
+        taken = await threads.run(callbacks.take, event, timestamp)
         return CallbackBody(status="taken" if taken else "known")
 
     return router

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
-from chassis import tracing
+from chassis import clock, tracing
 from orders.api import (
     callback_routes,
     order_routes,
@@ -39,6 +39,9 @@ def make_api(
     registry: CollectorRegistry = REGISTRY,
 ) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
+    Gauge(
+        "chassis_clock_offset_seconds", "How far the machine's clock is ahead of the database's", registry=registry
+    ).set_function(clock.offset_seconds)
     threads = Threads(settings.api_threads, settings.api_deadline_seconds)
     limits = Limits(settings.open_orders_limit, settings.open_commands_limit, settings.reservation_seconds)
     intake = Intake(store, limits, trace_headers=trace_headers)

@@ -1,7 +1,7 @@
 """All that a task may ask of the orders: perform a step, send mails, keep house. Every call is one line in orders.tasks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -55,13 +55,14 @@ class Orders:
     def expire_reservations(self) -> int:
         """Turn back orders whose reservation ran out; how many."""
         with self._engine.begin() as conn:
-            return upkeep.expire_reservations(self._store(conn), datetime.now(UTC))
+            store = self._store(conn)
+            return upkeep.expire_reservations(store, store.now())
 
     def reconcile(self) -> int:
         """Give stranded orders their command back, and mark those with a parked one; how many were found."""
         with self._engine.begin() as conn:
             store = self._store(conn)
-            stranded = upkeep.reconcile(store, datetime.now(UTC) - _STRANDED_AFTER)
+            stranded = upkeep.reconcile(store, store.now() - _STRANDED_AFTER)
             return len(stranded) + len(upkeep.notice_parked(store))
 
     def _flag_parked(self, conn: sa.Connection, parked: Mapping[Work, Park]) -> None:

@@ -19,6 +19,9 @@ log = get_logger(__name__)
 class OverdueStore(OrderStore, Protocol):
     """Also finds what is overdue."""
 
+    def now(self) -> datetime:
+        """The time by the database's clock, which wrote all times that this one is compared with."""
+
     def expired(self, now: datetime, limit: int) -> dict[str, Saga]:
         """Unpaid orders whose reservation ran out before `now`, locked."""
 

@@ -27,3 +27,9 @@ def test_invented_methods_share_one_series(shop: Shop) -> None:
     client.request("BREW", "/a"), client.request("STEEP", "/a")
 
     assert 'requests_total{method="other",route="unknown",status="404"} 2.0' in client.get("/metrics").text
+
+
+def test_the_difference_from_the_databases_clock_is_shown(shop: Any) -> None:
+    shown = shop.client().get("/metrics").text
+
+    assert "\nchassis_clock_offset_seconds " in shown

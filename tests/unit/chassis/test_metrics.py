@@ -62,10 +62,12 @@ def test_reaping_twice_counts_once(tmp_path: Path, dead: int) -> None:
     assert counted(tmp_path) == 2
 
 
-def test_gauges_are_left_to_their_own_rules(tmp_path: Path, dead: int) -> None:
+def test_a_gauge_of_the_living_goes_with_its_process_and_another_stays(tmp_path: Path, dead: int) -> None:
     write(tmp_path, f"gauge_livesum_{dead}.db", 2)
+    write(tmp_path, f"gauge_max_{dead}.db", 2)
 
     assert metrics.reap(tmp_path) == 0
+    assert [f"gauge_max_{dead}.db"] == [file.name for file in tmp_path.iterdir()]
 
 
 def test_a_new_pool_starts_from_nothing(tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:

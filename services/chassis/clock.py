@@ -1,0 +1,51 @@
+"""How far this machine's clock is from the database's.
+
+One clock decides what is due, expired or old: the database's, in its own SQL. A process reads its own only to say when something was, and
+measures intervals by the monotonic clock, which nobody can set. So a wrong clock harms nothing; it is told nevertheless, because logs and
+traces of such a machine cannot be compared with others. `chassis.database` measures once a minute, on a connection that is taken for use.
+"""
+
+import time
+from typing import Any
+
+from chassis import metrics
+from chassis.loggers import get_logger
+
+log = get_logger(__name__)
+
+WARN_SECONDS = 1.0
+"""From this difference on a process warns."""
+
+LOOK_SECONDS = 60.0
+"""How often a process compares its clock."""
+
+_ASK = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+_last = 0.0
+_compare_at = float("-inf")
+
+
+def offset_seconds() -> float:
+    """By how much this machine's clock was ahead of the database's when they were compared last; 0 before the first time."""
+    return _last
+
+
+def is_due() -> bool:
+    """Whether this process should compare its clock again."""
+    return time.monotonic() >= _compare_at
+
+
+def compare(cursor: Any) -> float:
+    """Ask the database for its time; by how much ours is ahead (s). Half of a round trip is unknown, and is not warned of."""
+    global _last, _compare_at
+    before, began = time.time(), time.monotonic()
+    _compare_at = began + LOOK_SECONDS
+    cursor.execute(_ASK)
+    theirs: float = cursor.fetchone()[0]
+    unknown = (time.monotonic() - began) / 2
+    _last = before + unknown - theirs
+    if abs(_last) - unknown >= WARN_SECONDS:
+        log.warning("clock_differs", ahead_seconds=round(_last, 3), at_most_wrong_by=round(unknown, 3))
+    if (counters := metrics.current()) is not None:
+        counters.clock(_last)
+    return _last

@@ -1,0 +1,63 @@
+"""A process whose clock differs from the database's says so, and goes on."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+
+from chassis import clock, metrics
+from chassis.database import connect
+from chassis.settings import ServiceSettings
+
+
+@pytest.fixture
+def engine(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+    monkeypatch.setattr(clock, "_compare_at", float("-inf"))
+    made = connect(database_url)
+    yield made
+    made.dispose()
+
+
+def used(engine: sa.Engine) -> list[str]:
+    """The names of what was logged while a connection was used."""
+    with capture_logs() as logs, engine.connect() as conn:
+        assert 1 == conn.execute(sa.text("SELECT 1")).scalar_one()
+    return [line["event"] for line in logs]
+
+
+@pytest.mark.parametrize(("ahead", "logged"), [(0, []), (1200, ["clock_differs"]), (-1200, ["clock_differs"])])
+def test_a_difference_is_measured_and_warned_of(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, ahead: int, logged: list[str]
+) -> None:
+    machine = time.time
+    monkeypatch.setattr(time, "time", lambda: machine() + ahead)
+
+    assert logged == used(engine)
+    assert abs(clock.offset_seconds() - ahead) < 5
+
+
+def test_it_is_measured_once_in_a_while(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    used(engine)
+    machine = time.time
+    monkeypatch.setattr(time, "time", lambda: machine() + 1200)
+
+    assert [] == used(engine)
+
+
+def test_a_pool_that_counts_shows_it(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ServiceSettings(
+        database_url="postgresql+psycopg://nobody/none",
+        broker_url="amqp://nobody",
+        metrics_port=1,
+        prometheus_multiproc_dir=tmp_path,
+        pool="till",
+    )
+    shown: list[float] = []
+    monkeypatch.setattr(metrics, "_set", type("Counters", (), {"clock": lambda _, seconds: shown.append(seconds)})())
+    used(engine)
+
+    assert [clock.offset_seconds()] == shown
+    assert b"" == metrics.exposition(settings.replace(prometheus_multiproc_dir=None))
