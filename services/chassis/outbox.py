@@ -76,10 +76,12 @@ class Park:
 
 Outcome = Done | Retry | Park
 
+# Due from the moment of writing, and not from the beginning of a transaction that may have waited for the outside: the relay looks for what
+# became due lately (chassis.relay).
 # One JSON value instead of seven arrays: the driver escapes an array's items one by one, at several times the cost.
 _PUT = sa.text("""
     INSERT INTO outbox (key, task, queue, body, headers, due_at, begun)
-    SELECT c.key, c.task, c.queue, c.body, c.headers, now() + make_interval(secs => c.delay), c.begun
+    SELECT c.key, c.task, c.queue, c.body, c.headers, clock_timestamp() + make_interval(secs => c.delay), c.begun
     FROM ROWS FROM (json_to_recordset(CAST(:commands AS json))
         AS (key text, task text, queue text, body jsonb, headers jsonb, delay float8, begun bool)) WITH ORDINALITY
         AS c (key, task, queue, body, headers, delay, begun, n)
@@ -118,7 +120,7 @@ _HOLD = sa.text("""
 """)
 
 _RETRY = sa.text("""
-    UPDATE outbox o SET due_at = now() + make_interval(secs => r.after), issued = 0, attempts = 0,
+    UPDATE outbox o SET due_at = clock_timestamp() + make_interval(secs => r.after), issued = 0, attempts = 0,
         begun = o.begun OR r.begun OR o.attempts > 1, failures = o.failures + r.counts, last_error = r.why
     FROM unnest(CAST(:ids AS bigint[]), CAST(:afters AS float8[]), CAST(:counts AS int[]), CAST(:begun AS bool[]),
                 CAST(:whys AS text[])) AS r (id, after, counts, begun, why)

@@ -18,6 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Protocol
@@ -26,11 +27,12 @@ import sqlalchemy as sa
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 
-from chassis import health, logs
+from chassis import health, logs, metrics
 from chassis.database_errors import ERRORS, reason
 from chassis.loggers import get_logger
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
+from chassis.watermarks import Watermarks
 
 log = get_logger(__name__)
 
@@ -41,19 +43,23 @@ _DOUBLINGS = 6
 _EAGER_ROUNDS = 100
 _IDLE_SECONDS = 0.1
 
-# Due commands of each queue, oldest first, as many as the queue has room for.
+# Nothing waits for the disk: a mark that a crash forgets is set again.
+_BEGIN = sa.text("SELECT now(), set_config('synchronous_commit', 'off', true)")
+
+# Due commands of each queue from its floor on, oldest first, as many as the queue has room for.
 _ISSUE = sa.text("""
     WITH due AS (
-        SELECT c.id FROM unnest(CAST(:queues AS text[]), CAST(:rooms AS int[])) AS q (name, room)
+        SELECT c.id, c.due_at
+        FROM unnest(CAST(:queues AS text[]), CAST(:rooms AS int[]), CAST(:floors AS timestamptz[])) AS q (name, room, floor)
         CROSS JOIN LATERAL (
-            SELECT id FROM outbox WHERE queue = q.name AND state = 'open' AND due_at <= now()
+            SELECT id, due_at FROM outbox WHERE queue = q.name AND state = 'open' AND due_at >= q.floor AND due_at <= now()
             ORDER BY due_at LIMIT q.room FOR UPDATE SKIP LOCKED
         ) c
     )
     UPDATE outbox o
     SET due_at = now() + make_interval(secs => :lease * power(2, least(o.issued, :doublings))), issued = o.issued + 1
     FROM due WHERE o.id = due.id
-    RETURNING o.id, o.task, o.queue, o.issued
+    RETURNING o.id, o.task, o.queue, o.issued, due.due_at AS was_due
 """)
 
 # A loose index scan: the distinct queues of the open rows, one index probe each.
@@ -141,6 +147,7 @@ class Relay:
         self._under_way: dict[str, list[tuple[int, ...]]] = {}
         # Something is wrong with the broker's queues or exchanges, so far as anybody knows.
         self._doubted = False
+        self._watermarks = Watermarks(queue.name for queue in app.conf.task_queues or ())
         self._pulse = pulse
         # Not an Event: its `set` in a signal handler waits for a lock that the `wait` it interrupted may hold, and so for ever.
         self._stopped = False
@@ -149,12 +156,18 @@ class Relay:
     def round(self) -> int:
         """Publish what is due now and has room; how many commands went out. Raises BrokerError after giving back what did not."""
         with self._engine.begin() as conn:
-            conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
-            rooms = self._rooms(conn)
-            if not rooms:
-                return 0
-            asked = {"queues": list(rooms), "rooms": list(rooms.values())}
-            rows = conn.execute(_ISSUE, {**asked, "lease": self._lease_seconds, "doublings": _DOUBLINGS}).all()
+            began = monotonic()
+            moment: datetime = conn.execute(_BEGIN).one()[0]
+            full = self._watermarks.is_full(began)
+            queues = [row.queue for row in conn.execute(_QUEUES)] if full else self._watermarks.queues()
+            rooms = self._rooms(conn, queues)
+            rows = self._issue(conn, rooms, full=full) if rooms else []
+            if full:
+                self._watermarks.looked(began, monotonic())
+        taken: dict[str, list[datetime]] = {}
+        for row in rows:
+            taken.setdefault(row.queue, []).append(row.was_due)
+        self._watermarks.raise_to(moment, queues, rooms, taken)
         if not rows:
             return 0
         self._let_gather(rooms, rows)
@@ -179,9 +192,12 @@ class Relay:
         self._doubted = False
         return len(rows)
 
-    def _rooms(self, conn: sa.Connection) -> dict[str, int]:
-        """How many commands each queue with open work may be sent now."""
-        queues = [row.queue for row in conn.execute(_QUEUES)]
+    def _issue(self, conn: sa.Connection, rooms: Mapping[str, int], *, full: bool) -> Sequence[Any]:
+        asked = {"queues": list(rooms), "rooms": list(rooms.values()), "floors": self._watermarks.of(rooms, full=full)}
+        return conn.execute(_ISSUE, {**asked, "lease": self._lease_seconds, "doublings": _DOUBLINGS}).all()
+
+    def _rooms(self, conn: sa.Connection, queues: Sequence[str]) -> dict[str, int]:
+        """How many commands each of these queues may be sent now."""
         ids = [i for sent in self._under_way.values() for envelope in sent for i in envelope]
         awaited = {row.id for row in conn.execute(_AWAITED, {"ids": ids})} if ids else set()
         self._under_way = {
@@ -248,6 +264,8 @@ def main(argv: list[str]) -> int:
         service = importlib.import_module(argv[1])
         settings: ServiceSettings = service.SETTINGS()
         logs.configure(settings)
+        metrics.prepare(settings)
+        metrics.start(settings)
         health.serve(settings)
         relay: Relay = service.make_relay()
     for number in (signal.SIGTERM, signal.SIGINT):

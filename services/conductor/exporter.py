@@ -47,6 +47,14 @@ GAUGES: tuple[tuple[str, str, tuple[str, ...], LiteralString], ...] = (
         "SELECT queue, extract(epoch FROM now() - min(created_at)) FROM outbox WHERE state = 'open' GROUP BY queue",
     ),
     (
+        "orders_oldest_transaction_seconds",
+        "Age of the oldest open transaction: until it ends, no dead row of any table can be removed",
+        (),
+        "SELECT coalesce(extract(epoch FROM now() - min(began)), 0) FROM ("
+        " SELECT xact_start FROM pg_stat_activity WHERE backend_xmin IS NOT NULL OR backend_xid IS NOT NULL"
+        " UNION ALL SELECT prepared FROM pg_prepared_xacts) open (began)",
+    ),
+    (
         "orders_parked",
         "What waits for a person's decision, by the reason it was parked for",
         ("queue", "reason"),
