@@ -74,6 +74,8 @@ def connect(
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # A host that vanished with a statement on its way answers no keepalive either; the kernel would try for 15 minutes (ms).
+            "tcp_user_timeout": 20_000,
             "client_encoding": "utf8",
             # A statement that was prepared on one server connection of a pooler is run on another, or is another client's.
             "prepare_threshold": None,

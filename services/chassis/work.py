@@ -33,6 +33,10 @@ wait for their lease after the database is back; after a longer outage the lease
 Effect = Callable[[sa.Connection, Sequence[Work]], Mapping[int, Outcome]]
 
 
+LAST_SECONDS = 5.0
+"""How long recording may be tried after the soft time limit: well below what is left until the hard one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What an exception comes to, in words. The exception itself holds its frames, and with them a connection that may hold rows: it has to
@@ -111,8 +115,9 @@ class Runner:
             if failure.kind is Kind.FAULT:
                 raise
         log.warning("run_cut_short", kind=failure.kind, commands=len(ids), error=failure.why)
-        self._give_back(starting, works, failure.why)
-        return ended
+        # Who was interrupted has not waited yet, and has until the hard time limit.
+        patience_seconds = LAST_SECONDS if failure.kind is Kind.INTERRUPTED else 0.0
+        return ended + self._give_back(starting, works, failure.why, patience_seconds)
 
     def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int]]:
         with self._starting.begin() as conn:
@@ -126,21 +131,26 @@ class Runner:
             suspect = outbox.start_suspect(conn, command_id)
         return [] if suspect is None else [suspect]
 
-    def _give_back(self, starting: Sequence[int], works: Sequence[Work], why: str) -> None:
-        """Record that these go on another time, if that is possible at once: a start that stays counted would look like a death.
+    def _give_back(self, starting: Sequence[int], works: Sequence[Work], why: str, patience_seconds: float) -> int:
+        """Record that these go on another time, if that is possible; how many. A start that stays counted would look like a death.
 
         `starting` are commands of which nobody knows whether a start was counted; one that was started before is left as it is.
         """
-        try:
+
+        def give_back() -> int:
             with self._engine.begin() as conn:
-                begun = outbox.hold(conn, [work.id for work in works])
                 counted = outbox.hold(conn, starting, most_attempts=1)
-                retries = {i: Retry(backoff(0), why, begun=i in begun) for i in begun | counted}
-                outbox.finish(conn, retries)
+                outbox.finish(conn, {i: Retry(backoff(0), why) for i in counted})
+                held = outbox.hold(conn, [w.id for w in works])
+                return self._record(conn, {w: self._later(w, why) for w in works if w.id in held})
+
+        try:
+            return persist(give_back, patience_seconds=patience_seconds)
         except Exception as error:
             if kind_of(error) is Kind.FAULT:
                 raise
             log.warning("not_given_back", commands=len(works) + len(starting), error=reason(error))
+            return 0
 
     def _attempt(self, works: Sequence[Work], effect: Effect) -> int:
         if not works:
@@ -149,8 +159,10 @@ class Runner:
             return self._transact(works, effect)
         except Transient as error:
             failure, after_seconds = Failure(Kind.UNAVAILABLE, str(error)), error.retry_after_seconds
-        except Exception as error:  # noqa: BLE001 - whatever a task raises must end as a recorded outcome
+        except Exception as error:
             failure, after_seconds = Failure.of(error), None
+            if failure.kind is Kind.INTERRUPTED:
+                raise
             if failure.kind in (Kind.UNAVAILABLE, Kind.CONTENDED):
                 # The database's trouble, or that of whoever holds the lock, is no death of ours.
                 log.warning(f"database_{failure.kind}", commands=len(works), error=failure.why)
@@ -178,7 +190,10 @@ class Runner:
 
     def _again(self, works: Sequence[Work], why: str, after_seconds: float | None = None) -> int:
         """Another time, as commands that may have begun; each by its own backoff unless a time is given."""
-        return self._settle({w: Retry(after_seconds or backoff(w.failures), why, begun=True) for w in works})
+        return self._settle({w: self._later(w, why, after_seconds) for w in works})
+
+    def _later(self, work: Work, why: str, after_seconds: float | None = None) -> Retry:
+        return Retry(after_seconds or backoff(work.failures), why, begun=True)
 
     def _settle(self, outcomes: Mapping[Work, Outcome]) -> int:
         def settle() -> int:
