@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from chassis.declare import declare_app
 from chassis.migrate import migrate, scripts_of
-from servers import free_port, health, wait_until
+from servers import Postgres, free_port, health, wait_until
 
 MIGRATIONS = scripts_of("orders.app")
 
@@ -189,3 +189,19 @@ def test_the_relay_of_a_service_is_a_process_whose_log_can_be_collected(tmp_path
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_relay_outlives_a_database_that_only_reads(
+    desk: Desk, make_post: Callable[..., Post], postgres: Postgres
+) -> None:
+    post = make_post()
+    desk.put("before")
+    with capture_logs() as logs, postgres.read_only(), post.running(post.relay()):
+        wait_until(lambda: any(line["event"] == "relay_waits" for line in logs), what="the relay to notice")
+        beats = len(post.pulse.beats)
+        wait_until(lambda: len(post.pulse.beats) > beats + 1, what="another try")
+    with post.running(post.relay()):
+        post.wait_for()
+
+    assert {"database"} == {line["on"] for line in logs if line["event"] == "relay_waits"}
+    assert all(post.pulse.beats)
