@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from billiard.exceptions import SoftTimeLimitExceeded
-from psycopg.pq import TransactionStatus
 
 from chassis import clock
 from chassis.database_errors import READ_ONLY, Kind, kind_of, reason, sqlstate
@@ -163,6 +162,8 @@ def _end_what_was_interrupted(engine: sa.Engine) -> None:
 
 def _ended(connection: Any) -> bool:
     """Cancel what runs on a driver's connection, and read it to its end; whether that was reached in time."""
+    from psycopg.pq import TransactionStatus  # loaded with the first connection
+
     low = connection.pgconn
     if connection.closed or low.transaction_status != TransactionStatus.ACTIVE:
         return True

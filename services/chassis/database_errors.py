@@ -4,10 +4,10 @@ Whoever uses the database asks `kind_of` and nothing else: a worker waits, tries
 Source: PostgreSQL, appendix A, "PostgreSQL Error Codes"; PgBouncer answers 08P01 for itself.
 """
 
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 
-import psycopg
 import sqlalchemy as sa
 from billiard.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import DBAPIError
@@ -26,8 +26,8 @@ class Kind(StrEnum):
     """The statement or its values are wrong, or it is no failure of the database at all. The next try would fail the same way."""
 
 
-ERRORS: tuple[type[Exception], ...] = (DBAPIError, sa.exc.TimeoutError, psycopg.Error)
-"""What a call to the database raises: the driver's errors, wrapped or not, and that no connection of the pool was free in time."""
+ERRORS: tuple[type[Exception], ...] = (DBAPIError, sa.exc.TimeoutError)
+"""What a call to the database raises: the driver's errors as they are wrapped, and that no connection of the pool was free in time."""
 
 READ_ONLY = "25006"
 """The server takes no changes: a standby, or one whose administrator (or disk) made transactions read-only."""
@@ -67,7 +67,9 @@ def kind_of(error: BaseException) -> Kind:
         known = (_KINDS[state[:length]] for length in range(5, 1, -1) if state[:length] in _KINDS)
         return next(known, Kind.UNAVAILABLE if lost else Kind.FAULT)
     # Without a SQLSTATE it is the driver that speaks: it cannot connect, or its connection broke.
-    away = (sa.exc.OperationalError, sa.exc.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+    away: tuple[type[Exception], ...] = (sa.exc.OperationalError, sa.exc.InterfaceError)
+    if (driver := sys.modules.get("psycopg")) is not None:  # a process that opens no connection need not load it
+        away += (driver.OperationalError, driver.InterfaceError)
     return Kind.UNAVAILABLE if lost or isinstance(error, away) else Kind.FAULT
 
 

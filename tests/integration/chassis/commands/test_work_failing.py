@@ -123,13 +123,13 @@ def test_a_transaction_that_idled_too_long_is_tried_again(desk: Desk) -> None:
     assert ([], ["a"], 0) == (desk.parked(), desk.keys(), desk.row("a").attempts)
 
 
-def test_a_database_lost_while_a_failure_is_recorded_ends_the_run_quietly(desk: Desk) -> None:
+def test_a_database_lost_while_a_failure_is_recorded_is_no_death_either(desk: Desk) -> None:
     ids = desk.issue("a")
 
     def lose(conn: sa.Connection, parked: object) -> None:
         lose_connection(conn)
 
-    assert 0 == desk.runner(on_parked=lose, patience_seconds=0).run(ids, Effect({"a": Permanent("no")}))
+    assert 1 == desk.runner(on_parked=lose, patience_seconds=0).run(ids, Effect({"a": Permanent("no")}))
     assert ([], ["a"], 0) == (desk.parked(), desk.keys(), desk.row("a").attempts)
 
 
