@@ -11,6 +11,10 @@ from chassis.intake import Fault
 from chassis.parking import park_entry, park_message
 from chassis.queues import dead_queue, dead_queue_name
 
+_DEATH = {"reason": "unknown reason", "queue": "?", "count": "?"}
+
+MAX_WHY = 1000
+
 
 def collect_dead_letters(app: ChassisApp, *, limit: int = 1000) -> int:
     """Park at most `limit` dead letters; how many. Raises what database or broker raise."""
@@ -47,6 +51,7 @@ def _from_lists(app: ChassisApp, connection: Any, limit: int) -> int:
 
 def _why(message: Any) -> str:
     """What RabbitMQ says about the death: `delivery_limit` after too many deliveries, `rejected`, `expired`, `maxlen`."""
-    deaths = (message.headers or {}).get("x-death") or [{}]
-    first = deaths[0]
-    return f"{first.get('reason', 'unknown reason')} in {first.get('queue', '?')}, {first.get('count', '?')} times"
+    deaths = message.headers.get("x-death") if isinstance(message.headers, dict) else None
+    first = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    reason, queue, count = (first.get(name, unknown) for name, unknown in _DEATH.items())
+    return f"{reason} in {queue}, {count} times"[:MAX_WHY]

@@ -1,21 +1,24 @@
 """`python -m chassis.parked orders.app list|show ID|replay ID..|drop ID..`: look at what is parked, run it again, or close it.
 
 `replay` and `drop` take ids, or `--all` with or without `--task` and `--reason`; `--dry-run` says what would be done. Exit code 0;
-1 when an id is not parked; 2 for a wrong command line.
+1 when an id is not parked, or a record cannot be published as it came; 2 for a wrong command line.
 """
 
 import argparse
 import importlib
 import json
+import struct
 import sys
-from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from amqp.exceptions import FrameSyntaxError
+
+from chassis import storable
 from chassis.actor import whoever
 from chassis.app import ChassisApp
-from chassis.parking import REASONS, Acts, Choice, Parking, Record, engine_for
+from chassis.parking import REASONS, Acts, Choice, Parking, Record, Refused, engine_for
 
 
 def publisher(app: ChassisApp) -> Any:
@@ -23,22 +26,35 @@ def publisher(app: ChassisApp) -> Any:
 
     def publish(record: Record) -> None:
         queue = record.queue if record.queue in app.service_queues else app.service_queues[0]
-        if set(record.body) != {"raw"}:
+        if not storable.is_raw(record.body):
+            if record.headers.get("task", record.task) != record.task:
+                raise Refused(
+                    f"its task was no name, and {record.task!r} stands for it; drop it, and send the task anew"
+                )
             app.send_task(record.task, kwargs=dict(record.body), queue=queue)
             return
+        if storable.ESCAPED in record.headers or "task" not in record.headers:
+            raise Refused("its headers could not be kept as they came; drop it, and send the task anew")
+        try:
+            body = storable.bytes_of(record.body)
+        except ValueError as error:
+            raise Refused(f"{error}; drop it, and send the task anew") from error
         headers = {name: value for name, value in record.headers.items() if not name.startswith(("_", "x-"))}
         bound = app.amqp.queues[queue]
         with app.producer_or_acquire() as producer:
-            producer.publish(
-                b64decode(record.body["raw"]),
-                exchange=bound.exchange.name,
-                routing_key=queue,
-                headers=headers,
-                content_type=record.headers.get("_content_type"),
-                content_encoding=record.headers.get("_content_encoding"),
-                declare=[bound],
-                retry=True,
-            )
+            try:
+                producer.publish(
+                    body,
+                    exchange=bound.exchange.name,
+                    routing_key=queue,
+                    headers=headers,
+                    content_type=record.headers.get("_content_type"),
+                    content_encoding=record.headers.get("_content_encoding"),
+                    declare=[bound],
+                    retry=True,
+                )
+            except (FrameSyntaxError, struct.error, RecursionError, TypeError, ValueError) as error:
+                raise Refused(f"the broker's protocol has no form for its headers: {error}") from error
 
     return publish
 
@@ -60,10 +76,12 @@ def main(argv: Sequence[str]) -> int:
             records = (parking.replay if options.act == "replay" else parking.drop)(conn, choice)
     verb = "would be " * options.dry_run + {"list": "parked", "replay": "replayed", "drop": "dropped"}[options.act]
     _print(records, verb, as_json=options.json)
-    missing = sorted(set(options.ids) - {record.id for record in records})
+    for record_id, why in parking.refused.items():
+        sys.stderr.write(f"{record_id} is not replayed: {why}\n")
+    missing = sorted(set(options.ids) - {record.id for record in records} - set(parking.refused))
     if missing:
         sys.stderr.write(f"not parked: {', '.join(map(str, missing))}\n")
-    return 1 if missing else 0
+    return 1 if missing or parking.refused else 0
 
 
 def _parser() -> argparse.ArgumentParser:

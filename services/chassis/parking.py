@@ -2,32 +2,43 @@
 
 Nothing here acknowledges a message: the caller does, after the commit. So a message may be parked twice, never not at all; a
 second parking of the same delivery finds the first and changes nothing. Every act is written to `parked_audit` in its transaction.
+Nothing that a message holds keeps it from being parked, and no record is longer than chassis.storable says.
 
 A record with a `key` stands for an outbox command: its row waits in the outbox in state `parked`, and a replay opens it again.
 Any other record stands for a message: a replay publishes it again, and that may happen twice if the process dies just after.
 """
 
-import json
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
-from chassis import advisory_locks, intake, outbox
+from chassis import advisory_locks, intake, outbox, storable
 from chassis.database import connect
+from chassis.envelope import MAX_NAME
+from chassis.errors import ChassisError
 from chassis.intake import Fault
+from chassis.loggers import get_logger
 from chassis.tables import outbox as outbox_table
 from chassis.tables import parked, parked_audit
 
+log = get_logger(__name__)
+
 REASONS = ("unknown_task", "malformed", "poison", "permanent", "bug", "dead_letter")
+
+DELIVERY = "_delivery"
+"""The header of a record that tells which delivery it was made of."""
+
+BRIEF_BYTES = 100_000
+"""What is shown of the body of one record among many; `show` has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One parked piece of work; `body` is the keyword arguments, or `{"raw": base64}` of what could not be read."""
+    """One parked piece of work; `body` is the keyword arguments, or `{"raw": base64}` of what could not be read or kept as JSON."""
 
     id: int
     parked_at: datetime
@@ -69,12 +80,17 @@ Acts = list[dict[str, Any]]
 Publish = Callable[[Record], None]
 
 
+class Refused(ChassisError):
+    """A record cannot be published as it came; says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parking:
     """Acts of one `actor` on what is parked; the caller brings the connection and commits."""
 
     actor: str
     publish: Publish | None = field(default=None)
+    refused: dict[int, str] = field(default_factory=dict, compare=False)
 
     def park(
         self,
@@ -88,24 +104,32 @@ class Parking:
         key: str | None = None,
         headers: Mapping[str, Any] | None = None,
         attempts: int = 0,
+        delivery: str | None = None,
     ) -> int | None:
-        """Keep one piece of work; its id, or None when the same delivery is parked already. Raises ValueError for a new reason."""
+        """Keep one piece of work; its id, or None when the same delivery is parked already. Raises ValueError for a new reason.
+
+        `delivery` is what tells one delivery of a message from another message (see chassis.storable.digest).
+        """
         if reason not in REASONS:
             raise ValueError(f"reason {reason!r} is none of {', '.join(REASONS)}")
-        told = dict(headers or {})
-        if told.get("id") and _is_parked(conn, parked.c.headers["id"].astext == told["id"]):
+        if delivery is not None and _is_parked(conn, parked.c.headers[DELIVERY].astext == delivery):
             return None
+        told = dict(headers or {})
+        if not isinstance(body, bytes) and storable.body(body) is None:
+            body, told = storable.as_message(task, (), body)
         values = {
-            "queue": queue, "task": task, "key": key, "headers": _storable(told), "reason": reason, "detail": _text(detail),
-            "attempts": attempts, "body": {"raw": b64encode(body).decode()} if isinstance(body, bytes) else _storable(body),
+            "queue": storable.text(queue, MAX_NAME), "task": storable.text(task, MAX_NAME), "key": key,
+            "body": storable.raw_body(body) if isinstance(body, bytes) else storable.body(body),
+            "headers": {**storable.headers(told), **({DELIVERY: delivery} if delivery is not None else {})},
+            "reason": reason, "detail": storable.text(detail), "attempts": attempts,
         }  # fmt: skip
         record_id = conn.execute(parked.insert().values(values).returning(parked.c.id)).scalar_one()
         self._audit(conn, [record_id], "park", reason)
         return int(record_id)
 
     def list(self, conn: sa.Connection, choice: Choice) -> Records:
-        """The records meant, oldest first."""
-        query = parked.select().where(*choice.conditions()).order_by(parked.c.id).limit(choice.limit)
+        """The records meant, oldest first; of a body longer than BRIEF_BYTES its length stands for it, as `{"bytes_kept": …}`."""
+        query = _brief().where(*choice.conditions()).order_by(parked.c.id).limit(choice.limit)
         return [Record(**row) for row in conn.execute(query).mappings()]
 
     def show(self, conn: sa.Connection, record_id: int) -> tuple[Record, Acts] | None:
@@ -119,7 +143,10 @@ class Parking:
         return Record(**row), [dict(act) for act in acts.mappings()]
 
     def replay(self, conn: sa.Connection, choice: Choice) -> Records:
-        """Run the records meant again; the ones it was done for. What somebody else is acting on is left out."""
+        """Run the records meant again; the ones it was done for. What somebody else is acting on is left out.
+
+        So is what cannot be published as it came; `refused` says why, by id.
+        """
         records = self._claim(conn, choice)
         reopened = outbox_table.update().where(
             outbox_table.c.key.in_([record.key for record in records]), outbox_table.c.state == "parked"
@@ -127,11 +154,19 @@ class Parking:
         conn.execute(reopened.values(state="open", due_at=sa.func.now(), attempts=0, failures=0, issued=0))
         for record in records:
             if record.key is None:
-                if self.publish is None:
-                    raise ValueError(f"record {record.id} is a message, and there is no broker to publish it to")
-                self.publish(record)
-        self._close(conn, records, "replayed")
-        return records
+                self._publish(conn, record)
+        done = [record for record in records if record.id not in self.refused]
+        self._close(conn, done, "replayed")
+        return done
+
+    def _publish(self, conn: sa.Connection, record: Record) -> None:
+        if self.publish is None:
+            raise ValueError(f"record {record.id} is a message, and there is no broker to publish it to")
+        whole = conn.execute(sa.select(parked.c.body).where(parked.c.id == record.id)).scalar_one()
+        try:
+            self.publish(replace(record, body=whole))
+        except Refused as error:
+            self.refused[record.id] = str(error)
 
     def drop(self, conn: sa.Connection, choice: Choice) -> Records:
         """Decide that the records meant are never run; the ones it was done for."""
@@ -142,7 +177,7 @@ class Parking:
         return records
 
     def _claim(self, conn: sa.Connection, choice: Choice) -> Records:
-        query = parked.select().where(*choice.conditions()).order_by(parked.c.id).limit(choice.limit)
+        query = _brief().where(*choice.conditions()).order_by(parked.c.id).limit(choice.limit)
         return [Record(**row) for row in conn.execute(query.with_for_update(skip_locked=True)).mappings()]
 
     def _close(self, conn: sa.Connection, records: Records, status: str) -> None:
@@ -156,6 +191,13 @@ class Parking:
             conn.execute(parked_audit.insert(), rows)
 
 
+def _brief() -> sa.Select[Any]:
+    """All columns, with no body so long that a thousand of them fill a memory."""
+    length = sa.func.octet_length(sa.cast(parked.c.body, sa.Text))
+    body = sa.case((length > BRIEF_BYTES, sa.func.jsonb_build_object("bytes_kept", length)), else_=parked.c.body)
+    return sa.select(*(column for column in parked.c if column.name != "body"), body.label("body"))
+
+
 def engine_for(database_url: str) -> sa.Engine:
     """An engine for now and then: keeps no connection that a fork could inherit, and gives up on a database that is away.
 
@@ -165,51 +207,81 @@ def engine_for(database_url: str) -> sa.Engine:
 
 
 def park_message(database_url: str, message: Any, *, queue: str, found: Fault, actor: str = "worker") -> None:
-    """Park what a message stands for and commit: the open outbox commands it names or, if it names none, the message itself."""
-    kwargs = intake.contents(message)
-    with engine_for(database_url).begin() as conn:
-        if _park_commands(conn, (kwargs or {}).get("ids"), found):
-            return
-        told = {**message.headers, "_content_type": message.content_type, "_content_encoding": message.content_encoding}
-        body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
-        Parking(actor).park(
-            conn,
-            queue=queue,
-            task=str(message.headers.get("task") or "?"),
-            body=kwargs if kwargs is not None and not message.payload[0] else body,
-            headers=told,
-            reason=found.reason,
-            detail=found.detail,
-        )
+    """Park what a message stands for and commit: the open outbox commands it names or, if it names none, the message itself.
+
+    Raises only for what is wrong with the database: what fails for another reason is parked once more, raw.
+    """
+    engine = engine_for(database_url)
+    try:
+        with engine.begin() as conn:
+            kwargs = intake.contents(message)
+            if not found.message_only and _park_commands(conn, message.headers, (kwargs or {}).get("ids"), found):
+                return
+            _park_message(conn, message, kwargs if intake.is_by_name(message) else None, queue, found, actor)
+    except Exception as error:
+        if isinstance(error, OperationalError) and not str(getattr(error.orig, "sqlstate", "")).startswith("54"):
+            raise  # the database is away or short of something, and not (54: program limit exceeded) the message too large
+        log.warning("parked_raw", queue=queue, error=storable.escaped(str(error))[:300])
+        with engine.begin() as conn:
+            _park_message(conn, message, None, queue, found, actor)
+
+
+def _park_message(
+    conn: sa.Connection, message: Any, kwargs: Mapping[str, Any] | None, queue: str, found: Fault, actor: str
+) -> None:
+    raw = message.body or b""
+    body = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else bytes(raw)
+    told = message.headers if isinstance(message.headers, dict) else {"": message.headers}
+    name = told.get("task")
+    Parking(actor).park(
+        conn,
+        queue=queue,
+        task=name if isinstance(name, str) and name else "?",
+        body=body if kwargs is None or storable.body(kwargs) is None else kwargs,
+        headers={**told, "_content_type": message.content_type, "_content_encoding": message.content_encoding},
+        reason=found.reason,
+        detail=found.detail,
+        delivery=storable.digest(queue, told, body) if told.get("id") else None,
+    )
 
 
 def park_entry(database_url: str, entry: bytes, *, queue: str) -> None:
     """Park an entry of a list that is no message at all, and commit; once while an equal one is parked."""
     with engine_for(database_url).begin() as conn:
-        body = {"raw": b64encode(entry).decode()}
+        body = storable.raw_body(entry)
         if not _is_parked(conn, parked.c.queue == queue, parked.c.body == sa.cast(body, parked.c.body.type)):
             detail = "an entry of the list that is no message"
             Parking("collector").park(conn, queue=queue, task="?", body=entry, reason="malformed", detail=detail)
 
 
-def park_failure(database_url: str, *, queue: str, task: str, kwargs: Any, reason: str, detail: str) -> None:
+def park_failure(
+    database_url: str, *, queue: str, task: str, kwargs: Any, reason: str, detail: str, args: Sequence[Any] = ()
+) -> None:
     """Park a task that failed and commit; once while an equal one is parked, so a task that fails every minute is one record."""
+    body: Mapping[str, Any] | bytes = kwargs
+    headers: Mapping[str, Any] = {}
+    if args or storable.body(kwargs) is None:
+        body, headers = storable.as_message(task, args, kwargs)
+    kept = storable.raw_body(body) if isinstance(body, bytes) else body
     with engine_for(database_url).begin() as conn:
-        body = _storable(kwargs)
         if not _is_parked(
-            conn, parked.c.task == task, parked.c.reason == reason, parked.c.body == sa.cast(body, parked.c.body.type)
+            conn, parked.c.task == task, parked.c.reason == reason, parked.c.body == sa.cast(kept, parked.c.body.type)
         ):
-            Parking("worker").park(conn, queue=queue, task=task, body=body, reason=reason, detail=detail)
+            Parking("worker").park(
+                conn, queue=queue, task=task, body=body, reason=reason, detail=detail, headers=headers
+            )
 
 
-def _park_commands(conn: sa.Connection, ids: Any, found: Fault) -> bool:
-    """Park the outbox commands among `ids` that nobody is running; False when not one of them is open."""
+def _park_commands(conn: sa.Connection, headers: Any, ids: Any, found: Fault) -> bool:
+    """Park the outbox commands of the message's task among `ids` that nobody is running; False when not one of them is open."""
     if not intake.are_ids(ids):
         return False
-    held = outbox.hold(conn, ids)
-    outbox.finish(conn, {i: outbox.Park(found.reason, found.detail) for i in held})
-    known = sa.select(sa.func.count()).select_from(outbox_table).where(outbox_table.c.id.in_(ids))
-    return conn.execute(known).scalar_one() > 0
+    meant = outbox_table.c.id == sa.any_(sa.cast(ids, sa.ARRAY(sa.BigInteger)))
+    named = sa.select(outbox_table.c.id).where(meant, outbox_table.c.task == headers.get("task"))
+    known = list(conn.execute(named).scalars())
+    held = outbox.hold(conn, known)
+    outbox.finish(conn, {i: outbox.Park(found.reason, storable.text(found.detail)) for i in held})
+    return bool(known)
 
 
 def _is_parked(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> bool:
@@ -219,13 +291,3 @@ def _is_parked(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> bool
         conn.execute(sa.select(parked.c.id).where(parked.c.status == "parked", *conditions).limit(1)).first()
         is not None
     )
-
-
-def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON that PostgreSQL takes: without NUL characters, and with a text for what JSON does not know."""
-    stored: dict[str, Any] = json.loads(json.dumps(dict(values), default=str).replace("\\u0000", ""))
-    return stored
-
-
-def _text(value: str) -> str:
-    return value.replace("\x00", "")[:20_000]

@@ -37,6 +37,7 @@ class ChassisTask(Task):  # type: ignore[misc]
             self.app.settings.database_url,
             queue=(self.request.delivery_info or {}).get("routing_key") or "?",
             task=self.name,
+            args=args,
             kwargs=kwargs,
             reason=reason,
             detail=str(einfo),

@@ -9,10 +9,11 @@ from typing import Any
 
 from celery.apps.worker import Worker as CeleryWorker
 from celery.utils import log as celery_log
+from celery.worker import state as requests
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
-from chassis import instruments, intake, pause
+from chassis import amqp_properties, envelope, instruments, intake, pause
 from chassis.intake import Fault
 from chassis.loggers import get_logger
 from chassis.pulse import Pulse
@@ -44,6 +45,18 @@ class Worker(CeleryWorker):  # type: ignore[misc]
         instruments.install(self.app, forks=pool in ("prefork", "processes"))
         self.app.steps["worker"].add(Pulse)
 
+    def _process_task(self, req: Any) -> None:
+        """Hand a task to a process. What cannot be handed over gives its place back, and is parked."""
+        try:
+            super()._process_task(req)
+        except self.consumer.lost:
+            raise
+        except Exception as error:  # noqa: BLE001 - it may come out of the loop that reads answers, and would end the worker
+            requests.task_ready(req)
+            self._quick_release()
+            found = Fault("malformed", f"cannot be handed to a process: {error!r}", message_only=True)
+            self.consumer.park(req.message, found)
+
     def start(self) -> None:
         """Run until told to stop."""
         # What was imported lives as long as the process: out of the collector's sight it is neither copied by children that
@@ -74,6 +87,8 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
             from chassis.valkey import keep_unreadable
 
             keep_unreadable(connection.default_channel)
+        else:
+            amqp_properties.read_any()
         return connection
 
     def ensure_connected(self, conn: Any) -> Any:
@@ -106,26 +121,37 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
             log.warning("lost_connection_not_closed", error=repr(error))
 
     def create_task_handler(self, promise: Any = promise) -> Callable[[Any], None]:
-        """Celery's handler, behind a reader that lets no unreadable message through."""
+        """Celery's handler, behind the gate: it is handed judged messages only, and of them what was judged."""
         run = super().create_task_handler(promise)
         tasks = self.app.tasks
-        lost = (*self.connection_errors, *self.channel_errors, MemoryError)
+        limits = (self.controller.time_limit, self.controller.soft_time_limit)
 
         def on_task_received(message: Any) -> None:
-            found = intake.fault(message, tasks)
-            if found is None:
-                try:
-                    run(message)
-                    return
-                except lost:
+            try:
+                found = intake.fault(message, tasks)
+                if found is None:
+                    message.headers = envelope.judged(message.headers, limits)
+                    message.properties = envelope.judged_properties(message.properties)
+            except Exception as error:  # noqa: BLE001 - a message that the gate itself cannot read is no reason to end
+                found = Fault("malformed", f"cannot be judged: {error!r}", message_only=True)
+            if found is not None:
+                self.park(message, found)
+                return
+            try:
+                run(message)
+            except self.lost:
+                raise
+            except Exception as error:
+                if message.acknowledged:
                     raise
-                except Exception as error:
-                    if message.acknowledged:
-                        raise
-                    found = Fault("malformed", f"cannot be handed to a process: {error!r}")
-            self.park(message, found)
+                self.park(message, Fault("malformed", f"cannot be handed to a process: {error!r}", message_only=True))
 
         return on_task_received
+
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        """Errors for which no message is to blame."""
+        return (*self.connection_errors, *self.channel_errors, MemoryError)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
         """Not a task message at all."""
@@ -154,7 +180,9 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
             park_message(self.app.settings.database_url, message, queue=queue, found=found)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the message must not be let go of
-            log.warning("park_failed", queue=queue, reason=found.reason, error=str(error).splitlines()[0])
+            log.warning(
+                "park_failed", queue=queue, reason=found.reason, error=(str(error).splitlines() or [repr(error)])[0]
+            )
             self.timer.call_after(PARK_AGAIN_SECONDS, self.park, (message, found))
             return
         log.error("message_parked", queue=queue, reason=found.reason, detail=found.detail)
