@@ -72,7 +72,9 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """No delayed delivery: it would declare 28 queues for delays that live in the database."""
 
         default_steps = tuple(
-            step for step in CeleryConsumer.Blueprint.default_steps if not step.endswith(":DelayedDelivery")
+            step.replace("celery.worker.consumer.control:", "chassis.remote_control:")
+            for step in CeleryConsumer.Blueprint.default_steps
+            if not step.endswith(":DelayedDelivery")
         )
 
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **options: Any) -> None:
