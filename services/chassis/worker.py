@@ -3,6 +3,7 @@
 Named by `ChassisApp.Worker` and by the setting `worker_consumer`, so only worker processes import it.
 """
 
+import contextlib
 import gc
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +54,8 @@ class Worker(CeleryWorker):  # type: ignore[misc]
             raise
         except Exception as error:  # noqa: BLE001 - it may come out of the loop that reads answers, and would end the worker
             requests.task_ready(req)
-            self._quick_release()
+            with contextlib.suppress(AttributeError):  # a pool whose places are not counted
+                self._quick_release()
             found = Fault("malformed", f"cannot be handed to a process: {error!r}", message_only=True)
             self.consumer.park(req.message, found)
 
