@@ -11,6 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from chassis import storable
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -204,10 +206,10 @@ def finish(conn: sa.Connection, outcomes: Mapping[int, Outcome]) -> None:
                 "afters": [o.after_seconds for o in retry.values()],
                 "counts": [int(o.counts) for o in retry.values()],
                 "begun": [o.begun for o in retry.values()],
-                "whys": [o.why for o in retry.values()],
+                "whys": [storable.text(o.why) for o in retry.values()],
             },
         )
     if park:
         which = {"ids": list(park), "reasons": [o.reason for o in park.values()]}
-        conn.execute(_PARK_RECORDS, {**which, "details": [o.detail for o in park.values()]})
+        conn.execute(_PARK_RECORDS, {**which, "details": [storable.text(o.detail) for o in park.values()]})
         conn.execute(_PARK_ROWS, which)

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from chassis import advisory_locks, intake, outbox, storable
 from chassis.database import connect
+from chassis.database_errors import Kind, kind_of
 from chassis.envelope import MAX_NAME
 from chassis.errors import ChassisError
 from chassis.intake import Fault
@@ -219,8 +219,8 @@ def park_message(database_url: str, message: Any, *, queue: str, found: Fault, a
                 return
             _park_message(conn, message, kwargs if intake.is_by_name(message) else None, queue, found, actor)
     except Exception as error:
-        if isinstance(error, OperationalError) and not str(getattr(error.orig, "sqlstate", "")).startswith("54"):
-            raise  # the database is away or short of something, and not (54: program limit exceeded) the message too large
+        if kind_of(error) is not Kind.FAULT:
+            raise  # the database is away or short of something, and it is not the message that it refuses
         log.warning("parked_raw", queue=queue, error=storable.escaped(str(error))[:300])
         with engine.begin() as conn:
             _park_message(conn, message, None, queue, found, actor)

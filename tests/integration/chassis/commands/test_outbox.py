@@ -225,3 +225,14 @@ def test_a_parked_command_that_was_started_may_have_had_its_effect(desk: Desk, d
         outbox.finish(conn, {ids[0]: Park("unknown_task")})
 
     assert bool(deaths) == desk.row("a").begun
+
+
+@pytest.mark.parametrize("said", ["cut off \x00", "half of one \ud83d"])
+def test_an_error_is_recorded_whatever_it_says(desk: Desk, said: str) -> None:
+    again, never = desk.issue("a", "b")
+    with desk.engine.begin() as conn:
+        outbox.finish(conn, {again: Retry(0, said), never: Park("bug", said)})
+
+    escaped = said.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    assert [escaped] == [row.last_error for row in desk.rows("SELECT last_error FROM outbox WHERE key = 'a'")]
+    assert [escaped] == [row.detail for row in desk.rows("SELECT detail FROM parked WHERE key = 'b'")]
