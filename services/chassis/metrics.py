@@ -3,14 +3,18 @@
 Labels are the pool, the task and the outcome; never a host, a pod or a process, which would start a new series with every rollout.
 Without a port and a folder nothing is imported and every call is a no-op. A child that is recycled leaves its files behind, and
 they hold counts that happened: they are added up into one and removed, or a long-lived pool would read thousands at every scrape.
+A process may be killed, and a disk may be full, at any byte of a file. What cannot be read costs its own counts and nobody else's: a file
+of the dead is set aside under another name, one of the living is left out until it can be read, and a warning names each once.
 Source: prometheus_client, "Multiprocess Mode".
 """
 
 import contextlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chassis.loggers import get_logger
 from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:  # a worker's main process needs no database client
@@ -18,7 +22,12 @@ if TYPE_CHECKING:  # a worker's main process needs no database client
 
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
+log = get_logger(__name__)
+
 _set: "Metrics | None" = None
+
+_unreadable: set[str] = set()
+"""Files that a warning has named."""
 
 
 class Metrics:
@@ -81,7 +90,7 @@ def prepare(settings: ServiceSettings) -> None:
         return
     folder = settings.prometheus_multiproc_dir
     folder.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
+    for file in (*folder.glob("*.db"), *folder.glob("*.db.unreadable")):
         file.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
@@ -121,13 +130,47 @@ def reap(folder: Path) -> int:
             file.unlink()
         if kind not in ("counter", "histogram"):
             continue
-        total = files.MmapedDict(str(folder / f"{kind}_0.db"))
-        for key, value, _, _ in files.MmapedDict.read_all_values_from_file(str(file)):
+        counts = _counts(file)
+        if counts is None:
+            _set_aside(file)
+            continue
+        total_file = folder / f"{kind}_0.db"
+        if total_file.exists() and _counts(total_file) is None:
+            _set_aside(total_file)
+        total = files.MmapedDict(str(total_file))
+        for key, value in counts.items():
             total.write_value(key, total.read_value(key)[0] + value, 0.0)
         total.close()
         file.unlink()
         gone += 1
     return gone
+
+
+def _counts(file: Path) -> dict[str, float] | None:
+    """By key, what a file of prometheus_client holds; None when it cannot be read, which is said once."""
+    from prometheus_client import mmap_dict
+
+    files: Any = mmap_dict  # untyped
+    try:
+        counts = {key: value for key, value, _, _ in files.MmapedDict.read_all_values_from_file(str(file))}
+        for key in counts:
+            _, _, labels, _ = json.loads(key)
+            labels.items()
+    except FileNotFoundError:  # a process that ended meanwhile took its live gauges along
+        return None
+    except Exception as error:  # noqa: BLE001 - in whatever way it is broken
+        if str(file) not in _unreadable:
+            _unreadable.add(str(file))
+            log.warning("metrics_file_unreadable", file=str(file), error=repr(error))
+        return None
+    _unreadable.discard(str(file))
+    return counts
+
+
+def _set_aside(file: Path) -> None:
+    """Out of the way of every scrape, and there for who wants to look; taken away with the folder's next pool."""
+    with contextlib.suppress(OSError):
+        file.rename(file.with_name(f"{file.name}.unreadable"))
 
 
 def _runs(pid: int) -> bool:
@@ -149,7 +192,15 @@ def exposition(settings: ServiceSettings) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
     reap(folder)
+    readable = [str(file) for file in sorted(folder.glob("*.db")) if _counts(file) is not None]
     registry = CollectorRegistry()
     collector: Any = multiprocess.MultiProcessCollector  # untyped
-    collector(registry, str(folder))
+
+    class Readable:
+        """What a scrape asks for the counts of every file that can be read."""
+
+        def collect(self) -> Any:
+            return collector.merge(readable)
+
+    registry.register(Readable())
     return generate_latest(registry)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from structlog.testing import capture_logs
 
 from chassis import metrics
 from chassis.settings import ServiceSettings
@@ -29,6 +30,42 @@ def write(folder: Path, name: str, value: float) -> None:
     file = MmapedDict(str(folder / name))
     file.write_value(mmap_key("c", "c_total", (), (), "help"), value, 0.0)
     file.close()
+
+
+BROKEN = {
+    "empty": b"",
+    "shorter than its header": b"\x10\x00",
+    "a header alone": b"\x00" * 8,
+    "cut in an entry": (1000).to_bytes(4, "little") + b"\x00" * 4 + (900).to_bytes(4, "little") + b"[",
+    "an entry longer than the file": (64).to_bytes(4, "little")
+    + b"\x00" * 4
+    + (5000).to_bytes(4, "little")
+    + b"[" * 60,
+    "not JSON": (40).to_bytes(4, "little") + b"\x00" * 4 + (4).to_bytes(4, "little") + b"nope" + b"\x00" * 24,
+    "not text": (40).to_bytes(4, "little") + b"\x00" * 4 + (4).to_bytes(4, "little") + b"\xff" * 4 + b"\x00" * 24,
+    "another JSON": (40).to_bytes(4, "little") + b"\x00" * 4 + (4).to_bytes(4, "little") + b"1234" + b"\x00" * 24,
+}
+
+
+@pytest.mark.parametrize("contents", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("kind", ["counter", "histogram"])
+@pytest.mark.parametrize("whose", ["dead", "alive", "sum"])
+def test_a_file_that_cannot_be_read_costs_its_own_counts_only(
+    tmp_path: Path, dead: int, contents: bytes, kind: str, whose: str
+) -> None:
+    owner = {"dead": dead, "alive": os.getppid(), "sum": 0}[whose]
+    write(tmp_path, f"counter_{os.getpid()}.db", 4)
+    (tmp_path / f"{kind}_{owner}.db").write_bytes(contents)
+    write(tmp_path, f"counter_{dead + 1 if whose == 'dead' else dead}.db", 2)
+    told = settings(metrics_port=1, prometheus_multiproc_dir=tmp_path)
+    with capture_logs() as logs:
+        first, again = metrics.exposition(told), metrics.exposition(told)
+
+    assert b"c_total 6.0" in first
+    assert first == again
+    named = [line["file"] for line in logs if line["event"] == "metrics_file_unreadable"]
+    assert named in ([], [str(tmp_path / f"{kind}_{owner}.db")])
+    assert named or contents == BROKEN["a header alone"]
 
 
 def counted(folder: Path) -> float:
