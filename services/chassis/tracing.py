@@ -7,14 +7,18 @@ no exit handler.
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from chassis.settings import ServiceSettings
 
-FLUSH_MS = 2000
-"""How long an ending process waits for its collector; a collector that is down must not hold up a drain."""
+STOP_SECONDS = 0.5
+"""How long an ending process waits for its collector, whatever that does and however many spans are left; a drain is worth more."""
+
+EXPORT_SECONDS = 2.0
+"""How long one batch may take while the process goes on."""
 
 _provider: Any = None
 
@@ -34,17 +38,24 @@ def start(settings: ServiceSettings, service: str) -> None:
         "service.namespace": settings.pool,
         "service.instance.id": f"{os.uname().nodename}-{os.getpid()}",
     }
-    exporter = OTLPSpanExporter(endpoint=f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces", timeout=2)
-    _provider = TracerProvider(resource=Resource.create(who), shutdown_on_exit=False)
-    _provider.add_span_processor(
-        BatchSpanProcessor(exporter, schedule_delay_millis=500, export_timeout_millis=FLUSH_MS)
+    exporter = OTLPSpanExporter(
+        endpoint=f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS
     )
+    _provider = TracerProvider(resource=Resource.create(who), shutdown_on_exit=False)
+    _provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
 
 
 def stop() -> None:
-    """Send what is left, waiting FLUSH_MS at most."""
-    if _provider is not None:
-        _provider.force_flush(FLUSH_MS)
+    """Send what is left, waiting STOP_SECONDS at most; what is not taken by then is lost with the process.
+
+    The SDK's force_flush takes a time-out and does not use it: it waits for each batch (opentelemetry-python#4568). So it runs in a thread
+    that nobody waits for any longer.
+    """
+    if _provider is None:
+        return
+    flushing = threading.Thread(target=_provider.force_flush, name="last spans", daemon=True)
+    flushing.start()
+    flushing.join(STOP_SECONDS)
 
 
 def inject() -> dict[str, str]:

@@ -1,6 +1,10 @@
 """Without an endpoint tracing does nothing; with one, a trace goes from header to header."""
 
-from collections.abc import Iterator
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -60,3 +64,58 @@ def test_an_exception_marks_the_span_as_failed(spans: Any) -> None:
 
 def test_outside_of_a_span_there_is_nothing_to_inject(spans: Any) -> None:
     assert tracing.inject() == {}
+
+
+@contextlib.contextmanager
+def collector(answer: Callable[[socket.socket], None] | None) -> Iterator[str]:
+    """The address of somebody who takes every connection and does this with it; of nobody when there is nothing to do."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        kept: list[socket.socket] = []
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.append(listening.accept()[0])
+                    assert answer is not None
+                    answer(kept[-1])
+
+        if answer is None:
+            listening.close()
+        else:
+            threading.Thread(target=serve, daemon=True).start()
+        yield address
+        for connection in kept:
+            connection.close()
+
+
+COLLECTORS: dict[str, Callable[[socket.socket], None] | None] = {
+    "nobody": None,
+    "silent": lambda connection: None,
+    "hangs up": lambda connection: connection.close(),
+    "half an answer": lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx"),
+    "asks to come again": lambda connection: connection.sendall(
+        b"HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("spans", [1, 2000])
+@pytest.mark.parametrize("does", COLLECTORS)
+def test_an_ending_process_waits_for_its_collector_half_a_second_at_most(
+    monkeypatch: pytest.MonkeyPatch, does: str, spans: int
+) -> None:
+    monkeypatch.setattr(tracing, "_provider", None)
+    with collector(COLLECTORS[does]) as address:
+        told = ServiceSettings(
+            database_url="postgresql+psycopg://h/d", broker_url="amqp://h/v", otel_exporter_otlp_endpoint=address
+        )
+        tracing.start(told, "shop")
+        for _ in range(spans):
+            with tracing.span("run"):
+                pass
+        began = time.monotonic()
+        tracing.stop()
+        seconds = time.monotonic() - began
+
+    assert seconds < tracing.STOP_SECONDS + 0.3
