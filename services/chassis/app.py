@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 
@@ -20,12 +21,16 @@ from chassis.settings import ServiceSettings
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
 
+_TRANSPORTS = {"amqp": "chassis.rabbitmq:Transport", "amqps": "chassis.rabbitmq:SSLTransport"}
+"""Clients of our own by scheme; kombu's for the others."""
+
 
 class ChassisApp(Celery):  # type: ignore[misc]
     """The Celery app of a service; made by `make_app`."""
 
     settings: ServiceSettings
     service_queues: tuple[str, ...]
+    _declares = True
 
     @cached_property
     def Worker(self) -> Any:
@@ -52,7 +57,16 @@ class ChassisApp(Celery):  # type: ignore[misc]
         options.setdefault("confirm_timeout", self.settings.publish_timeout_seconds)
         if trace := tracing.inject():
             options["headers"] = {**trace, **(options.get("headers") or {})}
-        return super().send_task(name, *args, **options)
+        if not self._declares:
+            options.setdefault("declare", [])
+        try:
+            return super().send_task(name, *args, **options)
+        except Exception as error:
+            if "declare" in options or not _refuses_declaring(error):
+                raise
+            # Celery declares the queue before it publishes; a publisher who may only write can do without, once somebody else did.
+            self._declares = False
+            return super().send_task(name, *args, **{**options, "declare": []})
 
 
 def make_app(
@@ -79,11 +93,18 @@ def make_app(
     return app
 
 
+def _refuses_declaring(error: Exception) -> bool:
+    from chassis.permissions import refuses_declaring
+
+    return refuses_declaring(error)
+
+
 def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str, Any]:
     redis = settings.broker_is_redis
     patience = settings.publish_timeout_seconds
     return {
         "broker_url": settings.broker_url,
+        "broker_transport": _TRANSPORTS.get(urlsplit(settings.broker_url).scheme),
         "broker_use_ssl": _tls(settings),
         "broker_transport_options": _redis_options(settings) if redis else _rabbitmq_options(settings),
         "broker_connection_timeout": patience,
@@ -160,6 +181,7 @@ def _rabbitmq_options(settings: ServiceSettings) -> dict[str, Any]:
     return {
         "confirm_publish": True,
         "write_timeout": patience,
+        "answer_seconds": patience,
         # A cable that is cut sends no goodbye: the kernel gives up after about this long, also for idle publishers, which
         # send no heartbeats.
         "socket_settings": {

@@ -9,9 +9,12 @@ from chassis.queues import declare
 
 
 def declare_app(app: ChassisApp) -> list[str]:
-    """Make what the app's queues need; the names of the queues. Raises TopologyMismatch, or the transport's error."""
+    """Make what the app's queues need; the names of the queues. Raises TopologyMismatch, NotPermitted, or the transport's error."""
+    patience = 2 * app.settings.publish_timeout_seconds
     with app.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=3, interval_start=0.2, interval_step=0.3, interval_max=1.0)
+        connection.ensure_connection(
+            max_retries=3, interval_start=0.2, interval_step=0.3, interval_max=1.0, timeout=patience
+        )
         return declare(connection, app.service_queues)
 
 

@@ -11,10 +11,14 @@ Sources: https://www.rabbitmq.com/docs/quorum-queues, https://www.rabbitmq.com/d
 import re
 from collections.abc import Sequence
 
-from amqp.exceptions import AccessRefused, PreconditionFailed
+from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 from kombu import Connection, Exchange, Queue
 
 from chassis.errors import ChassisError
+from chassis.loggers import get_logger
+from chassis.permissions import told
+
+log = get_logger(__name__)
 
 DELIVERY_LIMIT = 20
 """Deliveries after which RabbitMQ gives a message up; the default of 4.x, set explicitly for 3.10, which has none."""
@@ -28,6 +32,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 
 class TopologyMismatch(ChassisError):
     """A queue or exchange exists with other arguments; only a person may delete what may hold messages."""
+
+
+class NotPermitted(ChassisError):
+    """The broker's user lacks a permission that is named, and what it is needed for is not there."""
 
 
 def dead_queue_name(queue: str) -> str:
@@ -73,7 +81,8 @@ def dead_queue(queue: str) -> Queue:
 def declare(connection: Connection, queues: Sequence[str]) -> list[str]:
     """Make every exchange and queue that is missing; the names of all queues that now exist. Safe to repeat.
 
-    Raises TopologyMismatch when one exists with other arguments, and the transport's own error when the broker is away.
+    Raises TopologyMismatch when one exists with other arguments, NotPermitted when one is missing and the user may not make it, and
+    the transport's own error when the broker is away. What exists and may not be declared is taken as it is, with a warning.
     """
     redis = connection.transport.driver_type == "redis"
     wanted = [work_queue(name, redis=redis) for name in queues]
@@ -85,11 +94,26 @@ def declare(connection: Connection, queues: Sequence[str]) -> list[str]:
 
 
 def _declare_one(connection: Connection, queue: Queue) -> None:
-    with connection.channel() as channel:
-        try:
+    try:
+        with connection.channel() as channel:
             queue(channel).declare()
-        except (PreconditionFailed, AccessRefused) as error:
-            raise TopologyMismatch(
-                f"queue {queue.name!r} exists with other arguments ({error.reply_text}); "
-                "drain it, delete it, and declare again"
-            ) from error
+    except PreconditionFailed as error:
+        raise TopologyMismatch(
+            f"queue {queue.name!r} exists with other arguments ({error.reply_text}); drain it, delete it, and declare again"
+        ) from error
+    except AccessRefused as error:
+        if not _exists(connection, queue):
+            raise NotPermitted(f"queue {queue.name!r} cannot be declared: {told(error)}") from error
+        # Somebody else declares what this user may not; it is used as it is found.
+        log.warning("not_declared", queue=queue.name, reason=told(error))
+
+
+def _exists(connection: Connection, queue: Queue) -> bool:
+    """Whether queue and exchange are there; asking needs no permission."""
+    try:
+        with connection.channel() as channel:
+            channel.exchange_declare(queue.exchange.name, queue.exchange.type, passive=True)
+            channel.queue_declare(queue.name, passive=True)
+    except (NotFound, AccessRefused):
+        return False
+    return True
