@@ -204,6 +204,23 @@ class RabbitMQ(Server):
                 self.api("DELETE", f"connections/{urllib.parse.quote(name, safe='')}")
         return len(names)
 
+    def control(self, *arguments: str) -> None:
+        """What an operator tells the node, as `rabbitmqctl <arguments>`."""
+        subprocess.run(
+            ["/usr/lib/rabbitmq/bin/rabbitmqctl", "--quiet", *arguments],
+            env={**os.environ, **self.environment},
+            check=True,
+            capture_output=True,
+        )
+
+    def alarms(self) -> bool:
+        """Whether an alarm is on, of memory or of disk."""
+        try:
+            self.api("GET", "health/checks/alarms")
+        except urllib.error.HTTPError as error:
+            return error.code == 503
+        return False
+
     def answers(self) -> bool:
         try:
             self.api("GET", "overview")
@@ -231,6 +248,9 @@ class RabbitMQContainer(RabbitMQ):
 
     def resume(self) -> None:
         self._docker("unpause", self.name)
+
+    def control(self, *arguments: str) -> None:
+        self._docker("exec", self.name, "rabbitmqctl", "--quiet", *arguments)
 
     @staticmethod
     def _docker(*arguments: str) -> None:

@@ -45,9 +45,9 @@ class Heartbeat:
         self._written_at = float("-inf")
         self._shown: tuple[str, str] = ("", "")
 
-    def beat(self, *, broker_ok: bool = True) -> None:
-        """One turn of a loop that has no tasks of its own (relay, beat)."""
-        self.show(IDLE if broker_ok else UNREACHABLE)
+    def beat(self, *, broker_ok: bool = True, detail: str = "") -> None:
+        """One turn of a loop that has no tasks of its own (relay, beat); `detail` is what it waits for."""
+        self.show(IDLE if broker_ok else UNREACHABLE, detail)
 
     def show(self, state: str, detail: str = "", *, deadline: float | None = None, blocking: bool = False) -> None:
         """Write the state, unless the same was written a moment ago.

@@ -7,6 +7,9 @@ goes out, because a worker that is faster than the commit would find the row loc
 At most `messages` of a queue are under way at a time: while a pool is busy its commands gather in the table and then leave as full
 batches, so batches grow with the load, and a broker holds little that it could lose. Below that load they gather for a moment: after a
 queue was sent all that was due, it is sent nothing for `gather_seconds`. The first command after a quiet time goes at once.
+
+A broker that is alive need not answer, and may refuse one queue while it takes the others. So a queue whose message was not taken is held for
+a moment, which doubles with every failure in a row; the other queues go on, and pay for each try at most what a publication may take.
 What may happen twice: a publication. Workers tell repeats apart by the row.
 """
 
@@ -16,7 +19,7 @@ import signal
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
@@ -29,7 +32,10 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from chassis import health, logs, metrics
 from chassis.database_errors import ERRORS, reason
+from chassis.errors import ChassisError
+from chassis.holds import Holds
 from chassis.loggers import get_logger
+from chassis.permissions import told
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
 from chassis.watermarks import Watermarks
@@ -101,9 +107,9 @@ def envelopes(rows: Sequence[Any], batch: Mapping[str, int], default: int) -> It
 
 
 class Pulse(Protocol):
-    """Is told once a round that the loop is alive, and whether the broker answered."""
+    """Is told at least once a round that the loop is alive, whether the broker answered, and else what is waited for."""
 
-    def beat(self, *, broker_ok: bool) -> None: ...
+    def beat(self, *, broker_ok: bool, detail: str = "") -> None: ...
 
 
 class Relay:
@@ -145,6 +151,9 @@ class Relay:
         self._gathering: dict[str, float] = {}
         # The ids of every message of ours whose outcome is awaited, by queue. Lost with the process, which costs some small batches.
         self._under_way: dict[str, list[tuple[int, ...]]] = {}
+        self._holds = Holds()
+        # What is waited for; empty when the last round found nothing wrong.
+        self._waits_for = ""
         # Something is wrong with the broker's queues or exchanges, so far as anybody knows.
         self._doubted = False
         self._watermarks = Watermarks(queue.name for queue in app.conf.task_queues or ())
@@ -179,18 +188,27 @@ class Relay:
             if again or self._doubted:
                 self._declare()
             with self._app.producer_or_acquire() as producer:
+                _ = producer.channel  # connects, or fails for no queue's fault
                 for envelope in envelopes(rows, self._batch, self._default_batch):
+                    if self._stopped:
+                        break
                     self._publish(producer, envelope)
                     self._under_way.setdefault(envelope.queue, []).append(envelope.ids)
                     unsent.difference_update(envelope.ids)
-        except (BrokerError, *self._broker_errors) as error:
+                    self._beat(broker_ok=True)
+        except (BrokerError, ChassisError, *self._broker_errors) as error:
             # An exchange that is gone closes the channel and not the connection; nothing declares it anew by itself.
             self._doubted = True
-            with self._engine.begin() as conn:
-                conn.execute(_GIVE_BACK, {"ids": sorted(unsent), "after": 0.5})
-            raise BrokerError(str(error)) from error
+            self._give_back(unsent, after_seconds=0.5)
+            raise BrokerError(told(error)) from error
+        self._give_back(unsent)  # of a relay that ends
         self._doubted = False
-        return len(rows)
+        return len(rows) - len(unsent)
+
+    def _give_back(self, ids: Collection[int], *, after_seconds: float = 0.0) -> None:
+        if ids:
+            with self._engine.begin() as conn:
+                conn.execute(_GIVE_BACK, {"ids": sorted(ids), "after": after_seconds})
 
     def _issue(self, conn: sa.Connection, rooms: Mapping[str, int], *, full: bool) -> Sequence[Any]:
         asked = {"queues": list(rooms), "rooms": list(rooms.values()), "floors": self._watermarks.of(rooms, full=full)}
@@ -211,7 +229,7 @@ class Relay:
         return {
             queue: messages * size
             for queue, messages in free.items()
-            if messages > 0 and now >= self._gathering.get(queue, now)
+            if messages > 0 and now >= self._gathering.get(queue, now) and not self._holds.holds(queue, now)
         }
 
     def _let_gather(self, rooms: Mapping[str, int], rows: Sequence[Any]) -> None:
@@ -221,15 +239,24 @@ class Relay:
         self._gathering |= {queue: until for queue, count in taken.items() if count < rooms[queue]}
 
     def _publish(self, producer: Any, envelope: Envelope) -> None:
-        self._app.send_task(
-            envelope.task,
-            kwargs={"v": 1, "ids": list(envelope.ids)},
-            task_id=str(uuid.uuid4()),
-            exchange=self._exchange,
-            routing_key=envelope.queue,
-            producer=producer,
-            retry=False,
-        )
+        try:
+            self._app.send_task(
+                envelope.task,
+                kwargs={"v": 1, "ids": list(envelope.ids)},
+                task_id=str(uuid.uuid4()),
+                exchange=self._exchange,
+                routing_key=envelope.queue,
+                producer=producer,
+                retry=False,
+            )
+        except Exception:
+            self._holds.refused(envelope.queue, monotonic())
+            raise
+        self._holds.taken(envelope.queue)
+
+    def _beat(self, *, broker_ok: bool) -> None:
+        if self._pulse is not None:
+            self._pulse.beat(broker_ok=broker_ok, detail=self._waits_for)
 
     def run(self) -> None:
         """Publish until `stop`; an unreachable broker or database is waited for, with a log line when it goes and when it comes back."""
@@ -238,17 +265,18 @@ class Relay:
         while not self._stopped:
             wait = self._interval_seconds if empty < _EAGER_ROUNDS else max(self._interval_seconds, _IDLE_SECONDS)
             try:
-                empty = 0 if self.round() else empty + 1
-                if down:
+                sent = self.round()
+                empty = 0 if sent else empty + 1
+                if down and not (down == "broker" and self._holds.queues() and not sent):
                     log.info("relay_resumed", after=down)
-                down = None
+                    down, self._waits_for = None, ""
             except (BrokerError, *ERRORS) as error:
                 name = "database" if isinstance(error, ERRORS) else "broker"
+                self._waits_for = f"{name}: {reason(error)}"
                 if down != name:
-                    log.warning("relay_waits", on=name, error=reason(error))
+                    log.warning("relay_waits", on=name, error=reason(error), held=self._holds.queues())
                 down, wait = name, 0.5
-            if self._pulse is not None:
-                self._pulse.beat(broker_ok=down != "broker")
+            self._beat(broker_ok=down != "broker")
             with contextlib.suppress(Empty):
                 self._woken.get(timeout=wait)
 

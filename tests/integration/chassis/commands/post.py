@@ -22,17 +22,22 @@ class Pulse:
     def __init__(self) -> None:
         self.beats: list[bool] = []
         self.at: list[float] = []
+        self.details: list[str] = []
 
-    def beat(self, *, broker_ok: bool) -> None:
+    def beat(self, *, broker_ok: bool, detail: str = "") -> None:
         self.at.append(time.monotonic())
+        self.details.append(detail)
         self.beats.append(broker_ok)
 
 
 class Post:
     """A relay between one database and one broker, and the broker as a reader sees it."""
 
-    def __init__(self, database_url: str, broker_url: str, *, relay_broker_url: str | None = None) -> None:
+    def __init__(
+        self, database_url: str, broker_url: str, *, relay_broker_url: str | None = None, patience_seconds: float = 2.0
+    ) -> None:
         """`relay_broker_url` is the relay's own way to the broker, when it is not the reader's."""
+        self._patience_seconds = patience_seconds
         self.app = self._app(broker_url)
         self._relay_app = self._app(relay_broker_url or broker_url)
         self.engine = patient(database_url)
@@ -41,7 +46,7 @@ class Post:
 
     def _app(self, broker_url: str) -> ChassisApp:
         settings = ServiceSettings(broker_url=broker_url, database_url="postgresql+psycopg://nobody@127.0.0.1:1/none")
-        return make_app("shop", QUEUES, settings.replace(publish_timeout_seconds=2.0))
+        return make_app("shop", QUEUES, settings.replace(publish_timeout_seconds=self._patience_seconds))
 
     def relay(self, **options: Any) -> Relay:
         values = {"batch": {}, "default_batch": 2, "lease_seconds": 30.0, "pulse": self.pulse, **options}
