@@ -228,6 +228,7 @@ def values_of(service: type[ServiceSettings]) -> type[BaseModel]:
         "existing_secret": (Name, ""),
         "secret_checksum": (str, ""),
         "broker": (Literal["rabbitmq", "redis"], "rabbitmq"),
+        "host": (Annotated[str, Field(pattern=r"^[0-9A-Fa-f:.]+$")], "0.0.0.0"),
         "settings": (settings_of(service), {}),
         "consumers_paused": (bool, False),
         "ca_bundle": (CaBundle, CaBundle()),

@@ -5,6 +5,8 @@ last wrote, not that a thread of the process runs. An exec probe learns the same
 namespaces every few seconds a pod, which is what a node that is short of CPU has least of.
 """
 
+import socket
+import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +16,30 @@ from chassis.settings import ServiceSettings
 
 SLOWEST_CLIENT_SECONDS = 5
 """How long a connection may say nothing before it is dropped."""
+
+
+class Listener(ThreadingHTTPServer):
+    """An HTTP server on an address of either family; on `::` it takes IPv4 as well, whatever the machine's default is."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = family(address[0])
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """As the library's, without asking DNS for the machine's name."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+
+def family(host: str) -> socket.AddressFamily:
+    """Of the address that a process is to listen on; a name is looked up. Raises OSError for one that nobody knows."""
+    if ":" in host:
+        return socket.AF_INET6
+    return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
 
 
 def serve(settings: ServiceSettings) -> ThreadingHTTPServer | None:
@@ -49,7 +75,6 @@ def serve(settings: ServiceSettings) -> ThreadingHTTPServer | None:
         def log_message(self, *_: Any) -> None:
             """A probe is not news."""
 
-    server = ThreadingHTTPServer((settings.host, settings.metrics_port), Answer)
-    server.daemon_threads = True
+    server = Listener((settings.host, settings.metrics_port), Answer)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -17,8 +17,8 @@ ANSWER_SECONDS = 5.0
 class _Impatient:
     """A channel or a connection that gives up on an answer, and on its connection with it.
 
-    The answer may still come, and would be taken for that to a later question. So the socket is closed and not told goodbye, for which there
-    would be no answer either.
+    The answer may still come, and would be taken for that to a later question. So the socket is closed without a goodbye, for which
+    there would be no answer either.
     """
 
     connection: Any

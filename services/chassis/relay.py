@@ -8,8 +8,8 @@ At most `messages` of a queue are under way at a time: while a pool is busy its 
 batches, so batches grow with the load, and a broker holds little that it could lose. Below that load they gather for a moment: after a
 queue was sent all that was due, it is sent nothing for `gather_seconds`. The first command after a quiet time goes at once.
 
-A broker that is alive need not answer, and may refuse one queue while it takes the others. So a queue whose message was not taken is held for
-a moment, which doubles with every failure in a row; the other queues go on, and pay for each try at most what a publication may take.
+A broker that is alive need not answer, and may refuse one queue while it takes the others. So a queue whose message was not taken is
+held for a time, which doubles with every failure in a row; the other queues go on, and pay for each try what a publication may take.
 What may happen twice: a publication. Workers tell repeats apart by the row.
 """
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import uvicorn
 
-from chassis import heartbeat, logs, tracing
+from chassis import health, heartbeat, logs, tracing
 from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
@@ -121,7 +121,7 @@ def serve(app: Any, settings: ServiceSettings) -> int:
     )
     server = Server(config, app.state.draining, pulse, settings.linger_seconds)
     try:
-        server.run(sockets=[_shared(settings)] if settings.share_port else None)
+        server.run(sockets=[_listening(settings)])
     except OSError as error:
         sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {error}\n")
         return 1
@@ -130,11 +130,17 @@ def serve(app: Any, settings: ServiceSettings) -> int:
     return 0 if server.started else 1
 
 
-def _shared(settings: ServiceSettings) -> socket.socket:
-    """A listening socket that another process may open as well. Raises OSError when one that does not share has the port."""
-    listening = socket.socket(socket.AF_INET)
+def _listening(settings: ServiceSettings) -> socket.socket:
+    """A listening socket, which another process may open as well where the port is shared; on `::` it takes IPv4 too.
+
+    Raises OSError when somebody has the port who does not share it. uvicorn's own would take IPv6 only.
+    """
+    listening = socket.socket(health.family(settings.host))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if settings.share_port:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if listening.family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     listening.bind((settings.host, settings.port))
     return listening
 

@@ -114,6 +114,13 @@ def test_a_worker_is_told_where_its_heartbeat_and_its_counters_go(helm: Helm, po
     }
 
 
+@pytest.mark.parametrize("pool", POOLS)
+def test_every_pod_listens_where_the_values_say(helm: Helm, pool: str) -> None:
+    told = environment(container_of(only(helm.render(values={"host": "::"}), "Deployment", f"orders-{pool}")))
+
+    assert "::" == told["HOST"]
+
+
 def test_an_api_lingers_and_cuts_off_what_is_open_before_its_drain_is_over(helm: Helm) -> None:
     told = environment(container_of(only(helm.render("minimal"), "Deployment", "orders-api")))
 

@@ -43,7 +43,7 @@
 - name: HEARTBEAT_FILE
   value: /run/app/heartbeat
 - name: HOST
-  value: 0.0.0.0
+  value: {{ .root.Values.host | quote }}
 {{- if eq .pool.role "api" }}
 - name: PORT
   value: "8000"

@@ -105,6 +105,17 @@ async def _silent(_: Request) -> PlainTextResponse:
     return PlainTextResponse("never")
 
 
+def make_relay() -> Any:
+    from chassis.database import connect
+    from chassis.declare import declare_app
+    from chassis.heartbeat import Heartbeat
+    from chassis.relay import Relay
+
+    pulse = Heartbeat(settings.heartbeat_file, "relay")
+    engine = connect(settings.database_url, pool_size=1)
+    return Relay(engine, app, exchange="shop", declare=lambda: declare_app(app), batch={}, pulse=pulse)
+
+
 def make_api() -> Starlette:
     paths = {"/hello": _hello, "/events": _events, "/stuck": _stuck, "/silent": _silent}
     return Starlette(routes=[Route(path, answer) for path, answer in paths.items()])
