@@ -15,14 +15,20 @@ from urllib.parse import urlsplit
 from celery import Celery
 
 from chassis import tracing
+from chassis.periodic import with_expiry
 from chassis.queues import work_queue
 from chassis.settings import ServiceSettings
 
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
 
-_TRANSPORTS = {"amqp": "chassis.rabbitmq:Transport", "amqps": "chassis.rabbitmq:SSLTransport"}
-"""Clients of our own by scheme; kombu's for the others."""
+_TRANSPORTS = {
+    "amqp": "chassis.rabbitmq:Transport",
+    "amqps": "chassis.rabbitmq:SSLTransport",
+    "redis": "chassis.valkey_transport:Transport",
+    "rediss": "chassis.valkey_transport:Transport",
+}
+"""kombu's clients of each scheme, with what production needs."""
 
 
 class ChassisApp(Celery):  # type: ignore[misc]
@@ -89,7 +95,7 @@ def make_app(
     app.service_queues = tuple(queues)
     app.conf.update(_configuration(queues, settings))
     app.conf.include = list(includes)
-    app.conf.beat_schedule = dict(beat_schedule or {})
+    app.conf.beat_schedule = with_expiry(beat_schedule or {})
     return app
 
 
@@ -104,7 +110,7 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
     patience = settings.publish_timeout_seconds
     return {
         "broker_url": settings.broker_url,
-        "broker_transport": _TRANSPORTS.get(urlsplit(settings.broker_url).scheme),
+        "broker_transport": _TRANSPORTS[urlsplit(settings.broker_url).scheme],
         "broker_use_ssl": _tls(settings),
         "broker_transport_options": _redis_options(settings) if redis else _rabbitmq_options(settings),
         "broker_connection_timeout": patience,

@@ -94,7 +94,7 @@ class Watch:
         if around is not None:
             around.__exit__(None, None, None)
         if (counters := metrics.current()) is not None and began is not None:
-            outcome = {"SUCCESS": "succeeded", "RETRY": "retried"}.get(state, "failed")
+            outcome = {"SUCCESS": "succeeded", "RETRY": "retried", "IGNORED": "skipped"}.get(state, "failed")
             counters.ended(task.name, outcome, time.monotonic() - began)
 
     def fail(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:

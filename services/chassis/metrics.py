@@ -65,7 +65,7 @@ class Metrics:
         self._started.labels(self._pool, task).inc()
 
     def ended(self, task: str, outcome: str, seconds: float | None) -> None:
-        """A task ended: `succeeded`, `failed` or `retried`; without seconds when it was killed."""
+        """A task ended: `succeeded`, `failed`, `retried` or `skipped`; without seconds when it was killed."""
         self._tasks.labels(self._pool, task, outcome).inc()
         if seconds is not None:
             self._seconds.labels(self._pool, task).observe(seconds)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from celery import Task
+from celery.exceptions import Ignore
 
-from chassis import instruments
+from chassis import instruments, periodic
 from chassis.errors import Permanent
 from chassis.loggers import get_logger
 
@@ -17,10 +18,21 @@ class ChassisTask(Task):  # type: ignore[misc]
     versions: tuple[int, ...] = (1,)
     """Message versions (`v`) that `run` can read. A release reads the new one before any release writes it."""
 
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Run no tick of a periodic task that was given up, until a person decided about its parked record."""
+        if getattr(self.request, "celery_beat_task", None) and periodic.is_given_up(
+            self.app.settings.database_url, self.name
+        ):
+            log.error("tick_given_up", task=self.name)
+            raise Ignore
+
     def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Park what failed, unless it is a batch of outbox commands: those are still open, so they come due again by themselves."""
         if "ids" in kwargs:
             log.error("batch_failed", task=self.name, error=repr(exc))
+            return
+        if self.name in periodic.intervals(self.app.conf.beat_schedule) and periodic.will_pass(exc):
+            log.warning("tick_skipped", task=self.name, error=repr(exc))
             return
         # The database client is loaded by the few processes that ever need it.
         from chassis import database_errors

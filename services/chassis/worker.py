@@ -14,7 +14,7 @@ from celery.worker import state as requests
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
-from chassis import amqp_properties, envelope, instruments, intake, pause
+from chassis import amqp_properties, envelope, instruments, intake, pause, periodic
 from chassis.intake import Fault
 from chassis.loggers import get_logger
 from chassis.pulse import Pulse
@@ -67,6 +67,14 @@ class Worker(CeleryWorker):  # type: ignore[misc]
         super().start()
 
 
+def given_up(message: Any) -> Fault | None:
+    """Why a message is not to be run once more; None when it may be. The starts of outbox commands are counted in their rows."""
+    count = periodic.deliveries(message)
+    if count < periodic.MAX_DELIVERIES or "ids" in (intake.contents(message) or {}):
+        return None
+    return Fault("poison", f"delivered {count} times without an outcome")
+
+
 class Consumer(CeleryConsumer):  # type: ignore[misc]
     """Celery's consumer without its chatter between workers, and with a place for every message it cannot run."""
 
@@ -82,6 +90,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **options: Any) -> None:
         quiet = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
         super().__init__(*args, worker_options={**(worker_options or {}), **quiet}, **options)
+        self.ticks = periodic.Ticks(periodic.intervals(self.app.conf.beat_schedule))
 
     def connect(self) -> Any:
         """Connect, and make what is missing of the topology. Raises TopologyMismatch, which ends the worker."""
@@ -131,15 +140,23 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         limits = (self.controller.time_limit, self.controller.soft_time_limit)
 
         def on_task_received(message: Any) -> None:
+            stale = False
             try:
-                found = intake.fault(message, tasks)
+                found = intake.fault(message, tasks) or given_up(message)
                 if found is None:
+                    stale = periodic.is_tick(message) and self.ticks.is_stale(
+                        message.headers["task"], message.payload[:2]
+                    )
                     message.headers = envelope.judged(message.headers, limits)
                     message.properties = envelope.judged_properties(message.properties)
             except Exception as error:  # noqa: BLE001 - a message that the gate itself cannot read is no reason to end
                 found = Fault("malformed", f"cannot be judged: {error!r}", message_only=True)
             if found is not None:
                 self.park(message, found)
+                return
+            if stale:
+                log.info("stale_tick", task=message.headers["task"])
+                message.ack_log_error(celery_logger, self.connection_errors)
                 return
             try:
                 run(message)

@@ -37,6 +37,7 @@ CHART_KEYS = frozenset(
         "caBundle",
         "consumersPaused",
         "existingSecret",
+        "host",
         "image",
         "imagePullSecrets",
         "migration",

@@ -25,7 +25,10 @@ app = make_app(
     "shop",
     ("shop.till", "shop.stock"),
     settings,
-    beat_schedule={"tick": {"task": "shop.note", "schedule": 1.0, "kwargs": {"text": "tick"}}},
+    beat_schedule={
+        "tick": {"task": "shop.note", "schedule": 1.0, "kwargs": {"text": "tick"}},
+        "look": {"task": "shop.look", "schedule": 3600.0, "kwargs": {"how": "well"}},
+    },
 )
 
 
@@ -55,6 +58,25 @@ def fail(permanent: bool = False) -> None:
 def die() -> None:
     act("dies")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="shop.look")
+def look(how: str) -> None:
+    """A periodic task that looks into something, and what it may meet there."""
+    if how == "well":
+        act("look")
+        return
+    if how == "a bug":
+        raise ValueError("a bug")
+    if how == "soft limit":
+        time.sleep(60)
+    if how == "broker":
+        with make_app("shop", ("shop.till",), settings.replace(broker_url="amqp://127.0.0.1:1/none")) as away:
+            away.send_task("shop.note")
+    elsewhere = settings.database_url if how == "timeout" else "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    with sa.create_engine(elsewhere, poolclass=sa.NullPool).connect() as conn:
+        conn.execute(sa.text("SET statement_timeout TO 10"))
+        conn.execute(sa.text("SELECT pg_sleep(5)"))
 
 
 @app.task(name="shop.stubborn")
