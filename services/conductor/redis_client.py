@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def connected(url: str, *, answer_seconds: float | None = None) -> "Iterator[redis.Redis]":
-    """A client for the block, connected at its first command. Raises StoreUnreachable for what fails in it."""
+def connected(url: str, *, answer_seconds: float = 5.0) -> "Iterator[redis.Redis]":
+    """A client for the block, connected at its first command. Raises StoreUnreachable for what fails in it, or is not answered in time."""
     import redis
 
     try:
-        with redis.Redis.from_url(url, socket_timeout=answer_seconds) as client:
+        with redis.Redis.from_url(url, socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds) as client:
             yield client
     except redis.RedisError as error:
         raise StoreUnreachable(str(error)) from error

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from kombu import Connection
 
+from conductor.amqp_client import Transport
 from conductor.redis_client import connected
 from conductor.runtime import Runtime
 
@@ -22,7 +23,8 @@ class BrokerClient:
         self._rabbitmq = runtime.broker == "rabbitmq"
         self._url = runtime.addresses()["broker"]
         options = {"confirm_publish": True} if self._rabbitmq and confirmed else {}
-        self._connection = Connection(self._url, connect_timeout=5, transport_options=options)
+        transport = Transport if self._rabbitmq else None
+        self._connection = Connection(self._url, connect_timeout=5, transport=transport, transport_options=options)
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import amqp
 
+from conductor.amqp_client import Connection
 from conductor.errors import DrillFailed, Refused
 
 AMQP_PORT = 5672
@@ -107,13 +108,12 @@ class ConsumerWatch:
                 connection.close()
 
     def _connected(self) -> Any:
-        connection = amqp.Connection(
+        connection = Connection(
             f"{self._url.hostname}:{self._url.port or AMQP_PORT}",
             userid=unquote(self._url.username or ""),
             password=unquote(self._url.password or ""),
             virtual_host=unquote(self._url.path[1:]),
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=CONNECT_SECONDS,
             client_properties={"connection_name": "consumer watch"},
         )
         connection.connect()

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import amqp
 
+from conductor.amqp_client import Connection
 from conductor.errors import StoreUnreachable
 from conductor.laptop.platform import Platform
 from conductor.redis_client import connected
@@ -32,7 +33,7 @@ class QueueDepths:
         queues = [queue for pool in platform.pools.values() for queue in pool.queues]
         self._queues = [*queues, *(f"{queue}.dead" for queue in queues if platform.state.broker == "rabbitmq")]
         self._url = platform.broker_url
-        self._amqp: amqp.Connection | None = None
+        self._amqp: Connection | None = None
 
     def read(self) -> Sequence[Depth]:
         """One depth a queue, in the order of the pools."""
@@ -61,16 +62,15 @@ class QueueDepths:
             return Depth(queue, None, None)
         return Depth(queue, found.message_count, found.consumer_count)
 
-    def _connected(self) -> amqp.Connection:
+    def _connected(self) -> Connection:
         if self._amqp is None or not self._amqp.connected:
             parts = urlsplit(self._url)
-            self._amqp = amqp.Connection(
+            self._amqp = Connection(
                 host=f"{parts.hostname}:{parts.port or 5672}",
                 userid=unquote(parts.username or "guest"),
                 password=unquote(parts.password or "guest"),
                 virtual_host=unquote(parts.path[1:]) or "/",
                 connect_timeout=2,
-                read_timeout=5,
             )
             self._amqp.connect()
         return self._amqp

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import amqp
 
+from conductor.amqp_client import Connection
 from conductor.errors import StartFailed
 from conductor.laptop.programs import Program
 from conductor.laptop.state import State, write_private
@@ -114,13 +115,12 @@ class RabbitMQ:
 
     def answers(self) -> bool:
         try:
-            with amqp.Connection(
+            with Connection(
                 host=f"127.0.0.1:{self._state.ports[self.name]}",
                 userid=USER,
                 password=self._state.passwords.rabbitmq,
                 virtual_host=VHOST,
                 connect_timeout=2,
-                read_timeout=5,
             ):
                 return True
         except (OSError, amqp.AMQPError):

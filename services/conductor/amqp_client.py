@@ -1,0 +1,27 @@
+"""A connection to RabbitMQ on which nothing is waited for without an end.
+
+A broker that is alive need not answer: it may be stopped, or under an alarm. py-amqp's own `read_timeout` changes nothing, because its read
+begins again after it; a time-out of the socket itself ends the read.
+"""
+
+from typing import Any
+
+from kombu.transport import pyamqp
+
+ANSWER_SECONDS = 5.0
+
+
+class Connection(pyamqp.Connection):  # type: ignore[misc]
+    """py-amqp's, as kombu uses it. Every call raises TimeoutError, an OSError, after ANSWER_SECONDS without an answer."""
+
+    def connect(self, callback: Any = None) -> Any:
+        """As py-amqp's."""
+        answer = super().connect(callback)
+        self.sock.settimeout(ANSWER_SECONDS)
+        return answer
+
+
+class Transport(pyamqp.Transport):  # type: ignore[misc]
+    """For kombu's `Connection(url, transport=Transport)`."""
+
+    Connection = Connection
