@@ -2,7 +2,8 @@
 
 RabbitMQ: topic exchange `<service>`; quorum queues, because a mirrored or single classic queue loses what a failing node held;
 a dead-letter exchange `<service>.dead` that is fed at least once. The delivery limit is only the backstop: it also counts the
-deliveries of a harmless task whose workers were killed, so poison is told from bad luck elsewhere, by attempts in the database.
+deliveries of a harmless task whose workers were killed, so poison is told from bad luck elsewhere, by attempts in the database; what is no
+outbox command has none, and is parked by the worker after fewer deliveries (chassis.periodic).
 Redis and Valkey: plain lists named like the queues, written without an exchange, since an exchange there is a key that a flush
 loses, after which messages vanish without an error. They have no dead letters; what would go there is parked in the database.
 Sources: https://www.rabbitmq.com/docs/quorum-queues, https://www.rabbitmq.com/docs/dlx.

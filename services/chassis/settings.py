@@ -70,7 +70,8 @@ class ServiceSettings(BaseSettings):
     """The pool this process belongs to, for logs and metrics; one name for all its replicas, so series do not multiply."""
 
     host: str = "127.0.0.1"
-    """Address that the API listens on; loopback, so that nothing is exposed by default."""
+    """Address that the API, and the port for probes and metrics, listen on; `::` takes IPv4 as well. Loopback, so that nothing is exposed
+    by default."""
 
     port: int = Field(8000, ge=0, le=65535)
     """Port that the API listens on."""
@@ -86,7 +87,7 @@ class ServiceSettings(BaseSettings):
     is started a second time; not much more, since it is also how long a dead worker's messages wait."""
 
     publish_timeout_seconds: float = Field(5.0, gt=0, le=60)
-    """How long a publisher waits to connect, to write, and for the broker's confirm, each; then the error is the caller's."""
+    """How long is waited to connect, to write, and for the broker's answer or confirm, each; then the error is the caller's."""
 
     connection_limit: int = Field(10, ge=1, le=1000)
     """Broker connections that one process keeps for publishing; the next publisher waits, as long as the time above."""
