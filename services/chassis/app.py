@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 from chassis import tracing
 from chassis.periodic import with_expiry
@@ -22,13 +23,15 @@ from chassis.settings import ServiceSettings
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
 
-_TRANSPORTS = {
-    "amqp": "chassis.rabbitmq:Transport",
-    "amqps": "chassis.rabbitmq:SSLTransport",
-    "redis": "chassis.valkey_transport:Transport",
-    "rediss": "chassis.valkey_transport:Transport",
-}
-"""kombu's clients of each scheme, with what production needs."""
+_TRANSPORTS = {"amqp": "rabbitmq", "amqps": "rabbitmqs", "redis": "valkey", "rediss": "valkey"}
+"""By the scheme of the URL, kombu's client with what production needs."""
+
+# Under names of their own, which stand in the log in place of the scheme.
+TRANSPORT_ALIASES.update(
+    rabbitmq="chassis.rabbitmq:Transport",
+    rabbitmqs="chassis.rabbitmq:SSLTransport",
+    valkey="chassis.valkey_transport:Transport",
+)
 
 
 class ChassisApp(Celery):  # type: ignore[misc]
