@@ -14,7 +14,7 @@ from typing import Any
 
 from chassis.settings import ServiceSettings
 
-STOP_SECONDS = 0.5
+FLUSH_MS = 500
 """How long an ending process waits for its collector, whatever that does and however many spans are left; a drain is worth more."""
 
 EXPORT_SECONDS = 2.0
@@ -46,7 +46,7 @@ def start(settings: ServiceSettings, service: str) -> None:
 
 
 def stop() -> None:
-    """Send what is left, waiting STOP_SECONDS at most; what is not taken by then is lost with the process.
+    """Send what is left, waiting FLUSH_MS at most; what is not taken by then is lost with the process.
 
     The SDK's force_flush takes a time-out and does not use it: it waits for each batch (opentelemetry-python#4568). So it runs in a thread
     that nobody waits for any longer.
@@ -55,7 +55,7 @@ def stop() -> None:
         return
     flushing = threading.Thread(target=_provider.force_flush, name="last spans", daemon=True)
     flushing.start()
-    flushing.join(STOP_SECONDS)
+    flushing.join(FLUSH_MS / 1000)
 
 
 def inject() -> dict[str, str]:
