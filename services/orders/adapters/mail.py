@@ -1,7 +1,8 @@
 """Mail by SMTP, one dialogue at a time on a connection that is kept for the next (one a thread, none across a fork).
 
 What a broken dialogue means depends on where it broke: before the message was sent nothing was taken; after it, nobody
-knows.
+knows. A reply is read by its first digit (RFC 5321, 4.2.1). After one that is out of place the connection is given up, because
+from then on nobody can tell which reply is whose.
 """
 
 import os
@@ -13,12 +14,16 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from chassis.errors import Permanent, Transient
+from orders.adapters.answers import storable
 from orders.adapters.letters import letter, mailbox
+from orders.adapters.smtp_dialogue import Dialogue
 from orders.adapters.wire import Guarded
 from orders.ports import Mail, UnknownOutcome
 
 # A line that begins with a dot gets another (RFC 5321, 4.5.2).
 _DOT = re.compile(rb"^\.", re.MULTILINE)
+# First digits: done, and "send the text".
+_DONE, _GO_ON = 2, 3
 # The server closes the connection after this reply.
 _CLOSING = 421
 
@@ -69,7 +74,7 @@ class SmtpMailer:
                 self._drop()
                 raise
 
-    def _begun(self, mail: Mail) -> smtplib.SMTP:
+    def _begun(self, mail: Mail) -> Dialogue:
         """A dialogue that has come to the text. A kept connection may have been closed meanwhile: then one more, anew."""
         kept = self._kept_connection()
         if kept is not None:
@@ -87,64 +92,73 @@ class SmtpMailer:
             raise Transient(f"mail server {self._host}:{self._port} broke off: {error}") from error
         return smtp
 
-    def _open_message(self, smtp: smtplib.SMTP, mail: Mail) -> None:
+    def _open_message(self, smtp: Dialogue, mail: Mail) -> None:
         try:
             try:
-                self._expect(smtp.mail(self._sender), 250)
-                self._expect(smtp.rcpt(mailbox(mail.to)), 250, 251)
-                self._expect(smtp.docmd("DATA"), 354)
+                self._expect(smtp.mail(self._sender), _DONE)
+                self._expect(smtp.rcpt(mailbox(mail.to)), _DONE)
+                self._expect(smtp.docmd("DATA"), _GO_ON)
             except (Transient, Permanent):
                 # The dialogue goes on with the next mail, once this one is dropped.
-                smtp.rset()
+                if not _forgotten(smtp):
+                    self._drop()
                 raise
         except (OSError, smtplib.SMTPException) as error:
-            raise _Closed(str(error)) from error
+            raise _Closed(storable(str(error))) from error
 
-    def _hand_in(self, smtp: smtplib.SMTP, data: bytes) -> None:
+    def _hand_in(self, smtp: Dialogue, data: bytes) -> None:
+        server = f"mail server {self._host}:{self._port}"
         try:
             smtp.send(_DOT.sub(b"..", data) + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"))
-            self._patience(smtp, self._taken_seconds)
+            smtp.reply_seconds = self._taken_seconds
             reply = smtp.getreply()
-            self._patience(smtp, self._reply_seconds)
+            smtp.reply_seconds = self._reply_seconds
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
-            raise UnknownOutcome(f"mail server {self._host}:{self._port} broke off after the text: {error}") from error
+            raise UnknownOutcome(f"{server} broke off after the text: {storable(str(error))}") from error
         try:
-            self._expect(reply, 250)
+            self._expect(reply, _DONE)
         except _Closed as error:
             self._drop()
-            raise Transient(str(error)) from error
+            if reply[0] == _CLOSING:
+                raise Transient(str(error)) from error
+            raise UnknownOutcome(str(error)) from error
 
-    def _expect(self, reply: tuple[int, bytes], *good: int) -> None:
+    def _expect(self, reply: tuple[int, bytes], first_digit: int) -> None:
         code, text = reply
-        if code in good:
+        kind = code // 100
+        if kind == first_digit:
             return
-        says = f"mail server {self._host}:{self._port} answered {code} {text.decode(errors='replace')}"
-        if code == _CLOSING:
+        shown = storable(text.decode(errors="replace"))
+        says = f"mail server {self._host}:{self._port} answered {code} {shown}"
+        if kind not in (4, 5) or code == _CLOSING:
             raise _Closed(says)
-        raise Permanent(says) if 500 <= code < 600 else Transient(says)
+        raise Permanent(says) if kind == 5 else Transient(says)
 
-    def _kept_connection(self) -> smtplib.SMTP | None:
-        kept: tuple[int, smtplib.SMTP] | None = getattr(self._kept, "connection", None)
+    def _kept_connection(self) -> Dialogue | None:
+        kept: tuple[int, Dialogue] | None = getattr(self._kept, "connection", None)
         # A connection of the parent process is the parent's.
         return kept[1] if kept is not None and kept[0] == os.getpid() else None
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self) -> Dialogue:
+        smtp: Dialogue | None = None
         try:
             # A given name keeps smtplib from asking DNS for ours, which can take seconds.
-            smtp = smtplib.SMTP(
-                self._host, self._port, local_hostname=self._sender.rpartition("@")[2], timeout=self._connect_seconds
+            smtp = Dialogue(
+                self._host,
+                self._port,
+                local_hostname=self._sender.rpartition("@")[2],
+                connect_seconds=self._connect_seconds,
             )
             smtp.ehlo_or_helo_if_needed()
-            self._patience(smtp, self._reply_seconds)
         except (OSError, smtplib.SMTPException) as error:
-            raise Transient(f"mail server {self._host}:{self._port} cannot be reached: {error}") from error
+            if smtp is not None:
+                smtp.close()
+            why = storable(str(error))
+            raise Transient(f"mail server {self._host}:{self._port} cannot be reached: {why}") from error
+        smtp.reply_seconds = self._reply_seconds
         self._kept.connection = os.getpid(), smtp
         return smtp
-
-    def _patience(self, smtp: smtplib.SMTP, seconds: float) -> None:
-        assert smtp.sock is not None
-        smtp.sock.settimeout(seconds)
 
     def _drop(self) -> None:
         kept = self._kept_connection()
@@ -153,5 +167,13 @@ class SmtpMailer:
         self._kept.connection = None
 
 
+def _forgotten(smtp: Dialogue) -> bool:
+    """The server dropped the mail that was begun, and says so."""
+    try:
+        return smtp.rset()[0] // 100 == _DONE
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
 class _Closed(Exception):
-    """The server ended the dialogue before it had the text."""
+    """The server ended the dialogue before it had the text, or nobody can follow it any more."""

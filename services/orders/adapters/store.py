@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from chassis import outbox
 from chassis.database import persist
+from chassis.errors import Permanent
 from chassis.outbox import Command
 from orders.adapters import saga_json
 from orders.domain.errors import StockExhausted
@@ -136,7 +137,13 @@ class PostgresOrderStore:
             }
             for c in changes
         ]
-        self._conn.execute(_SAVE, {"changes": json.dumps(rows)})
+        try:
+            self._conn.execute(_SAVE, {"changes": json.dumps(rows)})
+        except sa.exc.IntegrityError as error:
+            if getattr(getattr(error.orig, "diag", None), "constraint_name", None) != "orders_by_tracking":
+                raise
+            # What would be voided or handed over by it is somebody else's.
+            raise Permanent(f"the carrier gave a tracking number twice: {str(error.orig).splitlines()[-1]}") from error
 
     def put(self, commands: Sequence[Command]) -> None:
         outbox.put(self._conn, commands)

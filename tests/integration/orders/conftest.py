@@ -1,8 +1,10 @@
 """The API in this process over a real PostgreSQL, with a catalogue of two products."""
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from orders.domain.saga import Saga
 from orders.ports import Change
 from orders.settings import Settings
 from servers import Postgres
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import `strangers` and one another by name
 
 MIGRATIONS = scripts_of("orders.app")
 TOKENS = '{"ann-token": {"customer": "ann"}, "bob-token": {"customer": "bob"}, "op-token": {"role": "operator"}}'
