@@ -29,6 +29,7 @@ def _orders() -> Orders:
     """The use cases of this process, made at its first task: after the fork, so that no connection is shared across it."""
     from orders.adapters.store import PostgresMailLog, PostgresOrderStore
     from orders.usecases.acts import acts
+    from orders.usecases.labels import Labels
     from orders.usecases.mails import Mails
     from orders.usecases.steps import Steps
 
@@ -51,6 +52,7 @@ def _orders() -> Orders:
             domain=settings.mail_from.rpartition("@")[2],
             budget_seconds=settings.batch_budget_seconds,
         ),
+        Labels(printer),
         max_attempts=settings.max_attempts,
         observer=metrics.count_command,
     )

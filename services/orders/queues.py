@@ -23,6 +23,7 @@ _OF_STEP = {
 }
 
 SEND_MAIL = "orders.send_mail"
+DRAW_LABEL = "orders.draw_label"
 
 # Commands a message carries at most. A batch shares two commits and one message; it must end well within the task's time limit
 # when every call of it times out (8 calls at a time, 3 s each: 24 payments are 9 s).
@@ -35,6 +36,7 @@ BATCH = {
     "orders.buy_label": 24,
     "orders.hand_over": 24,
     "orders.void_label": 24,
+    DRAW_LABEL: 24,
     SEND_MAIL: 20,
 }
 

@@ -19,7 +19,6 @@ from chassis.errors import BadSetting, Transient
 from orders.adapters import recovery_list
 from orders.adapters.carrier import HttpCarrier
 from orders.adapters.intake_store import PostgresIntakeStore
-from orders.adapters.labels import PdfLabels
 from orders.adapters.payments import HttpPayments
 from orders.adapters.records import HttpRecords
 from orders.adapters.wire import Wire
@@ -78,7 +77,6 @@ def _made(settings: Settings) -> Reconciliation:
         HttpRecords(to_payments, to_carrier),
         HttpPayments(to_payments),
         HttpCarrier(to_carrier),
-        PdfLabels(),
     )
 
 

@@ -5,6 +5,7 @@
 | orders.reserve_stock, orders.release_stock | orders.saga | hold and free goods |
 | orders.take_payment, orders.ask_payment, orders.refund_payment | orders.payments | the payment provider |
 | orders.buy_label, orders.hand_over, orders.void_label | orders.fulfilment | the carrier |
+| orders.draw_label | orders.fulfilment | a label that could not be drawn when its parcel was booked |
 | orders.send_mail | orders.notifications | the mail server |
 | orders.expire, orders.reconcile, orders.prune, orders.collect_dead_letters | orders.saga | by the clock |
 """
@@ -15,7 +16,7 @@ from typing import Any
 
 from chassis.app import ChassisApp
 from orders.domain.saga import Step
-from orders.queues import SEND_MAIL, task_of
+from orders.queues import DRAW_LABEL, SEND_MAIL, task_of
 from orders.usecases.orders import Orders
 
 
@@ -24,6 +25,7 @@ def register(app: ChassisApp, orders: Callable[[], Orders], clock: dict[str, Cal
     for step in Step:
         _batch(app, task_of(step), partial(_perform, orders, step))
     _batch(app, SEND_MAIL, lambda ids: orders().send_mails(ids))
+    _batch(app, DRAW_LABEL, lambda ids: orders().draw_labels(ids))
     for name, run in clock.items():
         _periodic(app, name, run)
 

@@ -9,9 +9,10 @@ from fakes.saga_schedules import WANTED, Evidence, Platform
 from orders.domain.order import Customer, Line, Order
 from orders.domain.saga import Advance, Saga, Step, begin, deliver
 from orders.ports import Change
-from orders.queues import SEND_MAIL, task_of
+from orders.queues import DRAW_LABEL, SEND_MAIL, task_of
 from orders.usecases import follow
 from orders.usecases.acts import acts
+from orders.usecases.labels import Labels
 from orders.usecases.mails import Mails
 from orders.usecases.steps import Steps
 from orders.usecases.upkeep import expire_reservations, reconcile
@@ -75,6 +76,8 @@ class MemoryPlatform(Platform):
     def _run(self, command: Command, work: Work) -> dict[int, object]:
         if command.task == SEND_MAIL:
             return dict(self.mails.send(self.store, [work]))
+        if command.task == DRAW_LABEL:
+            return dict(Labels(self.outside).draw(self.store, [work]))
         step = STEP_OF[command.task]
         if step is Step.RESERVE_STOCK:
             return dict(self.steps.reserve(self.store, [work]))
@@ -124,5 +127,6 @@ class MemoryPlatform(Platform):
             held=len(self.db.held),
             moved=[kind for kind, _ in self.db.moved],
             passed=frozenset(str(e.detail["state"]) for e in self.db.timeline),
+            told=frozenset(e.kind for e in self.db.timeline),
             mailed=frozenset(kind for _, kind in self.db.mails),
         )

@@ -19,10 +19,12 @@ _PAGE = (105, 148)
 _MARGIN = 8.0
 _ADDRESS_TOP, _ADDRESS_LINE, _ADDRESS_LINES = 22.0, 7.0, 8
 _BARCODE_TOP, _BARCODE_HEIGHT = 92.0, 28.0
-# The wide bar of Code 39; the narrow is a third. A character is three wide and seven narrow: 14 and two stars fit the page.
-_WIDE = 0.95
+# The wide bar of Code 39; the narrow is a third. A character is three wide and seven narrow, the number has a star at each end.
+# Longer numbers get narrower bars, down to 0.19 mm, which is what scanners can read (ISO/IEC 16388 leaves it to them: 7.5 mil).
+_WIDEST = 0.95
+_CHARACTER = 3 + 7 / 3
 _CODE39 = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-. $/+%")
-_LONGEST_NUMBER = 15
+_LONGEST_NUMBER = 27
 # The file says when it was made; a fixed time keeps the bytes the same.
 _MADE = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -46,7 +48,8 @@ class PdfLabels:
         page.set_font("Helvetica", size=14)
         for number, line in enumerate(_fitted(page, _lines(name, address))):
             page.text(_MARGIN, _ADDRESS_TOP + number * _ADDRESS_LINE, line)
-        page.barcode(tracking_number, x=_MARGIN, y=_BARCODE_TOP, wide=_WIDE, height=_BARCODE_HEIGHT)
+        wide = min(_WIDEST, (_PAGE[0] - 2 * _MARGIN) / (_CHARACTER * (len(tracking_number) + 2)))
+        page.barcode(tracking_number, x=_MARGIN, y=_BARCODE_TOP, wide=wide, height=_BARCODE_HEIGHT)
         page.text(_MARGIN, _BARCODE_TOP + _BARCODE_HEIGHT + 8, tracking_number)
         return bytes(page.output())
 

@@ -60,7 +60,7 @@ class PostgresViews:
         if row is None:
             return None
         # Every key the order can have: an exact look into the index, in any collation.
-        keys = [f"{order_id}/{step}" for step in Step] + [f"{order_id}/mail/{kind}" for kind in MailKind]
+        keys = [f"{order_id}/{step}" for step in (*Step, "label")] + [f"{order_id}/mail/{kind}" for kind in MailKind]
         return OrderView(
             _summary(row),
             email=row.email,

@@ -9,6 +9,7 @@ from chassis.outbox import Work
 from orders.domain.order import Order, pieces
 from orders.domain.saga import Result, Step
 from orders.ports import Carrier, Charge, ChargeStatus, LabelPrinter, PaymentProvider, UnknownOutcome
+from orders.usecases.labels import drawn_along
 from orders.usecases.steps import Act, Ended
 
 # Of a packed piece; carriers bill by weight, our catalogue does not know it.
@@ -91,9 +92,8 @@ def _buy_label(carrier: Carrier, printer: LabelPrinter) -> Act:
             )
         except Permanent as error:
             return Ended(Result.REFUSED, f"the carrier does not take it: {error}")
-        label = printer.label(
-            order_id=order.id, tracking_number=tracking_number, name=to.name, address=dict(to.address)
-        )
+        # What was begun and has no outcome may have ended at the drawing, which is then no part of this any more.
+        label = None if work.begun else drawn_along(printer, order, tracking_number)
         return Ended(
             Result.DONE, tracking_number=tracking_number, label=label, detail={"tracking_number": tracking_number}
         )

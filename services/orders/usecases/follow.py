@@ -9,7 +9,7 @@ from typing import Any
 from chassis.outbox import Command
 from orders.domain.saga import Advance, MailKind, Saga, Step
 from orders.ports import Change, Event, OrderStore
-from orders.queues import NOTIFICATIONS, SEND_MAIL, queue_of, task_of
+from orders.queues import DRAW_LABEL, FULFILMENT, NOTIFICATIONS, SEND_MAIL, queue_of, task_of
 
 
 def step_command(order_id: str, step: Step, headers: Mapping[str, str]) -> Command:
@@ -22,6 +22,11 @@ def mail_command(order_id: str, kind: MailKind, headers: Mapping[str, str]) -> C
     """The command that sends one mail of this kind."""
     body = {"v": 1, "order": order_id, "kind": kind}
     return Command(f"{order_id}/mail/{kind}", SEND_MAIL, NOTIFICATIONS, body, headers=headers)
+
+
+def label_command(order_id: str, headers: Mapping[str, str]) -> Command:
+    """The command that draws the label of a parcel that is booked and has none yet."""
+    return Command(f"{order_id}/label", DRAW_LABEL, FULFILMENT, {"v": 1, "order": order_id}, headers=headers)
 
 
 def commands(order_id: str, advance: Advance, headers: Mapping[str, str]) -> list[Command]:

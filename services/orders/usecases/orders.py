@@ -9,6 +9,7 @@ from chassis.outbox import Park, Work
 from chassis.work import Observer, Runner
 from orders.domain.saga import Step
 from orders.usecases import follow, upkeep
+from orders.usecases.labels import Labels
 from orders.usecases.mails import Mails
 from orders.usecases.steps import Act, Steps, order_of
 
@@ -28,6 +29,7 @@ class Orders:
         steps: Steps,
         acts: Mapping[Step, Act],
         mails: Mails,
+        labels: Labels,
         *,
         max_attempts: int,
         observer: Observer | None = None,
@@ -37,6 +39,7 @@ class Orders:
         self._steps = steps
         self._acts = acts
         self._mails = mails
+        self._labels = labels
         self._runner = Runner(engine, max_attempts=max_attempts, on_parked=self._flag_parked, observer=observer)
 
     def perform(self, step: Step, ids: Sequence[int]) -> int:
@@ -51,6 +54,10 @@ class Orders:
     def send_mails(self, ids: Sequence[int]) -> int:
         """Send the mails of these commands; how many commands got an outcome."""
         return self._runner.run(ids, lambda conn, works: self._mails.send(self._store(conn), works))
+
+    def draw_labels(self, ids: Sequence[int]) -> int:
+        """Draw the labels of these commands; how many commands got an outcome."""
+        return self._runner.run(ids, lambda conn, works: self._labels.draw(self._store(conn), works))
 
     def expire_reservations(self) -> int:
         """Turn back orders whose reservation ran out; how many."""

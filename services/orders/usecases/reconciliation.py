@@ -12,7 +12,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from chassis.errors import Permanent, Transient
-from orders.domain.order import Order
 from orders.domain.reconciliation import Difference, Remedy, Seen, compare, learn
 from orders.domain.saga import Parcel, Payment
 from orders.ports import (
@@ -21,7 +20,6 @@ from orders.ports import (
     ChargeStatus,
     Event,
     IntakeStore,
-    LabelPrinter,
     PaymentProvider,
     Records,
 )
@@ -55,14 +53,11 @@ class Settled:
 class Reconciliation:
     """Looks, and settles. Reading the books may raise Transient, the database StoreUnavailable: run it again."""
 
-    def __init__(
-        self, store: IntakeStore, records: Records, payments: PaymentProvider, carrier: Carrier, printer: LabelPrinter
-    ) -> None:
+    def __init__(self, store: IntakeStore, records: Records, payments: PaymentProvider, carrier: Carrier) -> None:
         self._store = store
         self._records = records
         self._payments = payments
         self._carrier = carrier
-        self._printer = printer
 
     def differences(self, since: datetime) -> list[Difference]:
         """What differs for orders that the outside did anything for since then; by order id."""
@@ -82,7 +77,7 @@ class Reconciliation:
         `refund` names orders whose parcel is gone and whose money is given back nevertheless.
         """
         learning = [d for d in differences if d.remedy is Remedy.LEARN]
-        settled = [one for batch in _batches(learning) for one in self._learn(batch, actor)]
+        settled = [one for batch in _batches(learning) for one in self._learn_apart(batch, actor)]
         for difference in differences:
             wanted = undo if difference.remedy is Remedy.UNDO else difference.order_id in refund
             if difference.remedy is not Remedy.LEARN:
@@ -107,6 +102,15 @@ class Reconciliation:
                 )
         return seen
 
+    def _learn_apart(self, differences: Sequence[Difference], actor: str) -> list[Settled]:
+        """Learn all at once; where one of them cannot be recorded, each by itself, so that it holds up no other."""
+        try:
+            return self._learn(differences, actor)
+        except Permanent as error:
+            if len(differences) == 1:
+                return [Settled(differences[0], "failed", str(error))]
+        return [one for difference in differences for one in self._learn_apart([difference], actor)]
+
     def _learn(self, differences: Sequence[Difference], actor: str) -> list[Settled]:
         by_id = {d.order_id: d for d in differences}
         with self._store.begin() as tx:
@@ -118,23 +122,12 @@ class Reconciliation:
                 Change(i, a.saga, by_id[i].seen.tracking_number, orders[i].needs_attention) for i, a in advances.items()
             ]
             tx.save(changes)
-            tx.keep_labels(
-                {
-                    i: (number, self._label(order, number))
-                    for i, order in orders.items()
-                    if (number := by_id[i].seen.tracking_number)
-                }
-            )
             tx.put([command for i, a in advances.items() for command in follow.commands(i, a, {})])
+            found = [i for i in advances if sagas[i].parcel is Parcel.NONE and by_id[i].seen.tracking_number]
+            tx.put([follow.label_command(i, {}) for i in found])
             notes = [follow.event(i, EVENT, a.saga, learned=by_id[i].why, actor=actor) for i, a in advances.items()]
             tx.note(notes)
         return [Settled(d, "learned") for d in differences]
-
-    def _label(self, order: Order, tracking_number: str) -> bytes:
-        to = order.customer
-        return self._printer.label(
-            order_id=order.id, tracking_number=tracking_number, name=to.name, address=dict(to.address)
-        )
 
     def _undo(self, difference: Difference, actor: str) -> Settled:
         seen = difference.seen

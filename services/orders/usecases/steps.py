@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one step ended, and what it brought."""
+    """How one step ended, and what it brought. A tracking number without a label is recorded, and its label drawn later."""
 
     result: Result
     reason: str | None = None
@@ -147,6 +147,8 @@ class Steps:
             changes.append(Change(order_id, after, tracking_number=end.tracking_number))
             events.append(follow.event(order_id, f"{step}.{end.result}", after, **end.detail))
             commands += follow.commands(order_id, advance, by_order[order_id].headers)
+            if end.tracking_number and not end.label:
+                commands.append(follow.label_command(order_id, by_order[order_id].headers))
             if before.stock is Stock.HELD and after.stock in moved:
                 moved[after.stock].append(order_id)
         store.save(changes)
@@ -164,13 +166,15 @@ class Steps:
         orders: Mapping[str, Order],
         outcomes: Mapping[str, Outcome],
     ) -> None:
-        """Mark orders whose compensation keeps failing; the mark goes with the next change of the order."""
+        """Mark orders whose compensation keeps failing, or of which nobody can tell how it ended; the next change of the order
+        takes the mark away."""
         stuck = {
             order_id: outcome.why
             for order_id, outcome in outcomes.items()
             if isinstance(outcome, Retry)
             and outcome.counts
-            and step.compensation
+            # Money or goods hang on these; what nobody can tell may be an answer that nobody will ever read.
+            and (step.compensation or step is Step.ASK_PAYMENT or outcome.begun)
             and by_order[order_id].failures + 1 >= self._attention_after
             and orders[order_id].needs_attention is None
         }

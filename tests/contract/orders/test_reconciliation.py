@@ -24,7 +24,7 @@ from orders.adapters.wire import Wire
 from orders.domain.order import Order
 from orders.domain.reconciliation import Remedy
 from orders.domain.saga import Parcel, Payment, Saga, State, Step, Stop
-from orders.ports import ChargeStatus
+from orders.ports import Change, ChargeStatus
 from orders.usecases.intake import Caller, Intake, Limits, Placing, order_id_of
 
 SINCE = datetime.now(UTC) - timedelta(minutes=5)
@@ -192,10 +192,18 @@ def test_an_order_learns_its_charge_its_parcel_and_that_it_was_delivered(shop: S
         order.tracking_number,
         order.saga.delivered,
     )
-    label = shop.world.label(order_id)
-    assert label is not None
-    assert (number, b"%PDF") == (label[0], label[1][:4])
-    assert [f"{order_id}/mail/confirmation"] == shop.world.commands()
+    assert [f"{order_id}/mail/confirmation", f"{order_id}/label"] == shop.world.commands()
+
+
+def test_a_parcel_whose_number_another_order_has_is_left_and_holds_up_nobody(shop: Shop, run: Tool) -> None:
+    twin, holder, other = (shop.world.new(saga_before(Step.BUY_LABEL)) for _ in range(3))
+    number, _ = shop.ship(twin), shop.ship(other)
+    with shop.world.begin() as store:
+        store.save([Change(holder, saga_before(Step.HAND_OVER), tracking_number=number)])
+
+    status, outcomes, _ = run("--apply")
+
+    assert (1, "failed", "learned") == (status, outcomes[twin], outcomes[other])
 
 
 def test_what_was_settled_is_on_the_timeline_with_who_did_it(shop: Shop, run: Tool) -> None:

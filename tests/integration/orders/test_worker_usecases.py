@@ -16,10 +16,11 @@ from fakes.orders_world import FaultyOutside
 from orders.adapters import order_rows
 from orders.adapters.store import PostgresMailLog, PostgresOrderStore
 from orders.domain.saga import MailKind, Saga, State, Step
-from orders.ports import Mail
+from orders.ports import Carrier, Mail, PaymentProvider
 from orders.queues import queue_of, task_of
 from orders.usecases import follow
 from orders.usecases.acts import acts
+from orders.usecases.labels import Labels
 from orders.usecases.mails import Mails
 from orders.usecases.orders import Orders
 from orders.usecases.steps import Steps
@@ -33,6 +34,13 @@ class Refusing(FaultyOutside):
         raise Permanent("no such account")
 
 
+class Jammed(FaultyOutside):
+    """A printer that draws nothing."""
+
+    def label(self, **what: Any) -> bytes:
+        raise ZeroDivisionError
+
+
 class Back:
     """The use cases, and a look at what they wrote."""
 
@@ -41,15 +49,22 @@ class Back:
         self.outside = FaultyOutside()
         self.observed: list[str] = []
 
-    def orders(self, outside: FaultyOutside | None = None) -> Orders:
+    def orders(
+        self,
+        outside: FaultyOutside | None = None,
+        *,
+        payments: PaymentProvider | None = None,
+        carrier: Carrier | None = None,
+    ) -> Orders:
         outside = outside or self.outside
         log = PostgresMailLog(database.single_statements(self.engine))
         return Orders(
             self.engine,
             PostgresOrderStore,
             Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
-            acts(outside, outside, outside),
+            acts(payments or outside, carrier or outside, outside),
             Mails(outside, log, domain="shop.example", budget_seconds=20),
+            Labels(outside),
             max_attempts=2,
             observer=lambda work, outcome: self.observed.append(type(outcome).__name__),
         )
@@ -70,6 +85,10 @@ class Back:
             outbox.put(conn, commands)
         return [row.id for row in self.rows("UPDATE outbox SET issued = 1 RETURNING id")]
 
+    def issued(self, key: str) -> list[int]:
+        """Publish the command that a use case put under this key; its id."""
+        return [row.id for row in self.rows("UPDATE outbox SET issued = 1 WHERE key = :key RETURNING id", key=key)]
+
     def order(self, order_id: str) -> Any:
         return self.rows("SELECT * FROM orders WHERE id = CAST(:id AS uuid)", id=order_id)[0]
 
@@ -83,11 +102,13 @@ class Back:
 @pytest.fixture(scope="session")
 def back_url(postgres: Postgres) -> Iterator[str]:
     """A database with the orders' tables, made once; `back` empties it for each test."""
-    postgres.execute("CREATE DATABASE worker_usecases")
-    url = postgres.url("worker_usecases")
+    # Its own name, because every module that uses the fixture has one.
+    name = f"worker_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    url = postgres.url(name)
     migrate(url, scripts_of("orders.app"))
     yield url
-    postgres.execute("DROP DATABASE worker_usecases WITH (FORCE)")
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -96,7 +117,9 @@ def back(back_url: str) -> Iterator[Back]:
     back = Back(back_url)
     with back.engine.begin() as conn:
         conn.execute(
-            sa.text("TRUNCATE orders, products, stock, stock_movements, timeline, mails, outbox, parked CASCADE")
+            sa.text(
+                "TRUNCATE orders, products, labels, stock, stock_movements, timeline, mails, outbox, parked CASCADE"
+            )
         )
         conn.execute(sa.text("INSERT INTO products VALUES ('LAMP', 'Lamp', 250, 'EUR')"))
         conn.execute(sa.text("INSERT INTO stock (sku, on_hand) VALUES ('LAMP', 10)"))
@@ -137,6 +160,25 @@ def test_a_mail_is_sent(back: Back) -> None:
 
     assert 1 == back.orders().send_mails(back.issue(follow.mail_command(order_id, MailKind.SHIPPED, {})))
     assert [(order_id, "shipped")] == back.outside.mails
+
+
+def test_a_missing_label_is_drawn_from_what_is_on_record(back: Back) -> None:
+    order_id = back.add(saga_before(Step.BUY_LABEL))
+    back.orders(Jammed()).perform(Step.BUY_LABEL, back.issue(step_command(order_id, Step.BUY_LABEL)))
+    assert ([f"{order_id}/hand_over", f"{order_id}/label"], []) == (back.keys(), back.rows("SELECT FROM labels"))
+
+    assert 1 == back.orders().draw_labels(back.issued(f"{order_id}/label"))
+    assert [b"%PDF-T" + order_id.encode()] == [bytes(row.pdf) for row in back.rows("SELECT pdf FROM labels")]
+
+
+def test_a_label_of_no_parcel_is_parked_and_its_neighbour_drawn(back: Back) -> None:
+    none, order_id = back.add(saga_before(Step.BUY_LABEL)), back.add(saga_before(Step.HAND_OVER))
+    back.rows("UPDATE orders SET tracking_number = 'CP1' WHERE id = CAST(:id AS uuid) RETURNING id", id=order_id)
+    ids = back.issue(*(follow.label_command(i, {}) for i in (none, order_id)))
+
+    assert 2 == back.orders().draw_labels(ids)
+    assert [(f"{none}/label", "permanent")] == [tuple(row) for row in back.rows("SELECT key, reason FROM parked")]
+    assert [order_id] == [str(row.order_id) for row in back.rows("SELECT order_id FROM labels")]
 
 
 def test_a_reservation_that_ran_out_turns_its_order_back(back: Back) -> None:

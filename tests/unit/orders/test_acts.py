@@ -145,6 +145,25 @@ def test_a_label_is_bought_once_by_the_orders_key_and_weighs_its_pieces() -> Non
     assert Ended(Result.DONE, tracking_number="To-1", label=b"%PDF-To-1", detail=detail) == ended
 
 
+class Jammed(Outside):
+    """A printer that draws nothing."""
+
+    def label(self, **what: Any) -> bytes:
+        raise Permanent("no such barcode")
+
+
+def test_a_booked_parcel_is_known_whatever_becomes_of_its_label() -> None:
+    ended = Jammed().do(Step.BUY_LABEL)
+
+    assert Ended(Result.DONE, tracking_number="To-1", detail={"tracking_number": "To-1"}) == ended
+
+
+def test_a_label_whose_drawing_may_have_killed_a_worker_is_not_drawn_along_again() -> None:
+    ended = Outside().do(Step.BUY_LABEL, begun=True)
+
+    assert ("To-1", None) == (ended.tracking_number, ended.label)
+
+
 def test_a_parcel_that_the_carrier_does_not_take_is_refused_with_the_reason() -> None:
     class Strict(Outside):
         def create_shipment(self, key: str, **what: Any) -> str:

@@ -7,7 +7,18 @@ import pytest
 from chassis.outbox import Command
 from orders.domain.saga import Advance, MailKind, Saga, State, Step, Stop
 from orders.ports import Event
-from orders.queues import BATCH, FULFILMENT, NOTIFICATIONS, PAYMENTS, QUEUES, SAGA, queue_of, task_of
+from orders.queues import (
+    BATCH,
+    DRAW_LABEL,
+    FULFILMENT,
+    NOTIFICATIONS,
+    PAYMENTS,
+    QUEUES,
+    SAGA,
+    SEND_MAIL,
+    queue_of,
+    task_of,
+)
 from orders.usecases import follow
 
 TRACE = {"traceparent": "00-1-1-01"}
@@ -72,4 +83,4 @@ def test_each_pool_performs_its_own_steps(queue: str, steps: set[Step]) -> None:
 
 
 def test_every_task_has_a_batch_size() -> None:
-    assert {task_of(step) for step in Step} | {"orders.send_mail"} == set(BATCH)
+    assert {task_of(step) for step in Step} | {SEND_MAIL, DRAW_LABEL} == set(BATCH)

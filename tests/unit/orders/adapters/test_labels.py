@@ -15,7 +15,8 @@ ADDRESS = {"street": "Elm Street 5", "city": "Springwood", "postcode": "12345", 
 # Code 39 (ISO/IEC 16388): five bars and four spaces a character, w for wide.
 CODE39 = {
     "*": "nwnnwnwnn", "C": "wnwnnwnnn", "P": "nnwnwnnwn", "0": "nnnwwnwnn", "1": "wnnwnnnnw",
-    "2": "nnwwnnnnw", "3": "wnwwnnnnn", "4": "nnnwwnnnw", "9": "nnwwnnwnn",
+    "2": "nnwwnnnnw", "3": "wnwwnnnnn", "4": "nnnwwnnnw", "5": "wnnwwnnnn", "6": "nnwwwnnnn",
+    "7": "nnnwnnwnw", "8": "wnnwnnwnn", "9": "nnwwnnwnn", "A": "wnnnnwnnw", "Z": "nwwnwnnnn",
 }  # fmt: skip
 
 
@@ -41,8 +42,9 @@ def scanned(pdf: bytes) -> str:
     return "".join(letters["".join(elements[at : at + 9])] for at in range(0, len(elements), 10))
 
 
-def test_the_barcode_says_the_tracking_number() -> None:
-    assert scanned(label("CP123400000099")) == "*CP123400000099*"
+@pytest.mark.parametrize("number", ["CP123400000099", "1Z999AA10123456784", "92055901755477000000000015"])
+def test_the_barcode_says_the_tracking_number(number: str) -> None:
+    assert scanned(label(number)) == f"*{number}*"
 
 
 def test_number_and_address_can_be_read() -> None:
@@ -56,15 +58,16 @@ def test_the_same_label_is_the_same_bytes() -> None:
     assert label() == label()
 
 
-def test_the_barcode_stays_on_the_page() -> None:
-    right = max(
-        float(x) + float(w) for x, w in re.findall(r"([\d.]+) [\d.]+ ([\d.]+) -[\d.]+ re", page(label("P" * 15)))
-    )
+@pytest.mark.parametrize("characters", [1, 15, 16, 27])
+def test_the_barcode_stays_on_the_page_and_can_be_scanned(characters: int) -> None:
+    painted = re.findall(r"([\d.]+) [\d.]+ ([\d.]+) -[\d.]+ re", page(label("P" * characters)))
+    bars = [(float(x), float(width)) for x, width in painted]
 
-    assert right < (105 - 5) * 72 / 25.4
+    assert max(x + width for x, width in bars) < (105 - 5) * 72 / 25.4
+    assert min(width for _, width in bars) >= 0.19 * 72 / 25.4
 
 
-@pytest.mark.parametrize("number", ["", "cp1", "CP1_2", "P" * 16])
+@pytest.mark.parametrize("number", ["", "cp1", "CP1_2", "P" * 28])
 def test_a_number_that_no_barcode_can_say_is_refused_for_good(number: str) -> None:
     with pytest.raises(Permanent, match="tracking number"):
         label(number)
