@@ -21,7 +21,7 @@ DETAIL = {
     "tracking_number": "CP123456789012",
     "reason": None,
 }
-KINDS = ("confirmation", "shipped", "delivered", "cancelled", "failed")
+KINDS = ("confirmation", "shipped", "delivered", "cancelled", "failed", "cancel_refused")
 
 
 @pytest.fixture(params=["smtp", "instant"])

@@ -47,6 +47,8 @@ class Evidence:
     held: int
     moved: Sequence[str]
     passed: frozenset[str]
+    told: frozenset[str]
+    """The kinds of lines on the timeline."""
     mailed: frozenset[str]
 
 
@@ -144,3 +146,6 @@ def assert_mails_fit(seen: Evidence) -> None:
     assert last in seen.mailed
     assert ("confirmation" in seen.mailed) == ("paid" in seen.passed or last == "delivered")
     assert not {"cancelled", "failed"} & (seen.mailed - {last})
+    # Of a cancellation that was taken, the customer hears how it ended.
+    too_late = "cancel_requested" in seen.told and last == "delivered"
+    assert (too_late, too_late) == ("cancel_refused" in seen.mailed, "cancel_refused" in seen.told)

@@ -23,7 +23,10 @@ class CancelBody(BaseModel):
     """A cancellation that was taken."""
 
     order_id: str
-    state: State = Field(description="The state now; an order with an effect in flight is cancelled a little later.")
+    state: State = Field(
+        description="The state now; an order with an effect in flight is cancelled a little later, or not at"
+        " all when the carrier has its parcel already: then its timeline has `cancel_refused`, and a mail tells the customer."
+    )
 
 
 class SummaryBody(BaseModel):

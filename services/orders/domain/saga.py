@@ -7,7 +7,7 @@ already there. Going back is the same function with `stop` set: undo the latest 
 Races have one answer each:
   cancel × charge in flight     the charge's outcome is awaited, then refunded; an unknown one is asked about first
   expiry × late success         money that came wins: goods are held until the charge's outcome is known, so the order goes on
-  cancel × hand-over            the carrier decides: a parcel it has cannot be voided, and the order goes on
+  cancel × hand-over            the carrier decides: a parcel it has cannot be voided, the order goes on, and its customer is told
   delivery before hand-over     remembered; the order is delivered once the hand-over is recorded
 """
 
@@ -54,13 +54,15 @@ class Step(StrEnum):
 
 
 class MailKind(StrEnum):
-    """A mail that a change of state owes the customer, once."""
+    """A mail that a change of state, or a cancellation that came too late, owes the customer, once."""
 
     CONFIRMATION = "confirmation"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    # A cancellation was taken, and came too late.
+    CANCEL_REFUSED = "cancel_refused"
 
 
 class Stock(StrEnum):
@@ -274,6 +276,8 @@ def _settle(before: Saga, after: Saga) -> Advance:
     step = plan(after)
     state = _state(after, step)
     mails = tuple(_OWED[s] for s in _passed(before.state, state) if s in _OWED)
+    if before.stop is Stop.CANCELLED and after.stop is None:
+        mails = (MailKind.CANCEL_REFUSED, *mails)
     return Advance(replace(after, state=state, open=after.open or step), step, mails)
 
 

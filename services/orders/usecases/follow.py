@@ -44,6 +44,13 @@ def event(order_id: str, kind: str, saga: Saga, **detail: Any) -> Event:
     return Event(order_id, kind, {"state": saga.state, **detail})
 
 
+def refused_cancel(order_id: str, advance: Advance) -> list[Event]:
+    """The line of the timeline that tells the end of a cancellation that was taken and came too late; none when there was none."""
+    if MailKind.CANCEL_REFUSED not in advance.mails:
+        return []
+    return [event(order_id, "cancel_refused", advance.saga, why="the carrier already had the parcel")]
+
+
 def attention(store: OrderStore, sagas: Mapping[str, Saga], why: Mapping[str, str]) -> None:
     """Mark these orders, which are locked, as needing a person, and say why on their timelines."""
     store.save([Change(i, saga, needs_attention=why[i]) for i, saga in sagas.items()])

@@ -146,6 +146,7 @@ class Steps:
             after = advance.saga
             changes.append(Change(order_id, after, tracking_number=end.tracking_number))
             events.append(follow.event(order_id, f"{step}.{end.result}", after, **end.detail))
+            events += follow.refused_cancel(order_id, advance)
             commands += follow.commands(order_id, advance, by_order[order_id].headers)
             if end.tracking_number and not end.label:
                 commands.append(follow.label_command(order_id, by_order[order_id].headers))

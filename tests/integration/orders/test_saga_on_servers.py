@@ -37,6 +37,7 @@ from orders.ports import Change
 from orders.queues import BATCH, QUEUES, SERVICE
 from orders.usecases import follow
 from orders.usecases.acts import acts
+from orders.usecases.labels import Labels
 from orders.usecases.mails import Mails
 from orders.usecases.orders import Orders
 from orders.usecases.steps import Steps
@@ -121,6 +122,7 @@ class ServerPlatform(Platform):
             Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
             acts(self.outside, self.outside, self.outside),
             Mails(self.outside, PostgresMailLog(autocommit), domain="shop.example", budget_seconds=20),
+            Labels(self.outside),
             max_attempts=100,
             observer=self._record,
         )
@@ -228,6 +230,7 @@ class ServerPlatform(Platform):
             passed=frozenset(
                 r[0] for r in self.servers.rows(f"SELECT detail->>'state' FROM timeline {of_mine}", **mine)
             ),
+            told=frozenset(r[0] for r in self.servers.rows(f"SELECT kind FROM timeline {of_mine}", **mine)),
             mailed=frozenset(r[0] for r in self.servers.rows(f"SELECT kind FROM mails {of_mine}", **mine)),
         )
 

@@ -291,13 +291,21 @@ def test_a_parcel_that_the_carrier_has_goes_on_whoever_cancelled() -> None:
 
     assert (State.SHIPPED, None, None) == (refused.saga.state, refused.saga.stop, refused.saga.reason)
     assert (Parcel.HANDED_OVER, Stock.SHIPPED) == (refused.saga.parcel, refused.saga.stock)
-    assert (MailKind.SHIPPED,) == refused.mails
+    assert (MailKind.CANCEL_REFUSED, MailKind.SHIPPED) == refused.mails
 
 
 def test_a_hand_over_that_succeeds_after_the_cancellation_goes_on() -> None:
     after = end(stopped(before(Step.HAND_OVER)))
 
     assert (State.SHIPPED, None, None) == (after.saga.state, after.saga.stop, after.step)
+    assert (MailKind.CANCEL_REFUSED, MailKind.SHIPPED) == after.mails
+
+
+def test_a_reservation_that_ran_out_too_late_refuses_nobody_anything() -> None:
+    expiring = expire(before(Step.TAKE_PAYMENT))
+    assert expiring is not None
+
+    assert (MailKind.CONFIRMATION,) == end(expiring.saga).mails
 
 
 def test_a_shipped_order_cannot_be_cancelled() -> None:
