@@ -18,5 +18,10 @@ def request(method: str, url: str, **options: Any) -> httpx.Response:
     return httpx.request(method, url, trust_env=False, verify=_secure(url), **options)
 
 
+def bearer(token: str) -> dict[str, str]:
+    """The headers that show a token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
 def _secure(address: str) -> bool:
     return address.startswith("https:")

@@ -2,7 +2,8 @@
 
 It places orders, keeps the journal of what was promised, and answers questions (see conductor.harness.judge_rpc) until it is told to
 go: `{"ask": NAME, …}`, NAME being a method of Judge below. What cannot be answered is `{"failed": WHY}`.
-DATABASE_URL is read-only; OPERATOR_TOKEN opens the API; BROKER_URL is only looked at. What is broken is broken by who asks; this process
+DATABASE_URL is read-only; OPERATOR_TOKEN opens the API, OUTSIDE_ADMIN_TOKEN the outside world's ledgers and faults; BROKER_URL is only
+looked at. What is broken is broken by who asks; this process
 only writes it down.
 """
 
@@ -43,6 +44,7 @@ class Inside:
     api: str
     database: str
     operator: str
+    outside: str
 
     def addresses(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach."""
@@ -51,7 +53,7 @@ class Inside:
 
     def tokens(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach."""
-        return {"operator": self.operator}
+        return {"operator": self.operator, "outside": self.outside}
 
 
 class Judge:
@@ -178,7 +180,8 @@ def main(argv: list[str]) -> int:
         "--quiet-seconds", type=float, default=120.0, help="when nothing moves for so long, nothing will"
     )
     options = parser.parse_args(argv)
-    inside = Inside(options.api, os.environ["DATABASE_URL"], os.environ["OPERATOR_TOKEN"])
+    given = (os.environ[name] for name in ("DATABASE_URL", "OPERATOR_TOKEN", "OUTSIDE_ADMIN_TOKEN"))
+    inside = Inside(options.api, *given)
     patience = Patience(options.seconds, options.quiet_seconds)
     watch = Watch(
         inside,

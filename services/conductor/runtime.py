@@ -60,7 +60,10 @@ class Reach(Protocol):
         """URLs by name: api, payments, carrier, mail, database, broker, store; the last three with their passwords."""
 
     def tokens(self) -> Mapping[str, str]:
-        """Bearer tokens of the API: operator, customer."""
+        """Bearer tokens: `operator` and `customer` open the API, `outside` the outside world's ledgers, mails and faults.
+
+        The last one is for who judges: no process of a service is given it.
+        """
 
 
 class Runtime(Reach, Protocol):

@@ -1,4 +1,5 @@
-"""The paths every server has: health, its ledger, and the faults that a drill or a person sets; no fault hits these.
+"""The paths every server has: health, its ledger, and the faults that a drill or a person sets; no fault hits these, and all but
+health need the token of outside.access.
 
 GET    /health
 GET    /ledger?after=ID&limit=N&order_id=ID     all entries, oldest first, unless limited

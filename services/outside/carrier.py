@@ -1,6 +1,7 @@
 """The carrier: books parcels, moves them, and tells the shop by signed callbacks; has its own ledger and faults.
 
-    CARRIER_SECRET=… python -m outside.carrier --port 8082 --data DIR --callback-url URL [--delivery-delay-seconds 1.5]
+    CARRIER_SECRET=… OUTSIDE_ADMIN_TOKEN=… \\
+        python -m outside.carrier --port 8082 --data DIR --callback-url URL [--delivery-delay-seconds 1.5]
 
     POST /shipments                      header Idempotency-Key; body parcels.ShipmentRequest
                                          201 {"tracking_number"} · 200 the same key again · 422 the key with another body
@@ -27,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from outside import admin, ledger, parcels, serve
+from outside import access, admin, ledger, parcels, serve
 from outside.callbacks import Callbacks
 from outside.faults import Faults
 from outside.gate import CHANGE, Gate
@@ -40,7 +41,7 @@ from outside.store import Store
 FAULTS = (*CHANGE, *NEWS_FAULTS)
 
 
-def make_app(data: Path, *, poster: Poster, secret: str, delivery_delay_seconds: float) -> Starlette:
+def make_app(data: Path, *, poster: Poster, secret: str, delivery_delay_seconds: float, admin_token: str) -> Starlette:
     """The carrier as an ASGI application with its store in the directory `data`; callbacks go by `poster`."""
     store = Store(data / "carrier.sqlite3", parcels.SCHEMA + ledger.SCHEMA)
     entries = Ledger(store, time.time)
@@ -102,7 +103,7 @@ def make_app(data: Path, *, poster: Poster, secret: str, delivery_delay_seconds:
         Route("/shipments/{tracking}", show),
         *admin.routes(entries, faults),
     ]
-    return serve.application(routes, gate, lifespan)
+    return serve.application(routes, gate, lifespan, admin_token=admin_token)
 
 
 def main() -> None:
@@ -125,12 +126,14 @@ def main() -> None:
         poster = Poster(options.callback_url)
     except ValueError as error:
         parser.error(f"--callback-url: {error}")
+    admin_token = access.token(parser)
     listener = serve.bound(options.host, options.port)
     app = make_app(
         options.data,
         poster=poster,
         secret=secret,
         delivery_delay_seconds=options.delivery_delay_seconds,
+        admin_token=admin_token,
     )
     serve.run(app, listener, f"carrier ready on http://{serve.address(listener)}")
 

@@ -1,6 +1,6 @@
 """The mail server: takes mails by SMTP, shows them by HTTP, has its own ledger and faults.
 
-    python -m outside.mail --smtp-port 2525 --http-port 8083 --data DIR
+    OUTSIDE_ADMIN_TOKEN=… python -m outside.mail --smtp-port 2525 --http-port 8083 --data DIR
 
     GET /messages?order_id=ID&after=ID&limit=N   [{"id", "at", "message_id", "to", "subject", "order_id", "kind", "body"}, …]
                                                  oldest first, 100 unless limited, 1,000 at most
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from outside import admin, ledger, mailbox, serve, smtp_door
+from outside import access, admin, ledger, mailbox, serve, smtp_door
 from outside.faults import Faults
 from outside.gate import Gate
 from outside.ledger import Ledger
@@ -33,7 +33,7 @@ from outside.store import Store
 PAGE, LONGEST_PAGE = 100, 1_000
 
 
-def make_app(data: Path, smtp_listener: socket.socket) -> Starlette:
+def make_app(data: Path, smtp_listener: socket.socket, *, admin_token: str) -> Starlette:
     """The HTTP side as an ASGI application that serves SMTP on `smtp_listener` while it runs; its store is in `data`."""
     store = Store(data / "mail.sqlite3", mailbox.SCHEMA + ledger.SCHEMA)
     entries = Ledger(store, time.time)
@@ -57,7 +57,8 @@ def make_app(data: Path, smtp_listener: socket.socket) -> Starlette:
         await store.committed()
         store.close()
 
-    return serve.application([Route("/messages", messages), *admin.routes(entries, faults)], gate, lifespan)
+    routes = [Route("/messages", messages), *admin.routes(entries, faults)]
+    return serve.application(routes, gate, lifespan, admin_token=admin_token)
 
 
 def main() -> None:
@@ -66,10 +67,11 @@ def main() -> None:
     parser.add_argument("--smtp-port", type=int, required=True, help="0 takes a free one and prints it")
     parser.add_argument("--http-port", type=int, required=True, help="0 takes a free one and prints it")
     options = parser.parse_args()
+    admin_token = access.token(parser)
     smtp = serve.bound(options.host, options.smtp_port)
     http = serve.bound(options.host, options.http_port)
     ready = f"mail ready on smtp://{serve.address(smtp)} http://{serve.address(http)}"
-    serve.run(make_app(options.data, smtp), http, ready)
+    serve.run(make_app(options.data, smtp, admin_token=admin_token), http, ready)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The payment provider: takes and gives back money by key, has its own ledger and faults.
 
-    python -m outside.payments --port 8081 --data DIR
+    OUTSIDE_ADMIN_TOKEN=… python -m outside.payments --port 8081 --data DIR
 
     POST /charges                 header Idempotency-Key; body charges.ChargeRequest
                                   201 captured · 200 the same key again, as it now stands · 402 declined (kept)
@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from outside import admin, charges, ledger, serve
+from outside import access, admin, charges, ledger, serve
 from outside.charges import ChargeRecord, ChargeRequest, Charges
 from outside.faults import Faults
 from outside.gate import CHANGE, Gate
@@ -36,7 +36,7 @@ from outside.store import Store
 FAULTS = (*CHANGE, "decline")
 
 
-def make_app(data: Path) -> Starlette:
+def make_app(data: Path, *, admin_token: str) -> Starlette:
     """The provider as an ASGI application with its store in the directory `data`."""
     store = Store(data / "payments.sqlite3", charges.SCHEMA + ledger.SCHEMA)
     book_ledger = Ledger(store, time.time)
@@ -85,7 +85,7 @@ def make_app(data: Path) -> Starlette:
         Route("/charges/{key:path}", find),
         *admin.routes(book_ledger, faults),
     ]
-    return serve.application(routes, gate, lifespan)
+    return serve.application(routes, gate, lifespan, admin_token=admin_token)
 
 
 def _order_of(book: Charges, key: str) -> str | None:
@@ -103,8 +103,9 @@ def main() -> None:
     parser = serve.arguments("outside.payments", "Payment provider with faults and a ledger of its own.")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
     options = parser.parse_args()
+    app = make_app(options.data, admin_token=access.token(parser))
     listener = serve.bound(options.host, options.port)
-    serve.run(make_app(options.data), listener, f"payments ready on http://{serve.address(listener)}")
+    serve.run(app, listener, f"payments ready on http://{serve.address(listener)}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from outside.access import AdminAccess
 from outside.errors import Refused
 from outside.gate import Gate
 from outside.problems import on_http, on_refused
@@ -32,10 +34,22 @@ def arguments(program: str, says: str) -> argparse.ArgumentParser:
 
 
 def application(
-    routes: list[Route], gate: Gate, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+    routes: list[Route],
+    gate: Gate,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    *,
+    admin_token: str,
 ) -> Starlette:
-    """The routes as an ASGI application that answers every refusal as problem+json; `gate` is closed when it stops."""
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refused: on_refused, HTTPException: on_http})
+    """The routes as an ASGI application that answers every refusal as problem+json; `gate` is closed when it stops.
+
+    Ledger, messages and faults are open to the bearer of `admin_token`; see outside.access.
+    """
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(AdminAccess, token=admin_token)],
+        exception_handlers={Refused: on_refused, HTTPException: on_http},
+    )
     app.state.gate = gate
     return app
 

@@ -16,6 +16,8 @@ import httpx
 import pytest
 
 SECRET = "carrier-secret"
+ADMIN_TOKEN = "outside-admin"
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 START_SECONDS = 30.0
 # One for all: a client of its own costs every call the reading of all certificates.
 CLIENT = httpx.Client(trust_env=False, timeout=START_SECONDS)
@@ -50,7 +52,7 @@ class OutsideServer:
             [sys.executable, "-m", self.module, *taken, "--data", str(self.data), *self.options],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "CARRIER_SECRET": SECRET},
+            env={**os.environ, "CARRIER_SECRET": SECRET, "OUTSIDE_ADMIN_TOKEN": ADMIN_TOKEN},
             preexec_fn=_die_with_parent,
         )
         assert self.process.stdout is not None
@@ -82,10 +84,14 @@ class OutsideServer:
         self.read = max([self.read, *(entry["id"] for entry in self.ledger())])
         return self
 
+    def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Call what only the bearer of its token may."""
+        return CLIENT.request(method, self.url + path, headers=ADMIN, **options)
+
     def ledger(self, **query: Any) -> list[dict[str, Any]]:
         """Its ledger, without what was read."""
         query = {"after": self.read, **query}
-        entries: list[dict[str, Any]] = CLIENT.get(f"{self.url}/ledger", params=query).raise_for_status().json()
+        entries: list[dict[str, Any]] = self.admin("GET", "/ledger", params=query).raise_for_status().json()
         return entries
 
     def kinds(self, key: str) -> list[str]:
@@ -96,16 +102,16 @@ class OutsideServer:
         """Set faults: their shares by name, and `seed`, `orders` and the like beside them."""
         rate = {name: share for name, share in plan.items() if name not in _PLAN_FIELDS}
         more = {name: value for name, value in plan.items() if name in _PLAN_FIELDS}
-        CLIENT.put(f"{self.url}/admin/faults", json={"rate": rate, **more}).raise_for_status()
+        self.admin("PUT", "/admin/faults", json={"rate": rate, **more}).raise_for_status()
 
     def outage(self, **plan: Any) -> None:
         """Begin an outage."""
-        CLIENT.post(f"{self.url}/admin/outage", json=plan).raise_for_status()
+        self.admin("POST", "/admin/outage", json=plan).raise_for_status()
 
     def heal(self) -> None:
         """No fault and no outage any more."""
-        CLIENT.delete(f"{self.url}/admin/faults").raise_for_status()
-        CLIENT.delete(f"{self.url}/admin/outage").raise_for_status()
+        self.admin("DELETE", "/admin/faults").raise_for_status()
+        self.admin("DELETE", "/admin/outage").raise_for_status()
 
 
 def payments(data: Path) -> OutsideServer:

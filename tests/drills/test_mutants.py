@@ -31,7 +31,7 @@ Plays = Callable[..., Played]
 
 
 def _kill_payments(stage: Stage) -> None:
-    ledgers = LedgerTail(stage.runtime.addresses())
+    ledgers = LedgerTail(stage.runtime)
     with stage.orders():
         # Twice only: whoever is hit three times is taken for poison on this platform.
         for moment in MOMENTS:

@@ -12,7 +12,11 @@ from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
 
 FEW = 20
-LEDGER = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9101/ledger', timeout=30).read().decode())"
+LEDGER = """
+import os, urllib.request as u
+token = {'Authorization': 'Bearer ' + os.environ['OUTSIDE_ADMIN_TOKEN']}
+print(u.urlopen(u.Request('http://127.0.0.1:9101/ledger', headers=token), timeout=30).read().decode())
+"""
 
 
 def deliver(installation: Installation) -> None:

@@ -21,7 +21,7 @@ PINNED = {
     "celery-capstones/outside:dev",
     "celery-capstones/conductor:dev",
 }
-SECRETS_MADE = {"postgres", "rabbitmq", "redis", "carrier", "conductor"}
+SECRETS_MADE = {"postgres", "rabbitmq", "redis", "carrier", "outside-admin", "conductor"}
 
 pytestmark = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -50,6 +50,12 @@ def test_every_pod_is_somebody_who_is_not_root(overlay: str, rendered: Render) -
         return bool(context.get("runAsNonRoot") and context.get("runAsUser") and profile)
 
     assert [] == [name for name, pod in pods(rendered(overlay)) if not well(pod["spec"].get("securityContext", {}))]
+
+
+def test_only_the_outside_reads_what_opens_its_ledgers(overlay: str, rendered: Render) -> None:
+    readers = {name for name, found in containers(rendered(overlay)) if "outside-admin" in str(found)}
+
+    assert {f"StatefulSet/{name}/{name}" for name in ("payments", "carrier", "mail")} == readers
 
 
 def test_the_namespace_refuses_what_is_not_restricted(overlay: str, rendered: Render) -> None:

@@ -21,7 +21,7 @@ LOGINS = ("orders_a", "orders_b")
 MINE = r"^(orders(\..+)?|celery.*|amq\.default|amq\.gen.*|.+\.celery\.pidbox)$"
 """What a worker of the service touches in its vhost: its own queues and exchanges, and those of Celery's remote control."""
 
-NAMES = ("postgres", "rabbitmq", "redis", "carrier", "orders", "orders-scaler", "conductor")
+NAMES = ("postgres", "rabbitmq", "redis", "carrier", "outside-admin", "orders", "orders-scaler", "conductor")
 
 
 def missing(known: Mapping[str, Values], *, namespace: str, broker: Broker = "rabbitmq") -> dict[str, Values]:
@@ -32,6 +32,8 @@ def missing(known: Mapping[str, Values], *, namespace: str, broker: Broker = "ra
         "rabbitmq": lambda: rabbitmq(LOGINS[0], password(), password()),
         "redis": lambda: {"password": password()},
         "carrier": lambda: {"CARRIER_SECRET": password()},
+        # Read by the outside's servers and by the judge, never by what they judge.
+        "outside-admin": lambda: {"OUTSIDE_ADMIN_TOKEN": password()},
         "orders": lambda: service(found, broker),
         "orders-scaler": lambda: {"host": scaler(found, namespace)},
         "conductor": lambda: conductor(found),

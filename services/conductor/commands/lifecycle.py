@@ -64,6 +64,7 @@ def _print_started(console: Console, started: "Started") -> None:
         {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: status.without_secrets(started.platform.broker_url),
         "PostgreSQL": status.without_secrets(started.platform.postgres.address()),
         "secrets": f"{typed()} env prints passwords and tokens",
+        "outside": f"{typed()} outside-token prints what opens its ledgers, mails and faults",
         "logs": str(started.platform.run.logs),
     }
     for name, value in rows.items():
@@ -78,6 +79,12 @@ def down() -> None:
     from conductor.laptop import lifecycle
 
     print("stopped" if lifecycle.down(RunDirectory.chosen()) else "nothing was running")
+
+
+@commands.command("outside-token")
+def outside_token() -> None:
+    """Print the token that opens ledgers, mails and faults of the outside world; no process of the orders has it."""
+    print(LocalRuntime.running().tokens()["outside"])
 
 
 @commands.command("status")

@@ -20,7 +20,7 @@ POOLS = {"payments": "payments", "fulfilment": "carrier", "notifications": "mail
 
 def play(stage: Stage) -> None:
     """Kill tasks by their moment, each time with orders open, and in the end what only passes orders on."""
-    ledgers = LedgerTail(stage.runtime.addresses())
+    ledgers = LedgerTail(stage.runtime)
     with stage.orders():
         stage.story.phase(f"{stage.size.kills} kills")
         for number, (pool, which, moment) in enumerate(

@@ -21,7 +21,10 @@ from conductor.waiting import until
 
 DOOR = "/app/conductor/harness/judge_rpc.py"
 STARTED_SECONDS = 90.0
-BROKER = {"BROKER_URL": ("orders", "BROKER_URL")}
+KEYS = {
+    "BROKER_URL": ("orders", "BROKER_URL"),
+    "OUTSIDE_ADMIN_TOKEN": ("outside-admin", "OUTSIDE_ADMIN_TOKEN"),
+}
 """For the judge to look at the queues; no other login may ask a queue itself."""
 
 CPU = "200m"
@@ -53,7 +56,7 @@ class ClusterStage:
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120
-        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=BROKER, cpu=CPU)
+        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=KEYS, cpu=CPU)
         kubectl = self.runtime.kubectl
         self._job = jobs.start(kubectl, program)
         try:

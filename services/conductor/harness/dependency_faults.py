@@ -20,12 +20,19 @@ def call(reach: Reach, method: str, server: str, what: str, body: Mapping[str, A
     address = reach.addresses()[server]
     given = None if body is None else dict(body)
     try:
-        answer = http_client.request(method, f"{address}/admin/{what}", json=given, timeout=ANSWER_SECONDS)
+        answer = http_client.request(
+            method, f"{address}/admin/{what}", json=given, timeout=ANSWER_SECONDS, headers=outside_headers(reach)
+        )
     except httpx.HTTPError as error:
         raise Refused(f"{server} does not answer at {address}: {error}") from error
     if answer.is_error:
         raise Refused(f"{server} refused: {answer.status_code} {answer.text}")
     return answer.json() if answer.content else None
+
+
+def outside_headers(reach: Reach) -> dict[str, str]:
+    """What opens the doors of payment provider, carrier and mail server."""
+    return http_client.bearer(reach.tokens()["outside"])
 
 
 def faults(reach: Reach, server: str, plan: Mapping[str, Any]) -> AbstractContextManager[None]:

@@ -29,7 +29,8 @@ def programs(run: RunDirectory, state: State, environment: Mapping[str, str]) ->
         ],
         "mail": [*local, "--smtp-port", str(ports["smtp"]), "--http-port", str(ports["mail"])],
     }
-    secret = {"CARRIER_SECRET": state.passwords.carrier_secret}
+    passwords = state.passwords
+    secret = {"CARRIER_SECRET": passwords.carrier_secret, "OUTSIDE_ADMIN_TOKEN": passwords.outside_admin}
     made = []
     for name in NAMES:
         data = run.data / "outside" / name

@@ -120,7 +120,8 @@ class LocalRuntime:
         }
 
     def tokens(self) -> Mapping[str, str]:
-        return self.platform.state.tokens.model_dump()
+        state = self.platform.state
+        return {**state.tokens.model_dump(), "outside": state.passwords.outside_admin}
 
     def service_environment(self) -> Mapping[str, str]:
         return self.platform.service_environment()

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conductor.errors import NotRunning, StateUnreadable
 from conductor.pools import Broker
@@ -32,6 +32,8 @@ class Passwords(BaseModel):
     erlang_cookie: str
     supervisor: str
     carrier_secret: str
+    outside_admin: str = Field(default_factory=lambda: secrets.token_hex(16))
+    """Opens ledgers, mails and faults of the outside world. A state that is older gets one, which the next start keeps."""
 
 
 class State(BaseModel):

@@ -111,7 +111,7 @@ def test_a_wrong_shipment_names_its_field(healthy_carrier: OutsideServer, body: 
 def test_a_wrong_path_or_query_is_a_problem(
     healthy_payments: OutsideServer, method: str, path: str, status: int
 ) -> None:
-    answer = CLIENT.request(method, healthy_payments.url + path)
+    answer = healthy_payments.admin(method, path)
 
     assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
     assert status == answer.json()["status"]
@@ -134,18 +134,18 @@ def test_a_wrong_path_or_query_is_a_problem(
 def test_a_wrong_fault_plan_is_refused_and_changes_nothing(
     healthy_payments: OutsideServer, plan: dict[str, Any]
 ) -> None:
-    CLIENT.put(f"{healthy_payments.url}/admin/faults", json=PLAN)
+    healthy_payments.admin("PUT", "/admin/faults", json=PLAN)
 
-    answer = CLIENT.put(f"{healthy_payments.url}/admin/faults", json=plan)
+    answer = healthy_payments.admin("PUT", "/admin/faults", json=plan)
 
     assert answer.status_code == 422
-    assert PLAN["rate"] == CLIENT.get(f"{healthy_payments.url}/admin/faults").json()["plan"]["rate"]
+    assert PLAN["rate"] == healthy_payments.admin("GET", "/admin/faults").json()["plan"]["rate"]
 
 
 @pytest.mark.parametrize("outage", [{}, {"seconds": 0}, {"seconds": 5, "mode": "explode"}, {"seconds": "5"}], ids=str)
 def test_a_wrong_outage_is_refused(healthy_payments: OutsideServer, outage: dict[str, Any]) -> None:
-    assert CLIENT.post(f"{healthy_payments.url}/admin/outage", json=outage).status_code == 422
-    assert CLIENT.get(f"{healthy_payments.url}/admin/faults").json()["outage"] is None
+    assert healthy_payments.admin("POST", "/admin/outage", json=outage).status_code == 422
+    assert healthy_payments.admin("GET", "/admin/faults").json()["outage"] is None
 
 
 @pytest.mark.parametrize(

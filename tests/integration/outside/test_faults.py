@@ -143,7 +143,7 @@ def test_calls_that_hang_block_no_other(healthy_payments: OutsideServer, key: st
     with ThreadPoolExecutor(9) as pool:
         hanging = [pool.submit(charge, provider, f"{key}-{number}") for number in range(8)]
         wait_until(
-            lambda: CLIENT.get(f"{healthy_payments.url}/admin/faults").json()["hits"] == {"timeout_before": 8},
+            lambda: healthy_payments.admin("GET", "/admin/faults").json()["hits"] == {"timeout_before": 8},
             what="8 hanging",
         )
         began = time.monotonic()
@@ -275,7 +275,7 @@ def test_a_mail_during_an_outage_was_not_taken(healthy_mail: OutsideServer, send
 def test_messages_are_shown_as_they_were_sent(healthy_mail: OutsideServer, send: Callable[[], Mail]) -> None:
     letter = send()
 
-    (shown,) = CLIENT.get(f"{healthy_mail.url}/messages", params={"order_id": letter.order_id}).json()
+    (shown,) = healthy_mail.admin("GET", "/messages", params={"order_id": letter.order_id}).json()
 
     assert (letter.message_id, letter.to, letter.order_id, "delivered") == (
         shown["message_id"],
@@ -285,4 +285,4 @@ def test_messages_are_shown_as_they_were_sent(healthy_mail: OutsideServer, send:
     )
     assert f"Your order {letter.order_id} has arrived" == shown["subject"]
     assert "Hello Ada Lovelace," in shown["body"]
-    assert CLIENT.get(f"{healthy_mail.url}/messages", params={"after": shown["id"]}).json() == []
+    assert healthy_mail.admin("GET", "/messages", params={"after": shown["id"]}).json() == []

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from outside_servers import CLIENT, SECRET, OutsideServer, wait_until
+from outside_servers import ADMIN_TOKEN, CLIENT, SECRET, OutsideServer, wait_until
 
 from chassis.errors import Transient
 from orders.adapters.payments import HttpPayments
@@ -72,8 +72,7 @@ def test_sigterm_does_not_wait_for_a_call_that_hangs(payments: OutsideServer) ->
     payments.fault(timeout_before=1.0, hang_seconds=60.0)
     hanging = threading.Thread(target=lambda: CLIENT.get(f"{payments.url}/charges/k", timeout=30.0))
     hanging.start()
-    report = f"{payments.url}/admin/faults"
-    wait_until(lambda: bool(CLIENT.get(report).json()["hits"]), what="the call to hang")
+    wait_until(lambda: bool(payments.admin("GET", "/admin/faults").json()["hits"]), what="the call to hang")
     began = time.monotonic()
 
     code = payments.stop()
@@ -103,6 +102,7 @@ def test_a_taken_port_is_named_in_one_line(payments: OutsideServer, tmp_path: Pa
         capture_output=True,
         text=True,
         timeout=30,
+        env={**os.environ, "OUTSIDE_ADMIN_TOKEN": ADMIN_TOKEN},
     )
 
     assert ended.returncode == 1

@@ -43,6 +43,13 @@ def test_the_service_logs_in_at_the_database_as_the_secret_says() -> None:
     assert expected == made["orders"]["DATABASE_URL"]
 
 
+def test_what_opens_the_ledgers_is_given_to_nothing_that_is_judged_by_them() -> None:
+    made = secrets.missing({}, namespace="capstones")
+    token = made["outside-admin"]["OUTSIDE_ADMIN_TOKEN"]
+
+    assert ["outside-admin"] == [name for name, values in made.items() if token in str(values)]
+
+
 def test_the_broker_knows_the_password_that_the_service_has() -> None:
     made = secrets.missing({}, namespace="capstones")
     users = {user["name"]: user for user in json.loads(made["rabbitmq"]["definitions.json"])["users"]}

@@ -20,10 +20,13 @@ ANSWER_SECONDS = 2.0
 def look(reach: Reach) -> Surroundings:
     """As it is now; what does not answer is left out."""
     addresses = reach.addresses()
+    token = http_client.bearer(reach.tokens()["outside"])
     faults: dict[str, Mapping[str, object]] = {}
     for server in BREAKERS:
         with contextlib.suppress(httpx.HTTPError):
-            answer = http_client.request("GET", f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS)
+            answer = http_client.request(
+                "GET", f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS, headers=token
+            )
             faults[server] = answer.raise_for_status().json()
     circuits: dict[str, float] = {}
     with contextlib.suppress(StoreUnreachable), connected(addresses["store"], answer_seconds=ANSWER_SECONDS) as store:

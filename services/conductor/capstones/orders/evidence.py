@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 import psycopg
 
-from conductor import history
+from conductor import history, http_client
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.errors import DrillFailed
 from conductor.history import Told
@@ -55,9 +55,11 @@ class Evidence:
 class LedgerTail:
     """The ledgers of the outside world, each read on from where the last look ended."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
+    def __init__(self, reach: Reach) -> None:
+        addresses = reach.addresses()
         self._addresses = {name: addresses[name] for name in LEDGERS}
-        self._http = httpx.Client(timeout=LEDGER_SECONDS, trust_env=False)
+        token = http_client.bearer(reach.tokens()["outside"])
+        self._http = httpx.Client(timeout=LEDGER_SECONDS, trust_env=False, headers=token)
         self.entries: dict[str, list[Entry]] = {name: [] for name in LEDGERS}
 
     def read(self, *names: str) -> None:
@@ -88,7 +90,7 @@ def gather(reach: Reach, journals: Iterable[Path]) -> Evidence:
     told = history.read(journals)
     with OrdersApi.of(reach) as api:
         orders = {order["order_id"]: order for order in api.orders()}
-    tail = LedgerTail(reach.addresses())
+    tail = LedgerTail(reach)
     try:
         tail.read()
     finally:

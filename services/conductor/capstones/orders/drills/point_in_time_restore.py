@@ -68,7 +68,7 @@ def _lose_the_disk(stage: Stage, runtime: LocalRuntime) -> None:
     archived = now()
     few = max(2, stage.size.open_orders // 20)
     stage.wait_for(lambda: len(_since(stage, archived)) >= 2 * few, "orders that the archive knows nothing of")
-    with LedgerTail(runtime.addresses()) as ledgers:
+    with LedgerTail(runtime) as ledgers:
         runtime.kill(HELD_UP, "tree", signal.SIGSTOP)
         try:
             stage.wait_for(
@@ -93,7 +93,7 @@ def _restore(stage: Stage, runtime: LocalRuntime, mark: datetime) -> None:
 def _customers_look(stage: Stage, runtime: LocalRuntime) -> None:
     """Whoever has a receipt looks at their order, and places it again when there is none: the same request with the same key."""
     told = history.read([stage.journal.path])
-    with OrdersApi.of(runtime) as api, LedgerTail(runtime.addresses()) as ledgers:
+    with OrdersApi.of(runtime) as api, LedgerTail(runtime) as ledgers:
         known = {order["order_id"] for order in stage.insist(lambda: list(api.orders()))}
         missing = {a.order_id: a for a in told.accepted.values() if a.order_id not in known}
         gone = set(sorted(missing.keys() & _charged_only(ledgers))[::GONE])
