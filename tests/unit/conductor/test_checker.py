@@ -81,6 +81,19 @@ def test_an_order_that_turned_back_without_trace_is_compensated(evidence: Eviden
     assert (True, 1) == (verdict.sound, verdict.compensated)
 
 
+TOO_LATE = replace(DELIVERED, told=replace(told(), cancelled=frozenset({KEY})))
+REFUSED_MAIL = [*DELIVERED.mails, mail("cancel_refused")]
+
+
+@pytest.mark.parametrize("evidence", [TOO_LATE, DELIVERED], ids=["by this client", "by another"])
+def test_a_cancellation_that_came_too_late_is_told_by_mail(evidence: Evidence) -> None:
+    assert judge(replace(evidence, mails=REFUSED_MAIL)).sound
+
+
+def test_what_a_restored_database_forgot_owes_no_mail() -> None:
+    assert judge(replace(TOO_LATE, told=replace(TOO_LATE.told, restores=(Restored(9.0, 3.0),)))).sound
+
+
 CHEAPER = replace(
     DELIVERED, orders={ORDER: order("delivered", total_minor=1)}, payments=[entry("capture", amount_minor=1)]
 )
@@ -93,6 +106,7 @@ MISSING = {
     "the money of a refund": (replace(DELIVERED, payments=[capture(), refund()]), "0 was kept of it"),
     "the parcel": (replace(DELIVERED, carrier=[entry("shipment")]), "the carrier never got the parcel"),
     "a mail": (replace(DELIVERED, mails=[mail("confirmation"), mail("delivered")]), "mail 'shipped' was never sent"),
+    "what became of a cancellation": (TOO_LATE, "mail 'cancel_refused' was never sent"),
     "goods that left": (
         replace(DELIVERED, movements=[RESTOCK, RESERVE], levels=[Level("MUG", 100, 2)]), "left the stock instead of"
     ),

@@ -17,7 +17,8 @@ from conductor.history import Kill, Restored
 
 FINAL = ("delivered", "cancelled", "failed")
 OWED = {"delivered": {"confirmation", "shipped", "delivered"}, "cancelled": {"cancelled"}, "failed": {"failed"}}
-"""Mails by final state. One that turned back after it was paid has a confirmation as well."""
+"""Mails by final state. One that turned back after it was paid has a confirmation as well, one whose cancellation was taken and came too
+late a mail about that."""
 
 Fault = Literal["lost", "doubled"]
 
@@ -108,7 +109,9 @@ def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
             why = f"{accepted.total_minor} was promised as its total, the order says {order['total_minor']}"
             findings.append(Finding("lost", order_id, why))
         pieces = told.intents[accepted.key].pieces if accepted is not None and accepted.key in told.intents else None
-        findings += _order(order, by_order, pieces)
+        # What a restored database forgot is placed and cancelled again, or not at all.
+        cancelled = accepted is not None and accepted.key in told.cancelled and not told.restores
+        findings += _order(order, by_order, pieces, cancelled=cancelled)
         found, unexplained = _repeats(order_id, by_order.mails[order_id], forgot)
         repeats += found
         findings += unexplained
@@ -156,7 +159,7 @@ def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     return groups
 
 
-def _order(order: Entry, effects: _Effects, pieces: Mapping[str, int] | None) -> Iterator[Finding]:
+def _order(order: Entry, effects: _Effects, pieces: Mapping[str, int] | None, *, cancelled: bool) -> Iterator[Finding]:
     order_id, state = order["order_id"], order["state"]
     if state not in FINAL:
         attention = f"; {order['needs_attention']}" if order.get("needs_attention") else ""
@@ -166,9 +169,10 @@ def _order(order: Entry, effects: _Effects, pieces: Mapping[str, int] | None) ->
     yield from _goods(order, effects.moved[order_id], pieces)
     if state in FINAL:
         sent = {mail["mail_kind"] for mail in effects.mails[order_id]}
-        for kind in sorted(OWED[state] - sent):
+        too_late = {"cancel_refused"} if state == "delivered" else set()
+        for kind in sorted((OWED[state] | (too_late if cancelled else set())) - sent):
             yield Finding("lost", order_id, f"{state}, and its mail {kind!r} was never sent")
-        for kind in sorted(sent - OWED[state] - {"confirmation"}):
+        for kind in sorted(sent - OWED[state] - {"confirmation"} - too_late):
             yield Finding("doubled", order_id, f"{state}, and a mail {kind!r} was sent")
 
 
