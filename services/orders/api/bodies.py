@@ -92,13 +92,21 @@ class ProductBody(Body):
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217.")
 
 
+def _as_text(value: Any) -> Any:
+    # As the number is taken from the carrier's answer to a booking, so that both are the same (orders.adapters.answers).
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Number = Annotated[Text, BeforeValidator(_as_text)]
+
+
 class CarrierEventBody(BaseModel):
     """An event of a parcel. Fields added by a newer carrier are ignored."""
 
     model_config = ConfigDict(strict=True)
 
     event_id: Text
-    tracking_number: Text
+    tracking_number: Number
     kind: Annotated[str, StringConstraints(pattern=r"^(in_transit|delivered)$")]
     at: float = Field(ge=0, le=253_402_300_799, allow_inf_nan=False, description="Unix seconds.")
 

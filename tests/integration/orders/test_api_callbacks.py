@@ -8,6 +8,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from orders.domain.saga import Parcel, Payment, Saga, State, Stock
 
@@ -17,10 +19,17 @@ SHIPPED = Saga(State.SHIPPED, Stock.SHIPPED, Payment.CAPTURED, Parcel.HANDED_OVE
 LABELLED = Saga(State.PAID, Stock.HELD, Payment.CAPTURED, Parcel.LABELLED)
 
 
+EVENT = {"event_id": "e-1", "tracking_number": TRACKING, "kind": "delivered", "at": 1_700_000_000.25}
+
+
 def call(shop: Shop, *, secret: str = "carrier-secret", age: float = 0, **change: Any) -> Any:
     """The answer to a callback."""
-    event = {"event_id": "e-1", "tracking_number": TRACKING, "kind": "delivered", "at": 1_700_000_000.25, **change}
-    body, timestamp = json.dumps(event).encode(), str(int(time.time() - age))
+    return send(shop, json.dumps({**EVENT, **change}).encode(), secret=secret, age=age)
+
+
+def send(shop: Shop, body: bytes, *, secret: str = "carrier-secret", age: float = 0) -> Any:
+    """The answer to a callback of any body, signed."""
+    timestamp = str(int(time.time() - age))
     signature = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     headers = {
         "Content-Type": "application/json",
@@ -152,3 +161,49 @@ def test_a_signed_callback_that_makes_no_sense_is_422(shop: Shop, change: dict[s
 
 def test_fields_of_a_newer_carrier_are_ignored(shop: Shop, shipped: str) -> None:
     assert call(shop, driver="Dan").json() == {"status": "taken"}
+
+
+def test_a_number_that_the_carrier_gives_as_one_names_its_parcel(shop: Shop, wanted: dict[str, Any]) -> None:
+    order_id = shop.placed(wanted)
+    shop.become(order_id, SHIPPED, "12345678901234567890")
+
+    assert (200, "delivered") == (call(shop, tracking_number=12345678901234567890).status_code, state(shop, order_id))
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(st.characters(), max_size=2), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+BODIES = (
+    st.fixed_dictionaries({}, optional=dict.fromkeys(EVENT, ANYTHING)).map(
+        lambda change: json.dumps({**EVENT, **change}).encode()
+    )
+    | ANYTHING.map(lambda found: json.dumps(found).encode("utf-8", "surrogatepass"))
+    | st.binary(max_size=40)
+    | st.sampled_from([b"[" * 50_000, b"9" * 50_000, json.dumps(EVENT).encode("utf-16"), b'{"at": 1e999}'])
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(body=BODIES)
+def test_no_signed_callback_is_a_bug(shop: Shop, shipped: str, body: bytes) -> None:
+    assert send(shop, body).status_code in (200, 400, 404, 422)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(timestamp=st.binary(max_size=20), signature=st.binary(max_size=70))
+def test_no_header_of_a_callback_is_a_bug(shop: Shop, timestamp: bytes, signature: bytes) -> None:
+    headers = {
+        b"Content-Type": b"application/json",
+        b"X-Carrier-Timestamp": timestamp,
+        b"X-Carrier-Signature": signature,
+    }
+
+    assert 401 == shop.client().post("/callbacks/carrier", content=b"{}", headers=headers).status_code

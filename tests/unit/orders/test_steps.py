@@ -379,6 +379,23 @@ def test_a_step_forward_may_fail_for_long_without_needing_attention() -> None:
     assert shop.db.orders["o-1"].needs_attention is None
 
 
+DOUBTFUL = Saga(State.PROCESSING, Stock.HELD, Payment.DOUBTFUL, open=Step.ASK_PAYMENT)
+
+
+@pytest.mark.parametrize(
+    ("saga", "error"),
+    [(saga_before(Step.HAND_OVER), UnknownOutcome("hm")), (DOUBTFUL, Transient("hm"))],
+    ids=["an answer nobody can read", "a charge nobody can ask about"],
+)
+def test_an_effect_of_which_nobody_can_tell_for_long_needs_attention(saga: Saga, error: Exception) -> None:
+    shop = Shop(make_order(saga=saga, tracking_number="CP1"), attention_after=3)
+    assert saga.open is not None
+
+    shop.perform(saga.open, raising(error), make_work(saga.open, failures=2))
+
+    assert f"{saga.open} keeps failing: hm" == shop.db.orders["o-1"].needs_attention
+
+
 def test_a_compensation_that_works_at_last_needs_no_attention_any_more() -> None:
     shop = Shop(make_order(saga=VOIDING, needs_attention="void_label keeps failing: away"))
 
