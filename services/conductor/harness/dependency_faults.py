@@ -27,7 +27,10 @@ def call(reach: Reach, method: str, server: str, what: str, body: Mapping[str, A
         raise Refused(f"{server} does not answer at {address}: {error}") from error
     if answer.is_error:
         raise Refused(f"{server} refused: {answer.status_code} {answer.text}")
-    return answer.json() if answer.content else None
+    try:
+        return answer.json() if answer.content else None
+    except ValueError as error:
+        raise Refused(f"{server} answers at {address} what is no JSON: {error}") from error
 
 
 def outside_headers(reach: Reach) -> dict[str, str]:

@@ -23,7 +23,7 @@ def look(reach: Reach) -> Surroundings:
     token = http_client.bearer(reach.tokens()["outside"])
     faults: dict[str, Mapping[str, object]] = {}
     for server in BREAKERS:
-        with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx.HTTPError, ValueError):
             answer = http_client.request(
                 "GET", f"{addresses[server]}/admin/faults", timeout=ANSWER_SECONDS, headers=token
             )

@@ -69,10 +69,9 @@ class LedgerTail:
             after = known[-1]["id"] if known else 0
             try:
                 answer = self._http.get(f"{self._addresses[name]}/ledger", params={"after": after})
-                answer.raise_for_status()
-            except httpx.HTTPError as error:
+                known += answer.raise_for_status().json()
+            except (httpx.HTTPError, ValueError, TypeError) as error:
                 raise DrillFailed(f"the ledger of {name} cannot be read: {error}") from error
-            known += answer.json()
 
     def close(self) -> None:
         """Let go of the connections."""
