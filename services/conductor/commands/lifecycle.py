@@ -84,6 +84,8 @@ def down() -> None:
 @commands.command("outside-token")
 def outside_token() -> None:
     """Print the token that opens ledgers, mails and faults of the outside world; no process of the orders has it."""
+    from conductor.laptop.runtime import LocalRuntime
+
     print(LocalRuntime.running().tokens()["outside"])
 
 
