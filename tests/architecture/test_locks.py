@@ -35,7 +35,8 @@ def test_the_lock_was_made_from_what_a_project_asks_for(project: str) -> None:
     asked = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]
     locked = next(entry for entry in LOCK["package"] if entry["name"] == asked["name"])["metadata"]["requires-dist"]
 
-    expected = sorted((name, specifier) for name, specifier in map(_parts, asked["dependencies"]))
+    extras = [wanted for extra in asked.get("optional-dependencies", {}).values() for wanted in extra]
+    expected = sorted((name, specifier) for name, specifier in map(_parts, [*asked["dependencies"], *extras]))
     assert expected == sorted((entry["name"], entry.get("specifier", "")) for entry in locked), "run `make lock`"
 
 

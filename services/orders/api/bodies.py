@@ -1,20 +1,15 @@
-"""What may stand in a request's body, and how it is read. Strict: no number in quotes, no unknown field, no control characters
-(PostgreSQL takes no U+0000, a mail header no line break).
-"""
+"""What may stand in a request's body; see chassis.http.bodies for how it is read."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from chassis.http.bodies import PRINTABLE, Body, Text, Whole, read
 from orders.api.access import Known, Operator
-from orders.api.problems import Problem, wrong
-from orders.api.refusals import field
 from orders.domain.order import MAX_LINES, MAX_QUANTITY, MAX_TOTAL_MINOR
 
-# Printable, and not blank.
-_TEXT = r"^[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 # What browsers accept in an e-mail field (WHATWG HTML, "valid e-mail address"), with a dot in the domain.
 _EMAIL = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -23,22 +18,8 @@ _EMAIL = (
 SKU = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
-
-def _whole(value: Any) -> Any:
-    # JSON knows one kind of number: 2.0 is the integer 2 (JSON Schema, 6.1.1), however a client writes it.
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Text = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
 Sku = Annotated[str, StringConstraints(pattern=SKU)]
 Amount = Annotated[Whole, Field(ge=1, le=MAX_TOTAL_MINOR)]
-
-
-class Body(BaseModel):
-    """A request's body."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class LineBody(Body):
@@ -56,7 +37,7 @@ class AddressBody(Body):
 
     street: Text
     city: Text
-    postcode: Annotated[str, StringConstraints(max_length=20, pattern=_TEXT)]
+    postcode: Annotated[str, StringConstraints(max_length=20, pattern=PRINTABLE)]
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(description="ISO 3166-1 alpha-2.")
 
 
@@ -111,25 +92,10 @@ class CarrierEventBody(BaseModel):
     at: float = Field(ge=0, le=253_402_300_799, allow_inf_nan=False, description="Unix seconds.")
 
 
+BODIES: tuple[type[BaseModel], ...] = (CarrierEventBody, PlaceOrderBody, ProductBody, RestockBody)
+"""For the OpenAPI document."""
+
 B = TypeVar("B", bound=BaseModel)
-
-
-async def read(request: Request, model: type[B]) -> B:
-    """The body. Raises Problem: 415 when it is not JSON by name, 400 when not by nature, 422 with everything that is wrong in it."""
-    kind = request.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() != "application/json":
-        reason = "needs to be application/json"
-        raise Problem(415, f"Content-Type {reason}", errors=[wrong("Content-Type", kind, reason)])
-    try:
-        return model.model_validate_json(await request.body())
-    except ValidationError as error:
-        parts = error.errors(include_url=False, include_context=False)
-    if parts[0]["type"] == "json_invalid":
-        raise Problem(400, parts[0]["msg"], errors=[wrong("body", None, parts[0]["msg"])])
-    values = [
-        wrong(field(part["loc"]), None if part["type"] == "missing" else part["input"], part["msg"]) for part in parts
-    ]
-    raise Problem(422, f"{values[0].field}: {values[0].reason}", errors=values)
 
 
 def body_for_anyone(model: type[B]) -> Callable[..., Any]:

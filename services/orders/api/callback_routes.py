@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, Field
 
-from orders.api.bodies import CarrierEventBody, read
-from orders.api.problems import documented
-from orders.api.schema import takes
-from orders.api.threads import Threads
+from chassis.http.bodies import read
+from chassis.http.problems import documented
+from chassis.http.schema import takes
+from chassis.http.threads import Threads
+from orders.api.bodies import CarrierEventBody
 from orders.usecases.callbacks import Callbacks, CarrierEvent, verify
 
 Timestamp = Annotated[str, Header(alias="X-Carrier-Timestamp", description="Unix seconds of the sending.")]

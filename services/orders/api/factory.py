@@ -8,22 +8,18 @@ from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from chassis import clock, tracing
-from orders.api import (
-    callback_routes,
-    order_routes,
-    probe_routes,
-    refusals,
-    schema,
-    stock_routes,
-    stream_routes,
-)
-from orders.api.access import read_tokens
-from orders.api.body_limit import BodyLimit
-from orders.api.observed import Observed
-from orders.api.parameters import only_known
-from orders.api.stream_routes import Streams
-from orders.api.threads import Threads
+from chassis.http import health_routes, schema
+from chassis.http.body_limit import BodyLimit
+from chassis.http.metrics import Observed
+from chassis.http.parameters import only_known
+from chassis.http.streams import Streams
+from chassis.http.threads import Threads
+from chassis.http.tokens import read_tokens
+from orders.api import callback_routes, order_routes, refusals, stock_routes, stream_routes
+from orders.api.access import caller
+from orders.api.bodies import BODIES
 from orders.ports import IntakeStore
+from orders.queues import SERVICE
 from orders.settings import Settings
 from orders.usecases.callbacks import Callbacks
 from orders.usecases.catalogue import Catalogue
@@ -55,16 +51,16 @@ def make_api(
     app = FastAPI(
         title="Orders", version="1", lifespan=lifespan, redirect_slashes=False, dependencies=[Depends(only_known)]
     )
-    app.state.callers = read_tokens(settings.tokens())
+    app.state.callers = read_tokens(settings.tokens(), caller)
     app.state.draining = asyncio.Event()
     app.include_router(stream_routes.routes(viewing, threads, Streams(settings.event_streams_limit)))
     app.include_router(order_routes.routes(intake, viewing, threads))
     app.include_router(stock_routes.routes(Catalogue(store), threads))
     callbacks = Callbacks(store, trace_headers=trace_headers)
     app.include_router(callback_routes.routes(callbacks, threads, secret=settings.carrier_secret.get_secret_value()))
-    app.include_router(probe_routes.routes(store, threads, registry))
+    app.include_router(health_routes.routes(store.ping, threads, registry))
     refusals.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
-    app.add_middleware(Observed, registry=registry)
-    schema.complete(app)
+    app.add_middleware(Observed, service=SERVICE, registry=registry)
+    schema.complete(app, BODIES)
     return app

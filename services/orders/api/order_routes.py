@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response
 
+from chassis.http.problems import Problem, documented, wrong
+from chassis.http.schema import takes
+from chassis.http.threads import Threads
 from orders.api import answers
 from orders.api.access import Known
 from orders.api.bodies import PlaceOrderBody, body_for_anyone
-from orders.api.problems import Problem, documented, wrong
-from orders.api.schema import takes
-from orders.api.threads import Threads
 from orders.domain.order import Customer, LineRequest
 from orders.domain.saga import State
 from orders.usecases.intake import Caller, Intake, Placing

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse, Response
 
+from chassis.http.problems import documented
+from chassis.http.schema import takes
+from chassis.http.threads import Threads
 from orders.api.access import Known, Operator
 from orders.api.bodies import SKU, ProductBody, RestockBody, body_for_operators
-from orders.api.problems import documented
-from orders.api.schema import takes
 from orders.api.stock_answers import LevelBody, LevelsBody, level_body
-from orders.api.threads import Threads
 from orders.domain.order import Product
 from orders.usecases.catalogue import Catalogue
 

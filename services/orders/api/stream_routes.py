@@ -13,14 +13,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
+from chassis.errors import Transient
+from chassis.http.problems import documented
+from chassis.http.streams import EventStream, Streams
+from chassis.http.threads import Threads
 from orders.api.access import Known
-from orders.api.problems import Problem, answer, documented
-from orders.api.threads import Threads
 from orders.domain.saga import State
 from orders.domain.views import Entry
-from orders.ports import StoreUnavailable
 from orders.usecases.views import Viewing
 
 POLL_SECONDS = 0.25
@@ -42,35 +42,6 @@ _SCHEMA = {
     },
     "required": ["event", "data"],
 }
-
-
-class Streams:
-    """Counts open streams: each asks the database four times a second, so their number has a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.open = 0
-
-
-class EventStream(StreamingResponse):
-    """A stream that takes a place while it runs; without a free one it is a 503."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncIterator[str], streams: Streams) -> None:
-        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._streams = streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._streams.open >= self._streams.limit:
-            full = Problem(503, f"{self._streams.limit} event streams are open", headers={"Retry-After": "5"})
-            await answer(full)(scope, receive, send)
-            return
-        self._streams.open += 1
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._streams.open -= 1
 
 
 def routes(viewing: Viewing, threads: Threads, streams: Streams) -> APIRouter:
@@ -104,7 +75,7 @@ async def _events(
     while not draining.is_set():
         try:
             state, entries = await threads.run(viewing.news, order_id, after=after, limit=PAGE)
-        except StoreUnavailable:
+        except Transient:
             state, entries = State.PENDING, []
         for entry in entries:
             yield _event(entry)

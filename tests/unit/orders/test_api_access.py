@@ -3,33 +3,34 @@
 import pytest
 
 from chassis.errors import BadSetting
-from orders.api.access import caller_of, read_tokens
-from orders.api.problems import Problem
+from chassis.http.problems import Problem
+from chassis.http.tokens import caller_of, read_tokens
+from orders.api.access import caller
 from orders.usecases.intake import Caller
 
 
 def test_a_customers_token_stands_for_that_customer() -> None:
-    callers = read_tokens('{"t": {"customer": "c-1"}}')
+    callers = read_tokens('{"t": {"customer": "c-1"}}', caller)
 
     assert Caller("c-1") == caller_of(callers, "t")
 
 
 def test_an_operators_token_stands_for_an_operator() -> None:
-    callers = read_tokens('{"t": {"role": "operator"}}')
+    callers = read_tokens('{"t": {"role": "operator"}}', caller)
 
     assert caller_of(callers, "t").operator
 
 
 def test_an_unknown_token_is_401() -> None:
     with pytest.raises(Problem) as refused:
-        caller_of(read_tokens('{"t": {"customer": "c-1"}}'), "T")
+        caller_of(read_tokens('{"t": {"customer": "c-1"}}', caller), "T")
 
     assert refused.value.status == 401
 
 
 def test_without_tokens_nobody_gets_in() -> None:
     with pytest.raises(Problem):
-        caller_of(read_tokens(""), "")
+        caller_of(read_tokens("", caller), "")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_without_tokens_nobody_gets_in() -> None:
 )
 def test_an_unreadable_token_list_stops_the_process_without_showing_it(text: str) -> None:
     with pytest.raises(BadSetting, match="API_TOKENS") as refused:
-        read_tokens(text.replace('"t"', '"s3cret"'))
+        read_tokens(text.replace('"t"', '"s3cret"'), caller)
 
     assert "s3cret" not in str(refused.value)
 

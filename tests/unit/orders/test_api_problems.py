@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from orders.api.problems import Problem, answer, shown, wrong
-from orders.api.refusals import field
+from chassis.http.problems import Problem, answer, field, shown, wrong
 
 
 @pytest.mark.parametrize("value", [None, True, 0, -5, 1.5, "text", "ümlaut"])

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from chassis.http.threads import Threads
 from orders.api import stream_routes
-from orders.api.threads import Threads
 from orders.domain.saga import State
 from orders.domain.views import Entry
 from orders.ports import StoreUnavailable

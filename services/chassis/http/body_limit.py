@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orders.api.problems import Problem, answer, wrong
+from chassis.http.problems import Problem, answer, wrong
 
 
 class BodyLimit:

@@ -71,6 +71,14 @@ def _told(value: object) -> str:
         return type(value).__name__
 
 
+def field(location: tuple[int | str, ...]) -> str:
+    """A place in a request as people write it: `lines[0].sku`."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".") or "body"
+
+
 def answer(problem: Problem) -> JSONResponse:
     """The problem as a response."""
     body = {

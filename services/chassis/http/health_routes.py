@@ -1,15 +1,16 @@
 """/health and /metrics: for probes and scrapers, without a token."""
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
-from orders.api.problems import Problem, documented
-from orders.api.threads import Threads
-from orders.ports import IntakeStore, StoreUnavailable
+from chassis.errors import Transient
+from chassis.http.problems import Problem, documented
+from chassis.http.threads import Threads
 
 # Less than what a probe usually waits (1 s in Kubernetes), so that it hears why.
 READY_SECONDS = 0.8
@@ -21,8 +22,8 @@ class HealthBody(BaseModel):
     status: str
 
 
-def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) -> APIRouter:
-    """The routes; `registry` is what /metrics shows."""
+def routes(ping: Callable[[], None], threads: Threads, registry: CollectorRegistry) -> APIRouter:
+    """The routes; `ping` asks the database and raises Transient when it is away, `registry` is what /metrics shows."""
     router = APIRouter(tags=["operation"])
     # Set once the database has answered this process. When it goes away later, it does so for every API at once: were they not ready
     # then, nobody would be left to say 503 and when to come again.
@@ -39,9 +40,9 @@ def routes(store: IntakeStore, threads: Threads, registry: CollectorRegistry) ->
         if not met.is_set():
             try:
                 async with asyncio.timeout(READY_SECONDS):
-                    await threads.run(store.ping)
+                    await threads.run(ping)
             except TimeoutError:
-                raise StoreUnavailable(f"the database did not answer within {READY_SECONDS:g} s") from None
+                raise Transient(f"the database did not answer within {READY_SECONDS:g} s") from None
             met.set()
         return HealthBody(status="ready")
 

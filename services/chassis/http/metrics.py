@@ -12,15 +12,15 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 class Observed:
-    """Wraps the application; its numbers are in `registry`."""
+    """Wraps the application; its numbers are in `registry`, and their names begin with the service's."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, service: str, registry: CollectorRegistry) -> None:
         self._app = app
         self._requests = Counter(
-            "orders_http_requests", "Requests by route and status", ("method", "route", "status"), registry=registry
+            f"{service}_http_requests", "Requests by route and status", ("method", "route", "status"), registry=registry
         )
         self._seconds = Histogram(
-            "orders_http_request_seconds",
+            f"{service}_http_request_seconds",
             "Time to the first byte of the answer",
             ("method", "route"),
             buckets=_SECONDS,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
-from orders.api.problems import Problem, wrong
+from chassis.http.problems import Problem, wrong
 
 
 def only_known(request: Request) -> None:

@@ -1,16 +1,15 @@
-"""The OpenAPI document, made complete: bodies are read by orders.api.bodies, so FastAPI does not know them by itself."""
+"""The OpenAPI document, made complete: bodies are read by chassis.http.bodies, so FastAPI does not know them by itself."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from orders.api.bodies import CarrierEventBody, PlaceOrderBody, ProductBody, RestockBody
-from orders.api.problems import ProblemBody
+from chassis.http.problems import ProblemBody
 
 _REF = "#/components/schemas/{model}"
-_BODIES: tuple[type[BaseModel], ...] = (CarrierEventBody, PlaceOrderBody, ProductBody, RestockBody)
 _READ: Literal["validation"] = "validation"
 _WRITTEN: Literal["serialization"] = "serialization"
 
@@ -21,17 +20,17 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def complete(app: FastAPI) -> None:
-    """Add the schemas that routes refer to by name."""
+def complete(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> None:
+    """Add the schemas that routes refer to by name: those of `bodies`, and the problem's."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
-            _, bodies = models_json_schema(
-                [*((model, _READ) for model in _BODIES), (ProblemBody, _WRITTEN)], ref_template=_REF
+            _, schemas = models_json_schema(
+                [*((model, _READ) for model in bodies), (ProblemBody, _WRITTEN)], ref_template=_REF
             )
-            document.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
+            document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
         return app.openapi_schema or plain()
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from orders.ports import StoreUnavailable
+from chassis.errors import Transient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,14 +26,14 @@ class Threads:
         self._deadline_seconds = deadline_seconds
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The call's result. Raises what it raises, and StoreUnavailable when it takes too long; it may have its effect even so."""
+        """The call's result. Raises what it raises, and Transient when it takes too long; it may have its effect even so."""
         work = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._threads(), work)
         except TimeoutError:
             seconds = self._deadline_seconds
-            raise StoreUnavailable(f"no answer within {seconds:g} s", retry_after_seconds=2.0) from None
+            raise Transient(f"no answer within {seconds:g} s", retry_after_seconds=2.0) from None
 
     def close(self) -> None:
         """End the threads that have nothing to do, and start nothing more in them; a later call begins anew."""
