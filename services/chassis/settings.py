@@ -96,6 +96,18 @@ class ServiceSettings(BaseSettings):
     """Worker only: begin as one that was paused, but ready, so that a new version can get ready beside the old and take over when it is
     told to `resume`."""
 
+    http_connections_limit: int = Field(2000, ge=2, le=100_000)
+    """API only: connections that one process keeps open, and half of them from one address; the next one gets a 503."""
+
+    request_head_seconds: float = Field(10.0, gt=0, le=600)
+    """API only: a connection that has not sent the head of a request by then is ended."""
+
+    request_body_seconds: float = Field(10.0, gt=0, le=600)
+    """API only: a request whose body is not there by then gets a 408. Bodies are short; this is 7 KB a second for the longest."""
+
+    response_write_seconds: float = Field(20.0, gt=0, le=600)
+    """API only: a client that reads nothing of what waits for it for so long is dropped."""
+
     linger_seconds: float = Field(0.0, ge=0, le=600)
     """API only: how long it goes on answering after SIGTERM. In a cluster requests come until everybody knows that it is leaving."""
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.errors import BadSetting
 from chassis.settings import ServiceSettings
@@ -104,8 +104,26 @@ class Settings(ServiceSettings):
     open_commands_limit: int = Field(default=20_000, ge=1)
     """Commands that may be open before new orders get a 503: some minutes of work, so that what is accepted is also done soon."""
 
-    event_streams_limit: int = Field(default=100, ge=1)
-    """Event streams one API process keeps open; each asks the database four times a second."""
+    event_streams_limit: int = Field(default=10, ge=1)
+    """Event streams that one customer may have open in one API process; the next one gets a 429. Operators are exempt."""
+
+    event_streams_process_limit: int = Field(default=100, ge=1)
+    """Event streams that one API process keeps open for all; each asks the database four times a second. The next one gets a 503."""
+
+    event_streams_reserved: int = Field(default=10, ge=0)
+    """Of these, how many are kept free for operators, who look into what is wrong just when everybody looks."""
+
+    event_stream_seconds: float = Field(default=600.0, gt=0)
+    """How long an event stream lasts at most; its last event then says to connect again. A reader that is gone without a word holds its
+    place for no longer."""
+
+    @field_validator("event_streams_reserved")
+    @classmethod
+    def _leaves_room(cls, reserved: int, info: ValidationInfo) -> int:
+        limit = info.data.get("event_streams_process_limit")
+        if limit is not None and reserved >= limit:
+            raise ValueError(f"customers need a place too: less than EVENT_STREAMS_PROCESS_LIMIT, which is {limit}")
+        return reserved
 
     def tokens(self) -> str:
         """The JSON with the API's tokens. Raises BadSetting when the file cannot be read."""

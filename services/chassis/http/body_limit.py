@@ -1,5 +1,6 @@
 """Reads a request's body before anything else does, and refuses one that is too long as soon as that is known (ASGI)."""
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.http.problems import Problem, answer, wrong
@@ -16,6 +17,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        told = Headers(scope=scope).get("content-length", "")
+        if told.isdecimal() and int(told[:20]) > self._limit:
+            await self._refuse(int(told[:20]))(scope, receive, send)
+            return
         body = bytearray()
         more = True
         while more:
@@ -29,11 +34,11 @@ class BodyLimit:
                 return
         await self._app(scope, _replay(bytes(body), receive), send)
 
-    def _refuse(self, read: int) -> ASGIApp:
+    def _refuse(self, length: int) -> ASGIApp:
         reason = f"is longer than {self._limit} bytes"
         # What is left of the body is not read: the connection cannot be used again.
         close = {"Connection": "close"}
-        return answer(Problem(413, f"the body {reason}", errors=[wrong("body", read, reason)], headers=close))
+        return answer(Problem(413, f"the body {reason}", errors=[wrong("body", length, reason)], headers=close))
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -29,11 +29,11 @@ def routes(ping: Callable[[], None], threads: Threads, registry: CollectorRegist
     # then, nobody would be left to say 503 and when to come again.
     met = asyncio.Event()
 
-    @router.get("/health/live", responses=documented(413))
+    @router.get("/health/live", responses=documented())
     async def live() -> HealthBody:
         return HealthBody(status="live")
 
-    @router.get("/health/ready", responses=documented(413, 503))
+    @router.get("/health/ready", responses=documented(503))
     async def ready(request: Request) -> HealthBody:
         if request.app.state.draining.is_set():
             raise Problem(503, "draining", headers={"Retry-After": "5"})
@@ -49,7 +49,7 @@ def routes(ping: Callable[[], None], threads: Threads, registry: CollectorRegist
     @router.get(
         "/metrics",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(413)},
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented()},
     )
     async def metrics() -> Response:
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

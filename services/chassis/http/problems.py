@@ -15,6 +15,9 @@ SHOWN_CHARACTERS = 120
 _RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
+_EVERYWHERE = (400, 408, 413, 431)
+
+
 class WrongValue(BaseModel):
     """One thing that was wrong."""
 
@@ -92,9 +95,10 @@ def answer(problem: Problem) -> JSONResponse:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """These statuses for a route's `responses`."""
+    """These statuses for a route's `responses`, and those of every route: any request can be malformed, slow or too long."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    return {status: {"description": _title(status), "content": content} for status in statuses}
+    every = sorted({*_EVERYWHERE, *statuses})
+    return {status: {"description": _title(status), "content": content} for status in every}
 
 
 def _title(status: int) -> str:

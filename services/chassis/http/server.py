@@ -9,17 +9,26 @@ says by its own heartbeat that it serves.
 """
 
 import asyncio
+import resource
 import signal
 import socket
 import sys
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
 from chassis import health, heartbeat
 from chassis.heartbeat import Heartbeat
+from chassis.http.protocol import BoundedProtocol, ConnectionLimits
 from chassis.settings import ServiceSettings
+
+KEEP_ALIVE_SECONDS = 5
+"""How long a connection is kept for the client's next request."""
+
+OTHER_FILES = 500
+"""Files of a process that are not connections of its clients: libraries, connections to the database, logs."""
 
 _CUT_OFF = (
     b'{"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "this server ended: ask again"}'
@@ -115,8 +124,12 @@ def serve(app: Any, settings: ServiceSettings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits=_limits(settings))),
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
+    _allow_files(settings.http_connections_limit + OTHER_FILES)
     server = Server(config, app.state.draining, pulse, settings.linger_seconds)
     try:
         server.run(sockets=[_listening(settings)])
@@ -126,6 +139,23 @@ def serve(app: Any, settings: ServiceSettings) -> int:
     except SystemExit:  # uvicorn's way to say that the port is taken
         return 1
     return 0 if server.started else 1
+
+
+def _limits(settings: ServiceSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        settings.http_connections_limit,
+        settings.request_head_seconds,
+        settings.request_body_seconds,
+        settings.response_write_seconds,
+    )
+
+
+def _allow_files(count: int) -> None:
+    """Let this process open so many files, as far as it may: shells and images begin with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        least = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, least), hard))
 
 
 def _listening(settings: ServiceSettings) -> socket.socket:

@@ -29,9 +29,7 @@ def routes(callbacks: Callbacks, threads: Threads, *, secret: str) -> APIRouter:
     """The route, bound to its use case."""
     router = APIRouter(prefix="/callbacks", tags=["callbacks"])
 
-    @router.post(
-        "/carrier", responses=documented(400, 401, 404, 413, 415, 422, 503), openapi_extra=takes(CarrierEventBody)
-    )
+    @router.post("/carrier", responses=documented(401, 404, 415, 422, 503), openapi_extra=takes(CarrierEventBody))
     async def carrier(request: Request, timestamp: Timestamp, signature: Signature) -> CallbackBody:
         verify(secret, timestamp, signature, await request.body())
         body = await read(request, CarrierEventBody)

@@ -53,12 +53,15 @@ def make_api(
     )
     app.state.callers = read_tokens(settings.tokens(), caller)
     app.state.draining = asyncio.Event()
-    app.include_router(stream_routes.routes(viewing, threads, Streams(settings.event_streams_limit)))
+    streams = Streams(
+        settings.event_streams_process_limit, settings.event_streams_limit, settings.event_streams_reserved
+    )
+    app.include_router(stream_routes.routes(viewing, threads, streams, settings.event_stream_seconds))
     app.include_router(order_routes.routes(intake, viewing, threads))
     app.include_router(stock_routes.routes(Catalogue(store), threads))
     callbacks = Callbacks(store, trace_headers=trace_headers)
     app.include_router(callback_routes.routes(callbacks, threads, secret=settings.carrier_secret.get_secret_value()))
-    app.include_router(health_routes.routes(store.ping, threads, registry))
+    app.include_router(health_routes.routes(lambda: store.ping(), threads, registry))
     refusals.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
     app.add_middleware(Observed, service=SERVICE, registry=registry)

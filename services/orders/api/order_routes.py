@@ -39,7 +39,7 @@ def routes(intake: Intake, viewing: Viewing, threads: Threads) -> APIRouter:
         response_model=answers.ReceiptBody,
         responses={
             200: {"model": answers.ReceiptBody, "description": "Accepted earlier, with this key; the same answer."},
-            **documented(400, 401, 403, 413, 415, 422, 429, 503),
+            **documented(401, 403, 415, 422, 429, 503),
         },
         openapi_extra=takes(PlaceOrderBody),
     )
@@ -47,7 +47,7 @@ def routes(intake: Intake, viewing: Viewing, threads: Threads) -> APIRouter:
         accepted = await threads.run(intake.place, caller, key, _placing(caller, wanted))
         return JSONResponse(answers.receipt(accepted.receipt), 200 if accepted.repeated else 202)
 
-    @router.get("", responses=documented(401, 403, 404, 413, 422, 503))
+    @router.get("", responses=documented(401, 403, 404, 422, 503))
     async def list_orders(
         caller: Known,
         state: Annotated[State | None, Query()] = None,
@@ -61,16 +61,16 @@ def routes(intake: Intake, viewing: Viewing, threads: Threads) -> APIRouter:
         page = [answers.SummaryBody(**answers.summary(order)) for order in found]
         return answers.OrdersBody(orders=page, next=found[-1].id if len(found) == limit else None)
 
-    @router.get("/{order_id}", responses=documented(401, 404, 413, 422, 503))
+    @router.get("/{order_id}", responses=documented(401, 404, 422, 503))
     async def read_order(caller: Known, order_id: UUID) -> answers.OrderBody:
         return answers.order(await threads.run(viewing.order, caller, str(order_id)))
 
-    @router.post("/{order_id}/cancel", status_code=202, responses=documented(401, 404, 409, 413, 422, 503))
+    @router.post("/{order_id}/cancel", status_code=202, responses=documented(401, 404, 409, 422, 503))
     async def cancel_order(caller: Known, order_id: UUID) -> answers.CancelBody:
         state = await threads.run(intake.cancel, caller, str(order_id))
         return answers.CancelBody(order_id=str(order_id), state=State(state))
 
-    @router.get("/{order_id}/timeline", responses=documented(401, 404, 413, 422, 503))
+    @router.get("/{order_id}/timeline", responses=documented(401, 404, 422, 503))
     async def read_timeline(
         caller: Known,
         order_id: UUID,
@@ -86,7 +86,7 @@ def routes(intake: Intake, viewing: Viewing, threads: Threads) -> APIRouter:
         response_class=Response,
         responses={
             200: {"description": "The label.", "content": {"application/pdf": {"schema": _PDF}}},
-            **documented(401, 404, 413, 422, 503),
+            **documented(401, 404, 422, 503),
         },
     )
     async def read_label(caller: Known, order_id: UUID) -> Response:

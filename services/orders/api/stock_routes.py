@@ -23,7 +23,7 @@ def routes(catalogue: Catalogue, threads: Threads) -> APIRouter:
     """The routes, bound to their use cases."""
     router = APIRouter(tags=["stock"])
 
-    @router.get("/stock", responses=documented(401, 413, 422, 503))
+    @router.get("/stock", responses=documented(401, 422, 503))
     async def list_stock(
         _: Known,
         after: Annotated[str | None, Query(pattern=SKU, description="The last SKU of the page before.")] = None,
@@ -33,13 +33,13 @@ def routes(catalogue: Catalogue, threads: Threads) -> APIRouter:
         page = [level_body(level) for level in found]
         return LevelsBody(products=page, next=page[-1].sku if len(page) == limit else None)
 
-    @router.get("/stock/{sku}", responses=documented(401, 404, 413, 422, 503))
+    @router.get("/stock/{sku}", responses=documented(401, 404, 422, 503))
     async def read_stock(_: Known, sku: SkuPath) -> LevelBody:
         return level_body(await threads.run(catalogue.level, sku))
 
     @router.post(
         "/stock/{sku}",
-        responses=documented(400, 401, 403, 404, 413, 415, 422, 503),
+        responses=documented(401, 403, 404, 415, 422, 503),
         openapi_extra=takes(RestockBody),
     )
     async def restock(_: Operator, sku: SkuPath, arrival: Arrival) -> LevelBody:
@@ -50,7 +50,7 @@ def routes(catalogue: Catalogue, threads: Threads) -> APIRouter:
         response_model=LevelBody,
         responses={
             201: {"model": LevelBody, "description": "Added."},
-            **documented(400, 401, 403, 413, 415, 422, 503),
+            **documented(401, 403, 415, 422, 503),
         },
         openapi_extra=takes(ProductBody),
     )

@@ -1,7 +1,9 @@
 """/orders/{id}/events: an order's timeline as it happens, as server-sent events (WHATWG HTML, chapter 9.2).
 
 The id of an event is its id in the timeline, so `Last-Event-ID` resumes where a connection broke, on any replica. A stream ends with an
-`end` event: `final` when nothing can follow, `draining` when this process is to stop and the client should connect again.
+`end` event that says why: `final` when nothing can follow, `expired` when it has lasted for as long as a stream may, `draining` when this
+process is to stop. After the last two the client connects again with the id of the last event it saw, which the event repeats as
+`last_event_id`; browsers do so by themselves.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from chassis.errors import Transient
 from chassis.http.problems import documented
-from chassis.http.streams import EventStream, Streams
+from chassis.http.streams import EventStream, Streams, wait
 from chassis.http.threads import Threads
 from orders.api.access import Known
 from orders.domain.saga import State
@@ -38,14 +40,17 @@ _SCHEMA = {
     "properties": {
         "id": {"type": "string", "description": "The event's id in the timeline; the last event has none."},
         "event": {"type": "string", "description": "Its kind, or `end`."},
-        "data": {"type": "string", "description": "JSON: `at`, `kind`, `detail`; of the end, `reason` and `state`."},
+        "data": {
+            "type": "string",
+            "description": "JSON: `at`, `kind`, `detail`; of the end, `reason` and `state`, or `reconnect` and `last_event_id`.",
+        },
     },
     "required": ["event", "data"],
 }
 
 
-def routes(viewing: Viewing, threads: Threads, streams: Streams) -> APIRouter:
-    """The route, bound to its use case."""
+def routes(viewing: Viewing, threads: Threads, streams: Streams, longest_seconds: float) -> APIRouter:
+    """The route, bound to its use case; a stream ends after `longest_seconds`."""
     router = APIRouter(prefix="/orders", tags=["orders"])
 
     @router.get(
@@ -53,7 +58,7 @@ def routes(viewing: Viewing, threads: Threads, streams: Streams) -> APIRouter:
         response_class=StreamingResponse,
         responses={
             200: {"description": "Events.", "content": {"text/event-stream": {"schema": _SCHEMA}}},
-            **documented(401, 404, 413, 422, 503),
+            **documented(401, 404, 422, 429, 503),
         },
     )
     async def stream_events(
@@ -61,15 +66,17 @@ def routes(viewing: Viewing, threads: Threads, streams: Streams) -> APIRouter:
     ) -> Response:
         await threads.run(viewing.check, caller, str(order_id))
         draining: asyncio.Event = request.app.state.draining
-        return EventStream(_events(viewing, threads, str(order_id), last_event_id, draining), streams)
+        events = _events(viewing, threads, str(order_id), last_event_id, draining, longest_seconds)
+        return EventStream(events, streams, caller.customer)
 
     return router
 
 
 async def _events(
-    viewing: Viewing, threads: Threads, order_id: str, after: int, draining: asyncio.Event
+    viewing: Viewing, threads: Threads, order_id: str, after: int, draining: asyncio.Event, longest_seconds: float
 ) -> AsyncIterator[str]:
     spoke = time.monotonic()
+    ends = spoke + longest_seconds
     # Says at once that the stream is open, and how soon to come back when it breaks.
     yield "retry: 1000\n\n"
     while not draining.is_set():
@@ -81,24 +88,20 @@ async def _events(
             yield _event(entry)
             after = entry.id
         if state.final and len(entries) < PAGE:
-            yield _end("final", state)
+            yield _end("final", state=state)
             return
         now = time.monotonic()
+        if now >= ends:
+            yield _come_again("expired", after)
+            return
         if entries:
             spoke = now
         elif now - spoke >= KEEP_ALIVE_SECONDS:
             yield ": still here\n\n"
             spoke = now
         if len(entries) < PAGE:
-            await _wait(draining)
-    yield _end("draining", None)
-
-
-async def _wait(draining: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(draining.wait(), POLL_SECONDS)
-    except TimeoutError:
-        return
+            await wait(draining, min(POLL_SECONDS, ends - now))
+    yield _come_again("draining", after)
 
 
 def _event(entry: Entry) -> str:
@@ -106,5 +109,9 @@ def _event(entry: Entry) -> str:
     return f"id: {entry.id}\nevent: {entry.kind}\ndata: {json.dumps(data)}\n\n"
 
 
-def _end(why: str, state: State | None) -> str:
-    return f"event: end\ndata: {json.dumps({'reason': why, 'state': state})}\n\n"
+def _end(why: str, **more: Any) -> str:
+    return f"event: end\ndata: {json.dumps({'reason': why, **more})}\n\n"
+
+
+def _come_again(why: str, last: int) -> str:
+    return _end(why, state=None, reconnect=True, last_event_id=last)

@@ -127,6 +127,41 @@ def test_a_body_that_is_no_order_is_refused(shop: Shop, name: str) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
+TWICE: dict[str, tuple[str, str, str]] = {
+    "at the top": ('"name": "Ann Example"', '"name": "Bob", "name": "Ann Example"', "name"),
+    "in an object": ('"city": "Leeds"', '"city": "York", "city": "Leeds"', "address.city"),
+    "in an object of a list": ('"quantity": 1', '"quantity": 100, "quantity": 1', "lines[1].quantity"),
+    "written otherwise": ('"card": "tok_ok"', '"c\\u0061rd": "tok_other", "card": "tok_ok"', "card"),
+    "with the same value": ('"card": "tok_ok"', '"card": "tok_ok", "card": "tok_ok"', "card"),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_name_that_stands_twice_in_an_object_is_422_and_named(shop: Shop, wanted: dict[str, Any], name: str) -> None:
+    once, twice, field = TWICE[name]
+    body = json.dumps(wanted).replace(once, twice, 1)
+    headers = {"Idempotency-Key": "k-1", "Content-Type": "application/json"}
+
+    answer = shop.client("ann-token").post("/orders", content=body, headers=headers)
+
+    assert (422, field, "given 2 times") == (answer.status_code, *_first(answer))
+    assert [] == shop.rows("SELECT 1 FROM orders")
+
+
+def _first(answer: Any) -> tuple[str, str]:
+    error = answer.json()["errors"][0]
+    return error["field"], error["reason"]
+
+
+def test_a_repeated_name_is_told_beside_what_else_is_wrong(shop: Shop, wanted: dict[str, Any]) -> None:
+    body = json.dumps({**wanted, "email": "ann"}).replace('"card"', '"card": "tok_1", "card"')
+    headers = {"Idempotency-Key": "k-1", "Content-Type": "application/json"}
+
+    answer = shop.client("ann-token").post("/orders", content=body, headers=headers)
+
+    assert ["email", "card"] == [error["field"] for error in answer.json()["errors"]]
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
 def test_another_content_type_is_415(shop: Shop, wanted: dict[str, Any], kind: str) -> None:
     headers = {"Idempotency-Key": "k-1", "Content-Type": kind}

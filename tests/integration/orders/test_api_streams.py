@@ -1,78 +1,23 @@
 """Event streams over a real server: they follow, resume, end, and do not hold up the end of the process."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import pytest
 
+from chassis.errors import BadSetting
 from orders.adapters.intake_store import PostgresIntakeStore
 from orders.domain.saga import Parcel, Payment, Saga, State, Stock
 from orders.ports import Event
 from orders.settings import Settings
-from servers import die_with_parent, free_port, listens, wait_until
+from served_orders import Served, serving
+from servers import wait_until
 
 Shop = Any
-Told = dict[str, Any]
 DELIVERED = Saga(State.DELIVERED, Stock.SHIPPED, Payment.CAPTURED, Parcel.HANDED_OVER, delivered=True)
-
-
-@dataclass
-class Served:
-    """A process of the API."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-
-    @contextmanager
-    def stream(self, order_id: str, *, token: str = "ann-token", last: int | None = None) -> Iterator[Iterator[Told]]:
-        """The events of an order as they come."""
-        headers = {"Authorization": f"Bearer {token}"} | ({} if last is None else {"Last-Event-ID": str(last)})
-        path = f"{self.url}/orders/{order_id}/events"
-        with httpx.stream("GET", path, headers=headers, timeout=20, trust_env=False) as answer:
-            assert answer.status_code == 200, answer.read()
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            yield events(answer.iter_lines())
-
-
-def events(lines: Iterator[str]) -> Iterator[Told]:
-    """Events as a browser reads them; a comment is `{"comment": …}`."""
-    told: Told = {}
-    for line in lines:
-        if line:
-            name, _, value = line.partition(":")
-            told[name or "comment"] = value.strip()
-        elif told:
-            yield told
-            told = {}
-
-
-@contextmanager
-def serving(settings: Settings, **environment: str) -> Iterator[Served]:
-    """A process of the API over the shop's database."""
-    port = free_port()
-    told = {
-        "DATABASE_URL": settings.database_url,
-        "BROKER_URL": settings.broker_url,
-        "API_TOKENS": settings.tokens(),
-        "PORT": str(port),
-        **environment,
-    }
-    command = [sys.executable, "-m", "chassis.serve", "orders.app"]
-    process = subprocess.Popen(command, env={**os.environ, **told}, preexec_fn=die_with_parent)
-    try:
-        wait_until(lambda: listens(port), what="the API", seconds=60)
-        yield Served(process, f"http://127.0.0.1:{port}")
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -152,19 +97,55 @@ def test_sigterm_ends_open_streams_and_the_process(shop: Shop, wanted: dict[str,
     assert (json.loads(last["data"])["reason"], code) == ("draining", 0)
 
 
-def test_streams_beyond_the_limit_are_503_and_a_closed_one_makes_room(shop: Shop, wanted: dict[str, Any]) -> None:
-    order_id = shop.placed(wanted)
-    headers = {"Authorization": "Bearer ann-token"}
-
-    def status(url: str) -> int:
-        with httpx.stream("GET", url, headers=headers, timeout=20, trust_env=False) as answer:
-            return answer.status_code
-
+def test_a_customers_streams_beyond_the_limit_are_429_and_a_closed_one_makes_room(
+    shop: Shop, wanted: dict[str, Any]
+) -> None:
+    hers, his = shop.placed(wanted), shop.placed(wanted, token="bob-token")
     with serving(shop.settings, EVENT_STREAMS_LIMIT="1") as server:
-        url = f"{server.url}/orders/{order_id}/events"
-        with server.stream(order_id) as told:
+        with server.stream(hers) as told:
             next(told)
-            full = httpx.get(url, headers=headers, timeout=20, trust_env=False)
-        wait_until(lambda: status(url) == 200, what="the place to be free again")
+            answers = [server.stream_status(hers, "ann-token"), server.stream_status(his, "bob-token")]
+            answers.append(server.stream_status(hers, "op-token"))
+        wait_until(lambda: server.stream_status(hers, "ann-token")[0] == 200, what="the place to be free again")
 
-    assert (full.status_code, full.headers["retry-after"]) == (503, "5")
+    assert [(429, "5"), (200, None), (200, None)] == answers
+
+
+def test_a_full_process_is_503_and_keeps_a_place_for_operators(shop: Shop, wanted: dict[str, Any]) -> None:
+    hers, his = shop.placed(wanted), shop.placed(wanted, token="bob-token")
+    limits = {"EVENT_STREAMS_LIMIT": "2", "EVENT_STREAMS_PROCESS_LIMIT": "3", "EVENT_STREAMS_RESERVED": "1"}
+    with serving(shop.settings, **limits) as server, ExitStack() as kept:
+        streams = [kept.enter_context(server.stream(hers)) for _ in range(2)]
+        for told in streams:
+            next(told)
+        answers = [server.stream_status(his, "bob-token"), server.stream_status(his, "op-token")]
+
+    assert [(503, "5"), (200, None)] == answers
+
+
+def test_the_limits_leave_one_customer_unable_to_shut_out_another(settings: Settings) -> None:
+    customers_places = settings.event_streams_process_limit - settings.event_streams_reserved
+
+    assert settings.event_streams_limit < customers_places
+
+
+def test_a_stream_ends_after_its_longest_life_and_says_where_to_go_on(shop: Shop, wanted: dict[str, Any]) -> None:
+    order_id = shop.placed(wanted)
+    with serving(shop.settings, EVENT_STREAM_SECONDS="0.5") as server:
+        with server.stream(order_id) as told:
+            *_, placed, end = told
+        note(shop, order_id, "later")
+        last = json.loads(end["data"])["last_event_id"]
+        with server.stream(order_id, last=last) as told:
+            resumed = [event.get("event") for event in told]
+
+    assert ("placed", "end") == (placed["event"], end["event"])
+    assert {"reason": "expired", "state": None, "reconnect": True, "last_event_id": int(placed["id"])} == json.loads(
+        end["data"]
+    )
+    assert [None, "later", "end"] == resumed
+
+
+def test_no_place_may_be_left_for_customers_is_a_bad_setting(settings: Settings) -> None:
+    with pytest.raises(BadSetting, match=r"EVENT_STREAMS_RESERVED is .?5.?: customers need a place"):
+        settings.replace(event_streams_process_limit=5, event_streams_reserved=5)

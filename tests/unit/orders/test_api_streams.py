@@ -32,7 +32,7 @@ async def told(viewing: Any, monkeypatch: pytest.MonkeyPatch, *, draining: bool 
     event = asyncio.Event()
     if draining:
         event.set()
-    return [part async for part in stream_routes._events(viewing, Threads(1, 5.0), "o-1", 7, event)]
+    return [part async for part in stream_routes._events(viewing, Threads(1, 5.0), "o-1", 7, event, 60.0)]
 
 
 def test_silence_is_broken_by_a_comment(monkeypatch: pytest.MonkeyPatch) -> None:
