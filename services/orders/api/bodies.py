@@ -44,6 +44,20 @@ class AddressBody(Body):
 class PlaceOrderBody(Body):
     """An order to be placed."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "lines": [{"sku": "LAMP", "quantity": 2}],
+                    "email": "ann@example.com",
+                    "name": "Ann Example",
+                    "address": {"street": "1 High Street", "city": "Leeds", "postcode": "LS1 4DY", "country": "GB"},
+                    "card": "tok_ok",
+                }
+            ]
+        }
+    )
+
     lines: list[LineBody] = Field(min_length=1, max_length=MAX_LINES)
     email: Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
     name: Text
@@ -59,6 +73,8 @@ class PlaceOrderBody(Body):
 class RestockBody(Body):
     """Goods that came in."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"add": 5}]})
+
     add: Whole = Field(ge=1, le=1_000_000_000, description="Pieces.")
     delivery_id: Annotated[str, StringConstraints(pattern=UUID)] | None = Field(
         None, description="Names the delivery, so that a repeated request adds it once."
@@ -67,6 +83,10 @@ class RestockBody(Body):
 
 class ProductBody(Body):
     """A product of the catalogue."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Lamp", "price_minor": 1995, "currency": "EUR"}]}
+    )
 
     name: Text
     price_minor: Whole = Field(ge=1, le=MAX_TOTAL_MINOR)

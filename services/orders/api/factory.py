@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from chassis import clock, tracing
-from chassis.http import health_routes, schema
+from chassis.http import health_routes, reference, schema
 from chassis.http.body_limit import BodyLimit
 from chassis.http.metrics import Observed
 from chassis.http.parameters import only_known
@@ -49,19 +49,27 @@ def make_api(
         threads.close()
 
     app = FastAPI(
-        title="Orders", version="1", lifespan=lifespan, redirect_slashes=False, dependencies=[Depends(only_known)]
+        title="Orders",
+        description="Takes orders, and brings each to delivered, cancelled or failed. Money is in minor units.",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(only_known)],
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.callers = read_tokens(settings.tokens(), caller)
     app.state.draining = asyncio.Event()
     streams = Streams(
         settings.event_streams_process_limit, settings.event_streams_limit, settings.event_streams_reserved
     )
-    app.include_router(stream_routes.routes(viewing, threads, streams, settings.event_stream_seconds))
     app.include_router(order_routes.routes(intake, viewing, threads))
+    app.include_router(stream_routes.routes(viewing, threads, streams, settings.event_stream_seconds))
     app.include_router(stock_routes.routes(Catalogue(store), threads))
     callbacks = Callbacks(store, trace_headers=trace_headers)
     app.include_router(callback_routes.routes(callbacks, threads, secret=settings.carrier_secret.get_secret_value()))
     app.include_router(health_routes.routes(lambda: store.ping(), threads, registry))
+    app.include_router(reference.routes(app, {"orders": "/orders", "stock": "/stock"}))
     refusals.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
     app.add_middleware(Observed, service=SERVICE, registry=registry)
