@@ -90,7 +90,7 @@ class Settings(ServiceSettings):
     """A file with the same JSON, read at start; takes the place of `api_tokens`."""
 
     api_threads: int = Field(default=16, ge=1, le=200)
-    """Requests one API process works on at a time; each needs a connection to the database."""
+    """Requests one API process works on at a time, and half of them for one customer; each needs a connection to the database."""
 
     api_deadline_seconds: float = Field(default=4.0, gt=0, le=60)
     """A request that the database has not answered by then gets a 503; less than the 5 s that the carrier waits."""

@@ -12,7 +12,7 @@ from chassis.http.problems import Problem, WrongValue, wrong
 _ALWAYS_ONE = {"authorization": "Authorization", "content-type": "Content-Type", "host": "Host"}
 
 
-def only_known(request: Request) -> None:
+async def only_known(request: Request) -> None:
     """A dependency of every route. Raises Problem: 400 for a header given twice, 422 for a parameter."""
     route: Any = request.scope["route"]
     one = {**_ALWAYS_ONE, **{parameter.alias.lower(): parameter.alias for parameter in route.dependant.header_params}}

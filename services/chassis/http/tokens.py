@@ -46,7 +46,9 @@ def caller_of(callers: Mapping[bytes, C], token: str) -> C:
     return found
 
 
-def authenticated(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Any:
+async def authenticated(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Any:
     """A dependency: who asks, out of `app.state.callers`. Raises Problem (401)."""
     if given is None:
         raise Problem(401, 'Authorization: needs "Bearer TOKEN"', headers={"WWW-Authenticate": "Bearer"})

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 
 from chassis.http.problems import Problem, wrong
+from chassis.http.threads import HOLDER
 from chassis.http.tokens import authenticated
 from orders.usecases.intake import Caller
 
@@ -23,10 +24,15 @@ def caller(who: Mapping[str, Any]) -> Caller:
     raise ValueError("neither a customer nor an operator")
 
 
-Known = Annotated[Caller, Depends(authenticated)]
+async def _known(found: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    HOLDER.set(found.customer)
+    return found
 
 
-def _operator(caller: Known) -> Caller:
+Known = Annotated[Caller, Depends(_known)]
+
+
+async def _operator(caller: Known) -> Caller:
     if not caller.operator:
         raise Problem(403, "only operators may do this", errors=[wrong("Authorization", "customer", "is no operator")])
     return caller

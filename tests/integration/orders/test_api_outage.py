@@ -3,8 +3,10 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
@@ -13,7 +15,8 @@ from chassis import database
 from orders.adapters.intake_store import PostgresIntakeStore
 from orders.api import make_api
 from orders.ports import StoreUnavailable
-from servers import Postgres, free_port
+from served_orders import serving
+from servers import Postgres, free_port, wait_until
 
 Shop = Any
 DEADLINE_SECONDS = 0.5
@@ -84,6 +87,41 @@ def test_requests_that_hang_take_no_others_with_them(shop: Shop, wanted: dict[st
         waiting, live = few.client("ann-token").get("/stock"), few.client().get("/health/live")
 
     assert (waiting.status_code, live.status_code) == (503, 200)
+
+
+def test_one_customers_requests_that_hang_leave_threads_for_another(shop: Shop, wanted: dict[str, Any]) -> None:
+    def ask(url: str, method: str, token: str, **options: Any) -> int:
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k-1"}
+        return httpx.request(
+            method,
+            f"{url}{'/orders' if options else '/stock'}",
+            headers=headers,
+            timeout=20,
+            trust_env=False,
+            **options,
+        ).status_code
+
+    with (
+        serving(shop.settings, API_THREADS="4", API_DEADLINE_SECONDS="2") as server,
+        ThreadPoolExecutor(12) as clients,
+    ):
+        ask(server.url, "GET", "bob-token")
+        with shop.engine.begin() as conn:
+            conn.execute(sa.text("LOCK TABLE intake_keys"))
+            hanging = [clients.submit(ask, server.url, "POST", "ann-token", json=wanted) for _ in range(12)]
+            wait_until(lambda: blocked(shop) == 2, what="her requests to hang")
+            his = ask(server.url, "GET", "bob-token")
+            most = blocked(shop)
+            hers = [request.result() for request in hanging]
+
+    assert (200, [503] * 12) == (his, hers)
+    assert most <= 2
+
+
+def blocked(shop: Shop) -> int:
+    """Connections that wait for a lock."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return len(shop.rows(waiting))
 
 
 def test_health_is_live_and_not_ready_without_a_database(away: Shop) -> None:
