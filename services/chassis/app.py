@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from celery import Celery
@@ -19,6 +19,9 @@ from chassis import tracing
 from chassis.periodic import with_expiry
 from chassis.queues import work_queue
 from chassis.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from chassis.batch_consumer import BatchQueue
 
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
@@ -40,6 +43,8 @@ class ChassisApp(Celery):  # type: ignore[misc]
     settings: ServiceSettings
     service_queues: tuple[str, ...]
     _declares = True
+    batch_queues: "Mapping[str, BatchQueue]"
+    """Those of `service_queues` whose messages are batches and no tasks."""
 
     @cached_property
     def Worker(self) -> Any:
@@ -85,17 +90,22 @@ def make_app(
     *,
     includes: Iterable[str] = (),
     beat_schedule: Mapping[str, Any] | None = None,
+    batch_queues: "Mapping[str, BatchQueue] | None" = None,
 ) -> ChassisApp:
     """The app of service `name`; the first of `queues` (each `service.pool`) takes what is sent without naming one.
 
-    `includes` are task modules, imported by workers and beat. Raises ValueError for a queue of another service.
+    `includes` are task modules, imported by workers and beat. `batch_queues` says which of `queues` hold batches and no tasks, and how
+    they are consumed. Raises ValueError for a queue of another service.
     """
     strangers = [queue for queue in queues if not queue.startswith(f"{name}.")]
     if strangers or not queues:
         raise ValueError(f"queues of {name!r} are named {name}.<pool>, got {list(strangers or queues)}")
+    if unknown := sorted(set(batch_queues or {}) - set(queues)):
+        raise ValueError(f"batch queues {unknown} of {name!r} are none of its queues")
     app = ChassisApp(name, set_as_current=False, task_cls="chassis.task:ChassisTask")
     app.settings = settings
     app.service_queues = tuple(queues)
+    app.batch_queues = dict(batch_queues or {})
     app.conf.update(_configuration(queues, settings))
     app.conf.include = list(includes)
     app.conf.beat_schedule = with_expiry(beat_schedule or {})

@@ -17,6 +17,7 @@ BUSY = "busy"
 CANCELLED = "cancelled"  # the broker is there, but nothing is consumed from a queue that should be
 UNREACHABLE = "unreachable"  # the broker is away
 PAUSED = "paused"
+STALLED = "stalled"  # nothing is consumed from a queue of batches, because the store that takes them fails
 STANDBY = "standby"  # started paused: ready, but somebody else does the work
 DRAINING = "draining"
 
@@ -49,11 +50,13 @@ class Heartbeat:
         """One turn of a loop that has no tasks of its own (relay, beat); `detail` is what it waits for."""
         self.show(IDLE if broker_ok else UNREACHABLE, detail)
 
-    def show(self, state: str, detail: str = "", *, deadline: float | None = None, blocking: bool = False) -> None:
+    def show(
+        self, state: str, detail: str = "", *, deadline: float | None = None, blocking: bool = False, held: int = 0
+    ) -> None:
         """Write the state, unless the same was written a moment ago.
 
         `deadline` is the time on the monotonic clock at which a running task is past its hard limit; `blocking` says that the loop
-        cannot tick until that task ends.
+        cannot tick until that task ends; `held` is the number of messages that are not acknowledged.
         """
         now = self._clock()
         changed = (state, detail) != self._shown
@@ -72,6 +75,7 @@ class Heartbeat:
             "ticked": now,
             "deadline": deadline,
             "blocking": blocking,
+            "held": held,
             "stale_seconds": START_SECONDS if state == STARTING else STALE_SECONDS,
             "patience_seconds": PATIENCE_SECONDS,
         }

@@ -8,7 +8,6 @@ cancelled is restarted; one that stands by is ready as well, since somebody else
 import time
 from typing import Any
 
-from celery.worker import state as requests
 from celery.worker.control import control_command, inspect_command
 
 
@@ -40,7 +39,7 @@ def resume(state: Any) -> dict[str, str]:
 def consumption(state: Any) -> dict[str, Any]:
     """What the heartbeat would say now (`state`), and how many messages are held and not acknowledged (`held`)."""
     found, _ = state.consumer.controller.pulse.look(time.monotonic())
-    return {"state": found, "held": len(requests.reserved_requests)}
+    return {"state": found, "held": state.consumer.controller.pulse.held}
 
 
 def _cancel(consumer: Any, *, standby: bool) -> None:

@@ -48,7 +48,7 @@ class Deadlines:
         return first
 
 
-def unconsumed(consumer: Any, expected: frozenset[str], now: float) -> list[str]:
+def unconsumed(consumer: Any, expected: frozenset[str], now: float, held: int = 0) -> list[str]:
     """The queues that nothing is consumed from although the broker connection is there. Sorted; empty when all is well."""
     task_consumer = consumer.task_consumer
     channel = task_consumer.channel
@@ -56,7 +56,7 @@ def unconsumed(consumer: Any, expected: frozenset[str], now: float) -> list[str]
     live = channel.callbacks if hasattr(channel, "callbacks") else channel._consumers
     tags = task_consumer._active_tags
     asked_at = getattr(channel, "_brpop_sent_at", None)
-    if asked_at is not None and now - asked_at > _SILENT_SECONDS and not requests.reserved_requests:
+    if asked_at is not None and now - asked_at > _SILENT_SECONDS and not held:
         return sorted(expected)
     return sorted(queue for queue in expected if tags.get(queue) not in live)
 
@@ -108,6 +108,12 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         self._deadlines, self._deadline = Deadlines(), None
         self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE)
 
+    @property
+    def held(self) -> int:
+        """Number of messages that the worker has not acknowledged."""
+        batches = getattr(getattr(self._worker, "consumer", None), "batches", None)
+        return len(requests.reserved_requests) + (batches.held if batches is not None else 0)
+
     def before_task(self, task: Any = None, **_: Any) -> None:
         """A task is about to block the loop of a solo worker."""
         limit = (task.request.timelimit or (None,))[0] or task.time_limit or self._worker.time_limit
@@ -126,7 +132,7 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
                 waker.wake()
 
     def _show(self, state: str, detail: str = "") -> None:
-        self._heartbeat.show(state, detail, deadline=self._deadline, blocking=self._blocking)
+        self._heartbeat.show(state, detail, deadline=self._deadline, blocking=self._blocking, held=self.held)
 
     def _held(self) -> list[tuple[str, bool, float]]:
         default = self._worker.time_limit
@@ -149,6 +155,11 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
             return heartbeat.DRAINING, ""
         if consumer is None or consumer.connection is None or consumer.task_consumer is None:
             return heartbeat.UNREACHABLE, ""
-        if missing := unconsumed(consumer, self.expected, now):
+        batches, held = getattr(consumer, "batches", None), self.held
+        if batches is not None and batches.trouble:
+            return self._idle_by_will or heartbeat.STALLED, batches.trouble
+        missing = unconsumed(consumer, self.expected, now, held)
+        if missing and not (batches is not None and batches.withholding):
             return self._idle_by_will or heartbeat.CANCELLED, ", ".join(missing)
-        return (heartbeat.IDLE if self._deadline is None else heartbeat.BUSY), ""
+        busy = self._deadline is not None or (batches is not None and held)
+        return (heartbeat.BUSY if busy else heartbeat.IDLE), ""

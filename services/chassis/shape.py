@@ -26,6 +26,7 @@ def problems(worker: Any, options: dict[str, Any]) -> list[str]:
         )
     elif not settings.broker_is_redis and hard >= CONSUMER_TIMEOUT_SECONDS:
         wrong.append(f"--time-limit {hard:g} is not below the {CONSUMER_TIMEOUT_SECONDS:g} s that RabbitMQ waits")
+    wrong += _batch_problems(worker, options)
     if worker.prefetch_multiplier != 1:
         wrong.append(
             f"--prefetch-multiplier is {worker.prefetch_multiplier!r}: one message a process, or others wait behind it"
@@ -39,6 +40,24 @@ def problems(worker: Any, options: dict[str, Any]) -> list[str]:
     )
     if hasty:
         wrong.append(f"tasks that acknowledge before they run: {', '.join(hasty)}")
+    return wrong
+
+
+def _batch_problems(worker: Any, options: dict[str, Any]) -> list[str]:
+    asked = options.get("queues") or worker.app.service_queues
+    queues = asked.split(",") if isinstance(asked, str) else list(asked)
+    batches = [queue for queue in queues if queue in worker.app.batch_queues]
+    if not batches:
+        return []
+    wrong = []
+    if len(queues) > 1:
+        wrong.append(
+            f"--queues is {','.join(queues)}: a queue of batches ({batches[0]}) is consumed by a pool of its own"
+        )
+    pool = str(getattr(worker.pool_cls, "__module__", worker.pool_cls)).rpartition(".")[2]
+    if pool != "solo" or worker.concurrency != 1:
+        wrong.append(f"--pool is {pool} and --concurrency {worker.concurrency}: batches of {batches[0]} are applied by")
+        wrong[-1] += " the worker's own loop, so they are solo and 1; add replicas instead"
     return wrong
 
 

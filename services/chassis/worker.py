@@ -15,6 +15,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
 from chassis import amqp_properties, envelope, instruments, intake, pause, periodic
+from chassis.batch_consumer import BatchConsumer
 from chassis.intake import Fault
 from chassis.loggers import get_logger
 from chassis.pulse import Pulse
@@ -78,6 +79,9 @@ def given_up(message: Any) -> Fault | None:
 class Consumer(CeleryConsumer):  # type: ignore[misc]
     """Celery's consumer without its chatter between workers, and with a place for every message it cannot run."""
 
+    batches: BatchConsumer | None = None
+    """What consumes instead of Celery's handler, where the queue is one of batches."""
+
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc]
         """No delayed delivery: it would declare 28 queues for delays that live in the database."""
 
@@ -91,10 +95,15 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         quiet = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
         super().__init__(*args, worker_options={**(worker_options or {}), **quiet}, **options)
         self.ticks = periodic.Ticks(periodic.intervals(self.app.conf.beat_schedule))
+        for name in self.controller.pulse.expected & self.app.batch_queues.keys():
+            self.batches = BatchConsumer(self, name, self.app.batch_queues[name])
+            self.initial_prefetch_count = 1  # the batch consumer asks for more when it is safe
 
     def connect(self) -> Any:
         """Connect, and make what is missing of the topology. Raises TopologyMismatch, which ends the worker."""
         connection = super().connect()
+        if self.batches is not None:
+            self.batches.connected()
         declare(connection, sorted(self.controller.pulse.expected))
         if self.app.settings.broker_is_redis:
             from chassis.valkey import keep_unreadable
@@ -128,13 +137,34 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         and fails with an AttributeError (kombu 5.7.0, Channel.close after Connection.collect), which would end the worker.
         The message comes again by itself.
         """
+        if self.batches is not None:
+            self.batches.lost()
         try:
             super().on_connection_error_after_connected(exc)
         except (AttributeError, *self.connection_errors, *self.channel_errors) as error:
             log.warning("lost_connection_not_closed", error=repr(error))
 
+    def stop(self) -> None:
+        """End consuming; batches that are held are flushed first, because their acknowledgement needs the connection."""
+        if self.batches is not None and self.connection is not None:
+            self.batches.drain()
+        super().stop()
+
+    def add_task_queue(self, queue: str, *args: Any, **options: Any) -> None:
+        """Consume from a queue; one of batches decides itself when, and with which prefetch count."""
+        if self.batches is None:
+            super().add_task_queue(queue, *args, **options)
+        else:
+            self.batches.take()
+
+    def consume_queue(self, queue: str) -> None:
+        """Consume from a queue now."""
+        super().add_task_queue(queue)
+
     def create_task_handler(self, promise: Any = promise) -> Callable[[Any], None]:
-        """Celery's handler, behind the gate: it is handed judged messages only, and of them what was judged."""
+        """Celery's handler, behind the gate: it is handed judged messages only, and of them what was judged. A batch queue has its own."""
+        if self.batches is not None:
+            return self.batches.on_message
         run = super().create_task_handler(promise)
         tasks = self.app.tasks
         limits = (self.controller.time_limit, self.controller.soft_time_limit)

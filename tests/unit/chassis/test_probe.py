@@ -64,6 +64,7 @@ VERDICTS = {
     "draining with a task": (record("draining", since=100, deadline=5), True, False),
     "draining past the limit": (record("draining", since=100, deadline=-1), False, False),
     "paused on purpose": (record("paused", since=86_400), True, False),
+    "waiting for a store": (record("stalled", since=86_400), True, False),
     "standing by": (record("standby", since=86_400), True, True),
     "standing by and its loop stands": (record("standby", ticked=31), False, False),
 }

@@ -14,6 +14,7 @@ def worker(redis: bool = False, tasks: dict[str, bool] | None = None, **shape: A
     settings = SimpleNamespace(broker_is_redis=redis, visibility_timeout_seconds=60)
     registered = {name: SimpleNamespace(acks_late=late) for name, late in (tasks or {}).items()}
     app = SimpleNamespace(settings=settings, tasks=registered, conf=SimpleNamespace(task_acks_late=True))
+    app.service_queues, app.batch_queues = ("shop.till",), {"shop.columns": object()}
     return SimpleNamespace(app=app, **{**GOOD, **shape})
 
 
@@ -59,3 +60,19 @@ def test_all_refusals_are_said_at_once() -> None:
         check_shape(worker(concurrency=None, time_limit=None), {})
 
     assert str(refused.value).count("\n") == 2
+
+
+BATCHES = {
+    "its own pool": ("shop.columns", "solo", 1, ""),
+    "no batches": ("shop.till", "prefork", 2, ""),
+    "a queue of tasks beside it": ("shop.till,shop.columns", "solo", 1, "a pool of its own"),
+    "processes": ("shop.columns", "prefork", 1, "--pool is prefork"),
+    "more than one": ("shop.columns", "solo", 2, "--concurrency 2"),
+}
+
+
+@pytest.mark.parametrize(("queues", "pool", "concurrency", "named"), BATCHES.values(), ids=BATCHES)
+def test_a_queue_of_batches_has_a_solo_worker_of_its_own(queues: str, pool: str, concurrency: int, named: str) -> None:
+    found = problems(worker(pool_cls=pool, concurrency=concurrency), {"queues": queues})
+
+    assert (len(found), named in "".join(found)) == (bool(named), True)

@@ -1,0 +1,114 @@
+"""Publishes batches to a queue of batches: confirmed, and refused when they reach no queue.
+
+RabbitMQ confirms a message that it could not route, so each is published as mandatory as well, and one that comes back is an error. On
+Redis a publish is answered once the entry is in the list. A batch whose error is reported may have arrived all the same.
+"""
+
+import threading
+import time
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from chassis.app import ChassisApp
+from chassis.errors import Transient
+from chassis.queues import declare
+
+CONTENT_TYPE = "application/octet-stream"
+
+
+class NotConfirmed(Transient):
+    """The broker did not confirm a batch, or had no queue for it."""
+
+
+class BatchPublisher:
+    """Publishes to one queue from `threads` threads, each with a connection of its own."""
+
+    def __init__(self, app: ChassisApp, queue: str, *, threads: int = 2) -> None:
+        self._app = app
+        self._queue = app.amqp.queues[queue]
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="publisher")
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._since: dict[str, float] = {}
+
+    def publish(self, body: bytes) -> "Future[None]":
+        """Publish a batch. The future ends once it is confirmed; it raises NotConfirmed after `PUBLISH_TIMEOUT_SECONDS` a step."""
+        batch_id = uuid.uuid4().hex
+        with self._lock:
+            self._since[batch_id] = time.monotonic()
+        return self._pool.submit(self._publish, batch_id, body)
+
+    def waiting_seconds(self) -> float:
+        """How long the oldest batch has been waiting for its confirm; 0 when none is."""
+        with self._lock:
+            return time.monotonic() - min(self._since.values()) if self._since else 0.0
+
+    def close(self) -> None:
+        """End the threads after what they are publishing."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _publish(self, batch_id: str, body: bytes) -> None:
+        try:
+            # A connection that was idle may have been closed by the broker, which only its next use tells.
+            if not (self._connected() and self._tried(batch_id, body)):
+                self._once(batch_id, body)
+        except NotConfirmed:
+            self._drop()  # the next connection makes what is missing
+            raise
+        except Exception as error:
+            self._drop()
+            raise NotConfirmed(f"the broker did not confirm a batch: {error!r}") from error
+        finally:
+            with self._lock:
+                del self._since[batch_id]
+
+    def _tried(self, batch_id: str, body: bytes) -> bool:
+        try:
+            self._once(batch_id, body)
+        except (ConnectionError, *self._local.connection.connection_errors) as error:
+            self._drop()
+            if isinstance(error, TimeoutError):
+                raise
+            return False
+        return True
+
+    def _connected(self) -> bool:
+        return getattr(self._local, "connection", None) is not None
+
+    def _once(self, batch_id: str, body: bytes) -> None:
+        if not self._connected():
+            self._local.connection = self._app.connection_for_write()
+            self._local.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=2.0)
+            declare(self._local.connection, [self._queue.name])
+        connection = self._local.connection
+        channel = connection.default_channel
+        returned: list[str] = []
+
+        def note(error: Exception, *_: Any) -> None:
+            returned.append(str(error))
+
+        mandatory = {}
+        if connection.transport.driver_type != "redis":
+            mandatory = {"mandatory": True}
+            channel.events["basic_return"] = {note}
+        self._app.amqp.Producer(channel, auto_declare=False).publish(
+            body,
+            exchange=self._queue.exchange.name,
+            routing_key=self._queue.routing_key,
+            headers={"id": batch_id},
+            content_type=CONTENT_TYPE,
+            content_encoding="binary",
+            delivery_mode=2,
+            retry=False,
+            confirm_timeout=self._app.settings.publish_timeout_seconds,
+            **mandatory,
+        )
+        if returned:
+            raise NotConfirmed(f"no queue takes a batch for {self._queue.name!r}: {returned[0]}")
+
+    def _drop(self) -> None:
+        """Let a connection go: after an error, a confirm that still comes would be taken for that of the next batch."""
+        connection, self._local.connection = getattr(self._local, "connection", None), None
+        if connection is not None:
+            connection.collect()
