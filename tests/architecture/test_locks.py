@@ -41,5 +41,5 @@ def test_the_lock_was_made_from_what_a_project_asks_for(project: str) -> None:
 
 
 def _parts(requirement: str) -> tuple[str, str]:
-    name, specifier = re.fullmatch(r"([A-Za-z0-9_-]+)(?:\[[^]]*\])?(.*)", requirement).groups()  # type: ignore[union-attr]
+    name, specifier = re.fullmatch(r"([A-Za-z0-9_-]+)(?:\[[^]]*\])?([^;]*)(?:;.*)?", requirement).groups()  # type: ignore[union-attr]
     return name.lower(), specifier

@@ -1,0 +1,79 @@
+"""Reads the counters from Redis or Valkey, without blocking the event loop. All commands of one question go in one round trip."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from analytics.adapters import counter_keys as keys
+from analytics.domain.events import KINDS
+from analytics.ports import Freshness, StoreUnavailable
+
+
+class RedisCounterReader:
+    """See ports.CounterReader."""
+
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+
+    async def content(self, content: str, minutes: range) -> Mapping[str, Mapping[int, int]]:
+        """Events of a content by kind and minute."""
+        asked = [(kind, minute) for kind in KINDS for minute in minutes]
+        found = await self._ask([("HGET", keys.content_minutes(kind, minute), content) for kind, minute in asked])
+        series: dict[str, dict[int, int]] = {}
+        for (kind, minute), value in zip(asked, found, strict=True):
+            if value is not None:
+                series.setdefault(kind, {})[minute] = int(value)
+        return series
+
+    async def content_totals(self, content: str) -> Mapping[str, int]:
+        """Events of a content by kind, of all time."""
+        found = await self._ask([("HGET", keys.content_totals(kind), content) for kind in KINDS])
+        return {kind: int(value) for kind, value in zip(KINDS, found, strict=True) if value is not None}
+
+    async def user(self, user: str, hours: range) -> Mapping[int, int]:
+        """Events of a user by hour."""
+        found = await self._ask([("HGET", keys.user_hours(hour), user) for hour in hours])
+        return {hour: int(value) for hour, value in zip(hours, found, strict=True) if value is not None}
+
+    async def totals(self, hours: range) -> Mapping[str, Mapping[int, int]]:
+        """All events by kind and minute."""
+        asked = [(kind, hour) for kind in KINDS for hour in hours]
+        found = await self._ask([("HGETALL", keys.totals(kind, hour)) for kind, hour in asked])
+        series: dict[str, dict[int, int]] = {}
+        for (kind, _), minutes in zip(asked, found, strict=True):
+            for minute, value in minutes.items():
+                series.setdefault(kind, {})[int(minute)] = int(value)
+        return series
+
+    async def apart(self) -> Mapping[str, int]:
+        """Events that are in no other counter."""
+        (found,) = await self._ask([("HGETALL", keys.APART)])
+        return {name: int(value) for name, value in found.items()}
+
+    async def freshness(self) -> Freshness:
+        """How current the counters are."""
+        (found,) = await self._ask([("HMGET", keys.META, "published_ms", "counted_ms", "events")])
+        return Freshness(*(int(value or 0) for value in found))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _ask(self, commands: list[tuple[str, ...]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            return await pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"the counters cannot be read: {error}") from error

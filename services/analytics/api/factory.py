@@ -1,0 +1,69 @@
+"""Builds the application from a collector, a reader of counters and the settings."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.routing import Route
+
+from analytics.api import query_routes
+from analytics.api.access import caller
+from analytics.api.event_routes import Events
+from analytics.ports import CounterReader, StoreUnavailable
+from analytics.queues import SERVICE
+from analytics.settings import Settings
+from analytics.usecases.collect import Collector
+from analytics.usecases.views import BadRange, Views
+from chassis.http import health_routes, refusals
+from chassis.http.metrics import Observed
+from chassis.http.problems import Problem, answer
+from chassis.http.threads import Threads
+from chassis.http.tokens import read_tokens
+
+
+def make_api(
+    collector: Collector,
+    reader: CounterReader,
+    *,
+    ping: Callable[[], None],
+    settings: Settings,
+    clock_ms: Callable[[], int],
+    registry: CollectorRegistry = REGISTRY,
+) -> FastAPI:
+    """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens.
+
+    `ping` asks the broker, which is what this process cannot do without, and raises Transient.
+    """
+    threads = Threads(1, settings.publish_timeout_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await collector.close()
+        await reader.close()
+        threads.close()
+
+    app = FastAPI(title="Analytics", version="1", lifespan=lifespan, redirect_slashes=False)
+    app.state.callers = read_tokens(settings.api_tokens.get_secret_value(), caller)
+    app.state.draining = asyncio.Event()
+    app.router.routes.insert(0, Route("/events", Events(collector, settings).post, methods=["POST"]))
+    views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms)
+    app.include_router(query_routes.routes(views))
+    app.include_router(health_routes.routes(ping, threads, registry))
+    refusals.install(app)
+    app.add_exception_handler(BadRange, _bad_range)
+    app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_middleware(Observed, service=SERVICE, registry=registry)
+    return app
+
+
+async def _bad_range(_: Request, error: Any) -> Response:
+    return answer(Problem(422, str(error)))
+
+
+async def _unavailable(_: Request, error: Any) -> Response:
+    return answer(Problem(503, str(error), headers={"Retry-After": "1"}))

@@ -1,0 +1,77 @@
+"""Counting a window of batches: what each counter grows by. Pure.
+
+Each part is counted once in a window, although its batch may have been delivered twice or its client may have sent it twice. Parts that
+were counted in an earlier window are named by the store; the window is then counted again without them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from analytics.domain.batch import Batch, Group
+from analytics.domain.events import KINDS, Timing
+
+Counters = defaultdict[tuple[str, int], Counter[str]]
+
+
+@dataclass(slots=True)
+class Growth:
+    """What a window adds to the counters."""
+
+    parts: list[bytes] = field(default_factory=list)
+    """Ids of the parts that are counted, each once."""
+    contents: Counters = field(default_factory=lambda: defaultdict(Counter))
+    """Events by content, for each (kind, minute)."""
+    users: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Events by user, for each hour since 1970."""
+    totals: Counters = field(default_factory=lambda: defaultdict(Counter))
+    """Events by minute (as text), for each (kind, hour)."""
+    apart: Counter[str] = field(default_factory=Counter)
+    """Events that are in no counter above, by `late:<kind>` or `future:<kind>`."""
+    events: int = 0
+    published_ms: int = 0
+    """When the newest batch was published."""
+
+
+def count(batches: Sequence[Batch], known: Collection[bytes] = frozenset()) -> Growth:
+    """What `batches` add, without the parts in `known`."""
+    growth = Growth()
+    seen = set(known)
+    for batch in batches:
+        growth.published_ms = max(growth.published_ms, batch.published_ms)
+        fresh = [part not in seen for part in batch.parts]
+        for index, part in enumerate(batch.parts):
+            if fresh[index] and part in seen:  # twice in one batch
+                fresh[index] = False
+            elif fresh[index]:
+                seen.add(part)
+                growth.parts.append(part)
+        whole = all(fresh)
+        for group in batch.groups:
+            if whole:
+                _add(growth, group, group.contents, group.users)
+                continue
+            for start, end in _runs(group, fresh):
+                _add(growth, group, group.contents[start:end], group.users[start:end])
+    return growth
+
+
+def _runs(group: Group, fresh: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Where the events of fresh parts are in the group's columns."""
+    end = 0
+    for index, length in zip(group.runs[::2], group.runs[1::2], strict=True):
+        start, end = end, end + length
+        if fresh[index]:
+            yield start, end
+
+
+def _add(growth: Growth, group: Group, contents: list[str], users: list[str]) -> None:
+    events = len(contents)
+    kind, hour = KINDS[group.kind], group.minute // 60
+    growth.events += events
+    if group.timing != Timing.ON_TIME:
+        growth.apart[f"{Timing(group.timing).name.lower()}:{kind}"] += events
+        return
+    growth.contents[kind, group.minute].update(contents)
+    growth.users[hour].update(users)
+    growth.totals[kind, hour][str(group.minute)] += events

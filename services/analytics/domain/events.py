@@ -1,0 +1,66 @@
+"""An event: somebody did something with a content at a time. This is the documented schema of `POST /events`.
+
+    {"id": "0f8fad5b", "user": "u-12", "content": "c-7", "kind": "like", "at_ms": 1764335000123, "topics": ["sport"]}
+
+Counters know `user`, `content`, `kind` and the minute of `at_ms`; `id` and `topics` are for the archive and what is computed from it.
+An undo is an event of its own (`unlike` after `like`), so that counters only grow and two deliveries of an undo can be told apart.
+"""
+
+from enum import IntEnum
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+Kind = Literal["view", "like", "share", "comment", "follow", "unlike", "unfollow", "delete"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+"""All kinds. A batch holds the position in this tuple, so a new kind is appended, and none is ever removed."""
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+
+EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+ContentId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Topic = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+Topics = Annotated[tuple[Topic, ...], msgspec.Meta(max_length=8)]
+Moment = Annotated[int, msgspec.Meta(ge=0, lt=2**42)]
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event as a client sends it. Unknown members are ignored, so that a newer client can talk to an older edge."""
+
+    id: EventId
+    """Names the event at its source; 1 to 64 characters."""
+
+    user: UserId
+    """Who did it; 1 to 64 characters."""
+
+    content: ContentId
+    """What it was done to, also the followed user of a `follow`; 1 to 64 characters."""
+
+    kind: Kind
+    """What was done; `delete` means that the content was deleted."""
+
+    at_ms: Moment
+    """When it happened: milliseconds since 1970-01-01 UTC, below 2^42 (the year 2109)."""
+
+    topics: Topics = ()
+    """What the content is about: at most 8, each of 1 to 32 characters."""
+
+
+class Timing(IntEnum):
+    """How an event's time relates to the time at which the edge received it. Decided once, there."""
+
+    ON_TIME = 0
+    LATE = 1
+    """Older than what minute counters are kept for: counted by kind only."""
+    FUTURE = 2
+    """Its clock is wrong: counted by kind only."""
+
+
+def timing(at_ms: int, received_ms: int, *, late_ms: int, future_ms: int) -> Timing:
+    """LATE for an event older than `late_ms`, FUTURE for one that is more than `future_ms` ahead."""
+    if at_ms < received_ms - late_ms:
+        return Timing.LATE
+    return Timing.FUTURE if at_ms > received_ms + future_ms else Timing.ON_TIME

@@ -1,0 +1,37 @@
+"""Parts: the unit in which events are counted once. Pure.
+
+A request body is cut every `PART_EVENTS` positions, refused events included, so the cut depends on the body alone. A client that got no
+answer sends the same body with the same key again, and each of its parts has the id it had before, whatever batch it lands in.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from analytics.domain.events import Event
+
+PART_EVENTS = 5000
+"""Positions of the body in one part. It must never change: a retry that meets a new version would be cut in another way."""
+
+ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Events of one request that are counted all or not at all."""
+
+    id: bytes
+    events: Sequence[Event]
+
+
+def part_id(client: str, key: str, number: int) -> bytes:
+    """The id of a client's part: the same for the same three, and 16 bytes whatever their length."""
+    return blake2b(f"{client}\0{key}\0{number}".encode("utf-8", "surrogateescape"), digest_size=ID_BYTES).digest()
+
+
+def cut(client: str, key: str, events: Sequence[Event | None]) -> Iterator[Part]:
+    """The parts of a body, without those that have no event left; `events` has None where one was refused."""
+    for number, start in enumerate(range(0, len(events), PART_EVENTS)):
+        positions = events[start : start + PART_EVENTS]
+        if kept := [event for event in positions if event is not None]:
+            yield Part(part_id(client, key, number), kept)

@@ -1,0 +1,86 @@
+"""The analytics' settings, from the environment; see chassis.settings for the ones every service has."""
+
+from pydantic import Field, SecretStr, field_validator
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """All of the analytics' settings. A field's name in capitals is its environment variable."""
+
+    counters_url: str = Field(repr=False)
+    """Redis or Valkey that holds the counters, and nothing else: `redis://…/0`, with `appendfsync always` and `noeviction`. Required."""
+
+    counters_timeout_seconds: float = Field(default=5.0, gt=0, le=20)
+    """How long one call to the counters may take; below 30 s, after which a worker whose loop stands still counts as dead."""
+
+    window_ms: float = Field(default=250.0, ge=1, le=5000)
+    """How long a batch waits in an aggregator for others, by the aggregator's clock."""
+
+    prefetch_batches: int = Field(default=32, ge=1, le=1000)
+    """Most batches that one aggregator holds; half of them end a window. A batch has at most about 10,000 events."""
+
+    minute_retention_hours: int = Field(default=48, ge=2)
+    """How long counters by minute are kept after the first event of that minute was counted."""
+
+    hour_retention_days: int = Field(default=90, ge=1)
+    """How long counters by hour are kept after the first event of that hour was counted."""
+
+    late_hours: float = Field(default=24.0, gt=0)
+    """An event older than this when it arrives is late: it is counted by kind only. Well below the retention of minutes."""
+
+    future_seconds: float = Field(default=300.0, ge=0)
+    """An event further ahead than this when it arrives has a wrong clock: it is counted by kind only."""
+
+    dedup_hours: float = Field(default=24.0, gt=0)
+    """How long the ids of counted parts are kept (54 B each). A batch older than half of it is parked, and a client must repeat a request
+    within the other half, so that no id is forgotten while its part can still come."""
+
+    batch_events: int = Field(default=5000, ge=1, le=100_000)
+    """A batch is published as soon as it has this many events."""
+
+    batch_linger_ms: float = Field(default=50.0, ge=0, le=5000)
+    """How long an event waits in the edge for others to share its batch."""
+
+    buffer_events: int = Field(default=200_000, ge=1)
+    """Events that one edge process holds without a confirm (about 0.5 KB each); more are answered 503."""
+
+    answer_seconds: float = Field(default=1.0, gt=0, le=60)
+    """A request whose events are not confirmed by then is answered 503. They may be counted all the same, so the client repeats it with
+    the same key."""
+
+    publishers: int = Field(default=2, ge=1, le=32)
+    """Batches that one edge process publishes at a time."""
+
+    body_limit_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    """Longest body as it travels."""
+
+    decoded_limit_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Longest body after decompression."""
+
+    ratio_limit: float = Field(default=100.0, gt=1)
+    """How many times longer a body may be after decompression; JSON of events reaches about 20."""
+
+    body_events_limit: int = Field(default=50_000, ge=1)
+    """Most events of one body."""
+
+    range_hours_limit: int = Field(default=48, ge=1)
+    """Longest time range that one query by minute may ask for; by hour it is 60 times as long."""
+
+    collect_every_seconds: float = Field(default=10.0, gt=0)
+    """How often the broker's dead letters are brought into the table of what is parked."""
+
+    api_tokens: SecretStr = SecretStr("")
+    """Who may use the API: JSON, `{"token": {"client": "web"}, "another": {"role": "analyst"}}`. Clients send, analysts read."""
+
+    @field_validator("counters_url")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if not value.startswith(("redis://", "rediss://")):
+            raise ValueError("is not redis://host…")
+        return value
+
+    @property
+    def dedup_ms(self) -> int:
+        """How long part ids are kept, in milliseconds."""
+        return int(self.dedup_hours * 3_600_000)

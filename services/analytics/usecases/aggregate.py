@@ -1,0 +1,50 @@
+"""Adds windows of batches to the counters, each part once. Called by the chassis' batch consumer."""
+
+from collections.abc import Callable, Sequence
+
+from analytics.domain import batch
+from analytics.domain.batch import Batch
+from analytics.domain.counting import count
+from analytics.domain.errors import BatchRefused
+from analytics.ports import CounterStore
+from chassis.errors import Permanent
+
+
+class Aggregate:
+    """A `chassis.batch_consumer.BatchHandler`."""
+
+    def __init__(self, store: CounterStore, *, oldest_ms: int, clock_ms: Callable[[], int]) -> None:
+        """A batch that was published more than `oldest_ms` ago is refused, because ids of its parts may be forgotten by now."""
+        self._store = store
+        self._oldest_ms = oldest_ms
+        self._clock_ms = clock_ms
+
+    def read(self, body: bytes) -> Batch:
+        """The batch in a message. Raises Permanent."""
+        try:
+            return batch.decode(body)
+        except BatchRefused as error:
+            raise Permanent(str(error)) from error
+
+    def apply(self, batches: Sequence[Batch]) -> None:
+        """Count the batches, without parts that are counted already. Raises Transient when the store fails, Permanent for an old batch."""
+        now_ms = self._clock_ms()
+        for one in batches:
+            if one.published_ms < now_ms - self._oldest_ms:
+                age = (now_ms - one.published_ms) / 3_600_000
+                raise Permanent(
+                    f"the batch is {age:.1f} h old, and parts are told apart for {self._oldest_ms / 3_600_000:.1f} h"
+                )
+        known: frozenset[bytes] = frozenset()
+        while True:
+            growth = count(batches, known)
+            if not growth.parts:
+                return
+            found = self._store.add(growth)
+            if not found:
+                return
+            known |= found
+
+    def ping(self) -> None:
+        """Ask the store. Raises Transient when it does not answer."""
+        self._store.ping()

@@ -1,0 +1,111 @@
+"""Collects parts of requests into batches, publishes them, and tells each request when its events are safe with the broker.
+
+Everything runs in one event loop; only publishing is done by threads. Memory is bounded: events that are not confirmed are counted, and
+a request that would exceed the limit is refused at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analytics.domain.batch import columnise, encode
+from analytics.domain.events import timing
+from analytics.domain.parts import Part
+from analytics.ports import BatchSink
+
+
+class Overloaded(Exception):
+    """The events were not taken, or are not known to be safe. The client is to repeat its request with the same key."""
+
+    retry_after_seconds = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How the collector behaves; each is a setting of the same name."""
+
+    batch_events: int
+    linger_seconds: float
+    buffer_events: int
+    answer_seconds: float
+    late_ms: int
+    future_ms: int
+
+
+class Collector:
+    """Makes batches of what all requests of a process send."""
+
+    def __init__(self, sink: BatchSink, limits: Limits, *, clock_ms: Callable[[], int]) -> None:
+        self._sink = sink
+        self._limits = limits
+        self._clock_ms = clock_ms
+        self._parts: list[Part] = []
+        self._events = 0
+        self._confirmed: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.buffered = 0
+        """Events that are not confirmed."""
+
+    def check(self, events: int) -> None:
+        """Raise Overloaded when so many more events cannot be taken now."""
+        if self.buffered and self.buffered + events > self._limits.buffer_events:
+            raise Overloaded(f"{self.buffered} events wait for the broker, at most {self._limits.buffer_events} may")
+        waiting = self._sink.waiting_seconds()
+        if waiting > self._limits.answer_seconds:
+            raise Overloaded(f"the broker has not confirmed a batch for {waiting:.1f} s")
+
+    async def add(self, parts: Sequence[Part]) -> None:
+        """Return once all events of `parts` are confirmed by the broker. Raises Overloaded; they may be counted all the same."""
+        self.check(sum(len(part.events) for part in parts))
+        waited = {self._put(part) for part in parts}
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await asyncio.gather(*map(asyncio.shield, waited))
+        except TimeoutError:
+            raise Overloaded(f"the broker did not confirm within {self._limits.answer_seconds:g} s") from None
+
+    def flush(self) -> None:
+        """Publish what was collected so far."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._confirmed is None:
+            return
+        parts, events, confirmed = self._parts, self._events, self._confirmed
+        self._parts, self._events, self._confirmed = [], 0, None
+        now_ms, limits = self._clock_ms(), self._limits
+        batch = columnise(
+            parts, now_ms, lambda at: timing(at, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms)
+        )
+        published = asyncio.wrap_future(self._sink.publish(encode(batch)))
+        published.add_done_callback(lambda done: self._settle(done, events, confirmed))
+
+    async def close(self) -> None:
+        """Publish the rest and end."""
+        self.flush()
+        await asyncio.to_thread(self._sink.close)
+
+    def _put(self, part: Part) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
+        if self._confirmed is None:
+            self._confirmed = loop.create_future()
+            # Nobody may be left to wait for it.
+            self._confirmed.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._timer = loop.call_later(self._limits.linger_seconds, self.flush)
+        confirmed = self._confirmed
+        self._parts.append(part)
+        self._events += len(part.events)
+        self.buffered += len(part.events)
+        if self._events >= self._limits.batch_events:
+            self.flush()
+        return confirmed
+
+    def _settle(self, published: "asyncio.Future[None]", events: int, confirmed: "asyncio.Future[None]") -> None:
+        self.buffered -= events
+        if confirmed.done():
+            return
+        error = asyncio.CancelledError() if published.cancelled() else published.exception()
+        if error is None:
+            confirmed.set_result(None)
+        else:
+            confirmed.set_exception(Overloaded(f"the broker did not take a batch: {error}"))
