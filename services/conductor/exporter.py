@@ -1,9 +1,10 @@
-"""`python -m conductor.exporter`: what the orders' database says about now, for Prometheus to scrape.
+"""`python -m conductor.exporter --capstone NAME`: what a capstone's database says about now, for Prometheus to scrape.
 
 States, ages and waits are facts of the database, not of a process, so one program counts them once, with a login that only reads.
-DATABASE_URL says where. A database that does not answer is `orders_database_up 0`, and no stale numbers.
+DATABASE_URL says where. A database that does not answer is `<capstone>_database_up 0`, and no stale numbers.
 """
 
+import argparse
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, LiteralString
@@ -14,72 +15,33 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from conductor import capstones
+from conductor.capstone import Capstone
 from conductor.errors import Refused
 
 PORT = 9105
 STATEMENT_TIMEOUT = "-c statement_timeout=4000"
 
-GAUGES: tuple[tuple[str, str, tuple[str, ...], LiteralString], ...] = (
-    ("orders_orders", "Orders by state", ("state",), "SELECT state, count(*) FROM orders GROUP BY state"),
-    (
-        "orders_oldest_open_seconds",
-        "Age of the oldest order that is not final, by state",
-        ("state",),
-        "SELECT state, extract(epoch FROM now() - min(created_at)) FROM orders"
-        " WHERE state NOT IN ('delivered', 'cancelled', 'failed') GROUP BY state",
-    ),
-    (
-        "orders_needing_attention",
-        "Orders that a person should look at",
-        (),
-        "SELECT count(*) FROM orders WHERE needs_attention IS NOT NULL AND state NOT IN ('delivered', 'cancelled', 'failed')",
-    ),
-    (
-        "orders_commands_due",
-        "Commands that should have begun by now",
-        ("queue",),
-        "SELECT queue, count(*) FROM outbox WHERE state = 'open' AND due_at <= now() GROUP BY queue",
-    ),
-    (
-        "orders_commands_wait_seconds",
-        "How long the oldest open command has waited",
-        ("queue",),
-        "SELECT queue, extract(epoch FROM now() - min(created_at)) FROM outbox WHERE state = 'open' GROUP BY queue",
-    ),
-    (
-        "orders_oldest_transaction_seconds",
-        "Age of the oldest open transaction: until it ends, no dead row of any table can be removed",
-        (),
-        "SELECT coalesce(extract(epoch FROM now() - min(began)), 0) FROM ("
-        " SELECT xact_start FROM pg_stat_activity WHERE backend_xmin IS NOT NULL OR backend_xid IS NOT NULL"
-        " UNION ALL SELECT prepared FROM pg_prepared_xacts) open (began)",
-    ),
-    (
-        "orders_parked",
-        "What waits for a person's decision, by the reason it was parked for",
-        ("queue", "reason"),
-        "SELECT queue, reason, count(*) FROM parked WHERE status = 'parked' GROUP BY queue, reason",
-    ),
-)
-
 
 class Exporter(Collector):
     """Asks at every scrape, over one connection that is made anew when it broke."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, capstone: Capstone, url: str) -> None:
+        self._capstone = capstone
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Every gauge, as of now."""
         try:
-            found = [(gauge, self._rows(gauge[3])) for gauge in GAUGES]
+            found = [(gauge, self._rows(gauge.query)) for gauge in self._capstone.gauges]
         except psycopg.Error:
             self._connection = None
             found = []
-        yield GaugeMetricFamily("orders_database_up", "Whether the database answers", value=float(bool(found)))
-        for (name, says, labels, _), rows in found:
-            family = GaugeMetricFamily(name, says, labels=labels)
+        name = self._capstone.name
+        yield GaugeMetricFamily(f"{name}_database_up", "Whether the database answers", value=float(bool(found)))
+        for gauge, rows in found:
+            family = GaugeMetricFamily(f"{name}_{gauge.name}", gauge.help, labels=gauge.labels)
             for *values, number in rows:
                 family.add_metric([str(value) for value in values], float(number))
             yield family
@@ -93,7 +55,7 @@ class Exporter(Collector):
 
 
 class Quiet(WSGIRequestHandler):
-    """Drops who says nothing, and logs no scrape: it is not news."""
+    """Ends a connection that sends nothing, and logs no scrape."""
 
     timeout = 10
 
@@ -119,10 +81,15 @@ def serve(exporter: Exporter, port: int) -> WSGIServer:
 
 def main() -> None:
     """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m conductor.exporter", description="Facts of a database, as metrics."
+    )
+    parser.add_argument("--capstone", required=True, choices=capstones.names())
+    capstone = capstones.named(parser.parse_args().capstone)
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         raise Refused("DATABASE_URL is not set")
-    serve(Exporter(url), PORT).serve_forever()
+    serve(Exporter(capstone, url), PORT).serve_forever()
 
 
 if __name__ == "__main__":

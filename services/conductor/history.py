@@ -7,41 +7,14 @@ without an answer, and the same key asks again. Appends of one line are whole (P
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """An order that a client decided to place: its key, who buys, and pieces by SKU."""
-
-    at: float
-    key: str
-    customer: str
-    pieces: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What the API promised; `tries` is how many requests it took."""
-
-    at: float
-    key: str
-    order_id: str
-    total_minor: int
-    tries: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The API refused for good, or the client gave up asking (`status` None): the order was never promised."""
-
-    at: float
-    key: str
-    status: int | None
-    why: str
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +36,6 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The API took the wish to cancel: the client does not want that order any more."""
-
-    at: float
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     """The database was brought back to the time `to`, unix seconds like `at`, when it answered again: it has forgotten what was between."""
 
@@ -78,16 +43,8 @@ class Restored:
     to: float
 
 
-Line = Intent | Accepted | Refused | Kill | Cancelled | Restored
-_KINDS: dict[str, Callable[..., Line]] = {
-    "intent": Intent,
-    "accepted": Accepted,
-    "refused": Refused,
-    "kill": Kill,
-    "cancelled": Cancelled,
-    "restored": Restored,
-}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+FAULTS: tuple[type, ...] = (Kill, Restored)
+"""The kinds of lines that tell what was broken; what clients did and were told is a capstone's own."""
 
 
 class Journal:
@@ -99,9 +56,9 @@ class Journal:
         self._file = path.open("a", buffering=1)
         self._lock = threading.Lock()
 
-    def write(self, line: Line) -> None:
-        """Append one line."""
-        text = json.dumps({"line": _NAMES[type(line)], **asdict(line)}) + "\n"
+    def write(self, line: "DataclassInstance") -> None:
+        """Append one line, a dataclass of JSON values."""
+        text = json.dumps({"line": name_of(type(line)), **asdict(line)}) + "\n"
         with self._lock:
             self._file.write(text)
 
@@ -110,46 +67,42 @@ class Journal:
         self._file.close()
 
 
-def append(path: Path, line: Line) -> None:
+def append(path: Path, line: "DataclassInstance") -> None:
     """Add one line to a journal that nobody keeps open."""
     journal = Journal(path)
     journal.write(line)
     journal.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """All that journals tell: intents, acceptances and refusals by key, kills in order, restores, keys of orders that were cancelled."""
-
-    intents: Mapping[str, Intent]
-    accepted: Mapping[str, Accepted]
-    refused: Mapping[str, Refused]
-    kills: tuple[Kill, ...]
-    restores: tuple[Restored, ...] = ()
-    cancelled: frozenset[str] = frozenset()
+EFFECT_BEFORE_RECORD = timedelta(minutes=10)
+"""How long an effect may precede its record in the database, clocks that differ included: a task's time limit is a fraction of it."""
 
 
-def read(paths: Iterable[Path]) -> Told:
-    """The journals' lines put together; a last line that was cut short is left out."""
-    lines = [line for path in paths for line in _lines(path)]
-    return Told(
-        intents={line.key: line for line in lines if isinstance(line, Intent)},
-        accepted={line.key: line for line in lines if isinstance(line, Accepted)},
-        refused={line.key: line for line in lines if isinstance(line, Refused)},
-        kills=tuple(sorted((line for line in lines if isinstance(line, Kill)), key=lambda kill: kill.at)),
-        restores=tuple(line for line in lines if isinstance(line, Restored)),
-        cancelled=frozenset(line.key for line in lines if isinstance(line, Cancelled)),
-    )
+def since_of(to: datetime) -> datetime:
+    """From when on the outside may know more than a database of that time."""
+    return to - EFFECT_BEFORE_RECORD
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def name_of(kind: type) -> str:
+    """What a kind of line is called in a journal."""
+    return kind.__name__.lower()
+
+
+def read(paths: Iterable[Path], kinds: Iterable[type]) -> list[Any]:
+    """The journals' lines of these kinds, each made a dataclass again; a last line that was cut short is left out."""
+    known = {name_of(kind): kind for kind in kinds}
+    return [line for path in paths for line in _lines(path, known)]
+
+
+def _lines(path: Path, known: Mapping[str, type]) -> Iterator[Any]:
     for text in path.read_text().splitlines():
         try:
             values: dict[str, Any] = json.loads(text)
         except ValueError:
             continue
-        kind = _KINDS[values.pop("line")]
-        yield kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        kind = known.get(values.pop("line"))
+        if kind is not None:
+            yield kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def now() -> float:

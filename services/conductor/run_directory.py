@@ -13,6 +13,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PRIVATE = 0o700
 
 
+def chart(capstone: str) -> Path:
+    """The folder of a capstone's chart."""
+    return CHECKOUT / "charts" / capstone
+
+
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
     """The folders of one platform; `path` is absolute."""

@@ -1,12 +1,13 @@
-"""What drills, labs and load tests need of a running platform, whatever runs it: this laptop or a cluster."""
+"""What drills need of a running platform, whatever runs it: this laptop or a cluster."""
 
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from conductor.pools import Broker, Pool
+if TYPE_CHECKING:
+    from conductor.pools import Broker, Pool
 
 Which = Literal["tree", "parent", "child"]
 """Whom a kill hits: everything of one process as when a container dies, its first process only, or one child of it."""
@@ -54,10 +55,10 @@ UNCHANGED = Change()
 
 
 class Reach(Protocol):
-    """Where a running platform answers, seen from here, and what opens its doors."""
+    """Where a running platform answers, seen from here, and with which credentials."""
 
     def addresses(self) -> Mapping[str, str]:
-        """URLs by name: api, payments, carrier, mail, database, broker, store; the last three with their passwords."""
+        """URLs by name: api, database, broker, store (the last three with their passwords), and each outside program."""
 
     def tokens(self) -> Mapping[str, str]:
         """Bearer tokens: `operator` and `customer` open the API, `outside` the outside world's ledgers, mails and faults.
@@ -66,15 +67,25 @@ class Reach(Protocol):
         """
 
 
-class Runtime(Reach, Protocol):
-    """A running platform. Every method may be called from a second process at the same time but `roll`, which waits."""
+class Runtime(Protocol):
+    """What runs a capstone, on a laptop as in a cluster."""
 
     @property
-    def broker(self) -> Broker:
+    def broker(self) -> "Broker":
         """Which broker carries the messages."""
 
-    def pools(self) -> Mapping[str, Pool]:
+    def pools(self) -> Mapping[str, "Pool"]:
         """The pools by name."""
+
+    def restart_server(self, name: ServerName, *, hard: bool) -> None:
+        """Stop a server in order, or by SIGKILL when `hard`, and return when it answers again."""
+
+    def wait_ready(self) -> None:
+        """Return when everything is ready; an error names what is not, and why."""
+
+
+class ProcessRuntime(Reach, Runtime, Protocol):
+    """A laptop's: pools are processes here. Every method may be called from a second process at the same time but `roll`, which waits."""
 
     def trees(self, pool: str) -> Sequence[ProcessTree]:
         """The living processes of a pool; Refused when there is no such pool."""
@@ -91,14 +102,8 @@ class Runtime(Reach, Protocol):
     def ports(self, pids: Collection[int]) -> frozenset[int]:
         """The TCP ports on our side of these processes' connections: by them a server tells its clients apart."""
 
-    def restart_server(self, name: ServerName, *, hard: bool) -> None:
-        """Stop a server in order, or by SIGKILL when `hard`, and return when it answers again."""
-
     def wipe_broker(self) -> None:
         """Lose every queue and message, and what is shared in Valkey; return when the topology is declared again."""
 
     def service_environment(self) -> Mapping[str, str]:
         """The environment in which a service's own command line tools work."""
-
-    def wait_ready(self, within_seconds: float = 60) -> None:
-        """Return when everything is ready; Unready names what is not, and why."""

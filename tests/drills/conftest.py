@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from conductor import capstones
+from conductor.capstone import Patience, Size
 from conductor.commands.drill import known
 from conductor.harness import runner
 from conductor.harness.drill import Drill
-from conductor.harness.reporter import Story
+from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
-from conductor.harness.session import Patience, Size
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.pools import Broker
 from conductor.runtime import Change
 
+ORDERS = capstones.named("orders")
 MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
 PATIENCE = Patience(total_seconds=540, quiet_seconds=45)
 READY_SECONDS = 180
@@ -45,12 +47,12 @@ def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     settings: dict[str, str] = {}
     pools: dict[str, object] = {}
-    for drill in known().values():
+    for drill in known("orders").values():
         settings |= drill.settings
         pools |= drill.pools
-    story = Story(Console(highlight=False))
+    reporter = Reporter(Console(highlight=False))
     directory = tmp_path_factory.mktemp("drills") / broker
-    with runner.own_platform(directory, broker, story, settings=settings, pools=pools) as running:
+    with runner.own_platform(directory, ORDERS, broker, reporter, settings=settings, pools=pools) as running:
         yield running
 
 
@@ -59,11 +61,11 @@ def play(runtime: LocalRuntime, tmp_path: Path) -> Play:
     """Plays a drill by name, or one made for the test, on the platform once it is ready."""
 
     def run(drill: str | Drill, orders: int, *, patience: Patience = PATIENCE) -> Played:
-        chosen = known()[drill] if isinstance(drill, str) else drill
+        chosen = known("orders")[drill] if isinstance(drill, str) else drill
         runtime.wait_ready(READY_SECONDS)
-        with Story(Console(highlight=False, width=160)) as story:
+        with Reporter(Console(highlight=False, width=160)) as reporter:
             journal = tmp_path / f"{chosen.name}-{len(list(tmp_path.iterdir()))}.jsonl"
-            return runner.play(chosen, runtime, Size(orders), story, journal, patience)
+            return runner.play(chosen, ORDERS, runtime, Size(orders), reporter, journal, patience)
 
     return run
 

@@ -8,13 +8,13 @@ from functools import partial
 
 import pytest
 
+from conductor.capabilities import Moment
+from conductor.capstone import Patience
 from conductor.capstones.orders.drills import point_in_time_restore
-from conductor.capstones.orders.evidence import LedgerTail
-from conductor.harness import dependency_faults, targeted_kill
+from conductor.capstones.orders.targets import PAYMENTS
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
 from conductor.harness.runner import Played
-from conductor.harness.session import Patience
+from conductor.harness.session import Session
 
 # Each on the broker where it takes less time; only RabbitMQ gives back at once what a killed worker had not acknowledged.
 on_rabbitmq = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
@@ -24,21 +24,19 @@ ORDERS = 40
 # What is lost stays lost: no need to wait for it long. The sound twin passes with the same patience.
 PATIENCE = Patience(total_seconds=300, quiet_seconds=15, hanging_seconds=10)
 
-MOMENTS: tuple[targeted_kill.Moment, ...] = ("before", "after")
+AROUND: tuple[Moment, ...] = ("before", "after")
 
 Mutate = Callable[..., None]
 Plays = Callable[..., Played]
 
 
-def _kill_payments(stage: Stage) -> None:
-    ledgers = LedgerTail(stage.runtime)
-    with stage.orders():
+def _kill_payments(session: Session) -> None:
+    with session.load():
         # Twice only: whoever is hit three times is taken for poison on this platform.
-        for moment in MOMENTS:
-            stage.await_open()
-            with dependency_faults.holding(stage.runtime, "payments", moment, seed=1):
-                targeted_kill.aimed_kill(stage, ledgers, "payments", "tree", moment)
-    ledgers.close()
+        for moment in AROUND:
+            session.await_loaded()
+            with session.holding(PAYMENTS, moment, seed=1):
+                session.aimed_kill(PAYMENTS, "tree", moment)
 
 
 KILL_PAYMENTS = Drill("kill-payments", "kills the payment workers in the middle of their tasks", _kill_payments)
@@ -95,7 +93,7 @@ def test_reconciliation_off_is_caught(play: Plays, mutant: Callable[[str], dict[
     unreconciled = Drill(
         "restore-unreconciled",
         "restores the database, and looks neither at the provider nor at the carrier",
-        partial(point_in_time_restore.play, settings=mutant("reconciliation_off")),
+        on_laptop=partial(point_in_time_restore.play, settings=mutant("reconciliation_off")),
     )
 
     played = play(unreconciled, ORDERS, patience=PATIENCE)

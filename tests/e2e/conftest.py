@@ -16,19 +16,21 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
 from playing import PATIENCE, missing, size
 
+from conductor import capstones
+from conductor.capstones.orders.capstone import NEWER_CODE
 from conductor.cluster import images as cluster_images
 from conductor.cluster import install
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known
-from conductor.drills import mixed_versions
 from conductor.harness import runner
-from conductor.harness.reporter import Story
+from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
 
 NAMESPACE = "capstones-e2e"
 TAG, NEXT, BAD, FAULTY = "e2e", "e2e-next", "e2e-bad", "e2e-faulty"
+ORDERS = capstones.named("orders")
 IMAGES = Path(__file__).parent / "images"
 SETTINGS = (
     # What was lost is due again soon: a drill wants to see it, not to wait for it.
@@ -61,7 +63,7 @@ def images() -> None:
     for version, tag in (("next", NEXT), ("bad", BAD), ("faulty", FAULTY)):
         image = cluster_images.name("orders", tag)
         base = f"BASE={cluster_images.name('orders', TAG)}"
-        given = ("--build-arg", base, "--build-arg", f"CODE={mixed_versions.NEWER_CODE}")
+        given = ("--build-arg", base, "--build-arg", f"CODE={NEWER_CODE}")
         run(["docker", "build", "--quiet", *given, "--tag", image, str(IMAGES / version)])
         built.append(image)
     cluster_images.load(built, tell, command=os.environ.get("E2E_LOAD"))
@@ -92,7 +94,7 @@ def play(runtime: KubernetesRuntime) -> Play:
     """Plays a drill by name on it."""
 
     def run_drill(name: str) -> Played:
-        with Story(Console(highlight=False, width=160)) as story:
-            return runner.play_on_cluster(known()[name], runtime, size(), story, PATIENCE)
+        with Reporter(Console(highlight=False, width=160)) as reporter:
+            return runner.play_on_cluster(known("orders")[name], ORDERS, runtime, size(), reporter, PATIENCE)
 
     return run_drill

@@ -1,4 +1,4 @@
-"""What the tests of a cluster share: how big a drill is, a stage to play on, and what to do where something is missing."""
+"""What the tests of a cluster share: how big a drill is, a session to play in, and what to do where something is missing."""
 
 import contextlib
 import os
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from conductor import capstones
+from conductor.capstone import Patience, Size
 from conductor.cluster.runtime import KubernetesRuntime
-from conductor.harness.cluster_session import ClusterStage
-from conductor.harness.reporter import Story
-from conductor.harness.session import Patience, Size
+from conductor.harness.cluster_session import ClusterSession
+from conductor.harness.reporter import Reporter
 
 ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL, PER_SECOND = 2000, 10.0
@@ -30,10 +31,10 @@ def missing(reason: str) -> None:
 
 
 @contextlib.contextmanager
-def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[ClusterStage]:
-    """A stage with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
+def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[ClusterSession]:
+    """A session with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
     runtime.wait_ready()
-    with Story(Console(highlight=False, width=160)) as story:
-        stage = ClusterStage(runtime, size(orders), story, PATIENCE)
-        with stage.judged():
-            yield stage
+    with Reporter(Console(highlight=False, width=160)) as reporter:
+        session = ClusterSession(capstones.named("orders"), runtime, size(orders), reporter, PATIENCE)
+        with session.judged():
+            yield session

@@ -5,7 +5,7 @@ import time
 from playing import staged
 
 from conductor.cluster.runtime import KubernetesRuntime, ready_at
-from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.cluster_session import ClusterSession
 from conductor.waiting import until
 
 AWAY_SECONDS = 120.0
@@ -17,12 +17,12 @@ LIVE = ("python", "-S", "-I", "/app/chassis/probe.py", "live")
 
 def test_a_broker_that_is_away_for_two_minutes_restarts_nothing(runtime: KubernetesRuntime) -> None:
     restarts = runtime.restarts()
-    with staged(runtime) as stage:
-        with stage.orders():
-            stage.await_open()
-            with stage.blow("rabbitmq", "server"):
+    with staged(runtime) as session:
+        with session.load():
+            session.await_loaded()
+            with session.fault("rabbitmq", "server"):
                 try:
-                    gone_at = taken_away(stage)
+                    gone_at = taken_away(session)
                     noticed = until(lambda: not any_ready(runtime), within_seconds=NOTICED_SECONDS, every_seconds=1.0)
                     left = AWAY_SECONDS - (time.monotonic() - gone_at)
                     restarted = until(lambda: runtime.restarts() != restarts, within_seconds=left, every_seconds=5.0)
@@ -31,21 +31,21 @@ def test_a_broker_that_is_away_for_two_minutes_restarts_nothing(runtime: Kuberne
                     runtime.kubectl("scale", BROKER, "--replicas=1")
                 runtime.wait_stored()
             runtime.wait_ready()
-            stage.await_progress()
-        findings = stage.verdict().findings
+            session.await_progress()
+        findings = session.verdict().findings
 
     assert noticed, "a pool was ready without its broker"
     assert not restarted, f"{restarts} became {runtime.restarts()}"
     assert all("unreachable" in why for why in told.values()), told
     assert [] == list(findings)
-    assert 0 == stage.status["asked_again"], stage.status["why"]
+    assert 0 == session.status["asked_again"], session.status["why"]
 
 
-def taken_away(stage: ClusterStage) -> float:
+def taken_away(session: ClusterSession) -> float:
     """When the broker's last pod was gone."""
-    kubectl = stage.runtime.kubectl
+    kubectl = session.runtime.kubectl
     kubectl("scale", BROKER, "--replicas=0")
-    stage.wait_for(lambda: not kubectl.pods("app.kubernetes.io/name=rabbitmq"), "the broker to go", 120)
+    session.wait_for(lambda: not kubectl.pods("app.kubernetes.io/name=rabbitmq"), "the broker to go", 120)
     return time.monotonic()
 
 

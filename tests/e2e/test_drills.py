@@ -26,7 +26,7 @@ IN_A_CLUSTER = (
 
 
 def test_every_drill_of_a_cluster_is_played_here() -> None:
-    assert set(IN_A_CLUSTER) == {name for name, drill in known().items() if "kubernetes" in drill.runtimes}
+    assert set(IN_A_CLUSTER) == {name for name, drill in known("orders").items() if "kubernetes" in drill.runtimes}
 
 
 def test_fifty_orders_are_delivered_without_an_error(installation: Installation) -> None:

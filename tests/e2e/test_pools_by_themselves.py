@@ -11,11 +11,12 @@ import pytest
 from playing import missing, staged
 from pod_ends import PodEnds
 
-from conductor.capstones.orders.checker import Finding
 from conductor.cluster.releases import restarts_of
 from conductor.cluster.runtime import KubernetesRuntime, ready_at
 from conductor.errors import ClusterFailed
-from conductor.harness.cluster_session import ClusterStage
+from conductor.harness import questions
+from conductor.harness.cluster_session import ClusterSession
+from conductor.verdict import Finding
 
 SCALED, STUCK = "payments", "notifications"
 BACKLOG, DAWDLE = {"rate": 1.0, "seconds": 2.0}, {"rate": 0.5, "seconds": 0.3}
@@ -62,19 +63,19 @@ def seen(runtime: KubernetesRuntime) -> Seen:
     told = Seen(keda=has_keda(runtime))
     before, values = runtime.restarts(), runtime.values()
     selector = f"app.kubernetes.io/component={SCALED}"
-    with staged(runtime, FEW_ORDERS) as stage, PodEnds(runtime.kubectl, selector) as ends:
+    with staged(runtime, FEW_ORDERS) as session, PodEnds(runtime.kubectl, selector) as ends:
         try:
             if told.keda:
                 runtime.deploy(values={**values, "pools": {SCALED: {"autoscaling": FOLLOWS_ITS_QUEUE}}})
-            with stage.orders():
-                stuck = get_stuck(stage, told)
+            with session.load():
+                stuck = get_stuck(session, told)
                 if told.keda:
-                    scale_out(stage, told)
-                await_restart(stage, told, stuck)
+                    scale_out(session, told)
+                await_restart(session, told, stuck)
                 if told.keda:
-                    scale_in(stage, told, ends)
-                stage.await_progress()
-            told.findings = list(stage.verdict().findings)
+                    scale_in(session, told, ends)
+                session.await_progress()
+            told.findings = list(session.verdict().findings)
         finally:
             if told.keda:
                 runtime.deploy(values=values)
@@ -90,49 +91,49 @@ def has_keda(runtime: KubernetesRuntime) -> bool:
     return True
 
 
-def scale_out(stage: ClusterStage, told: Seen) -> None:
+def scale_out(session: ClusterSession, told: Seen) -> None:
     def more() -> bool:
-        stage.ask("slow", server=SCALED, seed=1, **BACKLOG)
-        told.most = max(told.most, len(stage.runtime.pods(SCALED)))
+        session.ask(questions.Slow(SCALED, seed=1, **BACKLOG))
+        told.most = max(told.most, len(session.runtime.pods(SCALED)))
         return told.most > 1
 
-    stage.wait_for(more, f"more pods of {SCALED}", SCALED_SECONDS)
-    stage.runtime.wait_ready(SCALED)
-    stage.story.tell(f"{told.most} pods of {SCALED}")
+    session.wait_for(more, f"more pods of {SCALED}", SCALED_SECONDS)
+    session.runtime.wait_ready(SCALED)
+    session.reporter.tell(f"{told.most} pods of {SCALED}")
 
 
-def get_stuck(stage: ClusterStage, told: Seen) -> Stuck:
-    runtime = stage.runtime
+def get_stuck(session: ClusterSession, told: Seen) -> Stuck:
+    runtime = session.runtime
     told.stuck_pod = runtime.pods(STUCK)[0]["metadata"]["name"]
-    stuck = Stuck(runtime.restarts()[told.stuck_pod], stage.ask("clock")["at"])
+    stuck = Stuck(runtime.restarts()[told.stuck_pod], session.ask(questions.Clock())["at"])
     control = ("python", "-m", "celery", "--app", "orders.app:app", "control", "cancel_consumer", f"orders.{STUCK}")
     runtime.kubectl("exec", told.stuck_pod, "--", *control, "--destination", f"{STUCK}@{told.stuck_pod}")
-    stage.story.tell(f"{told.stuck_pod} consumes nothing any more")
+    session.reporter.tell(f"{told.stuck_pod} consumes nothing any more")
     return stuck
 
 
-def await_restart(stage: ClusterStage, told: Seen, stuck: Stuck) -> None:
+def await_restart(session: ClusterSession, told: Seen, stuck: Stuck) -> None:
     def consumes_again() -> bool:
-        stage.ask("slow", server=SCALED, seed=1, **DAWDLE)
-        pod = stage.runtime.pods(STUCK)[0]
+        session.ask(questions.Slow(SCALED, seed=1, **DAWDLE))
+        pod = session.runtime.pods(STUCK)[0]
         ready = ready_at(pod)
         if ready is None or restarts_of(pod) == stuck.restarts:
             return False
         told.stuck_seconds = datetime.fromisoformat(ready).timestamp() - stuck.since
         return told.stuck_seconds > 0
 
-    stage.wait_for(consumes_again, f"{told.stuck_pod} to be restarted", 2 * RESTARTED_SECONDS)
-    stage.story.tell(f"it was restarted, and consumed again {told.stuck_seconds:.0f} s after it was cancelled")
+    session.wait_for(consumes_again, f"{told.stuck_pod} to be restarted", 2 * RESTARTED_SECONDS)
+    session.reporter.tell(f"it was restarted, and consumed again {told.stuck_seconds:.0f} s after it was cancelled")
 
 
-def scale_in(stage: ClusterStage, told: Seen, ends: PodEnds) -> None:
+def scale_in(session: ClusterSession, told: Seen, ends: PodEnds) -> None:
     def fewer() -> bool:
-        stage.ask("slow", server=SCALED, seed=1, **DAWDLE)
-        told.last, told.exits = len(stage.runtime.pods(SCALED)), ends.codes()
+        session.ask(questions.Slow(SCALED, seed=1, **DAWDLE))
+        told.last, told.exits = len(session.runtime.pods(SCALED)), ends.codes()
         return told.last == 1 and len(told.exits) >= told.most - 1
 
-    stage.wait_for(fewer, f"one pod of {SCALED}", 2 * SCALED_SECONDS)
-    stage.story.tell(f"one pod of {SCALED} again; how the others ended: {told.exits}")
+    session.wait_for(fewer, f"one pod of {SCALED}", 2 * SCALED_SECONDS)
+    session.reporter.tell(f"one pod of {SCALED} again; how the others ended: {told.exits}")
 
 
 def scaled(seen: Seen) -> None:

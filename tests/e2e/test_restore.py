@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from conductor.capstones.orders import cluster_reconciliation
 from conductor.cluster import install, restore
 from conductor.cluster.install import Installation
 from conductor.cluster.runtime import KubernetesRuntime
@@ -48,8 +49,8 @@ def test_orders_of_a_time_that_was_lost_are_known_and_nobody_pays_twice(
     restore.restore(kubectl, datetime.fromisoformat(now), print)
     with pytest.raises(Refused):
         restore.resume(kubectl, print)
-    looked = restore.reconcile(kubectl, None, apply=False, undo=False, refund=())
-    settled = restore.reconcile(kubectl, None, apply=True, undo=False, refund=())
+    looked = cluster_reconciliation.reconcile(kubectl, None, apply=False, undo=False, refund=())
+    settled = cluster_reconciliation.reconcile(kubectl, None, apply=True, undo=False, refund=())
     restore.resume(kubectl, print)
     after = known(runtime)
     deliver(installation)

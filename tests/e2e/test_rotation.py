@@ -11,15 +11,15 @@ def test_passwords_are_rotated_under_load_without_a_failed_request(
     runtime: KubernetesRuntime, installation: Installation
 ) -> None:
     before = installation.kubectl.secret("orders") or {}
-    with staged(runtime) as stage:
-        with stage.orders():
+    with staged(runtime) as session:
+        with session.load():
             for what in ("database", "broker"):
-                stage.await_open()
-                secret_rotation.rotate(installation, what, stage.story.tell)
-                stage.await_progress()
-        findings = stage.verdict().findings
+                session.await_loaded()
+                secret_rotation.rotate(installation, what, session.reporter.tell)
+                session.await_progress()
+        findings = session.verdict().findings
     after = installation.kubectl.secret("orders") or {}
 
-    assert 0 == stage.status["asked_again"], stage.status["why"]
+    assert 0 == session.status["asked_again"], session.status["why"]
     assert [] == list(findings)
     assert {"DATABASE_URL", "BROKER_URL"} == {name for name in before if before[name] != after[name]}

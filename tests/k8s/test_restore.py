@@ -9,6 +9,7 @@ import pytest
 import yaml
 from tests.k8s.conftest import Object
 
+from conductor.capstones.orders import cluster_reconciliation
 from conductor.cluster import restore
 
 Render = Callable[[str], list[Object]]
@@ -32,7 +33,7 @@ def reconciling() -> Any:
         for each in yaml.safe_load_all(GOLDEN.read_text())
         if each["kind"] == "Deployment" and each["metadata"]["name"] == "orders-payments"
     )
-    return restore.reconciling(pool, ["python", "-m", "orders.reconciliation"]), pool
+    return cluster_reconciliation.job(pool, ["python", "-m", "orders.reconciliation"]), pool
 
 
 def test_the_restore_has_the_data_the_backups_and_the_scripts(restoring: Any) -> None:

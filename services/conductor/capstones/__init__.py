@@ -1,8 +1,14 @@
-"""What the conductor knows about each capstone: one package a capstone, found by its folder."""
+"""The capstones: one package each, found by its folder. `capstone.py` in it holds CAPSTONE, and it may have commands/ and drills/."""
 
 import importlib.util
 import pkgutil
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+from conductor.errors import Refused
+
+if TYPE_CHECKING:
+    from conductor.capstone import Capstone
 
 
 def names() -> tuple[str, ...]:
@@ -10,7 +16,24 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
 
 
-def packages(name: str) -> list[ModuleType]:
-    """The package `name` of every capstone that has one."""
-    found = [f"{__name__}.{capstone}" for capstone in names()]
-    return [importlib.import_module(f"{one}.{name}") for one in found if importlib.util.find_spec(f"{one}.{name}")]
+def named(name: str) -> "Capstone":
+    """One of them; Refused names those there are."""
+    if name not in names():
+        raise Refused(f'no capstone is named "{name}"; there are {", ".join(names())}')
+    # Not before it is asked for: every command finds its modules by this package.
+    from conductor.capstone import load
+
+    return load(name)
+
+
+def chosen(name: str | None) -> "Capstone":
+    """The one with this name, or the only one there is when none is named. Refused otherwise."""
+    if name is None and len(names()) != 1:
+        raise Refused(f"--capstone: which one? There are {', '.join(names())}")
+    return named(name or names()[0])
+
+
+def packages(part: str, *capstones: str) -> list[ModuleType]:
+    """The package `part` (`commands`, `drills`) of these capstones, or of all, as far as they have one."""
+    found = [f"{__name__}.{capstone}.{part}" for capstone in capstones or names()]
+    return [importlib.import_module(module) for module in found if importlib.util.find_spec(module)]

@@ -2,23 +2,26 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import cache
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from conductor.capstone import load
 from conductor.cluster.install import RELEASE
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.port_forward import forwarded
 from conductor.errors import ClusterFailed, NotRunning
 
-SERVICES = {
-    "api": (f"{RELEASE}-api", 8000),
-    "payments": ("payments", 9101),
-    "carrier": ("carrier", 9102),
-    "mail": ("mail", 9103),
-    "database": ("postgres", 5432),
-    "store": ("redis", 6379),
-}
-"""Service and port by the names of conductor.runtime.Reach. The broker is left out: its login belongs to the service alone."""
+
+@cache
+def services() -> Mapping[str, tuple[str, int]]:
+    """Service and port by the names of conductor.runtime.Reach. The broker is left out: its login belongs to the service alone."""
+    return {
+        "api": (f"{RELEASE}-api", 8000),
+        **{one.name: (one.name, one.port) for one in load(RELEASE).outside},
+        "database": ("postgres", 5432),
+        "store": ("redis", 6379),
+    }
 
 
 class ClusterAccess:
@@ -61,7 +64,7 @@ class ClusterAccess:
         self.close()
 
     def _open(self, name: str) -> str:
-        service, port = SERVICES[name]
+        service, port = services()[name]
         address = self._forwards.enter_context(forwarded(self.kubectl, service, port))
         if name == "database":
             return _at(self._secret["DATABASE_URL"], address)
@@ -81,17 +84,17 @@ class _Addresses(Mapping[str, str]):
         self._known: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
-        if name not in SERVICES:
+        if name not in services():
             raise KeyError(name)
         if name not in self._known:
             self._known[name] = self._opened(name)
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(SERVICES)
+        return iter(services())
 
     def __len__(self) -> int:
-        return len(SERVICES)
+        return len(services())
 
 
 def _at(url: str, address: str) -> str:

@@ -72,7 +72,7 @@ def make_secrets(wanted: Installation, tell: Tell) -> list[str]:
     namespace = yaml.safe_load((CHECKOUT / "k8s" / "base" / "namespace.yaml").read_text())
     namespace["metadata"]["name"] = wanted.namespace
     kubectl.apply(namespace)
-    known = {name: values for name in secrets.NAMES if (values := kubectl.secret(name)) is not None}
+    known = {name: values for name in secrets.names() if (values := kubectl.secret(name)) is not None}
     fresh = secrets.missing(known, namespace=wanted.namespace, broker=wanted.broker)
     if fresh:
         kubectl.create(*(secret(name, values) for name, values in fresh.items()))

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conductor.capstone import application
 from conductor.cluster import install
 from conductor.cluster.blue_green import Installed, Values
 from conductor.cluster.install import CHART, RELEASE
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.errors import ClusterFailed
-from conductor.laptop.platform import APPLICATION
 from conductor.waiting import until
 
 LOOK_SECONDS = 0.5
@@ -113,7 +113,16 @@ class ClusterReleases:
                 why = "there is no worker"
                 return False
             workers = [f"{pod['metadata']['labels']['app.kubernetes.io/component']}@{name_of(pod)}" for pod in there]
-            program = ("python", "-m", "chassis.steer", APPLICATION, command, *workers, "--within", str(TOLD_SECONDS))
+            program = (
+                "python",
+                "-m",
+                "chassis.steer",
+                application(RELEASE),
+                command,
+                *workers,
+                "--within",
+                str(TOLD_SECONDS),
+            )
             try:
                 self.kubectl("exec", name_of(there[0]), "--", *program)
             except ClusterFailed as error:

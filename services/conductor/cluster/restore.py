@@ -1,23 +1,20 @@
 """Brings the database in a cluster back to an earlier time: pools to nothing, the server away, a Job on its volumes, the server again.
 
-The pools stay away until the orders were reconciled. What is on the way is written on the database's StatefulSet, so that another
+The pools stay away until the capstone was reconciled. What is on the way is written on the database's StatefulSet, so that another
 terminal may go on.
 """
 
 import contextlib
 import copy
-import getpass
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from conductor.cluster import jobs
 from conductor.cluster.install import RELEASE
-from conductor.cluster.jobs import Ended
 from conductor.cluster.kubectl import Kubectl
 from conductor.errors import ClusterFailed, Refused
-from conductor.laptop.restore_points import since_of
 from conductor.waiting import until
 
 Tell = Callable[[str], None]
@@ -28,10 +25,8 @@ RESTORED, RECONCILED, REPLICAS = (f"celery-capstones/{name}" for name in ("resto
 WITHIN_SECONDS = 900
 ENDED_SECONDS = 180.0
 PAUSED = "autoscaling.keda.sh/paused-replicas"
-POOLS = "app.kubernetes.io/name=orders"
+POOLS = f"app.kubernetes.io/name={RELEASE}"
 """Of every release: blue, green and canary write to the same database."""
-TOOLS_POOL = f"{RELEASE}-payments"
-"""Whose settings and image the reconciliation has."""
 
 
 def backup(kubectl: Kubectl) -> str:
@@ -79,43 +74,25 @@ def restoring(server: dict[str, Any], to: datetime) -> dict[str, Any]:
     return jobs.job("postgres-restore-", labels, pod, within_seconds=WITHIN_SECONDS)
 
 
-def reconcile(kubectl: Kubectl, since: datetime | None, *, apply: bool, undo: bool, refund: Sequence[str]) -> Ended:
-    """Run the orders' reconciliation inside; what it said. Refused when nothing was restored and no time is given."""
-    notes = json.loads(kubectl("get", DATABASE, "--output", "json"))["metadata"].get("annotations", {})
-    if since is None and RESTORED not in notes:
-        raise Refused("nothing was restored here: --since TIME says from when on")
-    since = since or since_of(datetime.fromisoformat(notes[RESTORED]))
-    argv = ["python", "-m", "orders.reconciliation", "--since", since.isoformat(), "--actor", getpass.getuser()]
-    argv += ["--apply"] * apply + ["--undo"] * undo + (["--refund", *refund] if refund else [])
-    pool = json.loads(kubectl("get", f"deployment/{TOOLS_POOL}", "--output", "json"))
-    ended = jobs.run_job(kubectl, reconciling(pool, argv))
-    if apply and "  failed  " not in ended.output and "error:" not in ended.output:
-        kubectl("annotate", "--overwrite", DATABASE, f"{RECONCILED}=yes")
-    return ended
+def restored_to(kubectl: Kubectl) -> datetime | None:
+    """The time that the database was brought back to; None when it never was."""
+    noted = _notes(kubectl).get(RESTORED)
+    return datetime.fromisoformat(noted) if noted else None
 
 
-def reconciling(pool: dict[str, Any], argv: Sequence[str]) -> dict[str, Any]:
-    """The Job that runs a tool of the orders as this Deployment's pods would."""
-    pod = copy.deepcopy(pool["spec"]["template"]["spec"])
-    container = pod["containers"][0]
-    for part in ("args", "ports", "lifecycle", "startupProbe", "readinessProbe", "livenessProbe"):
-        container.pop(part, None)
-    container["command"] = list(argv)
-    pod |= {"restartPolicy": "Never", "terminationGracePeriodSeconds": 30}
-    labels = {
-        name: pool["metadata"]["labels"][name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance")
-    }
-    return jobs.job(
-        f"{RELEASE}-reconciliation-",
-        {**labels, "app.kubernetes.io/component": "reconciliation"},
-        pod,
-        within_seconds=WITHIN_SECONDS,
-    )
+def note_reconciled(kubectl: Kubectl) -> None:
+    """Write down that the database may be worked on: what the outside did since was compared and settled."""
+    kubectl("annotate", "--overwrite", DATABASE, f"{RECONCILED}=yes")
+
+
+def _notes(kubectl: Kubectl) -> dict[str, str]:
+    found: dict[str, str] = json.loads(kubectl("get", DATABASE, "--output", "json"))["metadata"].get("annotations", {})
+    return found
 
 
 def resume(kubectl: Kubectl, tell: Tell) -> None:
     """Bring the pools back as they were, and wait until they are ready. Refused while the restored database was not reconciled."""
-    notes = json.loads(kubectl("get", DATABASE, "--output", "json"))["metadata"].get("annotations", {})
+    notes = _notes(kubectl)
     if notes.get(RECONCILED) == "no":
         raise Refused(
             f"the database was restored to {notes[RESTORED]} and not reconciled: `capstone cluster-restore reconcile --apply` first"

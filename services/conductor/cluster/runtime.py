@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from conductor import pools
+from conductor.capstone import application
 from conductor.cluster import blue_green, canary_rollout, images, install, version_upgrade
 from conductor.cluster.blue_green import Colour, Tell
 from conductor.cluster.canary_rollout import Outcome, Trial
-from conductor.cluster.install import PLATFORM, RELEASE
+from conductor.cluster.install import CHART, PLATFORM, RELEASE
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.releases import ClusterReleases, name_of, restarts_of
 from conductor.cluster.secrets import DATABASE
 from conductor.errors import ClusterFailed, Refused
-from conductor.laptop.platform import APPLICATION, VALUES
 from conductor.pools import Broker, Pool
 
 ROLLED_SECONDS = 300
@@ -58,7 +58,7 @@ class KubernetesRuntime:
 
     def pools(self) -> Mapping[str, Pool]:
         """The pools by name."""
-        return pools.load(VALUES)
+        return pools.load(CHART / "values.yaml")
 
     def deploy(
         self, *settings: str, values: Mapping[str, object] | None = None, within_seconds: int = ROLLED_SECONDS
@@ -82,15 +82,16 @@ class KubernetesRuntime:
         """Try a version on a share of a pool; see conductor.cluster.canary_rollout."""
         return canary_rollout.hold(ClusterReleases(self.namespace), trial, tell)
 
-    def replay_parked(self, reason: str) -> list[str]:
-        """Run again whatever is parked for this reason, as a person would; the tasks."""
-        program = ("python", "-m", "chassis.parked", APPLICATION, "replay", "--all", "--reason", reason)
-        said = self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, "--actor", "drill", "--json")
-        return [str(record["task"]) for record in json.loads(said.splitlines()[-1])["records"]]
+    def parked(self, *arguments: str) -> list[dict[str, Any]]:
+        """Records of what is parked, asked of and told to the capstone's own tool, as a person would."""
+        program = ("python", "-m", "chassis.parked", application(RELEASE), *arguments, "--json")
+        said = self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program)
+        records: list[dict[str, Any]] = json.loads(said.splitlines()[-1])["records"]
+        return records
 
     def run_parked(self, *arguments: str) -> None:
         """Run the command line for parked messages where the service runs; it prints to this terminal."""
-        program = ("python", "-m", "chassis.parked", APPLICATION, *arguments)
+        program = ("python", "-m", "chassis.parked", application(RELEASE), *arguments)
         self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, shown=True)
 
     def print_logs(self, pool: str | None, *, lines: int, follow: bool) -> None:

@@ -10,8 +10,10 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
+
+from conductor.capstone import load
 
 Values = dict[str, str]
 Broker = Literal["rabbitmq", "redis"]
@@ -21,27 +23,37 @@ LOGINS = ("orders_a", "orders_b")
 MINE = r"^(orders(\..+)?|celery.*|amq\.default|amq\.gen.*|.+\.celery\.pidbox)$"
 """What a worker of the service touches in its vhost: its own queues and exchanges, and those of Celery's remote control."""
 
-NAMES = ("postgres", "rabbitmq", "redis", "carrier", "outside-admin", "orders", "orders-scaler", "conductor")
+
+def names() -> tuple[str, ...]:
+    """Every Secret of an installation, servers first: others are made from theirs."""
+    servers = ("postgres", "rabbitmq", "redis", *_shared(), "outside-admin")
+    return (*servers, SERVICE, f"{SERVICE}-scaler", "conductor")
+
+
+def _shared() -> dict[str, str]:
+    """By outside program, the name of the secret that it shares with the service."""
+    return {one.name: one.secret for one in load(SERVICE).outside if one.secret}
 
 
 def missing(known: Mapping[str, Values], *, namespace: str, broker: Broker = "rabbitmq") -> dict[str, Values]:
-    """The Secrets of NAMES that are not among the `known`, made to fit those that are."""
+    """The Secrets that are not among the `known`, made to fit those that are."""
     found: dict[str, Values] = {name: dict(values) for name, values in known.items()}
-    makers = {
+    makers: dict[str, Callable[[], Values]] = {
         "postgres": lambda: database(LOGINS[0], password()),
         "rabbitmq": lambda: rabbitmq(LOGINS[0], password(), password()),
         "redis": lambda: {"password": password()},
-        "carrier": lambda: {"CARRIER_SECRET": password()},
         # Read by the outside's servers and by the judge, never by what they judge.
         "outside-admin": lambda: {"OUTSIDE_ADMIN_TOKEN": password()},
-        "orders": lambda: service(found, broker),
-        "orders-scaler": lambda: {"host": scaler(found, namespace)},
+        SERVICE: lambda: service(found, broker),
+        f"{SERVICE}-scaler": lambda: {"host": scaler(found, namespace)},
         "conductor": lambda: conductor(found),
     }
-    for name in NAMES:
+    for name, key in _shared().items():
+        found.setdefault(name, {key: password()})
+    for name, make in makers.items():
         if name not in found:
-            found[name] = makers[name]()
-    return {name: found[name] for name in NAMES if name not in known}
+            found[name] = make()
+    return {name: found[name] for name in names() if name not in known}
 
 
 def password() -> str:
@@ -123,7 +135,7 @@ def service(known: Mapping[str, Values], broker: Broker) -> Values:
         "DATABASE_URL": database_url(known["postgres"]),
         "BROKER_URL": broker_url(known["rabbitmq"]) if broker == "rabbitmq" else store_url(known["redis"], 1),
         "STORE_URL": store_url(known["redis"], 0),
-        "CARRIER_SECRET": known["carrier"]["CARRIER_SECRET"],
+        **{key: known[name][key] for name, key in _shared().items()},
         "API_TOKENS": json.dumps(tokens),
     }
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from conductor.capstone import load
 from conductor.cluster.install import PLATFORM, RELEASE
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.releases import name_of, restarts_of
@@ -73,7 +74,7 @@ def _workloads(kubectl: Kubectl, selector: str) -> list[Workload]:
 
 def _orders(runtime: KubernetesRuntime) -> Mapping[str, int] | None:
     try:
-        return {state: int(count) for state, count in runtime.sql("SELECT state, count(*) FROM orders GROUP BY state")}
+        return {state: int(count) for state, count in runtime.sql(load(RELEASE).by_state)}
     except ClusterFailed:
         return None
 

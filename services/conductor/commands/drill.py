@@ -13,61 +13,81 @@ from conductor.errors import Refused
 from conductor.history import now
 from conductor.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from conductor.capstone import Capstone, Patience, Size
+    from conductor.harness.drill import Drill
+    from conductor.harness.reporter import Reporter
+    from conductor.harness.runner import Played
+    from conductor.pools import Broker
+
 commands = typer.Typer(
     name="drill", no_args_is_help=True, help="Break the platform on purpose, and judge it from ledgers."
 )
 
-if TYPE_CHECKING:
-    from conductor.harness.drill import Drill
-    from conductor.harness.reporter import Story
-    from conductor.harness.runner import Played
-    from conductor.harness.session import Patience, Size
-    from conductor.pools import Broker
-
 SHOWN_FINDINGS = 20
 
 
-def known() -> "dict[str, Drill]":
-    """Every drill by name: the shared ones, and those that only one capstone has."""
+CapstoneOption = Annotated[
+    str | None, typer.Option("--capstone", metavar="NAME", help="Which one; may be left out when there is one only.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The last line as JSON; what happens goes to stderr.")]
+
+
+def known(capstone: str) -> "dict[str, Drill]":
+    """Every drill of a capstone by name: the shared ones, and those that only it has."""
     from conductor.harness.drill import catalogue
 
-    return catalogue(drills, *capstones.packages("drills"))
+    return catalogue(drills, *capstones.packages("drills", capstone))
 
 
-def _named(name: str) -> "Drill":
-    found = known()
+def _named(name: str, capstone: str) -> "Drill":
+    found = known(capstone)
     if name not in found:
         raise Refused(f'no drill is named "{name}"; there are {", ".join(found)}')
     return found[name]
 
 
+def _lacking(drill: "Drill", capstone: "Capstone") -> str | None:
+    """Why the capstone cannot be drilled so; None when it can."""
+    try:
+        drill.check(capstone)
+    except Refused as error:
+        return str(error)
+    return None
+
+
 @commands.command("list")
-def list_drills(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """What can be drilled."""
-    found = known().values()
+def list_drills(
+    capstone: CapstoneOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What can be drilled, and why what cannot be."""
+    system = capstones.chosen(capstone)
+    found = [(drill, _lacking(drill, system)) for drill in known(system.name).values()]
     if as_json:
-        print(
-            json.dumps(
-                [
-                    {"name": drill.name, "summary": drill.summary, "orders": drill.orders, "runtimes": drill.runtimes}
-                    for drill in found
-                ]
-            )
-        )
+        print(json.dumps([_described(drill, lacking) for drill, lacking in found]))
         return
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("drill", "what it does", "orders at full size", "where"):
+    for title in ("drill", "what it does", "requests at full size", "where"):
         table.add_column(title)
-    for drill in found:
-        table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.orders), ", ".join(drill.runtimes))
+    for drill, lacking in found:
+        where = lacking or ", ".join(drill.runtimes)
+        table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.requests), where)
     Console(highlight=False).print(table)
+
+
+def _described(drill: "Drill", lacking: str | None) -> dict[str, object]:
+    told = {"name": drill.name, "summary": drill.summary, "orders": drill.requests, "runtimes": drill.runtimes}
+    return {**told, **({"lacks": lacking} if lacking else {})}
 
 
 BrokerOption = Annotated[
     str | None, typer.Option("--broker", help="rabbitmq or valkey; RabbitMQ when it is installed.")
 ]
-Orders = Annotated[int | None, typer.Option(min=10, help="Orders accepted at least; full size when left out.")]
-Seed = Annotated[int, typer.Option(help="The same seed draws the same orders and aims the same kills.")]
+Orders = Annotated[
+    int | None, typer.Option("--orders", "--requests", min=10, help="Accepted at least; full size when left out.")
+]
+Seed = Annotated[int, typer.Option(help="The same seed draws the same requests and aims the same kills.")]
 Minutes = Annotated[float, typer.Option(min=1, help="A drill that takes longer has failed.")]
 Here = Annotated[bool, typer.Option("--here", help="On the platform that runs, not on one of its own.")]
 RuntimeOption = Annotated[
@@ -75,15 +95,15 @@ RuntimeOption = Annotated[
 ]
 Namespace = Annotated[str, typer.Option(help="Of the installation in the cluster.")]
 Tag = Annotated[str, typer.Option(help="Of its images.")]
-NextTag = Annotated[str | None, typer.Option(help="Of the orders' next version, for a deploy to bring.")]
+NextTag = Annotated[str | None, typer.Option(help="Of the capstone's next version, for a deploy to bring.")]
 BadTag = Annotated[str | None, typer.Option(help="Of a version whose workers never get ready.")]
-FaultyTag = Annotated[str | None, typer.Option(help="Of a version whose payments fail now and then.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The last line as JSON; the story goes to stderr.")]
+FaultyTag = Annotated[str | None, typer.Option(help="Of a version whose commands fail now and then.")]
 
 
 @commands.command()
 def run(
-    name: Annotated[str, typer.Argument(help="A drill; `all` is every one, also after one that failed.")],
+    name: Annotated[str, typer.Argument(help="A drill; `all` is every one that fits, also after one that failed.")],
+    capstone: CapstoneOption = None,
     broker: BrokerOption = None,
     orders: Orders = None,
     seed: Seed = 1,
@@ -97,47 +117,44 @@ def run(
     bad_tag: BadTag = None,
     faulty_tag: FaultyTag = None,
 ) -> None:
-    """Play a drill; exit status 1 when an order was lost or doubled, or the drill could not be carried out."""
+    """Play a drill; exit status 1 when something was lost or doubled, or the drill could not be carried out."""
+    from conductor.capstone import Patience, Size
     from conductor.cluster.runtime import KubernetesRuntime
     from conductor.harness import runner
-    from conductor.harness.reporter import Story
-    from conductor.harness.session import Patience, Size
+    from conductor.harness.reporter import Reporter
 
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
-    every = [drill for drill in known().values() if (drill.play if runtime == "local" else drill.on_cluster)]
-    chosen = every if name == "all" else [_named(name)]
+    system = capstones.chosen(capstone)
+    every = [one for one in known(system.name).values() if runtime in one.runtimes and not _lacking(one, system)]
+    chosen = every if name == "all" else [_named(name, system.name)]
     cluster = (
         KubernetesRuntime(namespace, tag, next_tag, bad_tag, faulty_tag=faulty_tag) if runtime == "kubernetes" else None
     )
-    carrier = _broker(broker)
+    chosen_broker = _broker(broker)
     console = Console(stderr=as_json, highlight=False)
     played = []
     for drill in chosen:
-        size = Size(orders or drill.orders, seed)
+        size = Size(orders or drill.requests, seed)
         patience = Patience(total_seconds=60 * minutes)
-        told = f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.orders} orders, seed {seed})[/dim]"
+        told = f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.requests} requests, seed {seed})[/dim]"
         console.print(told, soft_wrap=True)
-        with Story(console) as story:
+        with Reporter(console) as reporter:
             if cluster is not None:
-                played.append(runner.play_on_cluster(drill, cluster, size, story, patience))
+                played.append(runner.play_on_cluster(drill, system, cluster, size, reporter, patience))
             elif here:
-                played.append(_here(drill, size, story, patience))
+                played.append(_here(drill, system, size, reporter, patience))
             else:
-                played.append(_own(drill, carrier, size, story, patience))
+                root = RunDirectory.chosen().path / "drills"
+                own = runner.play_on_own_platform(drill, system, chosen_broker, size, reporter, patience, root=root)
+                played.append(own)
         _report(console, played[-1])
         print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
     if not all(one.sound for one in played):
         raise typer.Exit(1)
 
 
-def _own(drill: "Drill", broker: "Broker", size: "Size", story: "Story", patience: "Patience") -> "Played":
-    from conductor.harness import runner
-
-    return runner.rehearse(drill, broker, size, story, patience, root=RunDirectory.chosen().path / "drills")
-
-
-def _here(drill: "Drill", size: "Size", story: "Story", patience: "Patience") -> "Played":
+def _here(drill: "Drill", capstone: "Capstone", size: "Size", reporter: "Reporter", patience: "Patience") -> "Played":
     from conductor.harness import runner
     from conductor.laptop.runtime import LocalRuntime
 
@@ -145,7 +162,7 @@ def _here(drill: "Drill", size: "Size", story: "Story", patience: "Patience") ->
     journal = run_directory.journals / f"{drill.name}-{now():.0f}.jsonl"
     runtime = LocalRuntime.running()
     runtime.wait_ready()
-    return runner.play(drill, runtime, size, story, journal, patience)
+    return runner.play(drill, capstone, runtime, size, reporter, journal, patience)
 
 
 def _broker(asked: str | None) -> "Broker":
@@ -165,12 +182,8 @@ def _report(console: Console, played: "Played") -> None:
         console.print(f"  [red]{finding.fault}[/red]  {finding.subject}: {finding.why}", soft_wrap=True)
     if len(played.findings) > SHOWN_FINDINGS:
         console.print(f"  … and {len(played.findings) - SHOWN_FINDINGS} more")
-    for repeat in played.repeats:
-        console.print(
-            f"  [yellow]mail repeated[/yellow]  {repeat.order_id} {repeat.kind}: came at {repeat.first_at:.3f} and "
-            f"{repeat.second_at:.3f}, its sender ({repeat.kill.pool}) was killed at {repeat.kill.at:.3f}",
-            soft_wrap=True,
-        )
+    for excused in played.excused:
+        console.print(f"  [yellow]repeated[/yellow]  {excused.subject}: {excused.why}", soft_wrap=True)
     if played.failure:
         console.print(f"  [red]failed[/red]  {played.failure}", soft_wrap=True)
     if played.logs:

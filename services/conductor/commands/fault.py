@@ -1,4 +1,4 @@
-"""`capstone fault`: make the payment provider, the carrier or the mail server fail, for a while."""
+"""`capstone fault`: make an outside program fail, for a while."""
 
 import contextlib
 import json
@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from conductor import access
+from conductor import access, capstones
 from conductor.access import NamespaceOption, RuntimeOption
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import as_typed
 from conductor.errors import Refused
 
-commands = typer.Typer(name="fault", no_args_is_help=True, help="Make the outside world fail, by rates that expire.")
-SERVERS = ("payments", "carrier", "mail")
-Server = Annotated[str, typer.Argument(help="payments, carrier or mail")]
+commands = typer.Typer(name="fault", no_args_is_help=True, help="Make outside programs fail, by rates that expire.")
+Server = Annotated[str, typer.Argument(help="An outside program; `fault show` names those there are.")]
 
 
 @commands.command("set")
@@ -67,7 +66,7 @@ def show(
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """What is set to fail now, as JSON."""
-    names = [server] if server else SERVERS
+    names = [server] if server else _programs()
     with _calling(runtime, namespace) as call:
         print(json.dumps({name: call("GET", name, "faults") for name in names}))
 
@@ -80,7 +79,7 @@ def clear(
 ) -> None:
     """Be well again at once."""
     with _calling(runtime, namespace) as call:
-        for name in [server] if server else SERVERS:
+        for name in [server] if server else _programs():
             for what in ("faults", "outage"):
                 call("DELETE", name, what)
             print(f"No call to {name} fails on purpose any more.")
@@ -98,6 +97,11 @@ def _ending(server: str) -> str:
     return as_typed(f"`capstone fault clear {server}` ends it earlier.")
 
 
+def _programs() -> list[str]:
+    """Those that some capstone calls."""
+    return [one.name for name in capstones.names() for one in capstones.named(name).outside]
+
+
 @contextlib.contextmanager
 def _calling(runtime: str | None, namespace: str) -> Iterator[Callable[..., Any]]:
     """Administrative calls to the servers of the platform that is meant."""
@@ -106,8 +110,8 @@ def _calling(runtime: str | None, namespace: str) -> Iterator[Callable[..., Any]
     with access.opened(runtime, namespace) as platform:
 
         def call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
-            if server not in SERVERS:
-                raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(SERVERS)}')
+            if server not in _programs():
+                raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(_programs())}')
             return dependency_faults.call(platform.reach, method, server, what, body)
 
         yield call

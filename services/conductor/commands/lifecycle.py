@@ -58,9 +58,7 @@ def _print_started(console: Console, started: "Started") -> None:
     console.print(f"[bold green]{words}[/bold green]  (broker: {state.broker})")
     rows = {
         "API": f"http://127.0.0.1:{ports['api']}/docs",
-        "mail": f"http://127.0.0.1:{ports['mail']}/messages",
-        "payments": f"http://127.0.0.1:{ports['payments']}/ledger",
-        "carrier": f"http://127.0.0.1:{ports['carrier']}/ledger",
+        **{one.name: f"http://127.0.0.1:{ports[one.name]}/{one.shows}" for one in started.platform.capstone.outside},
         {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: status.without_secrets(started.platform.broker_url),
         "PostgreSQL": status.without_secrets(started.platform.postgres.address()),
         "secrets": f"{typed()} env prints passwords and tokens",

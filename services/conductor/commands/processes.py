@@ -154,6 +154,8 @@ def parked(
 
         KubernetesRuntime(namespace).run_parked(*context.args)
         return
+    from conductor.laptop.platform import APPLICATION
+
     environment = dict(LocalRuntime.running().service_environment())
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "chassis.parked", "orders.app", *context.args], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "chassis.parked", APPLICATION, *context.args], environment)

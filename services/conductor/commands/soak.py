@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from conductor import capstones
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.errors import DrillFailed
 from conductor.waiting import until
@@ -15,25 +16,29 @@ commands = typer.Typer()
 AFTERWARDS_SECONDS = 600
 """For what is still open when the time is over."""
 
-OPEN_ORDERS = 1000
-"""A fifth of them is the most that is open at a time: a load that is not worked off is not made heavier."""
+REQUESTS = 1000
+"""A fifth of them is the most that is in flight at a time: a load that is not worked off is not made heavier."""
 
 
 @commands.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.5, help="How long orders come.")] = 15,
-    per_second: Annotated[float, typer.Option("--rate", min=0.1, help="Orders a second.")] = 20,
+    capstone: Annotated[
+        str | None,
+        typer.Option("--capstone", metavar="NAME", help="Which one; may be left out when there is one only."),
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long requests come.")] = 15,
+    per_second: Annotated[float, typer.Option("--rate", min=0.1, help="Requests a second.")] = 20,
     namespace: Annotated[str, typer.Option(help="Of the installation in the cluster.")] = NAMESPACE,
     tag: Annotated[str, typer.Option(help="Of its images.")] = "dev",
     write: Annotated[bool, typer.Option("--write", help="Put the table into k8s/README.md.")] = False,
 ) -> None:
-    """Let orders come steadily; fails when a pod was restarted or ran out of memory, has no room to its limit, or lost an order."""
+    """Let requests come steadily; fails when a pod was restarted or ran out of memory, has no room to its limit, or lost a request."""
+    from conductor.capstone import Patience, Size
     from conductor.cluster import resource_usage as soaking
     from conductor.cluster.resource_usage import EVERY_SECONDS, Soak
     from conductor.cluster.runtime import KubernetesRuntime
-    from conductor.harness.cluster_session import ClusterStage
-    from conductor.harness.reporter import Story
-    from conductor.harness.session import Patience, Size
+    from conductor.harness.cluster_session import ClusterSession
+    from conductor.harness.reporter import Reporter
 
     console = Console(highlight=False)
     runtime = KubernetesRuntime(namespace, tag)
@@ -45,17 +50,18 @@ def soak(
         found.look(runtime.kubectl)
         return time.monotonic() - began > 60 * minutes
 
-    with Story(console) as story:
-        stage = ClusterStage(
+    with Reporter(console) as reporter:
+        session = ClusterSession(
+            capstones.chosen(capstone),
             runtime,
-            Size(OPEN_ORDERS, per_second=per_second, steady=True),
-            story,
+            Size(REQUESTS, per_second=per_second, steady=True),
+            reporter,
             Patience(60 * minutes + AFTERWARDS_SECONDS),
         )
-        with stage.judged():
-            with stage.orders():
+        with session.judged():
+            with session.load():
                 until(over, within_seconds=60 * minutes, every_seconds=EVERY_SECONDS)
-            verdict = stage.verdict()
+            verdict = session.verdict()
     console.print(found.table(), markup=False, soft_wrap=True)
     if write:
         soaking.written(found.table())
@@ -65,5 +71,5 @@ def soak(
         raise DrillFailed(f"restarted: {again}")
     found.judge()
     if not verdict.sound:
-        raise DrillFailed(f"{verdict.lost} orders lost, {verdict.doubled} doubled: {verdict.findings[0].why}")
-    console.print(f"sound: {verdict.accepted} orders, none lost or doubled; {found.samples} looks, no restart")
+        raise DrillFailed(f"{verdict.lost} lost, {verdict.doubled} doubled: {verdict.findings[0].why}")
+    console.print(f"sound: {verdict.accepted} requests, none lost or doubled; {found.samples} looks, no restart")

@@ -1,36 +1,36 @@
 """A version whose workers never get ready is deployed: the old ones go on working, and going back is one command."""
 
 from conductor.errors import ClusterFailed, Refused
-from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 
 GIVEN_UP_SECONDS = 30
 
 
-def play_on_cluster(stage: ClusterStage) -> None:
-    """Deploy it, see that orders are worked off all the same, and go back."""
-    runtime = stage.runtime
+def play(session: ClusterSession) -> None:
+    """Deploy it, see that requests are completed all the same, and go back."""
+    runtime = session.runtime
     if runtime.bad_tag is None:
         raise Refused("--bad-tag: which image's workers never get ready?")
     revision = runtime.revision()
-    with stage.orders():
-        open_orders = stage.await_open()
-        stage.story.tell(f"deploying {runtime.bad_tag} with {open_orders} orders open")
+    with session.load():
+        in_flight = session.await_loaded()
+        session.reporter.tell(f"deploying {runtime.bad_tag} with {in_flight} requests in flight")
         try:
             runtime.deploy(f"image.tag={runtime.bad_tag}", within_seconds=GIVEN_UP_SECONDS)
         except ClusterFailed:
-            stage.story.tell(f"helm gave up after {GIVEN_UP_SECONDS} s, as it should")
+            session.reporter.tell(f"helm gave up after {GIVEN_UP_SECONDS} s, as it should")
         else:
-            stage.expect(False, f"{runtime.bad_tag} became ready; it is no bad version")
-        stage.expect(
+            session.expect(False, f"{runtime.bad_tag} became ready; it is no bad version")
+        session.expect(
             runtime.revision() > revision, f"the release is still at revision {revision}: nothing was deployed"
         )
-        stage.await_progress()
-        stage.story.tell("the old pods work off new orders")
+        session.await_progress()
+        session.reporter.tell("the old pods complete new requests")
         runtime.rollback(revision)
-        stage.story.tell(f"back at revision {revision}")
-        stage.await_progress()
-    stage.expect_no_failed_request()
+        session.reporter.tell(f"back at revision {revision}")
+        session.await_progress()
+    session.expect_no_failed_request()
 
 
-DRILL = Drill("bad-deploy", "deploys a version that never gets ready, and takes it back", on_cluster=play_on_cluster)
+DRILL = Drill("bad-deploy", "deploys a version that never gets ready, and takes it back", on_cluster=play)

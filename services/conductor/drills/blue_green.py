@@ -1,41 +1,42 @@
-"""Another version is installed beside the one that works and takes the work over, and it goes back: no queue may be left alone."""
+"""Another release is installed beside the one that works and takes the work over, and back: no queue may be without a consumer."""
 
 from conductor.errors import ConductorError
-from conductor.harness.cluster_session import ClusterStage
+from conductor.harness import questions
+from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 
 LONGEST_GAP_SECONDS = 2.0
 
 
-def play_on_cluster(stage: ClusterStage) -> None:
+def play(session: ClusterSession) -> None:
     """Switch to green and back to blue, and see by the broker that somebody consumed all the while."""
-    runtime = stage.runtime
+    runtime = session.runtime
     queues = sorted(queue for pool in runtime.pools().values() for queue in pool.queues)
-    stage.ask("watch_consumers", queues=queues)
+    session.ask(questions.WatchConsumers(queues))
     try:
-        with stage.orders():
+        with session.load():
             for to in ("green", "blue"):
-                open_orders = stage.await_open()
-                stage.story.phase(f"switching to {to} with {open_orders} orders open")
+                in_flight = session.await_loaded()
+                session.reporter.phase(f"switching to {to} with {in_flight} requests in flight")
                 tag = (runtime.next_tag or runtime.tag) if to == "green" else runtime.tag
-                runtime.switch(to, tag, stage.story.tell, alone=to == "blue")
-                stage.await_progress()
-                stage.story.tell(f"{to} works off new orders")
+                runtime.switch(to, tag, session.reporter.tell, alone=to == "blue")
+                session.await_progress()
+                session.reporter.tell(f"{to} completes new requests")
     except ConductorError:
         # Whoever plays next finds one release, and that it works.
-        runtime.switch("blue", None, stage.story.tell, alone=True)
+        runtime.switch("blue", None, session.reporter.tell, alone=True)
         raise
-    seen = stage.ask("consumers")
+    seen = session.ask(questions.Consumers())
     longest = max(seen["gaps"], key=lambda queue: seen["gaps"][queue])
-    stage.story.tell(
+    session.reporter.tell(
         f"the longest time that no consumer was seen at a queue: {seen['gaps'][longest]} s, at {longest}; looked {seen['looks']} "
         f"times, at worst {seen['coarsest']} s apart; consumers at least and at most: {seen['consumers']}"
     )
     for queue, seconds in seen["gaps"].items():
-        stage.expect(seconds <= LONGEST_GAP_SECONDS, f"{queue} was without a consumer for {seconds} s")
+        session.expect(seconds <= LONGEST_GAP_SECONDS, f"{queue} was without a consumer for {seconds} s")
     for queue, (_, most) in seen["consumers"].items():
-        stage.expect(most >= 2, f"{queue} never had consumers of both releases: it was handed over, not switched")
-    stage.expect_no_failed_request()
+        session.expect(most >= 2, f"{queue} never had consumers of both releases: it was handed over, not switched")
+    session.expect_no_failed_request()
 
 
-DRILL = Drill("blue-green", "has a second release take the work over, and goes back", on_cluster=play_on_cluster)
+DRILL = Drill("blue-green", "has a second release take the work over, and goes back", on_cluster=play)

@@ -1,18 +1,17 @@
-"""The broker restarts in order and crashes, under load: what it lost comes due again, and every worker comes back by itself."""
+"""The broker restarts in order and crashes, under load: what it lost comes due again, and every worker reconnects by itself."""
 
-from conductor.harness.cluster_session import ClusterStage
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
+from conductor.harness.session import Session
 
 
-def play(stage: Stage | ClusterStage) -> None:
-    """Strike it when enough orders are open, and go on only when orders are worked off again."""
-    with stage.orders():
+def play(session: Session) -> None:
+    """Restart it when enough requests are in flight, and go on only when new ones are completed again."""
+    with session.load():
         for hard in (False, True):
-            open_orders = stage.await_open()
-            stage.story.tell(f"{open_orders} orders are open")
-            stage.restart_server(stage.runtime.broker, hard=hard)
-            stage.await_progress()
+            in_flight = session.await_loaded()
+            session.reporter.tell(f"{in_flight} requests are in flight")
+            session.restart_server(session.runtime.broker, hard=hard)
+            session.await_progress()
 
 
-DRILL = Drill("broker-restart", "restarts and crashes the broker under load", play, play, orders=1000)
+DRILL = Drill("broker-restart", "restarts and crashes the broker under load", play, requests=1000)

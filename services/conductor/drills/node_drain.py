@@ -7,7 +7,7 @@ is all that an autoscaler's drain asks for; and by a roll of the cordoned node's
 
 from conductor.cluster import nodes
 from conductor.errors import Refused
-from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 
 DRAINED_SECONDS = 240
@@ -17,9 +17,9 @@ AWAY_SECONDS = 60.0
 API = "api"
 
 
-def play_on_cluster(stage: ClusterStage) -> None:
+def play(session: ClusterSession) -> None:
     """Drain, look, and let pods come again; stores whose volumes are tied to their node wait for that."""
-    kubectl = stage.runtime.kubectl
+    kubectl = session.runtime.kubectl
     candidates = nodes.schedulable(kubectl)
     if len(candidates) < 2:
         raise Refused(
@@ -30,51 +30,57 @@ def play_on_cluster(stage: ClusterStage) -> None:
     if not free:
         where = "; ".join(f"{', '.join(pods)} on {node}" for node, pods in sorted(stores.items()))
         raise Refused(f"every node that takes pods has stores, so none can be drained without them: {where}")
-    with stage.orders():
-        with stage.runtime.at_least(2, API):
-            _without_stores(stage, max(free, key=lambda node: len(nodes.pods_on(kubectl, node))))
+    with session.load():
+        with session.runtime.at_least(2, API):
+            _without_stores(session, max(free, key=lambda node: len(nodes.pods_on(kubectl, node))))
         for node in stores:
-            _with_stores(stage, node, stores[node])
-    stage.expect_polite()
+            _with_stores(session, node, stores[node])
+    session.expect_told_when()
 
 
-def _without_stores(stage: ClusterStage, node: str) -> None:
-    kubectl = stage.runtime.kubectl
+def _without_stores(session: ClusterSession, node: str) -> None:
+    kubectl = session.runtime.kubectl
     leaving = nodes.pods_on(kubectl, node)
-    stage.expect(bool(leaving), f"no pod is on {node}: draining it shows nothing")
-    open_orders = stage.await_open()
-    stage.story.phase(f"{node} has no store")
-    stage.story.tell(f"draining {node} of {len(leaving)} pods, with {open_orders} orders open: {', '.join(leaving)}")
+    session.expect(bool(leaving), f"no pod is on {node}: draining it shows nothing")
+    in_flight = session.await_loaded()
+    session.reporter.phase(f"{node} has no store")
+    session.reporter.tell(
+        f"draining {node} of {len(leaving)} pods, with {in_flight} requests in flight: {', '.join(leaving)}"
+    )
     with nodes.cordoned(kubectl, node):
         nodes.drain(kubectl, node, within_seconds=DRAINED_SECONDS)
-        stage.runtime.wait_ready()
-        stage.await_progress()
-    stage.look()
-    stage.expect_no_failed_request()
-    stage.story.tell("drained; every pool works elsewhere, and no request had to be sent again")
+        session.runtime.wait_ready()
+        session.await_progress()
+    session.look()
+    session.expect_no_failed_request()
+    session.reporter.tell("drained; every pool works elsewhere, and no request had to be sent again")
 
 
-def _with_stores(stage: ClusterStage, node: str, stores: list[str]) -> None:
-    kubectl, runtime = stage.runtime.kubectl, stage.runtime
-    stage.story.phase(f"{node} has {', '.join(stores)}")
-    before = int(stage.look()["asked_again"])
-    open_orders = stage.await_open()
-    with stage.blow("postgres", "server"):
+def _with_stores(session: ClusterSession, node: str, stores: list[str]) -> None:
+    kubectl, runtime = session.runtime.kubectl, session.runtime
+    session.reporter.phase(f"{node} has {', '.join(stores)}")
+    before = int(session.look()["asked_again"])
+    in_flight = session.await_loaded()
+    with session.fault("postgres", "server"):
         with nodes.cordoned(kubectl, node):
             runtime.restart(API)
-            stage.story.tell("the API's pods went elsewhere, each when its successor was ready")
-            stage.look()
-            stage.expect(stage.status["asked_again"] == before, f"moving the API was noticed: {stage.status['why']}")
-            stage.story.tell(f"draining {node} with {open_orders} orders open")
+            session.reporter.tell("the API's pods went elsewhere, each when its successor was ready")
+            session.look()
+            session.expect(
+                session.status["asked_again"] == before, f"moving the API was noticed: {session.status['why']}"
+            )
+            session.reporter.tell(f"draining {node} with {in_flight} requests in flight")
             nodes.drain(kubectl, node, within_seconds=DRAINED_SECONDS)
-            stage.wait_for(lambda: stage.look()["asked_again"] > before, "a client to be refused", AWAY_SECONDS)
-            stage.story.tell(f"drained; the stores wait for their volumes, and clients hear {stage.status['why']}")
+            session.wait_for(lambda: session.look()["asked_again"] > before, "a client to be refused", AWAY_SECONDS)
+            session.reporter.tell(
+                f"drained; the stores wait for their volumes, and clients hear {session.status['why']}"
+            )
             left = nodes.pods_on(kubectl, node)
-            stage.expect(not left, f"still on {node} after it was drained: {', '.join(left)}")
+            session.expect(not left, f"still on {node} after it was drained: {', '.join(left)}")
         runtime.wait_stored()
-    stage.story.tell("pods may come again, and the stores did")
+    session.reporter.tell("pods may come again, and the stores did")
     runtime.wait_ready()
-    stage.await_progress()
+    session.await_progress()
 
 
-DRILL = Drill("node-drain", "drains a node without stores, then those with stores", on_cluster=play_on_cluster)
+DRILL = Drill("node-drain", "drains a node without stores, then those with stores", on_cluster=play)

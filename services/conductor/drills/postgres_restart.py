@@ -1,17 +1,17 @@
 """The database restarts and crashes under load: nothing can be promised meanwhile, and nothing that was promised is forgotten."""
 
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
+from conductor.harness.laptop_session import LaptopSession
 
 
-def play(stage: Stage) -> None:
-    """Strike it when enough orders are open, and go on only when orders are worked off again."""
-    with stage.orders() as load:
+def play(session: LaptopSession) -> None:
+    """Restart it when enough requests are in flight, and go on only when new ones are completed again."""
+    with session.load() as workload:
         for hard in (False, True):
-            stage.await_open()
-            stage.restart_server("postgres", hard=hard)
-            stage.await_progress()
-        stage.story.tell(f"clients had to ask again {load.repeats} times")
+            session.await_loaded()
+            session.restart_server("postgres", hard=hard)
+            session.await_progress()
+        session.reporter.tell(f"clients had to ask again {workload.repeats} times")
 
 
-DRILL = Drill("postgres-restart", "restarts and crashes the database under load", play, orders=1000)
+DRILL = Drill("postgres-restart", "restarts and crashes the database under load", on_laptop=play, requests=1000)

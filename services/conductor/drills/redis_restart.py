@@ -1,22 +1,22 @@
-"""Valkey restarts, crashes and forgets what the services share: a shortcut is gone, no truth is."""
+"""Valkey restarts, crashes and loses what the services share: a cache is gone, no record is."""
 
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
+from conductor.harness.laptop_session import LaptopSession
 from conductor.redis_client import connected
 
 
-def play(stage: Stage) -> None:
-    """Strike it when enough orders are open, and go on only when orders are worked off again."""
-    with stage.orders():
+def play(session: LaptopSession) -> None:
+    """Restart it when enough requests are in flight, and go on only when new ones are completed again."""
+    with session.load():
         for hard in (False, True):
-            stage.await_open()
-            stage.restart_server("valkey", hard=hard)
-            stage.await_progress()
-        stage.await_open()
-        with connected(stage.runtime.addresses()["store"], answer_seconds=5) as store:
+            session.await_loaded()
+            session.restart_server("valkey", hard=hard)
+            session.await_progress()
+        session.await_loaded()
+        with connected(session.access.addresses()["store"], answer_seconds=5) as store:
             store.flushdb()
-        stage.story.tell("[red]the shared store is emptied[/red]")
-        stage.await_progress()
+        session.reporter.tell("[red]the shared store is emptied[/red]")
+        session.await_progress()
 
 
-DRILL = Drill("redis-restart", "restarts, crashes and empties the shared store", play, orders=1000)
+DRILL = Drill("redis-restart", "restarts, crashes and empties the shared store", on_laptop=play, requests=1000)

@@ -5,13 +5,12 @@ What merely looks stuck is left alone: a queue where nothing comes for long, and
 
 import signal
 
-from conductor.capstones.orders import purchases
-from conductor.capstones.orders.api_client import OrdersApi
+from conductor.capabilities import HoldsCalls
+from conductor.capstone import capability
 from conductor.harness import dependency_faults
 from conductor.harness.broker_client import BrokerClient
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
-from conductor.history import Accepted, Intent, now
+from conductor.harness.laptop_session import LaptopSession
 from conductor.waiting import until
 
 RECOVERY_SECONDS = 180.0
@@ -24,68 +23,74 @@ LEGAL_TASK_SECONDS = 6.0
 """Within the soft limit and the outside's time-out set below."""
 
 
-def play(stage: Stage) -> None:
+def play(session: LaptopSession) -> None:
     """Make consumers stuck in each way under load; then see that quiet and patience are not taken for it."""
-    with stage.orders():
-        stage.await_open()
-        with BrokerClient(stage.runtime) as broker:
-            stage.story.tell(f"[red]{broker.cut_consumers('orders.payments')}[/red]")
-        stage.await_progress()
-        stage.story.tell("consumed again")
-        stage.await_open()
-        _stopped(stage)
-        stage.await_progress()
-    stage.settle()
-    _left_alone(stage)
+    first, *others = [target.pool for target in session.capstone.targets]
+    with session.load():
+        session.await_loaded()
+        with BrokerClient(session.runtime) as broker:
+            (queue,) = session.runtime.pools()[first].queues
+            session.reporter.tell(f"[red]{broker.cut_consumers(queue)}[/red]")
+        session.await_progress()
+        session.reporter.tell("consumed again")
+        session.await_loaded()
+        _stopped(session, children_of=first, whole=others[0] if others else None)
+        session.await_progress()
+    session.settle()
+    _left_alone(session)
 
 
-def _stopped(stage: Stage) -> None:
-    """A whole worker, and all children of another one, stop without ending."""
-    worker = stage.runtime.trees("fulfilment")[0]
-    stage.runtime.kill("fulfilment", "tree", signal.SIGSTOP)
-    parent = stage.runtime.trees("payments")[0]
+def _stopped(session: LaptopSession, *, children_of: str, whole: str | None) -> None:
+    """A whole worker, where there is another pool, and all children of one worker stop without ending."""
+    runtime = session.runtime
+    worker = runtime.trees(whole)[0] if whole else None
+    if worker:
+        runtime.kill(worker.pool, "tree", signal.SIGSTOP)
+    parent = runtime.trees(children_of)[0]
     for index in range(len(parent.children)):
-        stage.runtime.kill("payments", "child", signal.SIGSTOP, index)
-    stage.story.tell(f"[red]stopped {worker.name}, and the {len(parent.children)} children of {parent.name}[/red]")
-
-    def replaced() -> bool:
-        return all(worker.pid != tree.pid for tree in stage.runtime.trees("fulfilment") or [worker])
+        runtime.kill(children_of, "child", signal.SIGSTOP, index)
+    stopped = f"{worker.name}, and " if worker else ""
+    session.reporter.tell(f"[red]stopped {stopped}the {len(parent.children)} children of {parent.name}[/red]")
 
     def new_children() -> bool:
-        trees = stage.runtime.trees("payments")
+        trees = runtime.trees(children_of)
         return bool(trees and trees[0].children) and not set(trees[0].children) & set(parent.children)
 
-    stage.wait_for(replaced, f"{worker.name} to be replaced", RECOVERY_SECONDS)
-    stage.story.tell(f"{worker.name} was killed and started again")
-    stage.wait_for(new_children, f"the children of {parent.name} to be replaced", RECOVERY_SECONDS)
-    stage.story.tell(f"the children of {parent.name} were killed at their time limit, and replaced")
+    if worker:
+
+        def replaced() -> bool:
+            return all(worker.pid != tree.pid for tree in runtime.trees(worker.pool) or [worker])
+
+        session.wait_for(replaced, f"{worker.name} to be replaced", RECOVERY_SECONDS)
+        session.reporter.tell(f"{worker.name} was killed and started again")
+    session.wait_for(new_children, f"the children of {parent.name} to be replaced", RECOVERY_SECONDS)
+    session.reporter.tell(f"the children of {parent.name} were killed at their time limit, and replaced")
 
 
-def _left_alone(stage: Stage) -> None:
-    quiet_seconds = QUIET_SECONDS if stage.size.large else SMALL_QUIET_SECONDS
-    stage.story.phase(f"{quiet_seconds:.0f} s with empty queues and a task of {LEGAL_TASK_SECONDS:.0f} s")
-    before = _processes(stage)
+def _left_alone(session: LaptopSession) -> None:
+    quiet_seconds = QUIET_SECONDS if session.size.large else SMALL_QUIET_SECONDS
+    session.reporter.phase(f"{quiet_seconds:.0f} s with empty queues and a task of {LEGAL_TASK_SECONDS:.0f} s")
+    server = capability(session.capstone, HoldsCalls).slow.server
+    assert server is not None, "calls are held at a server"
+    before = _processes(session)
     plan = {"rate": {"slow": 1.0}, "slow_seconds": LEGAL_TASK_SECONDS}
-    with dependency_faults.faults(stage.runtime, "payments", plan), OrdersApi.of(stage.runtime) as api:
-        customer = f"{stage.load.prefix}patient"
-        wish = purchases.purchase(customer, sku="RADIO", quantity=1, card="tok_ok")
-        stage.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))
-        receipt = stage.insist(lambda: api.place(f"{customer}.key", wish.body))
-        stage.journal.write(Accepted(now(), f"{customer}.key", receipt["order_id"], receipt["total_minor"], 1))
-        changed = until(lambda: _processes(stage) != before, within_seconds=quiet_seconds, every_seconds=1.0)
-    stage.expect(not changed, f"a healthy process was restarted: {before} became {_processes(stage)}")
-    stage.story.tell("nothing was restarted")
+    with dependency_faults.faults(session.access, server, plan):
+        session.workload.submit("patient")
+        changed = until(lambda: _processes(session) != before, within_seconds=quiet_seconds, every_seconds=1.0)
+    session.expect(not changed, f"a healthy process was restarted: {before} became {_processes(session)}")
+    session.reporter.tell("nothing was restarted")
 
 
-def _processes(stage: Stage) -> dict[str, int]:
-    return {tree.name: tree.pid for pool in stage.runtime.pools() for tree in stage.runtime.trees(pool)}
+def _processes(session: LaptopSession) -> dict[str, int]:
+    return {tree.name: tree.pid for pool in session.runtime.pools() for tree in session.runtime.trees(pool)}
 
 
 DRILL = Drill(
     "stuck-consumer",
     "cancels, stops and deadlocks consumers; leaves quiet and slow ones alone",
-    play,
-    orders=500,
+    on_laptop=play,
+    needs=(HoldsCalls,),
+    requests=500,
     settings={"OUTSIDE_TIMEOUT_SECONDS": "8", "BATCH_BUDGET_SECONDS": "3", "VISIBILITY_TIMEOUT_SECONDS": "25"},
     pools={"timeLimitSeconds": 20, "softTimeLimitSeconds": 15},
 )

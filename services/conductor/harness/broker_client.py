@@ -1,4 +1,4 @@
-"""Messages of a drill's own, put into the broker past every guard of the services; and blows to its consumers."""
+"""Publishes a drill's own messages without the checks of the services, and cancels the broker's consumers."""
 
 import json
 import uuid
@@ -10,7 +10,7 @@ from kombu import Connection
 
 from conductor.amqp_client import Transport
 from conductor.redis_client import connected
-from conductor.runtime import Runtime
+from conductor.runtime import ProcessRuntime
 
 PATIENCE = {"max_retries": 10, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
 
@@ -18,8 +18,8 @@ PATIENCE = {"max_retries": 10, "interval_start": 0.2, "interval_step": 0.2, "int
 class BrokerClient:
     """One connection; a context manager. Queues must exist."""
 
-    def __init__(self, runtime: Runtime, *, confirmed: bool = True) -> None:
-        """Without `confirmed` messages leave as fast as they are written, and the last ones may reach no queue."""
+    def __init__(self, runtime: ProcessRuntime, *, confirmed: bool = True) -> None:
+        """Without `confirmed` no publisher confirm is awaited, and the last messages may reach no queue."""
         self._rabbitmq = runtime.broker == "rabbitmq"
         self._url = runtime.addresses()["broker"]
         options = {"confirm_publish": True} if self._rabbitmq and confirmed else {}
@@ -60,7 +60,7 @@ class BrokerClient:
         )
 
     def cut_consumers(self, queue: str) -> str:
-        """Take the queue away under its consumers, or their connections where a queue is but a list; says which."""
+        """Delete the queue while it is consumed, or close the consumers' connections where a queue is a list. Returns which."""
         if self._rabbitmq:
             self._connection.default_channel.queue_delete(queue)
             return f"deleted the queue {queue}: the broker cancels its consumers"

@@ -1,48 +1,61 @@
-"""A stage in a cluster: the orders and their verdict are with a judge inside (conductor.judge), the blows are dealt from here.
+"""A session in a cluster: load and verdict are with a judge inside (conductor.judge), faults are injected from here.
 
 Every question to the judge may be asked again: a broken `kubectl exec` costs another one, never an answer.
 """
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
-from conductor.capstones.orders.checker import Finding, Repeat, Verdict
+from psycopg import sql
+
+from conductor.capabilities import Moment, Target
+from conductor.capstone import Capstone, Patience, Size
 from conductor.cluster import jobs
 from conductor.cluster.install import API
 from conductor.cluster.jobs import Program
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, ConductorError, DrillFailed
-from conductor.harness.reporter import Story
-from conductor.harness.session import Patience, Size
+from conductor.harness import cluster_versions, questions
+from conductor.harness.cluster_versions import ClusterVersions
+from conductor.harness.questions import Question
+from conductor.harness.reporter import Reporter
 from conductor.history import Kill
+from conductor.runtime import ServerName, Which
+from conductor.verdict import Excused, Finding, Verdict
 from conductor.waiting import until
 
-DOOR = "/app/conductor/harness/judge_rpc.py"
+RPC = "/app/conductor/harness/judge_rpc.py"
 STARTED_SECONDS = 90.0
-KEYS = {
-    "BROKER_URL": ("orders", "BROKER_URL"),
-    "OUTSIDE_ADMIN_TOKEN": ("outside-admin", "OUTSIDE_ADMIN_TOKEN"),
-}
-"""For the judge to look at the queues; no other login may ask a queue itself."""
 
 CPU = "200m"
-"""Of a judge. With less, on nodes where everything starts at once, it looks too seldom to say that no queue was alone."""
+"""Of a judge. With less, on nodes where everything starts at once, it looks too seldom to say that no queue was without a consumer."""
 
 TRIES = 3
 
 PER_SECOND = 30.0
-"""Orders a second. As many as are answered would fill every core that new pods need to start, and drill the starved machine."""
+"""Requests a second. As many as are answered would fill every core that new pods need to start, and drill the starved machine."""
+
+AIMED_SECONDS = 120.0
+"""How long a kill waits for a task that it hits."""
+
+HELD_CALLS = {"rate": 0.2, "seconds": 2.0}
+"""Calls that are kept waiting so that a kill finds a task: long enough for the way from the look to the kill."""
 
 
-class ClusterStage:
-    """What a drill plays on in a cluster; has the methods of conductor.harness.laptop_session.Stage that make sense there."""
+class ClusterSession:
+    """See conductor.harness.session.Session."""
 
-    def __init__(self, runtime: KubernetesRuntime, size: Size, story: Story, patience: Patience) -> None:
+    def __init__(
+        self, capstone: Capstone, runtime: KubernetesRuntime, size: Size, reporter: Reporter, patience: Patience
+    ) -> None:
+        self.capstone = capstone
         self.runtime = runtime
         self.size = size
-        self.story = story
+        self.reporter = reporter
         self.status: Mapping[str, Any] = {}
         self._patience = patience
         self._job = self._pod = ""
@@ -50,18 +63,23 @@ class ClusterStage:
     @contextlib.contextmanager
     def judged(self) -> Iterator[None]:
         """A judge is there during the block, and gone after it."""
-        argv = ["python", "-m", "conductor.judge", "--api", API, "--orders", str(self.size.orders)]
-        argv += ["--per-second", f"{self.size.per_second or PER_SECOND}"]
+        argv = ["python", "-m", "conductor.judge", "--capstone", self.capstone.name, "--api", API]
+        argv += ["--requests", str(self.size.requests), "--per-second", f"{self.size.per_second or PER_SECOND}"]
         argv += ["--steady"] if self.size.steady else []
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120
-        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=KEYS, cpu=CPU)
+        keys = {
+            # To look at the queues; no other login may ask a queue itself.
+            "BROKER_URL": (self.capstone.name, "BROKER_URL"),
+            "OUTSIDE_ADMIN_TOKEN": ("outside-admin", "OUTSIDE_ADMIN_TOKEN"),
+        }
+        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=keys, cpu=CPU)
         kubectl = self.runtime.kubectl
         self._job = jobs.start(kubectl, program)
         try:
             if not until(self._is_there, within_seconds=STARTED_SECONDS, every_seconds=0.5):
-                raise ClusterFailed(f"{self._job} did not open its door within {STARTED_SECONDS:.0f} s")
+                raise ClusterFailed(f"{self._job} did not answer within {STARTED_SECONDS:.0f} s")
             yield
         finally:
             with contextlib.suppress(ClusterFailed):
@@ -73,98 +91,174 @@ class ClusterStage:
             if not pods or pods[0]["status"].get("phase") != "Running":
                 return False
             self._pod = pods[0]["metadata"]["name"]
-            self._once({"ask": "clock"})
+            self._once(questions.Clock())
         except ClusterFailed:
             return False
         return True
 
-    def ask(self, name: str, **particulars: object) -> Mapping[str, Any]:
+    def ask(self, question: Question) -> Mapping[str, Any]:
         """The judge's answer. Raises DrillFailed when it could not give one, ClusterFailed when it cannot be reached."""
         for _ in range(TRIES - 1):
             with contextlib.suppress(ClusterFailed):
-                return self._once({"ask": name, **particulars})
-        return self._once({"ask": name, **particulars})
+                return self._once(question)
+        return self._once(question)
 
-    def _once(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        said = self.runtime.kubectl("exec", self._pod, "--", "python", "-S", DOOR, json.dumps(question))
-        answer: Mapping[str, Any] = json.loads(said)
+    def _once(self, question: Question) -> Mapping[str, Any]:
+        asked = json.dumps(questions.as_json(question))
+        answer: Mapping[str, Any] = json.loads(
+            self.runtime.kubectl("exec", self._pod, "--", "python", "-S", RPC, asked)
+        )
         if "failed" in answer:
             raise DrillFailed(str(answer["failed"]))
         return answer
 
+    # Load
+
     @contextlib.contextmanager
-    def orders(self) -> Iterator[None]:
-        """Orders keep coming while the block runs, and until enough were accepted; none comes after a block that failed."""
-        self.ask("begin")
+    def load(self) -> Iterator[None]:
+        self.ask(questions.Begin())
         try:
             yield
         except BaseException:
             with contextlib.suppress(ConductorError):
-                self.ask("abandon")
+                self.ask(questions.Abandon())
             raise
-        self.status = self.ask("finish")
-        self.story.tell(
-            f"{self.status['accepted']} orders accepted, {self.status['accepted_per_second']} a second, "
-            f"{self.status['asked_again']} requests had to be sent again"
+        self.status = self.ask(questions.Finish())
+        self.reporter.tell(
+            f"{self.status['accepted']} requests accepted, {self.status['accepted_per_second']} a second, "
+            f"{self.status['asked_again']} had to be sent again"
             + (f": {self.status['why']}" if self.status["asked_again"] else "")
         )
 
     def look(self) -> Mapping[str, Any]:
-        """How far the orders are by now; see conductor.judge."""
-        self.status = self.ask("status")
+        """How far the requests are by now; see JudgeService.status."""
+        self.status = self.ask(questions.Status())
         return self.status
 
-    def await_open(self) -> int:
-        """Return when as many orders are open as every blow wants; how many there are."""
-        return int(self.ask("await_open")["open_orders"])
+    def await_loaded(self) -> int:
+        return int(self.ask(questions.AwaitLoaded())["in_flight"])
 
-    def await_progress(self) -> None:
-        """Return when orders are worked off again."""
-        self.ask("await_progress")
+    def await_progress(self, requests: int | None = None) -> None:
+        self.ask(questions.AwaitProgress(requests))
+
+    def accepted(self, last: int) -> list[str]:
+        return [str(one) for one in self.ask(questions.Accepted(last))["requests"]]
+
+    # Faults
+
+    def targets(self) -> Sequence[Target]:
+        # Between the look and the kill lies a call to the cluster: a task that calls nobody is over by then.
+        return [target for target in self.capstone.targets if target.server]
+
+    def replicated(self, *pools: str) -> AbstractContextManager[None]:
+        return self.runtime.at_least(2, *pools)
 
     @contextlib.contextmanager
-    def blow(self, pool: str, which: str, open_orders: int | None = None) -> Iterator[None]:
+    def holding(self, target: Target, moment: Moment, *, seed: int) -> Iterator[None]:
+        if target.server is None:
+            yield
+            return
+        self.ask(questions.Slow(target.server, seed=seed, **HELD_CALLS))
+        yield
+        self.ask(questions.Calm(target.server))
+
+    def aimed_kill(self, target: Target, which: Which, moment: Moment) -> Kill:
+        in_flight = self.await_loaded()
+        hit: list[str] = []
+        hits = partial(self._kill_running, target.pool, which, in_flight, hit)
+        if not until(hits, within_seconds=AIMED_SECONDS):
+            raise DrillFailed(f"no kill hit a running task of {target.pool} within {AIMED_SECONDS:.0f} s")
+        return Kill(self._now(), target.pool, which, (), "during", tuple(hit), in_flight)
+
+    def _kill_running(self, pool: str, which: Which, in_flight: int, hit: list[str]) -> bool:
+        """Kill if something runs. Returns whether some of it has no outcome after the kill, and puts those commands into `hit`."""
+        running = [pod for pod in self.runtime.pods(pool) if pod["status"].get("podIP")]
+        pod = running[0] if running else None
+        held = self.ask(questions.Held(pod["status"]["podIP"]))["keys"] if pod else []
+        if pod is None or not held:
+            return False
+        with self.fault(pool, which, in_flight):
+            kill = self.runtime.kill_child if which == "child" else self.runtime.kill_pod
+            kill(pod["metadata"]["name"])
+        hit[:] = self.ask(questions.StillOpen(held))["keys"]
+        return bool(hit)
+
+    def kill_process(self, pool: str) -> None:
+        with self.fault(pool, "tree"):
+            self.runtime.kill_pod(self.runtime.pods(pool)[0]["metadata"]["name"])
+
+    @contextlib.contextmanager
+    def fault(self, pool: str, which: str, in_flight: int | None = None) -> Iterator[None]:
         """Write down that what happens in the block breaks something of the pool."""
-        since = self.ask("clock")["at"]
+        since = self._now()
         try:
             yield
         finally:
-            self.ask("record", pool=pool, which=which, since=since, open_orders=open_orders)
+            self.ask(questions.Record(pool, which, since, in_flight))
 
-    def restart_server(self, name: str, *, hard: bool) -> None:
-        """Restart a server's pod, or end it without a word; returns when it is ready again."""
-        self.story.tell(f"[red]{name} {'crashes' if hard else 'restarts'}[/red]")
-        with self.blow(name, "server"):
+    def _now(self) -> float:
+        return float(self.ask(questions.Clock())["at"])
+
+    def restart_server(self, name: ServerName, *, hard: bool) -> None:
+        self.reporter.tell(f"[red]{name} {'crashes' if hard else 'restarts'}[/red]")
+        with self.fault(name, "server"):
             self.runtime.restart_server(name, hard=hard)
-        self.story.tell(f"{name} answers again")
+        self.reporter.tell(f"{name} answers again")
+
+    @property
+    def deploys(self) -> int:
+        # The second one brings back the version that was there before.
+        return 2
+
+    def deploy(self, number: int) -> None:
+        back = number % 2 == 0
+        self.reporter.tell(f"deploying with {self.await_loaded()} requests in flight")
+        cluster_versions.deploy(self, back=back, number=number)
+        self.reporter.tell("every pod is new and ready")
+
+    def versions(self) -> AbstractContextManager[ClusterVersions]:
+        return cluster_versions.restored(self)
+
+    # The database, and what is parked
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        parts = statement.split("%s")
+        literals = [sql.Literal(value).as_string(None) for value in values]
+        text = "".join(part + literal for part, literal in zip(parts, [*literals, ""], strict=True))
+        return [tuple(row) for row in self.runtime.sql(text)]
+
+    def parked(self) -> list[dict[str, Any]]:
+        return self.runtime.parked("list")
+
+    def replay_parked(self, *ids: int) -> list[dict[str, Any]]:
+        return self.runtime.parked("replay", *map(str, ids), "--actor", "drill")
+
+    # What must be
 
     def expect(self, holds: bool, what: str) -> None:
-        """DrillFailed when what must be is not."""
         if not holds:
             raise DrillFailed(what)
 
     def expect_no_failed_request(self) -> None:
-        """DrillFailed when a client had to ask again: nothing that was done may be seen at the door."""
         again = self.status.get("asked_again", 0)
         self.expect(again == 0, f"{again} requests had to be sent again: {self.status.get('why')}")
 
-    def expect_polite(self) -> None:
+    def expect_told_when(self) -> None:
         """DrillFailed when a client was left without an answer, or asked in vain: being told when to come again is allowed."""
         told = self.status
-        rude = told.get("abrupt", 0) + told.get("gave_up", 0)
+        untold = told.get("abrupt", 0) + told.get("gave_up", 0)
         self.expect(
-            rude == 0, f"{rude} requests were not told when to come again, or never answered: {told.get('why')}"
+            untold == 0, f"{untold} requests were not told when to come again, or never answered: {told.get('why')}"
         )
 
-    def wait_for(self, holds: Callable[[], bool], what: str, within_seconds: float) -> None:
-        """Return when it holds; DrillFailed names what was waited for."""
-        self.expect(until(holds, within_seconds=within_seconds, every_seconds=1.0), f"waited in vain for {what}")
+    def wait_for(self, holds: Callable[[], bool], what: str | Callable[[], str], within_seconds: float = 180) -> None:
+        found = until(holds, within_seconds=within_seconds, every_seconds=1.0)
+        self.expect(found, f"waited in vain for {what if isinstance(what, str) else what()}")
 
     def verdict(self) -> Verdict:
-        """The judge's verdict, when every order is final."""
-        self.story.phase("waiting until every order is final")
-        told = self.ask("verdict")
-        self.ask("leave")
+        self.reporter.phase("waiting until every request is completed")
+        told = self.ask(questions.Judge())
+        self.ask(questions.Leave())
         findings = [Finding(**finding) for finding in told["findings"]]
-        repeats = [Repeat(**{**repeat, "kill": Kill(**repeat["kill"])}) for repeat in told["repeats"]]
-        return Verdict(**{**told, "findings": findings, "repeats": repeats})
+        excused = [Excused(**one) for one in told["excused"]]
+        return Verdict(**{**told, "findings": findings, "excused": excused})

@@ -1,4 +1,4 @@
-"""What a drill is: what it breaks, with which settings, and where it can be played.
+"""What a drill is: what it breaks, what a capstone must be able to do for it, with which settings, and where it can be played.
 
 It decides nothing about loss or doubling: that verdict is made from evidence afterwards. It fails by itself only when it could not do what
 it is for.
@@ -10,33 +10,43 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from conductor.harness.cluster_session import ClusterStage
-from conductor.harness.laptop_session import Stage
+from conductor.capstone import Capstone, capability
+from conductor.harness.cluster_session import ClusterSession
+from conductor.harness.laptop_session import LaptopSession
+from conductor.harness.session import Session
 
 FULL_SIZE = 2000
-"""Orders at full size, when a drill does not say otherwise."""
+"""Requests at full size, when a drill does not say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """What is played on a laptop, and `on_cluster` what in a cluster; None where it cannot be.
+    """`play` is for a laptop as for a cluster; a drill of one of them has `on_laptop` or `on_cluster` instead.
 
-    `settings` are environment variables of every pool process; `pools` changes of the pools' defaults, as in the chart's values: both are
-    for the laptop's platform of its own.
+    `needs` are the records of conductor.capabilities without which a capstone cannot be drilled so. `settings` are environment variables
+    of every pool process; `pools` changes of the pools' defaults, as in the chart's values: both are for the laptop's own platform.
     """
 
     name: str
     summary: str
-    play: Callable[[Stage], None] | None = None
-    on_cluster: Callable[[ClusterStage], None] | None = None
-    orders: int = field(default=FULL_SIZE, kw_only=True)
+    play: Callable[[Session], None] | None = None
+    on_laptop: Callable[[LaptopSession], None] | None = field(default=None, kw_only=True)
+    on_cluster: Callable[[ClusterSession], None] | None = field(default=None, kw_only=True)
+    needs: tuple[type, ...] = ()
+    requests: int = field(default=FULL_SIZE, kw_only=True)
     settings: Mapping[str, str] = field(default_factory=dict)
     pools: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def runtimes(self) -> tuple[str, ...]:
         """Where it can be played."""
-        return tuple(name for name, play in (("local", self.play), ("kubernetes", self.on_cluster)) if play is not None)
+        own = (("local", self.on_laptop), ("kubernetes", self.on_cluster))
+        return tuple(name for name, play in own if (self.play or play) is not None)
+
+    def check(self, capstone: Capstone) -> None:
+        """Refused, with the capstone's reason, when it lacks what the drill needs."""
+        for kind in self.needs:
+            capability(capstone, kind)
 
 
 def catalogue(*packages: ModuleType) -> dict[str, Drill]:

@@ -1,4 +1,4 @@
-"""The door of a judge: one question and one answer at a time, JSON lines over a Unix socket. Standard library only.
+"""How a judge is asked: one question and one answer at a time, JSON lines over a Unix socket. Standard library only.
 
 `python -S judge_rpc.py QUESTION` asks and prints the answer; it is what `kubectl exec` runs, so it must start at once.
 """
@@ -16,12 +16,12 @@ Answer = Mapping[str, Any]
 
 
 def serve(answer: Callable[[Mapping[str, Any]], Answer | None], path: str = SOCKET) -> None:
-    """Answer one caller after the other, until `answer` gives None: that caller is told nothing but that it was the last."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(path)
-        door.listen(4)
+    """Answer one caller after the other, until `answer` gives None; that caller gets an empty answer."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(4)
         while True:
-            caller, _ = door.accept()
+            caller, _ = listener.accept()
             with caller, caller.makefile("rwb") as lines:
                 question = lines.readline(LONGEST)
                 if not question.strip():
@@ -34,10 +34,10 @@ def serve(answer: Callable[[Mapping[str, Any]], Answer | None], path: str = SOCK
 
 
 def ask(question: Mapping[str, Any], path: str = SOCKET) -> Answer:
-    """The answer. Raises OSError when there is no judge, ValueError when it went away without an answer."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.connect(path)
-        with door.makefile("rwb") as lines:
+    """The answer. Raises OSError when there is no judge, ValueError when it ended without an answer."""
+    with socket.socket(socket.AF_UNIX) as judge:
+        judge.connect(path)
+        with judge.makefile("rwb") as lines:
             lines.write(json.dumps(question).encode() + b"\n")
             lines.flush()
             found: Answer = json.loads(lines.readline(LONGEST))

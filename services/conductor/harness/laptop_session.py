@@ -1,59 +1,132 @@
-"""What a drill plays on: a running platform under orders that keep coming, and the blows it can be dealt."""
+"""A session on this laptop: the load runs in this process, and processes are killed and rolled one by one."""
 
+import contextlib
 import signal
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from conductor.capstones.orders import purchases
-from conductor.capstones.orders.api_client import OrdersApi
-from conductor.harness.reporter import Story
-from conductor.harness.session import Patience, Size, Watch
-from conductor.history import Accepted, Intent, Kill, now
-from conductor.runtime import UNCHANGED, Change, Rolled, Runtime, ServerName, Which
+import psycopg
+
+from conductor.capabilities import Moment, Target
+from conductor.capstone import Capstone, Effects, Patience, Size, application
+from conductor.harness import dependency_faults, laptop_versions, parked, targeted_kill
+from conductor.harness.laptop_versions import LaptopVersions
+from conductor.harness.reporter import Reporter
+from conductor.harness.workload_run import WorkloadRun
+from conductor.history import Kill, now
+from conductor.runtime import UNCHANGED, Change, ProcessRuntime, Rolled, ServerName, Which
+from conductor.verdict import Verdict
 
 
-class Stage(Watch):
-    """A platform that can be broken."""
+class LaptopSession(WorkloadRun):
+    """See conductor.harness.session.Session."""
 
-    def __init__(self, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> None:
-        super().__init__(runtime, size, story, journal, patience)
+    def __init__(
+        self,
+        capstone: Capstone,
+        runtime: ProcessRuntime,
+        size: Size,
+        reporter: Reporter,
+        journal: Path,
+        patience: Patience,
+    ) -> None:
+        super().__init__(capstone, runtime, size, reporter, journal, patience)
         self.runtime = runtime
 
-    def place(self, name: str) -> str:
-        """Place one order more than the load's, however many are open, and write it down; its id. A name is used once a drill."""
-        customer = f"{self.load.prefix}{name}"
-        wish = purchases.purchase(customer, sku="CLOCK", quantity=1, card="tok_ok")
-        self.journal.write(Intent(now(), f"{customer}.key", customer, wish.pieces))
-        with OrdersApi.of(self.runtime) as api:
-            receipt = self.insist(lambda: api.place(f"{customer}.key", wish.body))
-        self.journal.write(Accepted(now(), f"{customer}.key", receipt["order_id"], receipt["total_minor"], 1))
-        return str(receipt["order_id"])
+    @cached_property
+    def effects(self) -> Effects:
+        """What took effect so far."""
+        return self.capstone.effects(self.access)
+
+    def targets(self) -> Sequence[Target]:
+        return self.capstone.targets
+
+    def replicated(self, *pools: str) -> AbstractContextManager[None]:
+        # The supervisor starts a killed process again at once, and nobody else waits for it.
+        return contextlib.nullcontext()
+
+    def holding(self, target: Target, moment: Moment, *, seed: int) -> AbstractContextManager[None]:
+        return dependency_faults.holding(self.access, target, moment, seed=seed)
+
+    def aimed_kill(self, target: Target, which: Which, moment: Moment) -> Kill:
+        return targeted_kill.aimed_kill(self, self.effects, target.pool, which, moment)
+
+    def kill_process(self, pool: str) -> None:
+        self.kill(pool)
 
     def kill(self, pool: str, which: Which = "tree", number: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
-        """Signal a process and write it down when that ends it; the pids."""
-        open_orders = self.facts.open_orders(self.load.prefix) if self._load else None
+        """Signal a process, and write it down when that ends it. Returns the pids."""
+        in_flight = self.progress.in_flight() if self._progress else None
         at = now()
         pids = self.runtime.kill(pool, which, number, index)
         if number == signal.SIGKILL and pids:
-            self.record(Kill(at, pool, which, tuple(pids), open_orders=open_orders))
+            self.record(Kill(at, pool, which, tuple(pids), open_orders=in_flight))
         return pids
 
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
-        """Restart a server and write it down: a database that forgets may repeat a mail."""
-        how = "crashes" if hard else "restarts"
-        self.story.tell(f"[red]{name} {how}[/red]")
+        self.reporter.tell(f"[red]{name} {'crashes' if hard else 'restarts'}[/red]")
         began = now()
         self.runtime.restart_server(name, hard=hard)
         self.record(Kill(began, name, "server", (), until=now()))
-        self.story.tell(f"{name} answers again")
+        self.reporter.tell(f"{name} answers again")
 
     def roll(self, pool: str, change: Change = UNCHANGED) -> Rolled:
-        """Roll a pool; a process that had to be killed is written down."""
+        """Roll a pool, and write down each process that had to be killed."""
         rolled = self.runtime.roll(pool, change)
         for old in rolled.stopped:
             if old.killed:
                 self.record(Kill(now(), pool, "tree", ()))
-                self.story.tell(f"[red]{old.name} had to be killed after {old.seconds:.0f} s[/red]")
+                self.reporter.tell(f"[red]{old.name} had to be killed after {old.seconds:.0f} s[/red]")
         longest = max((old.seconds for old in rolled.stopped), default=0.0)
-        self.story.tell(f"rolled {pool}: the old process left after {longest:.1f} s")
+        self.reporter.tell(f"rolled {pool}: the old process left after {longest:.1f} s")
         return rolled
+
+    @property
+    def deploys(self) -> int:
+        return 2 if self.size.large else 1
+
+    def deploy(self, number: int) -> None:
+        for pool in self.runtime.pools():
+            self.reporter.tell(f"rolling {pool} with {self.await_loaded()} requests in flight")
+            rolled = self.roll(pool)
+            killed = any(old.killed for old in rolled.stopped)
+            self.expect(not killed, f"{pool} did not end within its grace: a deploy killed it")
+
+    def versions(self) -> AbstractContextManager[LaptopVersions]:
+        return laptop_versions.unpacked(self)
+
+    def accepted(self, last: int) -> list[str]:
+        return self.capstone.accepted([self.journal.path])[-last:]
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.access.addresses()["database"], autocommit=True) as connection:
+            # Written by a plug-in, not typed by anybody.
+            done = connection.execute(statement.encode(), values)
+            return done.fetchall() if done.description else []
+
+    def parked(self) -> list[dict[str, Any]]:
+        return parked.parked(self.runtime, application(self.capstone.name))
+
+    def replay_parked(self, *ids: int) -> list[dict[str, Any]]:
+        return parked.replay(self.runtime, application(self.capstone.name), *ids)
+
+    def drop_parked(self, *ids: int) -> list[dict[str, Any]]:
+        """Decide that these are never processed. Returns the records that it was done for."""
+        return parked.drop(self.runtime, application(self.capstone.name), *ids)
+
+    def expect_no_failed_request(self) -> None:
+        # As many requests are sent as are answered, so the API may tell a client to come again without a deploy.
+        again = self.workload.asked_again().total()
+        self.reporter.tell(f"{again} requests had to be sent again")
+
+    def verdict(self) -> Verdict:
+        self.settle()
+        return super().verdict()
+
+    def close(self) -> None:
+        if "effects" in vars(self):
+            self.effects.close()
+        super().close()

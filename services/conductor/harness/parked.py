@@ -6,30 +6,29 @@ import sys
 from typing import Any
 
 from conductor.errors import DrillFailed
-from conductor.laptop.platform import APPLICATION
-from conductor.runtime import Runtime
+from conductor.runtime import ProcessRuntime
 
 TOOL_SECONDS = 60.0
 
 
-def parked(runtime: Runtime) -> list[dict[str, Any]]:
+def parked(runtime: ProcessRuntime, application: str) -> list[dict[str, Any]]:
     """Every record that waits for a decision, oldest first."""
-    return _records(runtime, "list")
+    return _records(runtime, application, "list")
 
 
-def replay(runtime: Runtime, *ids: int) -> list[dict[str, Any]]:
+def replay(runtime: ProcessRuntime, application: str, *ids: int) -> list[dict[str, Any]]:
     """Run these records again; those it was done for."""
-    return _records(runtime, "replay", *map(str, ids), "--actor", "drill")
+    return _records(runtime, application, "replay", *map(str, ids), "--actor", "drill")
 
 
-def drop(runtime: Runtime, *ids: int) -> list[dict[str, Any]]:
+def drop(runtime: ProcessRuntime, application: str, *ids: int) -> list[dict[str, Any]]:
     """Decide that these are never run; those it was done for."""
-    return _records(runtime, "drop", *map(str, ids), "--actor", "drill")
+    return _records(runtime, application, "drop", *map(str, ids), "--actor", "drill")
 
 
-def _records(runtime: Runtime, *arguments: str) -> list[dict[str, Any]]:
+def _records(runtime: ProcessRuntime, application: str, *arguments: str) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "chassis.parked", APPLICATION, *arguments, "--json"],
+        [sys.executable, "-m", "chassis.parked", application, *arguments, "--json"],
         env=dict(runtime.service_environment()),
         capture_output=True,
         text=True,

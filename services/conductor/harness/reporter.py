@@ -1,4 +1,4 @@
-"""What a drill tells while it runs: a line for everything that happens, and below them how far the orders are."""
+"""What a drill reports while it runs: a line for every event, and below them how many requests were accepted and completed."""
 
 import time
 from types import TracebackType
@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 
-class Story:
-    """Lines with seconds since the beginning, over a bar of accepted and final orders; a context manager."""
+class Reporter:
+    """Lines with seconds since the beginning, over a bar of accepted and completed requests; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -18,7 +18,7 @@ class Story:
             TextColumn("[dim]{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
         )
         self._accepted = self._progress.add_task("accepted", total=None)
-        self._final = self._progress.add_task("final", total=None)
+        self._completed = self._progress.add_task("completed", total=None)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -30,17 +30,17 @@ class Story:
         self._progress.stop()
 
     def phase(self, text: str) -> None:
-        """A new chapter."""
+        """A heading: what follows belongs together."""
         self._line(f"[bold]{text}[/bold]")
 
     def tell(self, text: str) -> None:
         """One thing that happened."""
         self._line(text)
 
-    def progress(self, accepted: int, final: int, wanted: int) -> None:
-        """How far the orders are."""
+    def progress(self, accepted: int, completed: int, wanted: int) -> None:
+        """How many requests were accepted and completed; `wanted` are to be accepted."""
         self._progress.update(self._accepted, completed=accepted, total=max(wanted, accepted))
-        self._progress.update(self._final, completed=final, total=max(accepted, 1))
+        self._progress.update(self._completed, completed=completed, total=max(accepted, 1))
 
     @property
     def seconds(self) -> float:

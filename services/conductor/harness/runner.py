@@ -15,35 +15,29 @@ from typing import Any, Protocol, TypeVar
 
 import yaml
 
-from conductor.capstones.orders.checker import Finding, Repeat, Verdict
+from conductor.capstone import Capstone, Patience, Size
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ConductorError, Refused
-from conductor.harness.cluster_session import ClusterStage
+from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
-from conductor.harness.reporter import Story
-from conductor.harness.session import Patience, Size
+from conductor.harness.laptop_session import LaptopSession
+from conductor.harness.reporter import Reporter
 from conductor.history import now
 from conductor.laptop import lifecycle
 from conductor.laptop.lifecycle import Wanted
-from conductor.laptop.platform import VALUES
 from conductor.laptop.runtime import LocalRuntime
 from conductor.pools import Broker
-from conductor.run_directory import RunDirectory
-from conductor.runtime import Runtime
+from conductor.run_directory import RunDirectory, chart
+from conductor.runtime import ProcessRuntime
+from conductor.verdict import Excused, Finding, Verdict
 
 SETTINGS = {
     # What a broker lost, or a dead worker held, is due again soon: a drill wants to see it, not to wait for it.
     "RELAY_LEASE_SECONDS": "5",
-    "RECONCILE_EVERY_SECONDS": "15",
     # On Valkey, more than the hard time limit below.
     "VISIBILITY_TIMEOUT_SECONDS": "40",
-    # Orders are to be open while they are struck, also when only the carrier is waited for.
-    "CARRIER_DELIVERY_DELAY_SECONDS": "3",
-    # A busy machine is not what is drilled.
-    "OUTSIDE_TIMEOUT_SECONDS": "8",
 }
-"""Settings of every drill's own platform."""
+"""Settings of every drill's own platform; a capstone adds its own."""
 
 POOLS = {
     "timeLimitSeconds": 30,
@@ -79,9 +73,9 @@ class Played:
         return tuple(self.verdict.findings) if self.verdict else ()
 
     @property
-    def repeats(self) -> tuple[Repeat, ...]:
-        """Mails that came twice, each with its kill."""
-        return tuple(self.verdict.repeats) if self.verdict else ()
+    def excused(self) -> tuple[Excused, ...]:
+        """What happened twice and may have, each with its reason."""
+        return tuple(self.verdict.excused) if self.verdict else ()
 
     def as_json(self) -> dict[str, Any]:
         """The last line, for programs."""
@@ -94,61 +88,69 @@ class Played:
 
 
 class Judged(Protocol):
-    """A stage that can say how it ended."""
+    """A session that can say how it ended."""
 
     def verdict(self) -> Verdict:
-        """The verdict on its orders."""
+        """The verdict on its requests."""
         ...
 
 
 S = TypeVar("S", bound=Judged)
 
 
-def play_on_cluster(drill: Drill, runtime: KubernetesRuntime, size: Size, story: Story, patience: Patience) -> Played:
-    """Play the drill on what is installed in a cluster, and judge it there."""
-    if drill.on_cluster is None:
+def play_on_cluster(
+    drill: Drill, capstone: Capstone, runtime: KubernetesRuntime, size: Size, reporter: Reporter, patience: Patience
+) -> Played:
+    """Play the drill on what is installed in a cluster, and judge it there. Refused when drill, capstone and runtime do not go together."""
+    act: Callable[[ClusterSession], None] | None = drill.play or drill.on_cluster
+    if act is None:
         raise Refused(f"{drill.name} cannot be played in a cluster")
+    drill.check(capstone)
 
     @contextlib.contextmanager
-    def staged() -> Iterator[ClusterStage]:
+    def opened() -> Iterator[ClusterSession]:
         runtime.wait_ready()
-        stage = ClusterStage(runtime, size, story, patience)
-        with stage.judged():
-            yield stage
+        session = ClusterSession(capstone, runtime, size, reporter, patience)
+        with session.judged():
+            yield session
 
-    return _played(drill, runtime.broker, story, staged(), drill.on_cluster)
+    return _played(drill, runtime.broker, reporter, opened(), act)
 
 
-def play(drill: Drill, runtime: Runtime, size: Size, story: Story, journal: Path, patience: Patience) -> Played:
-    """Play the drill on a running platform and judge it; what goes wrong on the way is part of the answer."""
-    played = drill.play
-    if played is None:
+def play(
+    drill: Drill,
+    capstone: Capstone,
+    runtime: ProcessRuntime,
+    size: Size,
+    reporter: Reporter,
+    journal: Path,
+    patience: Patience,
+) -> Played:
+    """Play the drill on a running platform and judge it. A failure on the way is part of what is returned. Refused: see play_on_cluster."""
+    act: Callable[[LaptopSession], None] | None = drill.play or drill.on_laptop
+    if act is None:
         raise Refused(f"{drill.name} can only be played in a cluster: --runtime kubernetes")
-
-    def act(stage: Stage) -> None:
-        played(stage)
-        stage.settle()
-
-    staged = contextlib.closing(Stage(runtime, size, story, journal, patience))
-    return _played(drill, runtime.broker, story, staged, act)
+    drill.check(capstone)
+    session = LaptopSession(capstone, runtime, size, reporter, journal, patience)
+    return _played(drill, runtime.broker, reporter, contextlib.closing(session), act)
 
 
 def _played(
-    drill: Drill, broker: Broker, story: Story, staged: AbstractContextManager[S], act: Callable[[S], None]
+    drill: Drill, broker: Broker, reporter: Reporter, opened: AbstractContextManager[S], act: Callable[[S], None]
 ) -> Played:
-    """Act on the stage. A drill that could not be carried out is judged all the same, if it can be."""
+    """Play it in the session. A drill that could not be carried out is judged all the same, if it can be."""
     began = time.monotonic()
     failure: str | None = None
     verdict: Verdict | None = None
     try:
-        with staged as stage:
+        with opened as session:
             try:
-                act(stage)
+                act(session)
             except ConductorError as error:
                 failure = str(error)
-                story.tell(f"[red]{failure}[/red]")
+                reporter.tell(f"[red]{failure}[/red]")
             with contextlib.suppress(ConductorError) if failure else contextlib.nullcontext():
-                verdict = stage.verdict()
+                verdict = session.verdict()
     except ConductorError as error:
         failure = failure or str(error)
     return Played(drill.name, broker, verdict, failure, time.monotonic() - began)
@@ -156,33 +158,42 @@ def _played(
 
 @contextlib.contextmanager
 def own_platform(
-    directory: Path, broker: Broker, story: Story, *, settings: Settings, pools: Mapping[str, object]
+    directory: Path,
+    capstone: Capstone,
+    broker: Broker,
+    reporter: Reporter,
+    *,
+    settings: Settings,
+    pools: Mapping[str, object],
 ) -> Iterator[LocalRuntime]:
     """A platform in an empty directory, with the drills' settings and these on top; down again after the block."""
     run = RunDirectory(directory.absolute())
     lifecycle.down(run)
     shutil.rmtree(run.path, ignore_errors=True)
     run.make()
-    values = yaml.safe_load(VALUES.read_text())
+    values = yaml.safe_load((chart(capstone.name) / "values.yaml").read_text())
     values["defaults"] = {**values["defaults"], **POOLS, **pools}
     run.values.write_text(yaml.safe_dump(values))
-    story.phase(f"starting a platform of its own with {broker} in {run.path}")
+    reporter.phase(f"starting a platform of its own with {broker} in {run.path}")
     try:
-        lifecycle.up(run, Wanted(broker, {**SETTINGS, **settings}), lambda text: None)
+        lifecycle.up(run, Wanted(broker, {**SETTINGS, **capstone.drill_settings, **settings}), lambda text: None)
         yield LocalRuntime.running(run)
     finally:
         lifecycle.down(run)
 
 
-def rehearse(drill: Drill, broker: Broker, size: Size, story: Story, patience: Patience, *, root: Path) -> Played:
+def play_on_own_platform(
+    drill: Drill, capstone: Capstone, broker: Broker, size: Size, reporter: Reporter, patience: Patience, *, root: Path
+) -> Played:
     """Play it on a platform of its own below `root`."""
+    drill.check(capstone)
     directory = root / f"{drill.name}-{broker}"
     began = time.monotonic()
     try:
-        with own_platform(directory, broker, story, settings=drill.settings, pools=drill.pools) as runtime:
+        with own_platform(directory, capstone, broker, reporter, settings=drill.settings, pools=drill.pools) as runtime:
             journal = RunDirectory(directory).journals / f"{drill.name}-{now():.0f}.jsonl"
-            played = play(drill, runtime, size, story, journal, patience)
-            story.phase("taking the platform down")
+            played = play(drill, capstone, runtime, size, reporter, journal, patience)
+            reporter.phase("taking the platform down")
     except ConductorError as error:
         played = Played(drill.name, broker, None, str(error), time.monotonic() - began)
     if played.sound:

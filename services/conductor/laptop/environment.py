@@ -1,14 +1,18 @@
-"""The environment of the orders service's processes: every setting is given here, none is inherited from a terminal."""
+"""The environment of a service's processes: every setting is given here, none is inherited from a terminal."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from conductor.capstone import Capstone
+from conductor.laptop.outside import shared_secrets
 from conductor.laptop.state import State
 from conductor.pools import Pool
 from conductor.run_directory import RunDirectory
 
 
-def service(run: RunDirectory, state: State, base: Mapping[str, str], *, broker: str, store: str) -> dict[str, str]:
+def service(
+    run: RunDirectory, state: State, capstone: Capstone, base: Mapping[str, str], *, broker: str, store: str
+) -> dict[str, str]:
     """What every process of the service shares; `broker` and `store` are URLs."""
     ports, passwords = state.ports, state.passwords
     database = f"postgresql+psycopg://orders:{passwords.postgres}@127.0.0.1:{ports['postgres']}/orders"
@@ -17,12 +21,8 @@ def service(run: RunDirectory, state: State, base: Mapping[str, str], *, broker:
         "DATABASE_URL": database,
         "BROKER_URL": broker,
         "STORE_URL": store,
-        "PAYMENTS_URL": f"http://127.0.0.1:{ports['payments']}",
-        "CARRIER_URL": f"http://127.0.0.1:{ports['carrier']}",
-        "CARRIER_SECRET": passwords.carrier_secret,
-        "SMTP_HOST": "127.0.0.1",
-        "SMTP_PORT": str(ports["smtp"]),
-        "MAIL_FROM": "orders@capstone.example",
+        **capstone.environment(ports),
+        **shared_secrets(capstone, state),
         "API_TOKENS_FILE": str(run.tokens),
         "LOG_FORMAT": "json",
         **state.settings,

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from conductor.capstones.orders import catalogue
 from conductor.errors import Refused
-from conductor.laptop import interrupted_restore, restore_points, start, state, stop
+from conductor.laptop import interrupted_restore, outside, restore_points, start, state, stop
 from conductor.laptop.platform import Platform, pool_of
 from conductor.laptop.ports import OF_RABBITMQ, USUAL, reserved
-from conductor.laptop.runtime import locked
+from conductor.laptop.runtime import LocalRuntime, locked
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.start import Tell
 from conductor.laptop.state import State
@@ -73,19 +72,21 @@ def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
         restored = restore_points.load(run)
         if restored is not None and not restored.reconciled:
             raise Refused(
-                f"the database was restored to {restored.to.isoformat()}, and orders that run on it know nothing of what was charged and "
-                "shipped since: `capstone reconcile --apply` first"
+                f"the database was restored to {restored.to.isoformat()}, and knows nothing of what the outside did since: "
+                "`capstone reconcile --apply` first"
             )
         if found is not None:
             running = _already(Platform(run, found), want, tell)
             if running:
                 return running
         fresh = _next_state(found, want)
-        with reserved(_needed(fresh), fresh.ports) as ports:
+        usual = _needed(Platform(run, fresh))
+        with reserved(usual, fresh.ports, usual) as ports:
             platform = Platform(run, fresh.model_copy(update={"ports": {**fresh.ports, **ports}}))
             state.save(platform.state, run.state)
-            for name, port in _moved(platform.state).items():
-                tell(f"port {USUAL[name]} is taken: {name} uses {port}")
+            for name in usual:
+                if platform.state.ports[name] != usual[name]:
+                    tell(f"port {usual[name]} is taken: {name} uses {platform.state.ports[name]}")
             _start(platform, tell)
         return Started(Platform(run, state.loaded(run.state)), changed=True)
 
@@ -97,7 +98,8 @@ def servers(run: RunDirectory, tell: Tell) -> Platform:
     if platform.supervisor.answers():
         return platform
     stop.end_survivors(platform)
-    with reserved(_needed(platform.state), platform.state.ports) as ports:
+    usual = _needed(platform)
+    with reserved(usual, platform.state.ports, usual) as ports:
         platform = Platform(run, platform.state.model_copy(update={"ports": {**platform.state.ports, **ports}}))
         state.save(platform.state, run.state)
         try:
@@ -120,11 +122,11 @@ def _start(platform: Platform, tell: Tell) -> None:
 
 def _make_ready(platform: Platform, tell: Tell) -> None:
     start.make_ready(platform, tell)
-    catalogue.fill(f"http://127.0.0.1:{platform.state.ports['api']}", platform.state.tokens.operator)
+    platform.capstone.prepare(LocalRuntime(platform))
 
 
 def down(run: RunDirectory) -> bool:
-    """Stop everything of a run directory; whether there was anything."""
+    """Stop everything of a run directory. Returns whether there was anything."""
     found = state.load(run.state)
     if found is None:
         return False
@@ -175,10 +177,9 @@ def _next_state(found: State | None, want: Wanted) -> State:
     )
 
 
-def _needed(own: State) -> list[str]:
+def _needed(platform: Platform) -> dict[str, int]:
+    """The ports that the platform needs, each with the one to try first."""
+    own = platform.state
     ours = own.broker == "rabbitmq" and own.external_broker is None
-    return [name for name in USUAL if ours or name not in OF_RABBITMQ]
-
-
-def _moved(own: State) -> dict[str, int]:
-    return {name: own.ports[name] for name in _needed(own) if own.ports[name] != USUAL[name]}
+    servers = {name: port for name, port in USUAL.items() if ours or name not in OF_RABBITMQ}
+    return {**servers, **outside.ports(platform.capstone)}

@@ -1,45 +1,42 @@
-"""The outside world on a laptop: payment provider, carrier and mail server as supervised processes."""
+"""The outside programs that a capstone needs, as supervised processes of a laptop."""
 
 import sys
 from collections.abc import Mapping, Sequence
 
+from conductor.capstone import Capstone
 from conductor.laptop.programs import Program
 from conductor.laptop.state import State
 from conductor.run_directory import RunDirectory
 
-NAMES = ("payments", "carrier", "mail")
 
-
-def programs(run: RunDirectory, state: State, environment: Mapping[str, str]) -> Sequence[Program]:
-    """The three servers. What they remember lies in the run's data/outside/, so that a restart forgets nothing."""
-    ports = state.ports
-    local = ["--host", "127.0.0.1"]
-    callback = f"http://127.0.0.1:{ports['api']}/callbacks/carrier"
-    delay = state.settings.get("CARRIER_DELIVERY_DELAY_SECONDS", "2")
-    arguments = {
-        "payments": [*local, "--port", str(ports["payments"])],
-        "carrier": [
-            *local,
-            "--port",
-            str(ports["carrier"]),
-            "--callback-url",
-            callback,
-            "--delivery-delay-seconds",
-            delay,
-        ],
-        "mail": [*local, "--smtp-port", str(ports["smtp"]), "--http-port", str(ports["mail"])],
-    }
-    passwords = state.passwords
-    secret = {"CARRIER_SECRET": passwords.carrier_secret, "OUTSIDE_ADMIN_TOKEN": passwords.outside_admin}
+def programs(capstone: Capstone, run: RunDirectory, state: State, environment: Mapping[str, str]) -> Sequence[Program]:
+    """The programs. What they remember lies in the run's data/outside/, so that a restart forgets nothing."""
     made = []
-    for name in NAMES:
-        data = run.data / "outside" / name
+    for one in capstone.outside:
+        data = run.data / "outside" / one.name
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv = [sys.executable, "-m", f"outside.{name}", *arguments[name], "--data", str(data)]
-        made.append(Program(f"outside-{name}", "outside", argv, {**environment, **secret}))
+        argv = [sys.executable, "-m", f"outside.{one.name}", *one.arguments(state.ports, state.settings)]
+        secret = {one.secret: state.passwords.callbacks} if one.secret else {}
+        variables = {**environment, **secret, "OUTSIDE_ADMIN_TOKEN": state.passwords.outside_admin}
+        made.append(Program(process(one.name), "outside", [*argv, "--data", str(data)], variables))
     return made
 
 
-def health_url(state: State, name: str) -> str:
-    """Where one of NAMES says that it is well."""
-    return f"http://127.0.0.1:{state.ports[name]}/health"
+def shared_secrets(capstone: Capstone, state: State) -> dict[str, str]:
+    """By environment variable, what outside programs and the capstone both know."""
+    return {one.secret: state.passwords.callbacks for one in capstone.outside if one.secret}
+
+
+def process(name: str) -> str:
+    """What the process of an outside program is called."""
+    return f"outside-{name}"
+
+
+def ports(capstone: Capstone) -> dict[str, int]:
+    """The ports that its outside programs try first, by name."""
+    return {name: port for one in capstone.outside for name, port in one.laptop_ports.items()}
+
+
+def addresses(capstone: Capstone, state: State) -> dict[str, str]:
+    """Where each of them answers HTTP."""
+    return {one.name: f"http://127.0.0.1:{state.ports[one.name]}" for one in capstone.outside}

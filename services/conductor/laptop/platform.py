@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from conductor import pools
+from conductor.capstone import Capstone, application, load
 from conductor.laptop import environment, outside
 from conductor.laptop.orphans import MARKER
 from conductor.laptop.programs import Program
@@ -19,11 +20,12 @@ from conductor.laptop.servers.valkey import Valkey
 from conductor.laptop.state import State
 from conductor.laptop.supervisor import Supervisor, inherited
 from conductor.pools import Pool
-from conductor.run_directory import CHECKOUT, RunDirectory
+from conductor.run_directory import RunDirectory, chart
 from conductor.runtime import UNCHANGED, Change
 
-VALUES = CHECKOUT / "charts" / "orders" / "values.yaml"
-APPLICATION = "orders.app"
+CAPSTONE = "orders"
+VALUES = chart(CAPSTONE) / "values.yaml"
+APPLICATION = application(CAPSTONE)
 POOL_PROCESS = re.compile(r"(?P<pool>.+)-g(?P<generation>\d+)-(?P<replica>\d+)")
 
 
@@ -51,6 +53,11 @@ class Platform:
     def base_environment(self) -> dict[str, str]:
         """What every process gets: the little that is inherited, and the mark of this run."""
         return {**inherited(), "PYTHONUNBUFFERED": "1", MARKER: self.state.run_id}
+
+    @cached_property
+    def capstone(self) -> Capstone:
+        """The plug-in of what runs here."""
+        return load(CAPSTONE)
 
     @cached_property
     def supervisor(self) -> Supervisor:
@@ -86,13 +93,18 @@ class Platform:
         return self.rabbitmq.address() if self.rabbitmq else self.valkey.address()
 
     def service_environment(self) -> dict[str, str]:
-        """What every process of the orders service shares."""
+        """What every process of the service shares."""
         return environment.service(
-            self.run, self.state, self.base_environment, broker=self.broker_url, store=self.valkey.store_address()
+            self.run,
+            self.state,
+            self.capstone,
+            self.base_environment,
+            broker=self.broker_url,
+            store=self.valkey.store_address(),
         )
 
     def outside_programs(self) -> Sequence[Program]:
-        return outside.programs(self.run, self.state, self.base_environment)
+        return outside.programs(self.capstone, self.run, self.state, self.base_environment)
 
     def pool_programs(self, pool: Pool, generation: int, change: Change = UNCHANGED) -> Sequence[Program]:
         """One generation of a pool's processes."""

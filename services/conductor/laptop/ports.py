@@ -16,13 +16,9 @@ USUAL = {
     "rabbitmq": 5672,
     "epmd": 4369,
     "erlang": 25672,
-    "payments": 8101,
-    "carrier": 8102,
-    "mail": 8103,
-    "smtp": 8025,
     "supervisor": 9001,
 }
-"""The first port to try, by name."""
+"""The first port to try, by name; outside programs bring their own."""
 
 OF_RABBITMQ = ("rabbitmq", "epmd", "erlang")
 """Needed only by a RabbitMQ node of our own."""
@@ -41,13 +37,15 @@ def free(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def reserved(names: Iterable[str], stored: Mapping[str, int]) -> Iterator[dict[str, int]]:
+def reserved(
+    names: Iterable[str], stored: Mapping[str, int], usual: Mapping[str, int] = USUAL
+) -> Iterator[dict[str, int]]:
     """A free port for each name: the stored one first, then the usual one, then the next free one above it.
 
     Nobody who chooses this way gets the same ones until the block ends.
     """
     with contextlib.ExitStack() as held:
-        yield {name: _first_free(_candidates(name, stored), held) for name in names}
+        yield {name: _first_free(_candidates(name, stored, usual), held) for name in names}
 
 
 class Kept:
@@ -69,10 +67,10 @@ class Kept:
         self._held.close()
 
 
-def _candidates(name: str, stored: Mapping[str, int]) -> Iterator[int]:
+def _candidates(name: str, stored: Mapping[str, int], usual: Mapping[str, int]) -> Iterator[int]:
     if name in stored:
         yield stored[name]
-    yield from range(USUAL[name], 65536)
+    yield from range(usual[name], 65536)
 
 
 def _first_free(candidates: Iterable[int], held: contextlib.ExitStack) -> int:

@@ -21,11 +21,12 @@ from pathlib import Path
 import psycopg
 
 from conductor.errors import BackupFailed, Refused
+from conductor.history import since_of
 from conductor.laptop import interrupted_restore, lifecycle, restore_points, start, stop, unprivileged
 from conductor.laptop.backups import SEGMENT, Backups, Base
 from conductor.laptop.platform import Platform
 from conductor.laptop.ports import reserved
-from conductor.laptop.restore_points import RestorePoint, since_of
+from conductor.laptop.restore_points import RestorePoint
 from conductor.laptop.runtime import locked
 from conductor.laptop.servers import wal_archive
 from conductor.laptop.servers.postgres import APPLICATION, Postgres
@@ -91,7 +92,7 @@ def _write_list(
         # It ends on a timeline of its own, of which the archive must not hear.
         with recovered(platform.postgres, backups, aside, None, archive_mode="off") as port:
             there = platform.with_state(ports={**platform.state.ports, "postgres": port})
-            argv = [sys.executable, "-m", "orders.recovery_list", "--since", since.isoformat()]
+            argv = [sys.executable, "-m", f"{platform.capstone.name}.recovery_list", "--since", since.isoformat()]
             done = subprocess.run(argv, env=there.service_environment(), capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BackupFailed(done.stderr.strip()[-500:])

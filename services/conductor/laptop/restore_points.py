@@ -3,19 +3,12 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
+from conductor.history import since_of
 from conductor.laptop.state import write_private
 from conductor.run_directory import RunDirectory
-
-EFFECT_BEFORE_RECORD = timedelta(minutes=10)
-"""How long an effect may precede its record in the database, clocks that differ included: a task's time limit is a fraction of it."""
-
-
-def since_of(to: datetime) -> datetime:
-    """From when on the outside may know more than a database of that time."""
-    return to - EFFECT_BEFORE_RECORD
 
 
 @dataclass(frozen=True, slots=True)

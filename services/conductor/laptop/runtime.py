@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import psutil
 
 from conductor.errors import Refused, Unready
-from conductor.laptop import start, state
+from conductor.laptop import outside, start, state
 from conductor.laptop.platform import Platform, generation_of, pool_of
 from conductor.laptop.servers import Server
 from conductor.laptop.supervisor import Process
@@ -111,9 +111,9 @@ class LocalRuntime:
 
     def addresses(self) -> Mapping[str, str]:
         ports = self.platform.state.ports
-        outside = {name: f"http://127.0.0.1:{ports[name]}" for name in ("api", "payments", "carrier", "mail")}
         return {
-            **outside,
+            "api": f"http://127.0.0.1:{ports['api']}",
+            **outside.addresses(self.platform.capstone, self.platform.state),
             "database": self.platform.postgres.address(),
             "broker": self.platform.broker_url,
             "store": self.platform.valkey.store_address(),

@@ -1,4 +1,4 @@
-"""The live screen: what runs, what waits and how the orders stand, drawn from a `Status`."""
+"""The live screen: what runs, what waits and how far the requests are, drawn from a `Status`."""
 
 import time
 
@@ -13,7 +13,6 @@ from conductor.laptop.status import Gatherer, ProcessStatus, Status
 
 REFRESH_SECONDS = 1.0
 COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "backoff": "red", "fatal": "bold red"}
-ORDER_STATES = ("pending", "processing", "paid", "shipped", "delivered", "cancelled", "failed")
 DEAD = ".dead"
 
 
@@ -26,7 +25,7 @@ def render(status: Status) -> RenderableType:
     )
     reasons = [Text(f"  {reason}", style="red") for reason in status.unready]
     beside = Table.grid(padding=(0, 2, 0, 0))
-    beside.add_row(_orders(status), _queues(status))
+    beside.add_row(_requests(status), _queues(status))
     return Group(head, *reasons, _processes(status), beside, _addresses(status))
 
 
@@ -74,15 +73,15 @@ def _duration(seconds: int) -> str:
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
-def _orders(status: Status) -> Panel:
+def _requests(status: Status) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
-    counts = status.orders
-    for state in ORDER_STATES:
-        count = "?" if counts is None else str(counts.get(state, 0))
-        table.add_row(state, Text(count, style="dim" if count == "0" else "bold"))
-    return Panel(table, title="orders", border_style="dim", expand=False)
+    if status.requests is None:
+        table.add_row("?", "")
+    for state, count in (status.requests or {}).items():
+        table.add_row(state, Text(str(count), style="bold" if count else "dim"))
+    return Panel(table, title=status.capstone, border_style="dim", expand=False)
 
 
 def _queues(status: Status) -> Panel:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from conductor.errors import StartFailed, Unready
-from conductor.laptop import probes, programs
-from conductor.laptop.outside import NAMES, health_url
+from conductor.laptop import outside, probes, programs
 from conductor.laptop.platform import APPLICATION, Platform, pool_of
 from conductor.laptop.programs import Program
 from conductor.laptop.state import save, write_tokens
@@ -65,8 +64,8 @@ def prepare(platform: Platform, tell: Tell) -> None:
     if platform.rabbitmq:
         await_server(platform, "rabbitmq", platform.rabbitmq.answers)
     declare(platform)
-    for name in NAMES:
-        await_server(platform, f"outside-{name}", partial(_healthy, platform, name))
+    for name, address in outside.addresses(platform.capstone, platform.state).items():
+        await_server(platform, outside.process(name), partial(_healthy, address))
 
 
 def start_pools(platform: Platform, tell: Tell) -> None:
@@ -152,8 +151,9 @@ def ready(platform: Platform, name: str) -> probes.Answer:
 def unready(platform: Platform) -> list[str]:
     """Everything that should serve and does not, with the reason; empty when all is well."""
     found = [f"{server.name} does not answer" for server in platform.servers if not server.answers()]
-    outside = [probes.http(health_url(platform.state, name)) for name in NAMES]
-    found += [answer.reason for answer in outside if not answer.well]
+    addresses = outside.addresses(platform.capstone, platform.state).values()
+    asked = [probes.http(f"{address}/health") for address in addresses]
+    found += [answer.reason for answer in asked if not answer.well]
     return found + [reason for pool in platform.pools.values() for reason in pool_unready(platform, pool)]
 
 
@@ -204,8 +204,8 @@ def wait_ready(platform: Platform, within_seconds: float) -> None:
         raise Unready(f"not ready after {within_seconds:.0f} s: {'; '.join(reasons)}")
 
 
-def _healthy(platform: Platform, name: str) -> bool:
-    return probes.http(health_url(platform.state, name)).well
+def _healthy(address: str) -> bool:
+    return probes.http(f"{address}/health").well
 
 
 def _base_programs(platform: Platform) -> list[Program]:

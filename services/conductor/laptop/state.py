@@ -31,9 +31,10 @@ class Passwords(BaseModel):
     rabbitmq: str
     erlang_cookie: str
     supervisor: str
-    carrier_secret: str
+    callbacks: str = Field(default_factory=lambda: secrets.token_hex(16))
+    """What outside programs sign their callbacks with."""
     outside_admin: str = Field(default_factory=lambda: secrets.token_hex(16))
-    """Opens ledgers, mails and faults of the outside world. A state that is older gets one, which the next start keeps."""
+    """Opens ledgers, mails and faults of the outside programs. A state that is older gets one, which the next start keeps."""
 
 
 class State(BaseModel):

@@ -1,4 +1,4 @@
-"""What a running platform looks like now: processes, queues, orders, addresses. Reads only."""
+"""What a running platform looks like now: processes, queues, requests, addresses. Reads only."""
 
 import contextlib
 import time
@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import psutil
-import psycopg
 
 from conductor.errors import NotRunning
 from conductor.laptop import programs, start
@@ -37,14 +36,18 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`ready` when `unready` is empty; `orders` counts by state, None while the database does not answer; no address has a password."""
+    """`ready` when `unready` is empty; `requests` counts those of the capstone by state, None while the database does not answer.
+
+    No address has a password.
+    """
 
     broker: str
     ready: bool
     unready: Sequence[str]
     processes: Sequence[ProcessStatus]
     queues: Sequence[Depth]
-    orders: Mapping[str, int] | None
+    capstone: str
+    requests: Mapping[str, int] | None
     addresses: Mapping[str, str]
 
 
@@ -56,7 +59,7 @@ class Gatherer:
         self._platform = runtime.platform
         self._seen: dict[int, psutil.Process] = {}
         self._depths = QueueDepths(self._platform)
-        self._database: psycopg.Connection[Any] | None = None
+        self._progress = self._platform.capstone.progress(runtime)
         self._unready: list[str] = []
         self._asked_at = -READINESS_SECONDS
 
@@ -74,7 +77,8 @@ class Gatherer:
             unready=unready,
             processes=[self._process(process) for process in sorted(known, key=_order)],
             queues=self._depths.read(),
-            orders=self._orders(),
+            capstone=self._platform.capstone.name,
+            requests=self._progress.by_state(),
             addresses={name: without_secrets(url) for name, url in self._runtime.addresses().items()},
         )
 
@@ -109,15 +113,6 @@ class Gatherer:
                 return [parent, *(self._seen.setdefault(c.pid, c) for c in parent.children(recursive=True))]
         return []
 
-    def _orders(self) -> Mapping[str, int] | None:
-        try:
-            if self._database is None or self._database.broken:
-                url = self._platform.postgres.address()
-                self._database = psycopg.connect(url, autocommit=True, connect_timeout=2)
-            return dict(self._database.execute("select state, count(*) from orders group by 1").fetchall())
-        except psycopg.Error:
-            return None
-
 
 def without_secrets(url: str) -> str:
     """A server's address without user and password, fit to be shown."""
@@ -142,8 +137,11 @@ def gather(runtime: LocalRuntime) -> Status:
 
 
 def as_json(status: Status) -> dict[str, Any]:
-    """For programs: plain lists and maps."""
+    """For programs: plain lists and maps; requests by state under the name of their capstone."""
+    told = asdict(status)
+    name, requests = told.pop("capstone"), told.pop("requests")
     return {
-        **asdict(status),
+        **told,
+        name: requests,
         "queues": {depth.queue: {"messages": depth.messages, "consumers": depth.consumers} for depth in status.queues},
     }

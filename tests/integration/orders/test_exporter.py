@@ -5,12 +5,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from conductor.exporter import GAUGES, Exporter
+from conductor.capstones.orders.capstone import CAPSTONE
+from conductor.exporter import Exporter
 
 
 def told(url: str) -> str:
     registry = CollectorRegistry()
-    registry.register(Exporter(url.replace("+psycopg", "")))
+    registry.register(Exporter(CAPSTONE, url.replace("+psycopg", "")))
     return generate_latest(registry).decode()
 
 
@@ -20,7 +21,7 @@ def test_every_gauge_is_asked_of_the_database_as_it_is(make_shop: Callable[[], A
 
     text = told(shop.settings.database_url)
 
-    assert [] == [name for name, *_ in GAUGES if f"# TYPE {name} gauge" not in text]
+    assert [] == [gauge.name for gauge in CAPSTONE.gauges if f"# TYPE orders_{gauge.name} gauge" not in text]
     assert "orders_database_up 1.0\n" in text
     assert 'orders_orders{state="pending"} 1.0\n' in text
     assert "orders_needing_attention 0.0\n" in text

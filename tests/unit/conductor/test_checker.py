@@ -1,13 +1,14 @@
 """The verdict: what is sound, and that each single thing that must not be is found and named."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from conductor.capstones.orders.checker import judge
 from conductor.capstones.orders.evidence import Evidence, Level, Movement
-from conductor.history import Accepted, Intent, Kill, Restored, Told
+from conductor.capstones.orders.promises import Accepted, Intent, Told
+from conductor.history import Kill, Restored
 
 ORDER = "o-1"
 KEY = "c-1.key"
@@ -78,7 +79,7 @@ def test_a_delivered_order_with_its_effects_is_completed() -> None:
 def test_an_order_that_turned_back_without_trace_is_compensated(evidence: Evidence) -> None:
     verdict = judge(evidence)
 
-    assert (True, 1) == (verdict.sound, verdict.compensated)
+    assert (True, 1) == (verdict.sound, verdict.counts["compensated"])
 
 
 TOO_LATE = replace(DELIVERED, told=replace(told(), cancelled=frozenset({KEY})))
@@ -177,7 +178,7 @@ TRACED = {
 def test_a_mail_may_come_again_after_a_kill(kill: Kill) -> None:
     verdict = judge(replace(REPEATED, told=told(kill)))
 
-    assert (True, [kill]) == (verdict.sound, [repeat.kill for repeat in verdict.repeats])
+    assert (True, [asdict(kill)]) == (verdict.sound, [excused.detail["kill"] for excused in verdict.excused])
 
 
 UNRELATED = {
@@ -197,7 +198,7 @@ UNRELATED = {
 def test_no_other_kill_excuses_it(kill: Kill) -> None:
     verdict = judge(replace(REPEATED, told=told(kill)))
 
-    assert (1, []) == (verdict.doubled, list(verdict.repeats))
+    assert (1, []) == (verdict.doubled, list(verdict.excused))
 
 
 def test_orders_that_no_journal_tells_of_are_judged_as_well() -> None:
@@ -235,7 +236,7 @@ FORGOTTEN = replace(
 def test_an_order_that_a_restore_forgot_is_compensated_when_nothing_of_it_is_left() -> None:
     verdict = judge(FORGOTTEN)
 
-    assert (True, 1, 1) == (verdict.sound, verdict.accepted, verdict.compensated)
+    assert (True, 1, 1) == (verdict.sound, verdict.accepted, verdict.counts["compensated"])
 
 
 LEFT_OVER = {
@@ -261,4 +262,4 @@ def test_a_mail_may_come_again_when_a_restore_forgot_that_it_was_sent(first: flo
     mails = [mail("confirmation"), mail("shipped", first), mail("shipped", 25.0), mail("delivered")]
     evidence = replace(DELIVERED, told=replace(told(), restores=(Restored(20.0, 1.5),)), mails=mails)
 
-    assert (repeats, repeats == 1) == (len(judge(evidence).repeats), judge(evidence).sound)
+    assert (repeats, repeats == 1) == (len(judge(evidence).excused), judge(evidence).sound)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conductor.capstones.orders.evidence import LedgerTail
+from conductor.capstones.orders import evidence
 from conductor.errors import DrillFailed, Refused
 from conductor.harness import dependency_faults
 from servers import end_serving
@@ -52,7 +52,7 @@ def outside() -> Iterator[Outside]:
 def test_a_ledger_is_read_with_the_token_of_the_outside(outside: Outside) -> None:
     outside.body = b'[{"id": 1}]'
 
-    with LedgerTail(outside) as ledgers:
+    with evidence.ledgers(outside) as ledgers:
         ledgers.read("mail")
 
     assert ("Bearer secret", [{"id": 1}]) == (outside.token, ledgers.entries["mail"])
@@ -61,7 +61,7 @@ def test_a_ledger_is_read_with_the_token_of_the_outside(outside: Outside) -> Non
 def test_a_ledger_that_is_no_json_is_one_that_cannot_be_read(outside: Outside) -> None:
     outside.body = b"<html>"
 
-    with LedgerTail(outside) as ledgers, pytest.raises(DrillFailed, match="the ledger of mail cannot be read"):
+    with evidence.ledgers(outside) as ledgers, pytest.raises(DrillFailed, match="the ledger of mail cannot be read"):
         ledgers.read("mail")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from conductor import capstones
 from conductor.exporter import Exporter, serve
 from servers import end_serving
 
@@ -13,7 +14,7 @@ from servers import end_serving
 @pytest.fixture
 def address() -> Iterator[str]:
     """An exporter whose database does not answer."""
-    server = serve(Exporter("postgresql://nobody@127.0.0.1:1/none"), 0)
+    server = serve(Exporter(capstones.named("orders"), "postgresql://nobody@127.0.0.1:1/none"), 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     end_serving(server)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from conductor import history
-from conductor.history import Accepted, Intent, Journal, Kill, Refused
+from conductor.capstones.orders import promises
+from conductor.capstones.orders.promises import Accepted, Intent, Refused
+from conductor.history import Journal, Kill
 
 LINES = (
     Intent(1.0, "k-1", "c-1", {"MUG": 1}),
@@ -24,7 +26,7 @@ def written(path: Path) -> Path:
 
 
 def test_every_line_is_read_as_it_was_written(tmp_path: Path) -> None:
-    told = history.read([written(tmp_path / "journals" / "a.jsonl")])
+    told = promises.read([written(tmp_path / "journals" / "a.jsonl")])
 
     assert {"k-1": LINES[0], "k-2": LINES[2]} == told.intents
     assert {"k-1": LINES[1]} == told.accepted
@@ -32,7 +34,7 @@ def test_every_line_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_kills_are_read_in_the_order_of_time(tmp_path: Path) -> None:
-    told = history.read([written(tmp_path / "a.jsonl")])
+    told = promises.read([written(tmp_path / "a.jsonl")])
 
     assert (LINES[5], LINES[4]) == told.kills
 
@@ -41,10 +43,14 @@ def test_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl")
     path.write_text(path.read_text() + '{"line": "accepted", "at": 7')
 
-    assert {"k-1": LINES[1]} == history.read([path]).accepted
+    assert {"k-1": LINES[1]} == promises.read([path]).accepted
 
 
 def test_a_second_writer_appends(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl")
 
     assert 2 * len(LINES) == len(written(path).read_text().splitlines())
+
+
+def test_lines_that_nobody_asked_for_are_left_out(tmp_path: Path) -> None:
+    assert [LINES[4], LINES[5]] == history.read([written(tmp_path / "a.jsonl")], history.FAULTS)

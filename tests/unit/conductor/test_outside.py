@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from conductor.capstone import load as load_plug_in
 from conductor.laptop import environment, outside
 from conductor.laptop.state import State, load, save
 from conductor.run_directory import RunDirectory
 
+ORDERS = load_plug_in("orders")
 PORTS = dict.fromkeys(("api", "postgres", "payments", "carrier", "smtp", "mail"), 1)
 
 
@@ -17,8 +19,8 @@ def test_every_server_of_the_outside_has_the_token_and_no_process_of_the_service
     run, state = RunDirectory(tmp_path), fresh()
     token = state.passwords.outside_admin
 
-    servers = outside.programs(run, state, {})
-    service = environment.service(run, state, {}, broker="redis://b", store="redis://s")
+    servers = outside.programs(ORDERS, run, state, {})
+    service = environment.service(run, state, ORDERS, {}, broker="redis://b", store="redis://s")
 
     assert [token] * 3 == [server.environment["OUTSIDE_ADMIN_TOKEN"] for server in servers]
     assert token not in str(service)

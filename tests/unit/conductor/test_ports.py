@@ -40,7 +40,7 @@ def test_no_two_names_get_the_same_port() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-    with ports.reserved(["api", "mail"], {"api": stored, "mail": stored}) as chosen:
+    with ports.reserved(["api", "valkey"], {"api": stored, "valkey": stored}) as chosen:
         assert len(set(chosen.values())) == 2
 
 

@@ -8,11 +8,10 @@ import re
 import pytest
 
 from conductor.cluster import secrets
-from conductor.cluster.secrets import NAMES
 
 
 def test_everything_is_made_where_nothing_is_there() -> None:
-    assert set(NAMES) == set(secrets.missing({}, namespace="capstones"))
+    assert set(secrets.names()) == set(secrets.missing({}, namespace="capstones"))
 
 
 def test_nothing_is_made_where_everything_is_there() -> None:
@@ -21,7 +20,7 @@ def test_nothing_is_made_where_everything_is_there() -> None:
     assert {} == secrets.missing(all_of_it, namespace="capstones")
 
 
-@pytest.mark.parametrize("lost", NAMES)
+@pytest.mark.parametrize("lost", secrets.names())
 def test_what_is_lost_is_made_again_to_fit_the_rest(lost: str) -> None:
     before = secrets.missing({}, namespace="capstones")
     rest = {name: values for name, values in before.items() if name != lost}

@@ -28,9 +28,9 @@ class OrdersApi:
         )
 
     @classmethod
-    def of(cls, reach: Reach) -> Self:
+    def of(cls, access: Reach) -> Self:
         """An operator's client of a running platform."""
-        return cls(reach.addresses()["api"], reach.tokens()["operator"])
+        return cls(access.addresses()["api"], access.tokens()["operator"])
 
     def __enter__(self) -> Self:
         return self

@@ -7,77 +7,20 @@ An order that was accepted after the time that the database was restored to may 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
-from conductor.capstones.orders.evidence import Entry, Evidence, Level, Movement
+from conductor.capstones.orders.evidence import Evidence, Level, Movement
 from conductor.capstones.orders.mail_repeats import explains
+from conductor.harness.ledgers import Entry
 from conductor.history import Kill, Restored
+from conductor.verdict import Excused, Finding, Verdict
 
 FINAL = ("delivered", "cancelled", "failed")
 OWED = {"delivered": {"confirmation", "shipped", "delivered"}, "cancelled": {"cancelled"}, "failed": {"failed"}}
 """Mails by final state. One that turned back after it was paid has a confirmation as well, one whose cancellation was taken and came too
 late a mail about that."""
-
-Fault = Literal["lost", "doubled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that must not be, and the order (or product) it happened to."""
-
-    fault: Fault
-    subject: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A mail that came more than once, and the kill it is traced to."""
-
-    order_id: str
-    kind: str
-    first_at: float
-    second_at: float
-    kill: Kill
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`completed` were delivered, `compensated` turned back without trace; `lost` and `doubled` count orders, not findings."""
-
-    accepted: int
-    completed: int
-    compensated: int
-    findings: Sequence[Finding]
-    repeats: Sequence[Repeat]
-    kills: int
-
-    @property
-    def lost(self) -> int:
-        return len({finding.subject for finding in self.findings if finding.fault == "lost"})
-
-    @property
-    def doubled(self) -> int:
-        return len({finding.subject for finding in self.findings if finding.fault == "doubled"})
-
-    @property
-    def sound(self) -> bool:
-        """Nothing lost, nothing doubled."""
-        return not self.findings
-
-    def as_json(self) -> dict[str, Any]:
-        """The counts by the names of the last line."""
-        return {
-            "accepted": self.accepted,
-            "completed": self.completed,
-            "compensated": self.compensated,
-            "lost": self.lost,
-            "doubled": self.doubled,
-            "mail_repeats": len(self.repeats),
-            "kills": self.kills,
-        }
 
 
 def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
@@ -91,7 +34,7 @@ def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
     judged = list(promised) + ([] if only_told else [i for i in evidence.orders if i not in promised])
     by_order = _Effects(evidence)
     findings: list[Finding] = []
-    repeats: list[Repeat] = []
+    repeats: list[Excused] = []
     undone = 0
     # A database that was restored has forgotten the mails since, as one that was away has.
     forgot = [*told.kills, *(Kill(r.to, "postgres", "restore", (), until=r.at) for r in told.restores)]
@@ -121,7 +64,8 @@ def judge(evidence: Evidence, *, only_told: bool = False) -> Verdict:
     states = Counter(evidence.orders[i]["state"] for i in judged if i in evidence.orders)
     kills = sum(kill.which != "server" for kill in told.kills)
     compensated = states["cancelled"] + states["failed"] + undone
-    return Verdict(len(judged), states["delivered"], compensated, findings, repeats, kills)
+    counts = {"compensated": compensated, "mail_repeats": len(repeats)}
+    return Verdict(len(judged), states["delivered"], findings, kills, repeats, counts)
 
 
 def _forgotten(at: float, restores: Sequence[Restored]) -> bool:
@@ -222,8 +166,8 @@ def _goods(order: Entry, moved: Mapping[str, Mapping[str, int]], pieces: Mapping
         yield Finding("lost", order_id, why)
 
 
-def _repeats(order_id: str, mails: Sequence[Entry], kills: Sequence[Kill]) -> tuple[list[Repeat], list[Finding]]:
-    repeats: list[Repeat] = []
+def _repeats(order_id: str, mails: Sequence[Entry], kills: Sequence[Kill]) -> tuple[list[Excused], list[Finding]]:
+    repeats: list[Excused] = []
     findings: list[Finding] = []
     by_kind: dict[str, list[float]] = defaultdict(list)
     for mail in mails:
@@ -236,8 +180,14 @@ def _repeats(order_id: str, mails: Sequence[Entry], kills: Sequence[Kill]) -> tu
                 why = f"its mail {kind!r} came at {first:.3f} and {second:.3f}, and no sender was killed in between"
                 findings.append(Finding("doubled", order_id, why))
             else:
-                repeats.append(Repeat(order_id, kind, first, second, kill))
+                repeats.append(_excused(order_id, kind, first, second, kill))
     return repeats, findings
+
+
+def _excused(order_id: str, kind: str, first: float, second: float, kill: Kill) -> Excused:
+    told = {"order_id": order_id, "kind": kind, "first_at": first, "second_at": second, "kill": asdict(kill)}
+    why = f"mail {kind!r} came at {first:.3f} and {second:.3f}, its sender ({kill.pool}) was killed at {kill.at:.3f}"
+    return Excused(order_id, why, told)
 
 
 def _placed_twice(evidence: Evidence, promised: Mapping[str, Any]) -> Iterator[Finding]:

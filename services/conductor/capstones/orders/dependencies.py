@@ -17,10 +17,10 @@ BREAKERS = {"payments": "payment provider", "carrier": "carrier", "mail": "mail 
 ANSWER_SECONDS = 2.0
 
 
-def look(reach: Reach) -> Surroundings:
+def look(access: Reach) -> Surroundings:
     """As it is now; what does not answer is left out."""
-    addresses = reach.addresses()
-    token = http_client.bearer(reach.tokens()["outside"])
+    addresses = access.addresses()
+    token = http_client.bearer(access.tokens()["outside"])
     faults: dict[str, Mapping[str, object]] = {}
     for server in BREAKERS:
         with contextlib.suppress(httpx.HTTPError, ValueError):

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from conductor import history
-from conductor.capstones.orders import purchases
+from conductor.capstones.orders import promises, purchases
 from conductor.capstones.orders.api_client import OrdersApi
+from conductor.capstones.orders.promises import Accepted, Intent
 from conductor.capstones.orders.purchase_file import BadRow, Row
 from conductor.errors import ApiRefused, ApiUnreachable, ConductorError
-from conductor.history import Accepted, Intent, Journal, now
+from conductor.history import Journal, now
 
 TOO_MANY_REQUESTS = 429
 FIRST_WAIT_SECONDS, LAST_WAIT_SECONDS = 0.1, 5.0
@@ -78,7 +78,7 @@ class Replay:
 
         Raises GaveUp, and ApiRefused when the API does not know us (401, 403).
         """
-        known = history.read([self._log.path]).accepted
+        known = promises.read([self._log.path]).accepted
         waiting = self._due(self._open(rows, known))
         threads = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(self._concurrency)]
         try:
@@ -146,7 +146,7 @@ class Replay:
                 if error.status in (401, 403):
                     raise
                 if error.status < 500 and error.status != TOO_MANY_REQUESTS:
-                    self._log.write(history.Refused(now(), key, error.status, str(error)))
+                    self._log.write(promises.Refused(now(), key, error.status, str(error)))
                     self._refuse(BadRow(row.line, str(error), str(row.amount_minor)))
                     return
                 pause, why = error.retry_after_seconds or wait, str(error)

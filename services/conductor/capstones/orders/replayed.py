@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import psycopg
 
 from conductor.capstones.orders.explanation import FINAL
-from conductor.runtime import Runtime
+from conductor.runtime import Reach
 
 # An operator's keys; see the service's idempotency keys.
 _SCOPE = ":operator"
@@ -37,8 +37,8 @@ class Fate:
 class Fates:
     """Asks again and again over one connection."""
 
-    def __init__(self, runtime: Runtime, prefix: str) -> None:
-        self._connection = psycopg.connect(runtime.addresses()["database"], connect_timeout=5, autocommit=True)
+    def __init__(self, access: Reach, prefix: str) -> None:
+        self._connection = psycopg.connect(access.addresses()["database"], connect_timeout=5, autocommit=True)
         self._prefix = prefix
 
     def now(self) -> Fate:

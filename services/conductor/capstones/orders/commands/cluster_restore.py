@@ -52,10 +52,12 @@ def reconcile(
     refund: Refund = None,
 ) -> None:
     """Compare the books of provider and carrier with the orders; changes nothing without --apply."""
-    from conductor.cluster import restore
+    from conductor.capstones.orders import cluster_reconciliation
 
     kubectl = Kubectl(namespace)
-    ended = restore.reconcile(kubectl, moment(since) if since else None, apply=apply, undo=undo, refund=refund or ())
+    ended = cluster_reconciliation.reconcile(
+        kubectl, moment(since) if since else None, apply=apply, undo=undo, refund=refund or ()
+    )
     print(ended.output, end="")
     raise typer.Exit(ended.status)
 

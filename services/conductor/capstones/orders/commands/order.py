@@ -17,10 +17,11 @@ from rich.table import Table
 from conductor import access
 from conductor.access import Access, NamespaceOption, RuntimeOption
 from conductor.capstones.orders.explanation import FINAL
+from conductor.capstones.orders.promises import Accepted, Intent
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import typed
 from conductor.errors import ApiUnreachable, ClusterFailed, Refused
-from conductor.history import Accepted, Intent, Journal, now
+from conductor.history import Journal, now
 
 commands = typer.Typer(name="order", no_args_is_help=True, help="Place an order and follow it.")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conductor.capstones.orders.replay import Progress as Done
     from conductor.capstones.orders.replay import Replay
     from conductor.capstones.orders.replayed import Fate, Fates
-    from conductor.runtime import Runtime
+    from conductor.runtime import Reach
 
 commands = typer.Typer()
 SHOWN_REFUSALS = 10
@@ -113,15 +113,15 @@ def _chosen(rows: "list[Row | BadRow]", sample: int | None, seed: int, *, by_dat
     return rows
 
 
-def _check_product(runtime: "Runtime", sku: str, currency: str) -> None:
+def _check_product(access: "Reach", sku: str, currency: str) -> None:
     import httpx
 
     from conductor import http_client
     from conductor.capstones.orders import api_client
 
-    headers = {"Authorization": f"Bearer {runtime.tokens()['operator']}"}
+    headers = {"Authorization": f"Bearer {access.tokens()['operator']}"}
     try:
-        answer = http_client.request("GET", f"{runtime.addresses()['api']}/stock/{sku}", headers=headers, timeout=10)
+        answer = http_client.request("GET", f"{access.addresses()['api']}/stock/{sku}", headers=headers, timeout=10)
     except httpx.HTTPError as error:
         raise Refused(f"the API does not answer: {error}") from error
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -5,7 +5,7 @@ import time
 from conductor.capstones.orders import dependencies
 from conductor.harness import dependency_faults
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import Stage
+from conductor.harness.laptop_session import LaptopSession
 
 OUTAGE_SECONDS, SMALL_OUTAGE_SECONDS = 12.0, 6.0
 """How long the provider is out at least; it comes back no sooner than the circuit to it is open."""
@@ -16,31 +16,31 @@ _BLAMED = """
 """
 
 
-def play(stage: Stage) -> None:
-    """Let every call fail for a while, see that the circuit opens and that orders are taken on, then that they are worked off."""
-    seconds = OUTAGE_SECONDS if stage.size.large else SMALL_OUTAGE_SECONDS
-    with stage.orders():
+def play(session: LaptopSession) -> None:
+    """Let every call fail for a while, see that the circuit opens and that orders are accepted, then that they are completed."""
+    seconds = OUTAGE_SECONDS if session.size.large else SMALL_OUTAGE_SECONDS
+    with session.load():
         for mode in ("refuse", "hang"):
-            stage.await_open()
+            session.await_loaded()
             began = time.monotonic()
-            with dependency_faults.outage(stage.runtime, "payments", {"mode": mode, "hang_seconds": 2.0}):
-                stage.story.tell(f"[red]the provider is out ({mode})[/red]")
-                _last(stage, mode, began + seconds)
-            stage.story.tell(f"it answers again after {time.monotonic() - began:.0f} s")
-            stage.await_progress()
-    stage.settle()
-    blamed = stage.facts.rows(_BLAMED, stage.load.prefix + "%")
-    stage.expect(not blamed, f"an order failed because of the outage: {blamed}")
+            with dependency_faults.outage(session.access, "payments", {"mode": mode, "hang_seconds": 2.0}):
+                session.reporter.tell(f"[red]the provider is out ({mode})[/red]")
+                _last(session, mode, began + seconds)
+            session.reporter.tell(f"it answers again after {time.monotonic() - began:.0f} s")
+            session.await_progress()
+    session.settle()
+    blamed = session.outbox.rows(_BLAMED, session.workload.scope + "%")
+    session.expect(not blamed, f"an order failed because of the outage: {blamed}")
 
 
-def _last(stage: Stage, mode: str, until: float) -> None:
+def _last(session: LaptopSession, mode: str, until: float) -> None:
     """Return when the circuit is open, an order was accepted all the same, and the outage lasted until then."""
-    stage.wait_for(
-        lambda: "payments" in dependencies.look(stage.runtime).circuits, "the circuit to the provider to open"
+    session.wait_for(
+        lambda: "payments" in dependencies.look(session.runtime).circuits, "the circuit to the provider to open"
     )
-    stage.story.tell("the circuit to the provider is open: workers no longer wait for it")
-    stage.place(f"during-{mode}")
-    stage.wait_for(lambda: time.monotonic() >= until, "the end of the outage")
+    session.reporter.tell("the circuit to the provider is open: workers no longer wait for it")
+    session.workload.submit(f"during-{mode}")
+    session.wait_for(lambda: time.monotonic() >= until, "the end of the outage")
 
 
-DRILL = Drill("payment-outage", "takes the payment provider away under load", play, orders=1000)
+DRILL = Drill("payment-outage", "takes the payment provider away under load", on_laptop=play, requests=1000)

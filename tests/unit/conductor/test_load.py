@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import pytest
 
-from conductor import history
-from conductor.capstones.orders import workload as loads
-from conductor.capstones.orders.workload import Load
+from conductor.capstones.orders import load as loads
+from conductor.capstones.orders import promises
+from conductor.capstones.orders.load import Load
 from conductor.errors import ApiRefused, ApiUnreachable
 from conductor.history import Journal
 
@@ -53,7 +53,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def placed(
     shop: Shop, path: Path, *, at_least: int = 5, patience_seconds: float = 30, per_second: float | None = None
-) -> tuple[Load, history.Told]:
+) -> tuple[Load, promises.Told]:
     book = Journal(path / "load.jsonl")
     load = Load(
         lambda: shop,  # type: ignore[arg-type, return-value]
@@ -67,7 +67,7 @@ def placed(
     with load:
         load.finish(patience_seconds)
     book.close()
-    return load, history.read([book.path])
+    return load, promises.read([book.path])
 
 
 TROUBLES = {

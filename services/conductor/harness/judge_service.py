@@ -1,0 +1,99 @@
+"""Answers the questions of a drill that is played from outside the cluster; conductor.judge runs it."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+from conductor.errors import ConductorError, DrillFailed
+from conductor.harness import dependency_faults, questions
+from conductor.harness.consumer_gaps import ConsumerWatch
+from conductor.harness.questions import Question
+from conductor.harness.workload_run import WorkloadRun
+from conductor.history import Kill, now
+
+FAULTS_SECONDS = 60.0
+
+Answer = Mapping[str, Any]
+
+
+class JudgeService:
+    """The load and the verdict of one drill. What is broken is broken by who asks; this only writes it down."""
+
+    def __init__(self, run: WorkloadRun) -> None:
+        self._run = run
+        self._load = ExitStack()
+        self._began: float | None = None
+        self._consumers: ConsumerWatch | None = None
+
+    def answer(self, sent: Mapping[str, Any]) -> Answer | None:
+        """The answer to a question as it was sent; None to go. What cannot be answered is `{"failed": WHY}`."""
+        question = questions.of_json(sent)
+        if isinstance(question, questions.Leave):
+            return None
+        try:
+            return self._answer(question)
+        except ConductorError as error:
+            return {"failed": str(error)}
+
+    def _answer(self, question: Question) -> Answer:
+        run = self._run
+        match question:
+            case questions.Begin():
+                # Asked again when the answer was lost on the way: one load is enough.
+                if self._began is None:
+                    self._began = time.monotonic()
+                    self._load.enter_context(run.load())
+            case questions.AwaitLoaded():
+                return {"in_flight": run.await_loaded()}
+            case questions.AwaitProgress(requests):
+                run.await_progress(requests)
+            case questions.Status():
+                return self.status()
+            case questions.Accepted(last):
+                return {"requests": run.capstone.accepted([run.journal.path])[-last:]}
+            case questions.Held(address):
+                return {"keys": run.outbox.held_at(address)}
+            case questions.StillOpen(keys):
+                return {"keys": run.outbox.still_open(keys)}
+            case questions.Clock():
+                return {"at": now()}
+            case questions.Record(pool, which, since, open_orders):
+                run.record(Kill(since, pool, which, (), open_orders=open_orders, until=now()))
+            case questions.Slow(server, rate, seconds, seed):
+                plan = {"rate": {"slow": rate}, "slow_seconds": seconds, "seed": seed}
+                plan["expires_in_seconds"] = FAULTS_SECONDS
+                dependency_faults.call(run.access, "PUT", server, "faults", plan)
+            case questions.Calm(server):
+                dependency_faults.call(run.access, "DELETE", server, "faults")
+            case questions.WatchConsumers(queues):
+                self._consumers = self._consumers or ConsumerWatch(os.environ["BROKER_URL"], queues)
+            case questions.Consumers():
+                if self._consumers is None:
+                    raise DrillFailed("nobody looked at the queues' consumers")
+                return self._consumers.told()
+            case questions.Finish():
+                self._load.close()
+                return self.status()
+            case questions.Abandon():
+                self._load.__exit__(DrillFailed, DrillFailed("the drill was given up"), None)
+            case questions.Judge():
+                run.settle()
+                return asdict(run.verdict())
+        return {}
+
+    def status(self) -> Answer:
+        """How far the load is; `asked_again` counts requests that were not taken at once, `abrupt` those not told when to come."""
+        load = self._run.workload
+        again = load.asked_again()
+        seconds = time.monotonic() - (self._began or 0.0)
+        return {
+            "accepted": load.accepted,
+            "asked_again": again.total(),
+            "abrupt": load.abrupt,
+            "gave_up": load.gave_up,
+            "why": dict(again.most_common(5)),
+            "accepted_per_second": round(load.accepted / seconds, 1),
+        }

@@ -1,0 +1,145 @@
+"""What a session in a cluster asks the judge inside it: one record a question, sent as JSON with its name (by judge_rpc)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Let requests come."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitLoaded:
+    """Wait until as many requests are in flight as a fault wants: `in_flight`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitProgress:
+    """Wait until new requests are completed again; None is a quarter of what a fault wants."""
+
+    requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far the requests are: see JudgeService.status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The `requests` that were accepted last."""
+
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The `keys` of the commands that a pod with this address is running."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StillOpen:
+    """The `keys` of those commands that have no outcome yet."""
+
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time `at` by which faults are written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write down what was broken from `since` until now."""
+
+    pool: str
+    which: str
+    since: float
+    open_orders: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Let an outside program answer a share of its calls late, for a minute at most."""
+
+    server: str
+    rate: float
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """End the faults of an outside program."""
+
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConsumers:
+    """Look from now on whether these queues have a consumer."""
+
+    queues: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """What was seen of them until now; see conductor.harness.consumer_gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Stop when enough requests were accepted, and answer with the last status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Stop at once, however few were accepted: the drill has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Wait until every request is completed, and judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Go."""
+
+
+Question = (
+    Begin
+    | AwaitLoaded
+    | AwaitProgress
+    | Status
+    | Accepted
+    | Held
+    | StillOpen
+    | Clock
+    | Record
+    | Slow
+    | Calm
+    | WatchConsumers
+    | Consumers
+    | Finish
+    | Abandon
+    | Judge
+    | Leave
+)
+_KINDS: Mapping[str, type] = {kind.__name__: kind for kind in Question.__args__}
+
+
+def as_json(question: Question) -> dict[str, Any]:
+    """As it is sent."""
+    return {"ask": type(question).__name__, **asdict(question)}
+
+
+def of_json(sent: Mapping[str, Any]) -> Question:
+    """The record again. Raises KeyError or TypeError for what is no question."""
+    found: Question = _KINDS[sent["ask"]](**{name: value for name, value in sent.items() if name != "ask"})
+    return found

@@ -1,0 +1,90 @@
+"""A session in a cluster, with a judge that answers from here: questions asked again, statements quoted, verdicts brought back whole."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from conductor import capstones
+from conductor.capstone import Patience, Size
+from conductor.cluster.runtime import KubernetesRuntime
+from conductor.errors import ClusterFailed, DrillFailed
+from conductor.harness import questions
+from conductor.harness.cluster_session import TRIES, ClusterSession
+from conductor.harness.reporter import Reporter
+from conductor.verdict import Excused, Finding, Verdict
+
+VERDICT = Verdict(
+    7,
+    5,
+    [Finding("lost", "o-1", "never")],
+    2,
+    [Excused("o-2", "killed", {"kill": {"pool": "p"}})],
+    {"compensated": 1},
+)
+
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Cluster:
+    """Stands for kubectl and for the runtime; `failures` are calls that break before one gets through."""
+
+    def __init__(self, answer: Answer = lambda question: {}, failures: int = 0) -> None:
+        self.answer, self.failures = answer, failures
+        self.statements: list[str] = []
+
+    def kubectl(self, *argv: str) -> str:
+        if self.failures:
+            self.failures -= 1
+            raise ClusterFailed("the connection broke")
+        return json.dumps(self.answer(json.loads(argv[-1])))
+
+    def sql(self, statement: str) -> list[list[str]]:
+        self.statements.append(statement)
+        return [["3", "2"]]
+
+
+def session(cluster: Cluster) -> ClusterSession:
+    runtime = cast(KubernetesRuntime, cluster)
+    return ClusterSession(capstones.named("orders"), runtime, Size(10), Reporter(Console(quiet=True)), Patience())
+
+
+def test_a_question_is_asked_again_when_the_connection_breaks() -> None:
+    cluster = Cluster(lambda question: {"in_flight": 9}, failures=TRIES - 1)
+
+    assert 9 == session(cluster).await_loaded()
+
+
+def test_a_judge_that_cannot_be_reached_is_an_error() -> None:
+    with pytest.raises(ClusterFailed):
+        session(Cluster(failures=TRIES)).await_loaded()
+
+
+def test_what_the_judge_could_not_do_fails_the_drill() -> None:
+    with pytest.raises(DrillFailed, match="in vain"):
+        session(Cluster(lambda question: {"failed": "waited in vain"})).await_progress()
+
+
+def test_the_verdict_comes_back_as_it_was_made() -> None:
+    def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
+        return asdict(VERDICT) if questions.of_json(question) == questions.Judge() else {}
+
+    assert VERDICT == session(Cluster(answer)).verdict()
+
+
+def test_values_of_a_statement_are_quoted() -> None:
+    cluster = Cluster()
+
+    rows = session(cluster).sql("SELECT %s, key = ANY(%s)", "it's", ["a", "b c"])
+
+    assert ["SELECT 'it''s', key = ANY('{a,b c}')"] == [text.replace('"', "") for text in cluster.statements]
+    assert [("3", "2")] == rows
+
+
+def test_a_pool_that_calls_nobody_is_no_target_in_a_cluster() -> None:
+    system = capstones.named("orders")
+
+    assert [one for one in system.targets if one.server] == list(session(Cluster()).targets())

@@ -1,0 +1,51 @@
+"""What a drill needs of a capstone, and where it can be played."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from conductor.capabilities import HoldsCalls, Redelivers, SurvivesBrokerLoss
+from conductor.capstone import Capstone, capability
+from conductor.errors import Refused
+from conductor.harness.drill import Drill
+
+CAPSTONE = cast(
+    Capstone,
+    SimpleNamespace(
+        name="toy", capabilities=(SurvivesBrokerLoss(),), lacks={Redelivers: "its messages are counted, not keyed"}
+    ),
+)
+
+
+def play(session: Any) -> None:
+    """Nothing."""
+
+
+def test_a_capability_is_found_by_its_kind() -> None:
+    assert SurvivesBrokerLoss() == capability(CAPSTONE, SurvivesBrokerLoss)
+
+
+def test_a_capstone_that_lacks_something_says_why() -> None:
+    drill = Drill("twice", "sends everything twice", play, needs=(SurvivesBrokerLoss, Redelivers))
+
+    with pytest.raises(Refused, match="toy: its messages are counted, not keyed"):
+        drill.check(CAPSTONE)
+
+
+def test_what_nobody_gave_a_reason_for_is_refused_by_its_name() -> None:
+    with pytest.raises(Refused, match="toy: it has no HoldsCalls"):
+        capability(CAPSTONE, HoldsCalls)
+
+
+@pytest.mark.parametrize(
+    ("drill", "where"),
+    [
+        (Drill("a", "", play), ("local", "kubernetes")),
+        (Drill("b", "", on_laptop=play), ("local",)),
+        (Drill("c", "", on_cluster=play), ("kubernetes",)),
+    ],
+    ids=["shared", "on a laptop", "in a cluster"],
+)
+def test_a_drill_says_where_it_can_be_played(drill: Drill, where: tuple[str, ...]) -> None:
+    assert where == drill.runtimes

@@ -1,0 +1,78 @@
+"""The judge lets requests come, stops them when the drill is over or has failed, and answers with what it was asked for."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from conductor.errors import DrillFailed
+from conductor.harness import questions
+from conductor.harness.judge_service import JudgeService
+from conductor.harness.questions import Question
+from conductor.harness.workload_run import WorkloadRun
+
+ASKED: tuple[Question, ...] = (
+    questions.AwaitProgress(3),
+    questions.StillOpen(["a/b"]),
+    questions.Record("pool", "tree", 1.5, 20),
+    questions.Slow("server", 0.5, 2.0, 1),
+)
+
+
+class Run:
+    """Keeps how the load ended."""
+
+    ended = "not"
+    begun = 0
+
+    @contextlib.contextmanager
+    def load(self) -> Iterator[Any]:
+        self.begun += 1
+        try:
+            yield self
+        except DrillFailed as error:
+            self.ended = str(error)
+            raise
+        self.ended = "when enough were accepted"
+
+    def await_loaded(self) -> int:
+        raise DrillFailed("waited in vain")
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run()
+
+
+@pytest.fixture
+def judge(run: Run) -> JudgeService:
+    return JudgeService(cast(WorkloadRun, run))
+
+
+def test_requests_of_a_drill_that_failed_stop_at_once(run: Run, judge: JudgeService) -> None:
+    judge.answer(questions.as_json(questions.Begin()))
+    before = run.ended
+    answered = judge.answer(questions.as_json(questions.Abandon()))
+
+    assert ("not", {}, "the drill was given up") == (before, answered, run.ended)
+
+
+def test_a_load_that_was_asked_for_twice_begins_once(run: Run, judge: JudgeService) -> None:
+    for _ in range(2):
+        judge.answer(questions.as_json(questions.Begin()))
+
+    assert 1 == run.begun
+
+
+def test_what_cannot_be_answered_says_why(judge: JudgeService) -> None:
+    assert {"failed": "waited in vain"} == judge.answer(questions.as_json(questions.AwaitLoaded()))
+
+
+def test_whoever_is_told_to_go_says_nothing(judge: JudgeService) -> None:
+    assert judge.answer(questions.as_json(questions.Leave())) is None
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_a_question_arrives_as_it_was_asked(question: Question) -> None:
+    assert question == questions.of_json(questions.as_json(question))
