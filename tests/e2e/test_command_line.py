@@ -32,12 +32,13 @@ def test_an_order_is_placed_followed_and_judged_in_a_cluster(capstone, installat
     order_id = json.loads(placed)["order_id"]
     watched, _ = capstone("order", "watch", order_id, "--until", "delivered", "--timeout", "120")
     explained, _ = capstone("order", "explain", order_id)
-    judged, _ = capstone("ledger", "verify", "--json", "--wait", "60")
+    judged = json.loads(capstone("ledger", "verify", "--json", "--wait", "60")[0])
 
     assert [f"namespace {installation.namespace}"] == [line.rpartition(", ")[2] for line in told]
     assert "delivered" in watched
     assert "it waits for nothing" in explained
-    assert (1, 0, 0) == tuple(json.loads(judged)[count] for count in ("accepted", "lost", "doubled"))
+    assert judged["accepted"] >= 1
+    assert (0, 0) == (judged["lost"], judged["doubled"])
 
 
 def test_what_runs_and_fails_in_a_cluster_is_shown(capstone) -> None:

@@ -14,9 +14,11 @@ NEWER_COMMANDS = 40
 
 WORKED_OFF_SECONDS = 120.0
 
+# Each is due a moment after the one before: those that are due together go in one message, and all of them to one version.
 _PUT = """
-    INSERT INTO outbox (key, task, queue, body)
-    SELECT key, %s, %s, body::jsonb FROM unnest(%s::text[], %s::text[]) AS command (key, body)
+    INSERT INTO outbox (key, task, queue, body, due_at)
+    SELECT key, %s, %s, body::jsonb, clock_timestamp() + place * interval '100 ms'
+    FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS command (key, body, place)
 """
 _PARKED = "SELECT count(*) FROM parked WHERE task = %s AND status = 'parked' AND reason = 'unknown_task'"
 
