@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-CAPSTONES = ("orders",)
+CAPSTONES = ("analytics", "orders")
 
 
 def main(argv: list[str]) -> int:

@@ -1,111 +1,126 @@
-"""`python -m loadtests.analytics.bench`: raw JSON in memory to exact counters; the last line is JSON.
+"""Events a second, ours against a design of one task an event, on one machine in one run; the last line is JSON.
 
-This process is the edge: it parses bodies, cuts them into parts, makes batches and publishes them with confirms, by the code that the
-API runs, without HTTP. RabbitMQ, the store (`appendfsync always`) and one aggregator run beside it. Every counter is compared with a
-count in plain Python, and a difference ends with exit code 1.
+Each round runs ours, the naive design and the lean one, with the same events; medians and the ratios of each round are what may be
+compared between machines. Then ours through HTTP, at 5,000, 50 and 1 event a body, and at a paced rate. RabbitMQ, the store (`appendfsync
+always`), an edge and one aggregator run beside the clients. Every counter of every run is compared with a count in plain Python, and a
+difference ends with exit code 1.
 """
 
 import argparse
-import asyncio
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
-import redis
+from loadtests.analytics import events, memory, over_http
+from loadtests.analytics.measured import Measured
+from loadtests.analytics.report import compared, table
+from loadtests.analytics.rival import naive_and_lean
+from loadtests.analytics.servers import Servers, start_aggregator, start_edge, started
 
-from loadtests.analytics import events
-from loadtests.analytics.servers import Servers, started
-from loadtests.orders import cpu
+PARTS = ("ratio", "memory", "http", "paced")
+DISTINCT_EVENTS = 200_000
+"""Bodies are repeated, under new keys, beyond so many events."""
 
-IN_FLIGHT = 24
-"""Bodies whose confirm is awaited at a time."""
+HTTP_EVENTS = {5000: 2_000_000, 50: 1_000_000, 1: 20_000}
+"""Events of a run by events a body."""
 
 
 def main(argv: list[str]) -> int:
-    """Run; the exit code: 0 when every counter is exact."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
+    """Measure; the exit code: 0 when every counter is exact."""
+    parser = argparse.ArgumentParser(prog="bench analytics", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["ratio", "http", "paced"])
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each design")
+    parser.add_argument("--events", type=int, default=1_500_000, help="events of one run of ours")
+    parser.add_argument(
+        "--naive-events", type=int, default=1000, help="events of one run of a rival: the first of ours"
+    )
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--contents", type=int, default=1_000)
     parser.add_argument("--zipf", action="store_true", help="draw users and contents by Zipf's law")
+    parser.add_argument("--paced", type=int, default=100_000, help="events a second of the paced run")
+    parser.add_argument("--paced-seconds", type=int, default=60)
     options = parser.parse_args(argv)
-    outcomes = []
-    with started({"ANSWER_SECONDS": "60", "LOG_LEVEL": "ERROR"}) as servers:
+    # So that everything that was started is ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with started({"LOG_LEVEL": "ERROR"}) as servers:
         os.environ.update(servers.environment)  # the service reads its settings when it is imported
-        for run in range(options.runs):
-            with redis.Redis.from_url(servers.environment["COUNTERS_URL"]) as store:
-                store.flushdb()
-            outcomes.append(_measure(servers, options, run))
-            print(json.dumps(outcomes[-1]), flush=True)
-    ranked = sorted(outcomes, key=lambda outcome: outcome["events_per_second"])
-    print(json.dumps({"capstone": "analytics", "bench": "memory", **ranked[len(ranked) // 2], "runs": len(ranked)}))
-    return 0 if all(outcome["exact"] for outcome in outcomes) else 1
+        start_aggregator(servers)
+        bench = Bench(servers, options)
+        for part in options.parts:
+            getattr(bench, part)()
+    print(table(bench.results))
+    exact = not any(result.differences for result in bench.results)
+    print(json.dumps({"capstone": "analytics", **bench.document, "exact": exact, "load": round(os.getloadavg()[0], 1)}))
+    return 0 if exact else 1
 
 
-def _measure(servers: Servers, options: Any, run: int) -> dict[str, Any]:
-    requests = max(1, options.events // events.EVENTS)
-    distinct = min(requests, 40)
-    made = events.bodies(
-        distinct, users=options.users, contents=options.contents, zipf=options.zipf, now_ms=time.time_ns() // 1_000_000
-    )
-    raw = [events.ndjson(body) for body in made]
-    before, own = cpu.seconds(servers.pids), time.process_time()
-    began = time.monotonic()
-    asyncio.run(_send(raw, requests, f"run-{run}"))
-    confirmed = time.monotonic() - began
-    with redis.Redis.from_url(servers.environment["COUNTERS_URL"]) as store:
-        while int(store.hget("{0}:meta", "events") or 0) < requests * events.EVENTS:  # type: ignore[arg-type]
-            time.sleep(0.005)
-        seconds = time.monotonic() - began
-        spent = {**cpu.since(before, servers.pids), "edge": time.process_time() - own}
-        total = requests * events.EVENTS
-        times = [len(range(first, requests, distinct)) for first in range(distinct)]
-        exact = _counters(store) == events.expected(made, times)
-    return {
-        "events": total,
-        "events_per_second": round(total / seconds),
-        "seconds": round(seconds, 2),
-        "confirmed_seconds": round(confirmed, 2),
-        "exact": exact,
-        "cpu_us_per_event": {stage: round(used / total * 1e6, 2) for stage, used in spent.items()},
-        "cpu_us": round(sum(spent.values()) / total * 1e6, 2),
-        "bytes_per_event": round(sum(map(len, raw)) / distinct / events.EVENTS),
-        "load_average": round(os.getloadavg()[0], 1),
-    }
+class Bench:
+    """The parts of the bench. Each adds to `results` and to `document`."""
 
+    def __init__(self, servers: Servers, options: Any) -> None:
+        self._servers = servers
+        self._options = options
+        self.results: list[Measured] = []
+        self.document: dict[str, Any] = {}
 
-async def _send(raw: list[bytes], requests: int, name: str) -> None:
-    from analytics.app import make_collector
-    from analytics.domain.parsing import parse_lines
-    from analytics.domain.parts import cut
+    def ratio(self) -> None:
+        """Ours, naive, lean; as often as there are rounds."""
+        rivals = naive_and_lean(self._servers)
+        made = self._bodies(events.EVENTS)
+        sent = [event for body in made for event in body][: self._options.naive_events]
+        results = []
+        for _ in range(self._options.rounds):
+            results.append(self._memory(made))
+            results.extend(self._note(rival.measure(sent)) for rival in rivals)
+        self.document.update(compared(results))
 
-    collector = make_collector()
-    places = asyncio.Semaphore(IN_FLIGHT)
+    def memory(self) -> None:
+        """Ours alone, for profiling."""
+        for _ in range(self._options.rounds):
+            found = self._memory(self._bodies(events.EVENTS))
+            self.document["memory"] = found.document()
 
-    async def post(number: int) -> None:
-        parsed = parse_lines(raw[number % len(raw)], limit=events.EVENTS)
-        try:
-            await collector.add(list(cut("bench", f"{name}-{number}", parsed.events)))
-        finally:
-            places.release()
+    def http(self) -> None:
+        """As many events as the machine takes, at each size of a body."""
+        port = self._edge()
+        self.document["http"] = {}
+        for size, total in HTTP_EVENTS.items():
+            found = over_http.measure(self._servers, port, self._bodies(size), total // size, f"http-{size}")
+            self.document["http"][size] = self._note(found).document()
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(requests):
-            await places.acquire()
-            group.create_task(post(number))
-    await collector.close()
+    def paced(self) -> None:
+        """A rate that is less than the machine takes."""
+        port, options = self._edge(), self._options
+        rate = options.paced / events.EVENTS
+        requests = round(rate * options.paced_seconds)
+        made = self._bodies(events.EVENTS)
+        found = over_http.measure(self._servers, port, made, requests, "paced", per_second=rate)
+        self.document["paced"] = self._note(found).document()
 
+    def _memory(self, made: list[list[dict[str, object]]]) -> Measured:
+        requests = max(1, self._options.events // events.EVENTS)
+        return self._note(memory.measure(self._servers, made, requests, f"memory-{time.monotonic_ns()}"))
 
-def _counters(store: "redis.Redis") -> Mapping[str, Mapping[str, int]]:
-    keys = [key for key in store.scan_iter(count=1000) if not key.startswith((b"{0}:parts:", b"{0}:meta"))]
-    return {
-        key.decode().removeprefix("{0}:"): {f.decode(): int(n) for f, n in store.hgetall(key).items()}  # type: ignore[union-attr]
-        for key in keys
-    }
+    def _bodies(self, size: int) -> list[list[dict[str, object]]]:
+        options = self._options
+        now_ms = time.time_ns() // 1_000_000
+        count = min(DISTINCT_EVENTS // size, 4000)
+        return events.bodies(
+            count, users=options.users, contents=options.contents, zipf=options.zipf, now_ms=now_ms, size=size
+        )
+
+    def _edge(self) -> int:
+        if "edge" not in self._servers.pids:
+            self._port = start_edge(self._servers)
+        return self._port
+
+    def _note(self, result: Measured) -> Measured:
+        self.results.append(result)
+        print(f"  {result}", flush=True)
+        return result
 
 
 if __name__ == "__main__":

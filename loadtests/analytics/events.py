@@ -8,13 +8,13 @@ from collections import Counter
 
 KINDS = ("view", "like", "share", "comment", "follow")
 EVENTS = 5000
-"""Events of one body."""
+"""Events of one body, unless a caller says otherwise."""
 
 
 def bodies(
-    count: int, *, users: int, contents: int, zipf: bool, now_ms: int, seed: int = 1
+    count: int, *, users: int, contents: int, zipf: bool, now_ms: int, seed: int = 1, size: int = EVENTS
 ) -> list[list[dict[str, object]]]:
-    """The events of `count` bodies, within the minute before `now_ms`; users and contents are drawn evenly, or by Zipf's law."""
+    """The events of `count` bodies of `size`, within the minute before `now_ms`; users and contents are drawn evenly, or by Zipf's law."""
     dice = random.Random(seed)
     user, content = _draw(dice, users, zipf), _draw(dice, contents, zipf)
     return [
@@ -26,7 +26,7 @@ def bodies(
                 "kind": dice.choice(KINDS),
                 "at_ms": now_ms - dice.randrange(60_000),
             }
-            for i in range(EVENTS)
+            for i in range(size)
         ]
         for body in range(count)
     ]

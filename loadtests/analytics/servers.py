@@ -1,4 +1,4 @@
-"""RabbitMQ, the store of the counters and one aggregator, of their own, for as long as a bench runs."""
+"""RabbitMQ, the store of the counters, an edge, an aggregator, and what the rival needs, for as long as a bench runs."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,61 +21,120 @@ from conductor.run_directory import RunDirectory
 START_SECONDS = 120.0
 
 
+TOKEN = "bench"
+"""What the clients of the edge show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
     """What runs: environment for processes of the service, and process ids by stage."""
 
     environment: dict[str, str]
     pids: dict[str, list[int]]
+    plain: dict[str, str]
+    """Environment without the service's settings: Celery itself would read BROKER_URL."""
+    folder: Path
+    stack: contextlib.ExitStack
+
+    def run(self, name: str, argv: Sequence[str], environment: dict[str, str]) -> Path:
+        """Start a process until the end of the bench. Returns the file of what it says."""
+        log = self.folder / f"{name}.log"
+        self.pids[name] = [_run(self.stack, argv, environment, Path.cwd(), log)]
+        return log
+
+    def stages(self, *names: str) -> dict[str, list[int]]:
+        """The process ids of some stages."""
+        return {name: self.pids[name] for name in names if name in self.pids}
 
 
 @contextlib.contextmanager
 def started(settings: dict[str, str]) -> Iterator[Servers]:
-    """Start them, wait until all answer, and kill them at the end. `settings` are those of the service, by environment variable."""
+    """Start broker and store, wait until both answer, and kill all at the end. `settings` are those of the service."""
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder, contextlib.ExitStack() as stack:
         run = RunDirectory(Path(folder))
         run.data.mkdir(parents=True)
         state = State.fresh("rabbitmq")
-        state.ports.update({name: _free_port() for name in ("rabbitmq", "epmd", "erlang", "valkey")})
+        state.ports.update({name: free_port() for name in ("rabbitmq", "epmd", "erlang", "valkey")})
         rabbitmq, valkey = RabbitMQ(run, state, dict(os.environ)), Valkey(run, state, dict(os.environ))
         pids: dict[str, list[int]] = {}
         for server in (rabbitmq, valkey):
             server.prepare()
             for program in server.programs():
                 pids[program.name] = [_run(stack, program.argv, program.environment, program.directory)]
-        _wait(lambda: rabbitmq.answers() and valkey.answers(), "the servers")
+        wait(lambda: rabbitmq.answers() and valkey.answers(), "the servers")
+        plain = dict(os.environ)
         port, password = state.ports["rabbitmq"], state.passwords.rabbitmq
         environment = {
-            **os.environ,
+            **plain,
             "BROKER_URL": f"amqp://{USER}:{password}@127.0.0.1:{port}/{VHOST}",
             "COUNTERS_URL": valkey.address(),
             # Only a batch that cannot be counted would be written there, and there is none.
             "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",
+            "API_TOKENS": json.dumps({TOKEN: {"client": "bench"}}),
             **settings,
         }
-        heartbeat = Path(folder) / "aggregate.heartbeat"
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "--app",
-            "analytics.app",
-            "worker",
-            "--queues",
-            "analytics.aggregate",
-        ]
-        command += ["--pool", "solo", "--concurrency", "1", "--without-gossip", "--without-mingle"]
-        command += ["--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10"]
-        pids["aggregate"] = [_run(stack, command, {**environment, "HEARTBEAT_FILE": str(heartbeat)}, Path.cwd())]
-        _wait(lambda: heartbeat.exists() and json.loads(heartbeat.read_text())["state"] == "idle", "the aggregator")
-        yield Servers(environment, pids)
+        yield Servers(environment, pids, plain, Path(folder), stack)
 
 
-def _run(stack: contextlib.ExitStack, argv: Sequence[str], environment: dict[str, str], folder: Path) -> int:
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        argv, env=environment, cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-    )
+def start_aggregator(servers: Servers) -> None:
+    """One worker that counts, as the chart starts it. Returns when it consumes."""
+    heartbeat = servers.folder / "aggregate.heartbeat"
+    command = [sys.executable, "-m", "celery", "--app", "analytics.app", "worker", "--queues", "analytics.aggregate"]
+    command += ["--pool", "solo", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+    command += ["--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10"]
+    servers.run("aggregate", command, {**servers.environment, "HEARTBEAT_FILE": str(heartbeat)})
+    wait(lambda: heartbeat.exists() and json.loads(heartbeat.read_text())["state"] == "idle", "the aggregator")
+
+
+def start_edge(servers: Servers) -> int:
+    """One process of the API. Returns its port when it answers."""
+    port = free_port()
+    command = [sys.executable, "-m", "chassis.serve", "analytics.app"]
+    heartbeat = str(servers.folder / "edge.heartbeat")
+    servers.run("edge", command, {**servers.environment, "PORT": str(port), "HEARTBEAT_FILE": heartbeat})
+    wait(lambda: _listens(port), "the edge")
+    return port
+
+
+def wait(ready: Callable[[], bool], what: str) -> None:
+    """Return when `ready` says so. Raises SystemExit after START_SECONDS."""
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{what} did not answer within {START_SECONDS:.0f} s")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _run(
+    stack: contextlib.ExitStack,
+    argv: Sequence[str],
+    environment: dict[str, str],
+    folder: Path | None,
+    log: Path | None = None,
+) -> int:
+    with contextlib.ExitStack() as files:
+        out = files.enter_context(log.open("ab")) if log else subprocess.DEVNULL
+        process = subprocess.Popen(
+            argv,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def end() -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -84,17 +143,3 @@ def _run(stack: contextlib.ExitStack, argv: Sequence[str], environment: dict[str
 
     stack.callback(end)
     return process.pid
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _wait(ready: object, what: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not ready():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{what} did not answer within {START_SECONDS:.0f} s")
-        time.sleep(0.05)
