@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.alias_generators import to_camel
 
+from analytics.settings import Settings as AnalyticsSettings
 from chassis.settings import ServiceSettings
 from conductor.pools import Pool
 from orders.settings import Settings as OrdersSettings
 from schema_parts import Plain, documented, is_secret, optional
 
-CHARTS: dict[str, type[ServiceSettings]] = {"orders": OrdersSettings}
+CHARTS: dict[str, type[ServiceSettings]] = {"analytics": AnalyticsSettings, "orders": OrdersSettings}
 """The settings of each chart's service."""
 
 DECIDED = frozenset(
@@ -89,6 +90,7 @@ class Autoscaling(Values):
     max_replicas: Positive = 1
     cpu_percent: Annotated[int, Field(ge=1, le=100)] = 1
     messages_per_replica: Positive = 1
+    wait_seconds: Annotated[int, Field(ge=0)] = 0
     polling_seconds: Positive = 1
     scale_down_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     """How long the work must have been less before a pod is taken away; Kubernetes remembers an hour at most."""

@@ -13,7 +13,11 @@ import yaml
 CHECKOUT = Path(__file__).parent.parent
 CHARTS = CHECKOUT / "charts"
 ORDERS = CHARTS / "orders"
-CI_VALUES = tuple(sorted((ORDERS / "ci").glob("*-values.yaml")))
+NAMES = tuple(sorted(path.parent.name for path in CHARTS.glob("*/values.yaml")))
+"""The charts of services, found by their folders."""
+CI_VALUES = tuple(sorted(path for name in NAMES for path in (CHARTS / name / "ci").glob("*-values.yaml")))
+VARIANTS = tuple(f"{path.parent.parent.name}/{path.name.removesuffix('-values.yaml')}" for path in CI_VALUES)
+"""Each values file of a ci folder, as CHART/NAME."""
 Object = dict[str, Any]
 
 
@@ -27,7 +31,10 @@ def install_tools() -> Path:
 
 @dataclass
 class Helm:
-    """One version of Helm. `render` and `refusal` take values files of a chart's ci/ by their short names."""
+    """One version of Helm. `render` and `refusal` take values files of a chart's ci/ by their short names.
+
+    A name may be CHART/NAME, for a chart that lies beside `chart`; CHART/ alone is that chart's own values.
+    """
 
     program: Path
     chart: Path = ORDERS
@@ -49,22 +56,24 @@ class Helm:
         return self._done[key]
 
     def template(
-        self, *names: str, values: Any = None, release: str = "orders", namespace: str = "capstones"
+        self, *names: str, values: Any = None, release: str | None = None, namespace: str = "capstones"
     ) -> subprocess.CompletedProcess[str]:
-        """`helm template` with the named values files and, over them, `values`."""
-        files = [word for name in names for word in ("--values", str(self.chart / "ci" / f"{name}-values.yaml"))]
-        line = ["template", release, str(self.chart), "--namespace", namespace, *files, "--values", "-"]
+        """`helm template` with the named values files and, over them, `values`. The release has the chart's name unless one is given."""
+        asked = [name.rpartition("/") for name in names]
+        chart = self.chart.parent / (next((of for of, _, _ in asked if of), "") or self.chart.name)
+        files = [word for _, _, name in asked if name for word in ("--values", f"{chart}/ci/{name}-values.yaml")]
+        line = ["template", release or chart.name, str(chart), "--namespace", namespace, *files, "--values", "-"]
         return self.run(*line, values=json.dumps(values or {}))
 
-    def render(self, *names: str, values: Any = None, release: str = "orders") -> list[Object]:
+    def render(self, *names: str, values: Any = None, release: str | None = None) -> list[Object]:
         """The objects, in Helm's order."""
         done = self.template(*names, values=values, release=release)
         assert done.returncode == 0, done.stderr
         return [one for one in yaml.load_all(done.stdout, yaml.CSafeLoader) if one]
 
-    def refusal(self, values: Any) -> str:
+    def refusal(self, values: Any, *names: str) -> str:
         """What Helm says about values that it refuses."""
-        done = self.template(values=values)
+        done = self.template(*names, values=values)
         assert done.returncode != 0, "it was rendered"
         return done.stderr
 

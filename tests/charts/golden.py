@@ -1,4 +1,4 @@
-"""What the charts render, kept to be read in a review: `python tests/charts/golden.py` writes golden/*.yaml anew.
+"""What the charts render, kept to be read in a review: `python tests/charts/golden.py` writes golden/CHART/*.yaml anew.
 
 Written by object, with sorted keys and without comments, so that it is the same from every Helm.
 """
@@ -10,10 +10,10 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from chart_rendering import CI_VALUES, Helm, Object, install_tools
+from chart_rendering import VARIANTS, Helm, Object, install_tools
 
 FOLDER = Path(__file__).parent / "golden"
-NAMES = tuple(path.name.removesuffix("-values.yaml") for path in CI_VALUES)
+NAMES = VARIANTS
 
 
 def text(objects: list[Object]) -> str:
@@ -26,7 +26,9 @@ def main() -> None:
     """Write every file."""
     helm = Helm(install_tools() / "helm")
     for name in NAMES:
-        (FOLDER / f"{name}.yaml").write_text(text(helm.render(name)))
+        file = FOLDER / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text(helm.render(name)))
 
 
 if __name__ == "__main__":

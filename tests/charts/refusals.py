@@ -69,6 +69,10 @@ IMPOSSIBLE: dict[str, Case] = {
         saga(autoscaling={"by": "queue", "scaleDownSeconds": 59}),
         "pools.saga.autoscaling: scaleDownSeconds 59 is less than timeLimitSeconds 60",
     ),
+    "waiting time with Redis": (
+        {"broker": "redis", **saga(autoscaling={"by": "queue", "waitSeconds": 3})},
+        "pools.saga.autoscaling: waitSeconds 3: Redis cannot be asked how fast a queue is emptied",
+    ),
     "more pods than messages": (
         saga(autoscaling={"by": "queue", "maxReplicas": 3}),
         "pools.saga.autoscaling: maxReplicas 3 needs more than 8 messages in a queue, settings.relayMessages lets 8 be there",
@@ -76,7 +80,7 @@ IMPOSSIBLE: dict[str, Case] = {
 }
 
 CLUSTER_ONLY = ("a canary of beat", "a scaled beat", "visibility timeout", "minimum above maximum", "queues of an API")
-CLUSTER_ONLY += ("down faster than the work", "more pods than messages")
+CLUSTER_ONLY += ("down faster than the work", "waiting time with Redis", "more pods than messages")
 """What says something of a cluster or of the whole file, so the laptop runtime does not look at it."""
 
 MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -124,6 +128,11 @@ MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
         saga(autoscaling={"scaleDownSeconds": 3601}),
         "/pools/saga/autoscaling/scaleDownSeconds",
         "maximum",
+    ),
+    "waiting for less than nothing": (
+        saga(autoscaling={"waitSeconds": -1}),
+        "/pools/saga/autoscaling/waitSeconds",
+        "minimum",
     ),
     "scaled by what cannot be asked": (
         saga(autoscaling={"by": "rate"}),

@@ -7,7 +7,7 @@ import golden
 import pytest
 import yaml
 
-from chart_rendering import Helm, Object, at, container_of, found, only, pod_of
+from chart_rendering import NAMES, Helm, Object, at, container_of, found, only, pod_of
 
 POOLS = ("api", "beat", "fulfilment", "notifications", "payments", "relay", "saga")
 WORKERS = ("fulfilment", "notifications", "payments", "saga")
@@ -180,8 +180,10 @@ def test_no_probe_starts_a_process(helm: Helm, name: str) -> None:
     assert not [one for one in containers(helm.render(name)) for kind in kinds if "exec" in one.get(kind, {})]
 
 
-def test_the_minimal_profile_fits_beside_its_platform(helm: Helm) -> None:
-    asked = [container_of(one)["resources"]["requests"] for one in found(helm.render("minimal"), "Deployment")]
+@pytest.mark.parametrize("chart", NAMES)
+def test_the_minimal_profile_fits_beside_its_platform(helm: Helm, chart: str) -> None:
+    objects = helm.render(f"{chart}/minimal")
+    asked = [container_of(one)["resources"]["requests"] for one in found(objects, "Deployment")]
 
     assert sum(int(one["cpu"].removesuffix("m")) for one in asked) <= 1200
     assert sum(int(one["memory"].removesuffix("Mi")) for one in asked) <= 2048

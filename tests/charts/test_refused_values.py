@@ -40,6 +40,26 @@ def test_a_key_or_value_that_fits_no_schema_is_refused_by_its_path(helm: Helm, r
     assert reason in said
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"pools": {"aggregate": {"concurrency": 2}}},
+            "pools.aggregate: concurrency 2 with poolType solo: it runs one task at a time",
+        ),
+        (
+            {"pools": {"aggregate": {"autoscaling": {"by": "queue", "scaleDownSeconds": 19}}}},
+            "pools.aggregate.autoscaling: scaleDownSeconds 19 is less than timeLimitSeconds 20",
+        ),
+        ({"settings": {"countersUrl": "redis://counters/0"}}, "'countersUrl'"),
+        ({"settings": {"prefetchBatches": 0}}, "at '/settings/prefetchBatches'"),
+    ],
+    ids=["two in a solo pool", "down faster than a flush", "a secret among the settings", "no batch at all"],
+)
+def test_the_analytics_are_refused_what_cannot_work(helm: Helm, values: object, said: str) -> None:
+    assert said in helm.refusal(values, "analytics/")
+
+
 def test_helm_3_refuses_by_the_path_as_well(helm3: Helm) -> None:
     values, _, _ = MISSHAPEN["unknown key of a pool"]
 

@@ -1,27 +1,32 @@
 """A pool is one thing on a laptop and in a cluster: the same command line, queues, limits, time to end and signal."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
-from chart_rendering import ORDERS, Helm, Object, container_of, only, pod_of
+from chart_rendering import CHARTS, NAMES, ORDERS, Helm, Object, container_of, only, pod_of
 from conductor import pools
 from conductor.pools import Broker, Pool
 
-POOLS = pools.load(ORDERS / "values.yaml")
+POOLS = {
+    f"{chart}/{name}": pool for chart in NAMES for name, pool in pools.load(CHARTS / chart / "values.yaml").items()
+}
+"""All pools of all charts, by CHART/POOL."""
 BROKERS: dict[str, Broker] = {"rabbitmq": "rabbitmq", "redis": "valkey"}
 """What the chart calls a broker, and the laptop runtime."""
 
 
 def workload(helm: Helm, pool: str, broker: str = "rabbitmq") -> Object:
-    return only(helm.render(values={"broker": broker}), "Deployment", f"orders-{pool}")
+    chart = pool.partition("/")[0]
+    return only(helm.render(f"{chart}/", values={"broker": broker}), "Deployment", pool.replace("/", "-"))
 
 
-def laptop(pool: Pool, broker: Broker) -> list[str]:
+def laptop(pool: Pool, broker: Broker, chart: str = "orders") -> list[str]:
     """The laptop's command line, with what differs by nature: the interpreter, the name, and where beat keeps its file."""
     line = pools.command(
-        pool, broker, app="orders.app", hostname=f"{pool.name}@$(POD_NAME)", schedule=Path("/run/app/schedule")
+        pool, broker, app=f"{chart}.app", hostname=f"{pool.name}@$(POD_NAME)", schedule=Path("/run/app/schedule")
     )
     return ["python" if word == sys.executable else word for word in line]
 
@@ -29,12 +34,14 @@ def laptop(pool: Pool, broker: Broker) -> list[str]:
 @pytest.mark.parametrize("broker", BROKERS)
 @pytest.mark.parametrize("pool", POOLS)
 def test_the_command_line_is_the_same(helm: Helm, pool: str, broker: str) -> None:
-    assert laptop(POOLS[pool], BROKERS[broker]) == container_of(workload(helm, pool, broker))["command"]
+    expected = laptop(POOLS[pool], BROKERS[broker], pool.partition("/")[0])
+
+    assert expected == container_of(workload(helm, pool, broker))["command"]
 
 
 @pytest.mark.parametrize("own", [{"maxMemoryPerChildKib": 1_500_000}, {"poolType": "threads"}, {"prefetch": 3}])
 def test_what_a_pool_says_more_is_the_same(helm: Helm, own: dict[str, object]) -> None:
-    pool = POOLS["saga"].model_dump(by_alias=True, exclude={"name"}, exclude_none=True)
+    pool = POOLS["orders/saga"].model_dump(by_alias=True, exclude={"name"}, exclude_none=True)
     expected = laptop(pools.parse({"pools": {"saga": {**pool, **own}}})["saga"], "rabbitmq")
 
     assert (
@@ -84,7 +91,19 @@ def test_a_new_pool_touches_one_file(helm: Helm, tmp_path: Path) -> None:
     }
 
 
-def test_every_queue_of_the_service_is_consumed_by_a_pool() -> None:
-    from orders.queues import QUEUES
+@pytest.mark.parametrize("chart", NAMES)
+def test_every_queue_of_the_service_is_consumed_by_a_pool(chart: str) -> None:
+    known = importlib.import_module(f"{chart}.queues").QUEUES
+    consumed = [queue for name, pool in POOLS.items() if name.startswith(f"{chart}/") for queue in pool.queues]
 
-    assert sorted(QUEUES) == sorted(queue for pool in POOLS.values() for queue in pool.queues)
+    assert sorted(known) == sorted(consumed)
+
+
+def test_a_queue_of_batches_has_a_pool_as_its_consumer_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "BROKER_URL", "COUNTERS_URL"):
+        monkeypatch.setenv(name, {"D": "postgresql+psycopg://a@b/c", "B": "amqp://b/c", "C": "redis://c/0"}[name[0]])
+    queues = importlib.import_module("analytics.app").app.batch_queues
+    consumers = [pool for pool in POOLS.values() if set(pool.queues) & set(queues)]
+
+    assert [("analytics.aggregate",)] == [pool.queues for pool in consumers]
+    assert [("solo", 1)] == [(pool.pool_type, pool.concurrency) for pool in consumers]

@@ -8,18 +8,21 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_rendering import CHARTS, ORDERS, Helm, only
+from chart_rendering import CHARTS, NAMES, Helm, only
 from conductor import pools
-from orders.settings import Settings
 
 sys.path.insert(0, str(CHARTS))
 
 import schemas
 from schema_parts import is_secret
 
-SCHEMA = json.loads((ORDERS / "values.schema.json").read_text())
-OFFERED = tuple(SCHEMA["$defs"]["Settings"]["properties"])
-SECRETS = ("databaseUrl", "brokerUrl", "storeUrl", "carrierSecret", "apiTokens")
+SCHEMAS = {chart: json.loads((CHARTS / chart / "values.schema.json").read_text()) for chart in schemas.CHARTS}
+OFFERED = {chart: schema["$defs"]["Settings"]["properties"] for chart, schema in SCHEMAS.items()}
+SETTINGS = [(chart, name) for chart, offered in OFFERED.items() for name in offered]
+SHARED_SECRETS = ("databaseUrl", "brokerUrl", "storeUrl", "apiTokens")
+SECRETS = {"orders": (*SHARED_SECRETS, "carrierSecret"), "analytics": (*SHARED_SECRETS, "countersUrl")}
+
+each_chart = pytest.mark.parametrize("chart", NAMES)
 
 
 def objects(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -35,17 +38,22 @@ def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-@pytest.mark.parametrize("chart", schemas.CHARTS)
+def test_every_chart_has_a_schema() -> None:
+    assert set(NAMES) == set(schemas.CHARTS) == set(SECRETS)
+
+
+@each_chart
 def test_the_committed_schema_is_what_the_models_give(chart: str) -> None:
     committed = (CHARTS / chart / "values.schema.json").read_text()
 
     assert committed == schemas.schema_of(chart), "write it anew: python charts/schemas.py"
 
 
-def test_no_object_takes_a_key_that_nobody_knows() -> None:
+@each_chart
+def test_no_object_takes_a_key_that_nobody_knows(chart: str) -> None:
     loose = [
         path
-        for path, part in objects(SCHEMA)
+        for path, part in objects(SCHEMAS[chart])
         if part.get("additionalProperties", True) is True
         and "Affinity" not in path  # as Kubernetes takes it
         and path not in ("/properties/celery-app", "/properties/global")
@@ -54,36 +62,36 @@ def test_no_object_takes_a_key_that_nobody_knows() -> None:
     assert [] == loose
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_what_is_secret_is_no_value(name: str) -> None:
-    assert is_secret(Settings.model_fields[snake(name)])
-    assert name not in OFFERED
+@pytest.mark.parametrize(("chart", "name"), [(chart, name) for chart, names in SECRETS.items() for name in names])
+def test_what_is_secret_is_no_value(chart: str, name: str) -> None:
+    assert is_secret(schemas.CHARTS[chart].model_fields[snake(name)])
+    assert name not in OFFERED[chart]
 
 
-def test_every_other_setting_is_offered_or_decided_by_the_chart() -> None:
-    left = {snake(name) for name in (*OFFERED, *SECRETS)} | schemas.DECIDED
+@each_chart
+def test_every_other_setting_is_offered_or_decided_by_the_chart(chart: str) -> None:
+    left = {snake(name) for name in (*OFFERED[chart], *SECRETS[chart])} | schemas.DECIDED
 
-    assert set(Settings.model_fields) == left & set(Settings.model_fields)
-
-
-@pytest.mark.parametrize("name", OFFERED)
-def test_a_setting_reaches_the_service_under_its_name(helm: Helm, name: str) -> None:
-    every = {offered: _example(offered) for offered in OFFERED}
-
-    settings = only(helm.render(values={"settings": every}), "ConfigMap", "orders-settings")
-
-    assert str(_example(name)) == settings["data"][snake(name).upper()]
-    assert snake(name) in Settings.model_fields
+    assert set(schemas.CHARTS[chart].model_fields) <= left
 
 
-@pytest.mark.parametrize("name", OFFERED)
-def test_a_setting_says_what_it_is(name: str) -> None:
-    assert SCHEMA["$defs"]["Settings"]["properties"][name]["description"]
+@pytest.mark.parametrize(("chart", "name"), SETTINGS)
+def test_a_setting_reaches_the_service_under_its_name(helm: Helm, chart: str, name: str) -> None:
+    every = {offered: _example(said) for offered, said in OFFERED[chart].items()}
+
+    settings = only(helm.render(f"{chart}/", values={"settings": every}), "ConfigMap", f"{chart}-settings")
+
+    assert str(every[name]) == settings["data"][snake(name).upper()]
+    assert snake(name) in schemas.CHARTS[chart].model_fields
 
 
-def _example(name: str) -> Any:
+@pytest.mark.parametrize(("chart", "name"), SETTINGS)
+def test_a_setting_says_what_it_is(chart: str, name: str) -> None:
+    assert OFFERED[chart][name]["description"]
+
+
+def _example(said: Any) -> Any:
     """A value that fits; numbers are large where they may be, so that none is written as 1e+06."""
-    said = SCHEMA["$defs"]["Settings"]["properties"][name]
     if "enum" in said:
         return said["enum"][0]
     if said["type"] == "integer":
@@ -93,19 +101,29 @@ def _example(name: str) -> Any:
     return "http://example.test:1/"
 
 
-def test_a_pool_says_the_same_to_laptop_and_cluster() -> None:
-    cluster = set(SCHEMA["$defs"]["Pool"]["properties"])
+@each_chart
+def test_a_pool_says_the_same_to_laptop_and_cluster(chart: str) -> None:
+    cluster = set(SCHEMAS[chart]["$defs"]["Pool"]["properties"])
     laptop = {field.alias for field in pools.Pool.model_fields.values()} - {"name"}
 
     assert cluster == laptop | pools.CLUSTER_KEYS
 
 
-def test_the_laptop_knows_every_key_of_a_values_file() -> None:
-    assert set(SCHEMA["properties"]) - {"celery-app", "global"} == pools.CHART_KEYS | {"defaults", "pools"}
+@each_chart
+def test_the_laptop_knows_every_key_of_a_values_file(chart: str) -> None:
+    assert set(SCHEMAS[chart]["properties"]) - {"celery-app", "global"} == pools.CHART_KEYS | {"defaults", "pools"}
 
 
-def test_no_key_of_the_values_has_no_comment() -> None:
-    lines = (ORDERS / "values.yaml").read_text().splitlines()
+@each_chart
+def test_every_key_of_the_schema_has_a_value(chart: str) -> None:
+    values = yaml.safe_load((CHARTS / chart / "values.yaml").read_text())
+
+    assert set(SCHEMAS[chart]["properties"]) - {"celery-app", "global"} == set(values)
+
+
+@each_chart
+def test_no_key_of_the_values_has_no_comment(chart: str) -> None:
+    lines = (CHARTS / chart / "values.yaml").read_text().splitlines()
     top = [number for number, line in enumerate(lines) if line and line[0].isalpha()]
 
     assert [] == [
@@ -113,12 +131,13 @@ def test_no_key_of_the_values_has_no_comment() -> None:
     ]
 
 
-def test_the_defaults_hold_every_key_that_the_templates_read(helm: Helm) -> None:
-    values = yaml.safe_load((ORDERS / "values.yaml").read_text())
+@each_chart
+def test_the_defaults_hold_every_key_that_the_templates_read(helm: Helm, chart: str) -> None:
+    values = yaml.safe_load((CHARTS / chart / "values.yaml").read_text())
     plain = {
         name: {"role": own["role"], "queues": own.get("queues", []), "concurrency": 1}
         for name, own in values["pools"].items()
     }
     alone = {**dict.fromkeys(values["pools"]), **{f"{name}-x": own for name, own in plain.items()}}
 
-    assert helm.render(values={"pools": alone})
+    assert helm.render(f"{chart}/", values={"pools": alone})

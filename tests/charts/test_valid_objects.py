@@ -56,7 +56,10 @@ def test_every_object_is_valid_for_this_minor(helm: Helm, name: str, minor: str)
             kubernetes.validate(one, minor, strict=True)
 
 
-@pytest.mark.parametrize("name", ["autoscaled", "dedicated"])
+SCALED = ("analytics/autoscaled", "orders/autoscaled", "orders/dedicated")
+
+
+@pytest.mark.parametrize("name", SCALED)
 def test_what_keda_reads_is_valid(helm: Helm, name: str) -> None:
     objects = [one for one in helm.render(name) if one["apiVersion"].startswith("keda.sh/")]
 
@@ -73,7 +76,7 @@ def test_what_the_prometheus_operator_reads_is_valid(helm: Helm) -> None:
         jsonschema.validate(one, schema_of("podmonitor-monitoring-v1.json"))
 
 
-@pytest.mark.parametrize("name", ["autoscaled", "dedicated"])
+@pytest.mark.parametrize("name", SCALED)
 def test_kubeconform_agrees_about_what_keda_reads(helm: Helm, name: str) -> None:
     kubeconform = shutil.which("kubeconform")
     if kubeconform is None:

@@ -13,7 +13,7 @@ from conductor.capstones.orders import cluster_reconciliation
 from conductor.cluster import restore
 
 Render = Callable[[str], list[Object]]
-GOLDEN = Path(__file__).parents[1] / "charts" / "golden" / "minimal.yaml"
+GOLDEN = Path(__file__).parents[1] / "charts" / "golden" / "orders" / "minimal.yaml"
 TO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 

@@ -1,7 +1,8 @@
 {{- /*
 How many pods a pool has, by the CPU they use (HorizontalPodAutoscaler) or by its queues (KEDA).
 
-Queues are counted with what workers hold unacknowledged, else a pool that has taken everything looks idle. Down goes one pod a
+Queues are counted with what workers hold unacknowledged, else a pool that has taken everything looks idle. Where a pool says how long
+a message may wait, KEDA also divides the queue by the rate at which it is emptied, and the larger of the two answers counts. Down goes one pod a
 minute, and only after as long as a task may run; when the broker cannot be asked, nothing is taken away.
 */}}
 {{- define "celery-app.autoscaling" }}
@@ -97,6 +98,18 @@ spec:
     {{- end }}
       authenticationRef:
         name: {{ $.root.Release.Name }}-scaler
+    {{- if $.pool.autoscaling.waitSeconds }}
+    # A time is not shared among the pods, as messages are: it is compared as it is.
+    - type: rabbitmq
+      metricType: Value
+      metadata:
+        protocol: http
+        queueName: {{ . }}
+        mode: ExpectedQueueConsumptionTime
+        value: {{ int $.pool.autoscaling.waitSeconds | quote }}
+      authenticationRef:
+        name: {{ $.root.Release.Name }}-scaler
+    {{- end }}
     {{- end }}
 {{- end }}
 

@@ -25,7 +25,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- include "celery-app.checks.autoscaling" (dict "pool" $pool "at" $at "underWay" $.Values.settings.relayMessages) }}
+{{- include "celery-app.checks.autoscaling" (dict "pool" $pool "at" $at "underWay" $.Values.settings.relayMessages "redis" $redis) }}
 {{- end }}
 {{- end }}
 
@@ -59,6 +59,9 @@
 {{- end }}
 {{- if and (eq $scaling.by "queue") (ne .pool.role "worker") }}
 {{- fail (printf "%s.autoscaling: by queue: only a worker has queues" .at) }}
+{{- end }}
+{{- if and .redis $scaling.waitSeconds }}
+{{- fail (printf "%s.autoscaling: waitSeconds %d: Redis cannot be asked how fast a queue is emptied" .at (int $scaling.waitSeconds)) }}
 {{- end }}
 {{- $needed := mul (int $scaling.messagesPerReplica) (sub (int $scaling.maxReplicas) 1) }}
 {{- if and (eq $scaling.by "queue") .underWay (le (int .underWay) (int $needed)) }}
