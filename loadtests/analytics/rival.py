@@ -26,11 +26,11 @@ class Rival:
         self._servers = servers
         self._settings = {**servers.plain, **settings}
         self._stages = stages
-        worker = [sys.executable, "-m", "celery", "--app", APP, "worker", "--loglevel=INFO"]
+        worker = [sys.executable, "-m", "celery", "--app", APP, "worker"]
         log = servers.run(
             f"{name}-worker", [*worker, f"--concurrency={PREFORK}", "--hostname", f"{name}@%h"], self._settings
         )
-        wait(lambda: " ready." in _text(log), f"the worker of {name}")
+        wait(lambda: "] ready" in _text(log), f"the worker of {name}")
 
     def measure(self, sent: list[dict[str, object]]) -> Measured:
         """Have `sent` counted, from the first message to the last counter. Empties its databases before."""
