@@ -133,6 +133,11 @@ class Faults:
                 point -= share
         return None
 
+    @property
+    def rng(self) -> random.Random:
+        """For whatever else a fault leaves to chance: the same plan decides it the same way."""
+        return self._random
+
     def report(self) -> dict[str, Any]:
         """What is in force, how long it still lasts, and what the last plan has hit so far."""
         plan, outage = self.plan, self.outage

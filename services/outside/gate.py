@@ -1,7 +1,7 @@
 """Every HTTP call with an effect passes here: faults happen before or after it, and its answer leaves after its commit.
 
 Holding a call never blocks another: it waits on the event loop. A call whose client has gone still has its effect,
-once begun.
+once begun. A `garbled` call has its effect, and its answer has the right status and says nothing else that can be used.
 """
 
 import asyncio
@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection
 
 from starlette.responses import Response
 
+from outside import garbled
 from outside.faults import Faults, OutagePlan
 from outside.problems import problem
 from outside.store import Store
 
 # Faults of a call that only reads.
-READ = ("timeout_before", "server_error", "throttle", "slow")
+READ = ("timeout_before", "server_error", "throttle", "slow", "garbled")
 # Faults of a call that changes something.
 CHANGE = (*READ, "timeout_after", "server_error_after")
 # What a throttled caller is told to wait.
@@ -76,6 +77,8 @@ class Gate:
             return problem(504, "gave up after the work was done")
         if fault == "server_error_after":
             return problem(500, "failed after the work was done")
+        if fault == "garbled":
+            return garbled.http(answer, self._faults.rng)
         return answer
 
     async def _down(self, outage: OutagePlan) -> Response:

@@ -5,7 +5,7 @@
     GET /messages?order_id=ID&after=ID&limit=N   [{"id", "at", "message_id", "to", "subject", "order_id", "kind", "body"}, …]
                                                  oldest first, 100 unless limited, 1,000 at most
 
-Ledger kind: mail (key = Message-ID; also mail_kind and to). Faults: reject, drop_after, slow (see `outside.smtp_door`).
+Ledger kind: mail (key = Message-ID; also mail_kind and to). Faults: reject, drop_after, slow, garbled (see `outside.smtp_door`).
 """
 
 import asyncio

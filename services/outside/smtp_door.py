@@ -1,7 +1,8 @@
 """The SMTP side of the mail server: takes a message once it is in the store, and fails on demand.
 
 Faults: `reject` answers 451 and keeps nothing; `drop_after` keeps the message and breaks the connection before the
-final reply, so that the sender cannot know; `slow` waits first. During an outage every message is answered 421.
+final reply, so that the sender cannot know; `slow` waits first; `garbled` answers a mail's begin with a line that is no reply, or
+its text with one that says by its code alone that it was taken. During an outage every message is answered 421.
 Addresses under `.invalid` (RFC 2606) are refused for good with 550.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from outside import garbled
 from outside.faults import Faults
 from outside.gate import Gate
 from outside.mailbox import Mailbox, Received
@@ -19,7 +21,7 @@ from outside.store import Store
 
 log = logging.getLogger(__name__)
 
-FAULTS = ("reject", "drop_after", "slow")
+FAULTS = ("reject", "drop_after", "slow", "garbled")
 
 # A mail with a label inside is far below this.
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -68,12 +70,14 @@ class Door:
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """MAIL FROM: refused during an outage."""
+        """MAIL FROM: refused during an outage. Whose mail it is is not known yet, so a plan for some orders does not hit it."""
         outage = self._faults.outage
         if outage is not None:
             if outage.mode == "hang":
                 await self._gate.hold(min(outage.hang_seconds, self._faults.outage_left_seconds))
             return OUT_OF_SERVICE
+        if self._faults.draw(("garbled",), None):
+            return self._faults.rng.choice(garbled.NO_REPLIES)
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -102,4 +106,4 @@ class Door:
         await self._store.committed()
         if fault == "drop_after":
             server.transport.abort()
-        return "250 OK"
+        return self._faults.rng.choice(garbled.REPLIES) if fault == "garbled" else "250 OK"

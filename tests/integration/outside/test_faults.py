@@ -1,8 +1,11 @@
 """Faults on real servers, and what the real adapters make of them."""
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -286,3 +289,68 @@ def test_messages_are_shown_as_they_were_sent(healthy_mail: OutsideServer, send:
     assert f"Your order {letter.order_id} has arrived" == shown["subject"]
     assert "Hello Ada Lovelace," in shown["body"]
     assert healthy_mail.admin("GET", "/messages", params={"after": shown["id"]}).json() == []
+
+
+GARBLED_CALLS = 60
+"""Enough for each way to garble an answer to come up."""
+
+
+def test_garbled_answers_to_charges_are_the_truth_or_nothing(
+    healthy_payments: OutsideServer, provider: HttpPayments, key: str
+) -> None:
+    keys = [f"{key}-{number}" for number in range(GARBLED_CALLS)]
+    healthy_payments.fault(garbled=1.0)
+
+    def outcome(call: Callable[[], Charge | None]) -> ChargeStatus | None:
+        try:
+            charge = call()
+        except Transient:
+            return None
+        assert charge is not None
+        return charge.status
+
+    charged = Counter(outcome(partial(charge, provider, each)) for each in keys)
+    asked = Counter(outcome(partial(provider.find, each)) for each in keys)
+    reversed_ = Counter(outcome(partial(provider.reverse, each)) for each in keys)
+    healthy_payments.heal()
+
+    assert {ChargeStatus.CAPTURED, None} == set(charged) == set(asked)
+    assert {ChargeStatus.REFUNDED, None} == set(reversed_)
+    assert GARBLED_CALLS / 2 < charged[None] < GARBLED_CALLS
+    assert all(healthy_payments.kinds(each) == ["capture", "refund"] for each in keys)
+
+
+def test_garbled_answers_to_bookings_are_the_truth_or_nothing(healthy_carrier: OutsideServer, key: str) -> None:
+    http = HttpCarrier(Wire(healthy_carrier.url, name="carrier", total_seconds=SHORT))
+    address = {"street": "Elm Street 5", "city": "Springwood", "postcode": "12345", "country": "US"}
+    keys = [f"{key}-{number}" for number in range(GARBLED_CALLS)]
+    told: dict[str, str] = {}
+    healthy_carrier.fault(garbled=1.0)
+
+    for each in keys:
+        with contextlib.suppress(UnknownOutcome):
+            told[each] = http.create_shipment(each, order_id="o-1", address=address, weight_g=1)
+    healthy_carrier.heal()
+    true = {each: http.create_shipment(each, order_id="o-1", address=address, weight_g=1) for each in keys}
+
+    assert 0 < len(told) < GARBLED_CALLS / 2
+    assert told.items() <= true.items()
+    assert all(healthy_carrier.kinds(each) == ["shipment"] for each in keys)
+
+
+def test_garbled_replies_to_mails_bring_each_mail_once(healthy_mail: OutsideServer) -> None:
+    mailer = mailer_of(healthy_mail, taken_seconds=30)
+    letters = [a_mail() for _ in range(GARBLED_CALLS)]
+    healthy_mail.fault(garbled=0.5)
+    refused: list[Transient] = []
+
+    for letter in letters:
+        while True:
+            try:
+                mailer.send(letter)
+                break
+            except Transient as error:
+                refused.append(error)
+
+    assert {Transient} == {type(error) for error in refused}
+    assert [letter.message_id for letter in letters] == [entry["key"] for entry in healthy_mail.ledger()]
