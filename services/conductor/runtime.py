@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -104,6 +105,15 @@ class ProcessRuntime(Reach, Runtime, Protocol):
 
     def wipe_broker(self) -> None:
         """Lose every queue and message, and what is shared in Valkey; return when the topology is declared again."""
+
+    def memory_alarm(self) -> AbstractContextManager[None]:
+        """The broker lives and takes no message during the block, as one that has no memory left."""
+
+    def read_only_database(self) -> AbstractContextManager[None]:
+        """The database answers and refuses every write during the block, also on connections that are open."""
+
+    def log(self, process: str) -> str:
+        """What a process of a pool has written so far."""
 
     def service_environment(self) -> Mapping[str, str]:
         """The environment in which a service's own command line tools work."""

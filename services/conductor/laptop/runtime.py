@@ -109,6 +109,28 @@ class LocalRuntime:
         start.await_server(self.platform, server.name, server.answers)
         start.declare(self.platform)
 
+    @contextlib.contextmanager
+    def memory_alarm(self) -> Iterator[None]:
+        if self.platform.state.external_broker:
+            raise Refused("BROKER_URL names a broker that is not ours: its memory is left alone")
+        broker = self.platform.rabbitmq or self.platform.valkey
+        broker.alarm()
+        try:
+            yield
+        finally:
+            broker.end_alarm()
+
+    @contextlib.contextmanager
+    def read_only_database(self) -> Iterator[None]:
+        self.platform.postgres.set_read_only(True)
+        try:
+            yield
+        finally:
+            self.platform.postgres.set_read_only(False)
+
+    def log(self, process: str) -> str:
+        return self.platform.run.log(process).read_text(errors="replace")
+
     def addresses(self) -> Mapping[str, str]:
         ports = self.platform.state.ports
         return {

@@ -170,6 +170,13 @@ class Postgres:
             now: datetime = connection.execute("select clock_timestamp()").fetchall()[0][0]
         return now
 
+    def set_read_only(self, read_only: bool) -> None:
+        """Have every transaction refuse to write from now on, or no longer: as after a failover to a standby, connections stay open."""
+        with self.administer() as connection:
+            change = "SET default_transaction_read_only = on" if read_only else "RESET default_transaction_read_only"
+            connection.execute(f"ALTER SYSTEM {change}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
     def switch_segment(self) -> str:
         """End the current segment of the log, if there is anything in it; the name of the last one that ended."""
         with self.administer() as connection:

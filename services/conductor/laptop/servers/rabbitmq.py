@@ -14,7 +14,7 @@ from pathlib import Path
 import amqp
 
 from conductor.amqp_client import Connection
-from conductor.errors import StartFailed
+from conductor.errors import StartFailed, Unready
 from conductor.laptop.programs import Program
 from conductor.laptop.state import State, write_private
 from conductor.run_directory import RunDirectory
@@ -33,6 +33,11 @@ log.console = true
 log.console.level = warning
 log.file = false
 """
+
+NO_MEMORY = "vm_memory_monitor:set_vm_memory_high_watermark(0.0), rabbit_alarm:get_alarms()."
+CONFIGURED_MEMORY = """\
+{ok, Share} = application:get_env(rabbit, vm_memory_high_watermark), vm_memory_monitor:set_vm_memory_high_watermark(Share)."""
+"""What `rabbitmqctl set_vm_memory_high_watermark` sets is not kept with the configuration, which this sets again."""
 
 LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
 
@@ -128,21 +133,37 @@ class RabbitMQ:
 
     def shutdown(self, *, within_seconds: float = 60) -> bool:
         """Stop the node in order and wait for its VM to end; False when it could not be told."""
+        told = self._control("shutdown", "--timeout", str(int(within_seconds)), within_seconds=within_seconds + 10)
+        return told is not None
+
+    def alarm(self) -> None:
+        """Have the node find that it uses more memory than it may: publishers are blocked. Raises Unready when it cannot be told."""
+        if "memory" not in (self._control("eval", NO_MEMORY) or ""):
+            raise Unready("rabbitmq could not be given a memory alarm")
+
+    def end_alarm(self) -> None:
+        """Let the node use as much memory as it is configured to. Raises Unready when it cannot be told."""
+        if self._control("eval", CONFIGURED_MEMORY) is None:
+            raise Unready("rabbitmq keeps its memory alarm: it could not be told to end it")
+
+    def _control(self, *arguments: str, within_seconds: float = 60) -> str | None:
+        """What `rabbitmqctl` says; None when it could not do it."""
         control = script("rabbitmqctl")
         if control is None:
-            return False
+            return None
         try:
             done = subprocess.run(
-                [str(control), "--quiet", "shutdown", "--timeout", str(int(within_seconds))],
+                [str(control), "--quiet", *arguments],
                 cwd=self._data,
                 env=dict(self._environment),
                 capture_output=True,
-                timeout=within_seconds + 10,
+                text=True,
+                timeout=within_seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
+            return None
+        return None if done.returncode else done.stdout
 
     def address(self) -> str:
         return f"amqp://{USER}:{self._state.passwords.rabbitmq}@127.0.0.1:{self._state.ports[self.name]}/{VHOST}"

@@ -77,6 +77,18 @@ class Valkey:
     def _url(self, database: int) -> str:
         return f"redis://:{self._state.passwords.valkey}@127.0.0.1:{self._state.ports[self.name]}/{database}"
 
+    def alarm(self) -> None:
+        """Take no writes from now on, as a server without memory. Raises StoreUnreachable."""
+        self._limit_memory(1)
+
+    def end_alarm(self) -> None:
+        """Take writes again. Raises StoreUnreachable."""
+        self._limit_memory(0)
+
+    def _limit_memory(self, most_bytes: int) -> None:
+        with connected(self.address(), answer_seconds=10) as client:
+            client.config_set("maxmemory", most_bytes)
+
     def wipe(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(mode=0o700)
