@@ -11,7 +11,14 @@ ORDERS = 60
 ON_EACH_BROKER = ("broker-restart", "worker-kill")
 ON_RABBITMQ = (
     *ON_EACH_BROKER,
-    *("duplicate-delivery", "mixed-versions", "point-in-time-restore", "poison-message", "stuck-consumer"),
+    *(
+        "duplicate-delivery",
+        "hostile-hour",
+        "mixed-versions",
+        "point-in-time-restore",
+        "poison-message",
+        "stuck-consumer",
+    ),
 )
 ON_VALKEY = (
     *ON_EACH_BROKER,

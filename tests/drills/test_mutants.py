@@ -99,3 +99,12 @@ def test_reconciliation_off_is_caught(play: Plays, mutant: Callable[[str], dict[
     played = play(unreconciled, ORDERS, patience=PATIENCE)
 
     assert {"lost", "doubled"} == {finding.fault for finding in played.findings}
+
+
+@on_rabbitmq
+def test_gate_off_is_caught(play: Plays, mutate: Mutate) -> None:
+    mutate("gate_off", pools=["payments"])
+
+    played = play("hostile-hour", ORDERS, patience=PATIENCE)
+
+    assert "a process was restarted" in (played.failure or "") or "strange messages" in (played.failure or "")

@@ -103,6 +103,11 @@ def reconciliation_off(reconciliation: ModuleType) -> None:
     reconciliation.Reconciliation.differences = lambda self, since: []
 
 
+def gate_off(intake: ModuleType) -> None:
+    """A worker reads whatever arrives as Celery does, without a look at it before."""
+    intake.fault = lambda message, tasks: None
+
+
 Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
@@ -114,6 +119,7 @@ MUTANTS: dict[str, dict[str, Break]] = {
     "early_ack": {"chassis.app": early_ack, "chassis.shape": early_ack_shape},
     "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
     "reconciliation_off": {"orders.usecases.reconciliation": reconciliation_off},
+    "gate_off": {"chassis.intake": gate_off},
     "sweeper_off": {},
 }
 

@@ -46,8 +46,9 @@ class BrokerClient:
         headers: Mapping[str, Any],
         content_type: str = "application/json",
         content_encoding: str = "utf-8",
+        **properties: Any,
     ) -> None:
-        """A message of any body and headers, straight into a queue."""
+        """A message of any body, headers and properties, straight into a queue."""
         self._connection.Producer(auto_declare=False).publish(
             body,
             exchange="",
@@ -55,9 +56,20 @@ class BrokerClient:
             headers=dict(headers),
             content_type=content_type,
             content_encoding=content_encoding,
+            **properties,
             retry=True,
             retry_policy=PATIENCE,
         )
+
+    def dead_letters(self, queue: str) -> int:
+        """How many messages of this queue the broker has put aside and nobody has collected."""
+        name = f"{queue}.dead"
+        if self._rabbitmq:
+            return int(self._connection.default_channel.queue_declare(name, passive=True).message_count)
+        with connected(self._url) as client:
+            # Every command of redis-py may also be a coroutine to the type checker.
+            found: Any = client.llen(name)
+        return int(found)
 
     def cut_consumers(self, queue: str) -> str:
         """Delete the queue while it is consumed, or close the consumers' connections where a queue is a list. Returns which."""
