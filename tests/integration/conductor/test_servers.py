@@ -11,10 +11,12 @@ import psutil
 import psycopg
 import pytest
 
-from conductor.laptop import orphans, start, state, stop
+from conductor.capstone import load
+from conductor.laptop import orphans, outside, start, state, stop
 from conductor.laptop.backups import Backups
 from conductor.laptop.platform import Platform
 from conductor.laptop.ports import USUAL, reserved
+from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.state import State
 from conductor.run_directory import RunDirectory
@@ -50,7 +52,8 @@ def platform(request: pytest.FixtureRequest, folder: Path, modes_before: dict[Pa
     run.make()
     fresh = State.fresh(request.param)
     with contextlib.ExitStack() as started:
-        with reserved(USUAL, fresh.ports) as ports:
+        usual = {**USUAL, **outside.ports(load("orders"))}
+        with reserved(usual, fresh.ports, usual) as ports:
             made = Platform(run, fresh.model_copy(update={"ports": ports}))
             state.save(made.state, run.state)
             started.callback(lambda: stop.stop(made))
@@ -113,6 +116,18 @@ def test_a_backup_is_made_and_the_log_archived(platform: Platform) -> None:
     made = backups.take(platform.postgres)
 
     assert ([made], True) == (backups.bases(), backups.close_segment(platform.postgres))
+
+
+def test_a_read_only_database_refuses_a_connection_that_was_open_before(platform: Platform) -> None:
+    runtime = LocalRuntime(platform)
+    with psycopg.connect(platform.postgres.address(), autocommit=True) as connection:
+
+        def writable() -> bool:
+            return connection.execute("show transaction_read_only").fetchall() == [("off",)]
+
+        with runtime.read_only_database():
+            wait_until(lambda: not writable(), what="a read-only database")
+        wait_until(writable, what="a database that takes writes")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a right away")
