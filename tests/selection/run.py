@@ -1,0 +1,104 @@
+"""`make test` and `make test-e2e`: run the tests, all of them or those that a change can break.
+
+`python tests/selection/run.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and the
+files here, committed or not, chooses by tests/subjects.toml, and what is left out is printed. `--list SUITE` prints the chosen folders of a
+suite and runs nothing. Ends with 1 when a test failed, with 2 when git does not know COMMIT.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from choosing import Choice, choose, everything
+from imports import service_imports
+from subjects import ROOT, Folder, SubjectMap, folders, load
+
+DRILLS = "drills"
+
+
+def main() -> int:
+    """Run; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--since", default="", help="the commit that the change is measured from; everything without")
+    parser.add_argument("--suite", help="only this suite, in one process; by default all but those that stand apart")
+    parser.add_argument("--list", metavar="SUITE", help="print the folders of this suite that the change chooses")
+    parser.add_argument("--workers", default="4", help="test processes")
+    parser.add_argument("--drills", default="3", help="drills at a time")
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    asked = parser.parse_args()
+
+    subject_map, found = load(), folders()
+    try:
+        choice = _choice(asked.since, subject_map, found)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"--since {asked.since}: {error.stderr}")
+        return 2
+    if asked.list:
+        sys.stdout.writelines(f"{name}\n" for name in choice.chosen if name.partition("/")[0] == asked.list)
+        return 0
+    if asked.since:
+        sys.stdout.write(told(choice, subject_map) + "\n")
+        sys.stdout.flush()
+
+    files = _files(choice, found)
+    if asked.suite:
+        return _pytest([file for file in files if _suite(file) == asked.suite], asked.pytest)
+    here = [file for file in files if _suite(file) not in subject_map.apart]
+    spread = ["--no-loadscope-reorder", *asked.pytest, "--numprocesses"]
+    # Drills come last, by themselves: a drill beside other tests makes both slower.
+    ended = [
+        _pytest([file for file in here if _suite(file) != DRILLS], [*spread, asked.workers]),
+        _pytest([file for file in here if _suite(file) == DRILLS], [*spread, asked.drills]),
+    ]
+    return max(ended)
+
+
+def told(choice: Choice, subject_map: SubjectMap) -> str:
+    """What is run, each folder with the reason, and what is left out."""
+    named = {name: why for name, why in choice.chosen.items() if name.partition("/")[0] not in subject_map.apart}
+    lines = [f"  {name:<24} {why}" for name, why in sorted(named.items())]
+    for title, paths in (("documentation", choice.documents), ("a share of what is left out", choice.rotated)):
+        lines += [f"{title}:", *(f"  {path}" for path in paths)] if paths else []
+    return "\n".join(["chosen:", *lines, f"left out: {', '.join(choice.left_out) or 'nothing'}"])
+
+
+def changed_paths(since: str) -> list[str]:
+    """What differs between a commit and the files here, by both names where a file was moved. Raises CalledProcessError."""
+    commands = (
+        ["diff", "--name-only", "--no-renames", "-z", f"{since}^{{commit}}", "--"],
+        ["ls-files", "--others", "--exclude-standard", "-z"],
+    )
+    said = (
+        subprocess.run(["git", *command], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        for command in commands
+    )
+    return sorted({path for text in said for path in text.split("\0") if path})
+
+
+def _choice(since: str, subject_map: SubjectMap, found: Sequence[Folder]) -> Choice:
+    if not since:
+        return everything(found, "no commit to compare with")
+    day = datetime.now(UTC).timetuple().tm_yday
+    return choose(changed_paths(since), subject_map, found, service_imports(), day)
+
+
+def _files(choice: Choice, found: Sequence[Folder]) -> list[str]:
+    chosen = [file for folder in found if folder.name in choice.chosen for file in folder.files]
+    return list(dict.fromkeys([*chosen, *choice.documents, *choice.rotated]))
+
+
+def _suite(file: str) -> str:
+    return file.split("/")[1]
+
+
+def _pytest(files: Sequence[str], arguments: Sequence[str]) -> int:
+    """Its exit code: 1 is a failed test, more an error of another kind."""
+    if not files:
+        return 0
+    return subprocess.run([sys.executable, "-m", "pytest", *files, *arguments], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
