@@ -11,16 +11,17 @@ TAG ?= dev
 # takes, so a drill beside other tests makes both slower.
 WORKERS ?= 4
 DRILLS ?= 3
+TESTS = $(VENV) tests/selection/run.py $(if $(SINCE),--since $(SINCE)) --workers $(WORKERS) --drills $(DRILLS)
 
 # Hundreds of processes import the same modules: what one of them compiled the next one loads, also where the shell says to keep nothing.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test test-e2e coverage mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
+.PHONY: help install install-dev up down status live test test-e2e test-all chosen coverage coverage-by-suite mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
 
 ##@ Start here
 help: ## Say what each target does
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 up: install ## Start the whole platform in the background and wait until it is ready
 	@$(VENV) -m conductor up
@@ -35,12 +36,16 @@ live: install ## Show the live screen
 	@$(VENV) -m conductor status --live
 
 ##@ Prove it
-test: install-dev ## Run every test except the full-size drills
-	@$(VENV) -m pytest --ignore tests/e2e $(if $(ARGS),,--ignore tests/drills) --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS)
-	@$(if $(ARGS),,$(VENV) -m pytest tests/drills --numprocesses $(DRILLS) --no-loadscope-reorder)
+test: install-dev ## Run every test except the full-size drills; SINCE=<commit> runs what that change can break, and tells the rest
+	@$(if $(and $(ARGS),$(if $(SINCE),,all)),$(VENV) -m pytest --ignore tests/e2e --numprocesses $(WORKERS) --no-loadscope-reorder $(ARGS),$(TESTS) -- $(ARGS))
 
 test-e2e: install-dev ## Run the drills of a cluster, in the one that kubectl points to; E2E_LOAD="command" loads images
-	@$(VENV) -m pytest tests/e2e $(ARGS)
+	@$(TESTS) --suite e2e -- $(ARGS)
+
+test-all: test test-soak ## Run every test and every drill, also at full size: hours
+
+chosen: install-dev ## Say what `make test SINCE=<commit>` would run
+	@$(TESTS) --explain
 
 coverage: install-dev ## Measure branch coverage, worker processes included; fails below 95 %
 	@$(VENV) -m coverage erase
@@ -48,6 +53,9 @@ coverage: install-dev ## Measure branch coverage, worker processes included; fai
 	@$(VENV) -m coverage combine --quiet
 	@$(VENV) -m coverage report --include 'services/orders/domain/*' --fail-under 95
 	@$(VENV) -m coverage report --include 'services/chassis/*' --fail-under 95
+
+coverage-by-suite: install-dev ## Run each folder of tests by itself and name what it runs beyond its entry in the map; FOLDERS="unit/orders …"
+	@$(VENV) tests/selection/coverage_by_suite.py --workers $(WORKERS) $(FOLDERS)
 
 mutants: install-dev ## Break every guard once and see a test fail; MODULES="chassis.work …" breaks only theirs
 	@$(VENV) tests/mutation/run.py $(MODULES)
@@ -92,7 +100,7 @@ lint: install-dev ## Check style, types and import rules
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy
-	@$(VENV) -m mypy charts/schemas.py charts/schema_parts.py scripts/tools.py
+	@$(VENV) -m mypy charts/schemas.py charts/schema_parts.py scripts/tools.py tests/selection/*.py
 	@.venv/bin/lint-imports
 
 format: install-dev ## Put the code into the one format

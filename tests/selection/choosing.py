@@ -5,7 +5,7 @@ paths are relative to the root of the checkout. What is too much is chosen rathe
 everything, and a file that is no module (or no longer one) counts as its package.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -40,11 +40,12 @@ def choose(
         return Choice({}, documents, (), tuple(folder.name for folder in folders))
 
     chosen = {folder.name: "always" for folder in folders if folder.suite in subject_map.always}
-    reaches = {folder.name: Reach(folder, subject_map, imports) for folder in folders}
+    reaches = {folder.name: Reach(subject_map.runs(folder), imports) for folder in folders}
+    shared = Reach(subject_map.everything, imports)
     for path in others:
         own = owner(path, folders)
         hit = [each.name for each in folders if own in (each.name, each.suite) or reaches[each.name].includes(path)]
-        if matches(path, subject_map.everything) or not hit:
+        if shared.includes(path) or not hit:
             return everything(folders, path)
         for name in hit:
             chosen.setdefault(name, path)
@@ -60,10 +61,10 @@ def everything(folders: Iterable[Folder], reason: str) -> Choice:
 
 
 class Reach:
-    """What one folder of tests runs."""
+    """What patterns of the map name, and what that imports."""
 
-    def __init__(self, folder: Folder, subject_map: SubjectMap, imports: Imports) -> None:
-        self._patterns = subject_map.runs(folder)
+    def __init__(self, patterns: Sequence[str], imports: Imports) -> None:
+        self._patterns = patterns
         named = {module for module in imports if matches(module, self._patterns)}
         self._modules = named.union(*(imports[module] for module in named))
         self._packages = {_parent(module) for module in self._modules}

@@ -1,8 +1,8 @@
 """`make test` and `make test-e2e`: run the tests, all of them or those that a change can break.
 
 `python tests/selection/run.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and the
-files here, committed or not, chooses by tests/subjects.toml, and what is left out is printed. `--list SUITE` prints the chosen folders of a
-suite and runs nothing. Ends with 1 when a test failed, with 2 when git does not know COMMIT.
+files here, committed or not, chooses by tests/subjects.toml, and what is left out is printed. `--list` and
+`--explain` run nothing. Ends with 1 when a test failed, with 2 when git does not know COMMIT.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from choosing import Choice, choose, everything
+from choosing import DAYS, Choice, choose, everything
 from imports import service_imports
 from subjects import ROOT, Folder, SubjectMap, folders, load
 
@@ -23,7 +23,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--since", default="", help="the commit that the change is measured from; everything without")
     parser.add_argument("--suite", help="only this suite, in one process; by default all but those that stand apart")
-    parser.add_argument("--list", metavar="SUITE", help="print the folders of this suite that the change chooses")
+    parser.add_argument("--explain", action="store_true", help="print what would run, and run nothing")
+    parser.add_argument(
+        "--list", action="store_true", help="print the folders that the change chooses, and run nothing"
+    )
     parser.add_argument("--workers", default="4", help="test processes")
     parser.add_argument("--drills", default="3", help="drills at a time")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
@@ -36,11 +39,13 @@ def main() -> int:
         sys.stderr.write(f"--since {asked.since}: {error.stderr}")
         return 2
     if asked.list:
-        sys.stdout.writelines(f"{name}\n" for name in choice.chosen if name.partition("/")[0] == asked.list)
+        sys.stdout.writelines(f"{name}\n" for name in choice.chosen)
         return 0
-    if asked.since:
-        sys.stdout.write(told(choice, subject_map) + "\n")
+    if asked.since or asked.explain:
+        sys.stdout.write(told(choice, subject_map))
         sys.stdout.flush()
+    if asked.explain:
+        return 0
 
     files = _files(choice, found)
     if asked.suite:
@@ -52,16 +57,24 @@ def main() -> int:
         _pytest([file for file in here if _suite(file) != DRILLS], [*spread, asked.workers]),
         _pytest([file for file in here if _suite(file) == DRILLS], [*spread, asked.drills]),
     ]
-    return max(ended)
+    return next((status for status in ended if status), 0)
 
 
 def told(choice: Choice, subject_map: SubjectMap) -> str:
-    """What is run, each folder with the reason, and what is left out."""
-    named = {name: why for name, why in choice.chosen.items() if name.partition("/")[0] not in subject_map.apart}
-    lines = [f"  {name:<24} {why}" for name, why in sorted(named.items())]
-    for title, paths in (("documentation", choice.documents), ("a share of what is left out", choice.rotated)):
-        lines += [f"{title}:", *(f"  {path}" for path in paths)] if paths else []
-    return "\n".join(["chosen:", *lines, f"left out: {', '.join(choice.left_out) or 'nothing'}"])
+    """What is run, each folder with the reason, and what is left out; one line each."""
+    reasons = set(choice.chosen.values())
+    if not choice.left_out and len(reasons) == 1:
+        return f"chosen: everything, because of {reasons.pop()}\n"
+    apart = [name for name in choice.chosen if name.partition("/")[0] in subject_map.apart]
+    here = [f"{name:<22} {reason}" for name, reason in choice.chosen.items() if name not in apart]
+    parts = {
+        "chosen, because of": here,
+        "chosen, but with a target of its own": apart,
+        "chosen, because they read documentation": choice.documents,
+        f"a {DAYS}th of what is left out": choice.rotated,
+        "left out": choice.left_out,
+    }
+    return "".join(f"{title}:\n" + "".join(f"  {line}\n" for line in lines) for title, lines in parts.items() if lines)
 
 
 def changed_paths(since: str) -> list[str]:
