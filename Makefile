@@ -11,7 +11,7 @@ TAG ?= dev
 # takes, so a drill beside other tests makes both slower.
 WORKERS ?= 4
 DRILLS ?= 3
-TESTS = $(VENV) tests/selection/run.py $(if $(SINCE),--since $(SINCE)) --workers $(WORKERS) --drills $(DRILLS)
+TESTS = $(VENV) tests/selection/run.py $(if $(SINCE),--since $(SINCE)) $(if $(UNTIL),--until $(UNTIL)) --workers $(WORKERS) --drills $(DRILLS)
 
 # Hundreds of processes import the same modules: what one of them compiled the next one loads, also where the shell says to keep nothing.
 export PYTHONDONTWRITEBYTECODE :=
@@ -44,7 +44,7 @@ test-e2e: install-dev ## Run the drills of a cluster, in the one that kubectl po
 
 test-all: test test-soak ## Run every test and every drill, also at full size: hours
 
-chosen: install-dev ## Say what `make test SINCE=<commit>` would run
+chosen: install-dev ## Say what `make test SINCE=<commit>` would run; UNTIL=<commit> ends the change before the files here
 	@$(TESTS) --explain
 
 coverage: install-dev ## Measure branch coverage, worker processes included; fails below 95 %

@@ -1,8 +1,8 @@
 """`make test` and `make test-e2e`: run the tests, all of them or those that a change can break.
 
 `python tests/selection/run.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and the
-files here, committed or not, chooses by tests/subjects.toml, and what is left out is printed. `--list` and
-`--explain` run nothing. Ends with 1 when a test failed, with 2 when git does not know COMMIT.
+files here, committed or not, or a second COMMIT after --until, chooses by tests/subjects.toml, and what is left out is printed. `--list` and
+`--explain` run nothing. Ends with 1 when a test failed, with 2 when git cannot compare.
 """
 
 import argparse
@@ -23,6 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--since", default="", help="the commit that the change is measured from; everything without")
     parser.add_argument("--suite", help="only this suite, in one process; by default all but those that stand apart")
+    parser.add_argument(
+        "--until", default="", help="the commit that it is measured to; by default the files here"
+    )
     parser.add_argument("--explain", action="store_true", help="print what would run, and run nothing")
     parser.add_argument(
         "--list", action="store_true", help="print the folders that the change chooses, and run nothing"
@@ -34,9 +37,9 @@ def main() -> int:
 
     subject_map, found = load(), folders()
     try:
-        choice = _choice(asked.since, subject_map, found)
+        choice = _choice(asked.since, asked.until, subject_map, found)
     except subprocess.CalledProcessError as error:
-        sys.stderr.write(f"--since {asked.since}: {error.stderr}")
+        sys.stderr.write(f"git cannot compare {asked.since} {asked.until}: {error.stderr}")
         return 2
     if asked.list:
         sys.stdout.writelines(f"{name}\n" for name in choice.chosen)
@@ -77,12 +80,12 @@ def told(choice: Choice, subject_map: SubjectMap) -> str:
     return "".join(f"{title}:\n" + "".join(f"  {line}\n" for line in lines) for title, lines in parts.items() if lines)
 
 
-def changed_paths(since: str) -> list[str]:
-    """What differs between a commit and the files here, by both names where a file was moved. Raises CalledProcessError."""
-    commands = (
-        ["diff", "--name-only", "--no-renames", "-z", f"{since}^{{commit}}", "--"],
-        ["ls-files", "--others", "--exclude-standard", "-z"],
-    )
+def changed_paths(since: str, until: str = "") -> list[str]:
+    """What differs between two commits, or a commit and the files here; both names of what was moved. Raises CalledProcessError."""
+    ends = [f"{commit}^{{commit}}" for commit in (since, until) if commit]
+    commands = [["diff", "--name-only", "--no-renames", "-z", *ends, "--"]]
+    if not until:
+        commands.append(["ls-files", "--others", "--exclude-standard", "-z"])
     said = (
         subprocess.run(["git", *command], cwd=ROOT, check=True, capture_output=True, text=True).stdout
         for command in commands
@@ -90,11 +93,11 @@ def changed_paths(since: str) -> list[str]:
     return sorted({path for text in said for path in text.split("\0") if path})
 
 
-def _choice(since: str, subject_map: SubjectMap, found: Sequence[Folder]) -> Choice:
+def _choice(since: str, until: str, subject_map: SubjectMap, found: Sequence[Folder]) -> Choice:
     if not since:
         return everything(found, "no commit to compare with")
     day = datetime.now(UTC).timetuple().tm_yday
-    return choose(changed_paths(since), subject_map, found, service_imports(), day)
+    return choose(changed_paths(since, until), subject_map, found, service_imports(), day)
 
 
 def _files(choice: Choice, found: Sequence[Folder]) -> list[str]:
