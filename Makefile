@@ -11,7 +11,7 @@ TAG ?= dev
 # takes, so a drill beside other tests makes both slower.
 WORKERS ?= 4
 DRILLS ?= 3
-TESTS = $(VENV) tests/selection/run.py $(if $(SINCE),--since $(SINCE)) $(if $(UNTIL),--until $(UNTIL)) --workers $(WORKERS) --drills $(DRILLS)
+TESTS = $(VENV) tests/selection/run_selected.py $(if $(SINCE),--since $(SINCE)) $(if $(UNTIL),--until $(UNTIL)) --workers $(WORKERS) --drills $(DRILLS)
 
 # Hundreds of processes import the same modules: what one of them compiled the next one loads, also where the shell says to keep nothing.
 export PYTHONDONTWRITEBYTECODE :=

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
+from callback_receiver import Callback, Shop
 from outside_servers import SECRET, OutsideServer, wait_until
-from shop import Callback, Shop
 
 from orders.adapters.carrier import HttpCarrier
 from orders.adapters.wire import Wire

@@ -1,7 +1,7 @@
 """`make test` and `make test-e2e`: run the tests, all of them or those that a change can break.
 
-`python tests/selection/run.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and the
-files here, committed or not, or a second COMMIT after --until, chooses by tests/subjects.toml, and what is left out is printed. `--list` and
+`python tests/selection/run_selected.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and the
+files here, committed or not, or a second COMMIT after --until, chooses by tests/subjects.toml; what is left out is printed. `--list` and
 `--explain` run nothing. Ends with 1 when a test failed, with 2 when git cannot compare.
 """
 
@@ -23,9 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--since", default="", help="the commit that the change is measured from; everything without")
     parser.add_argument("--suite", help="only this suite, in one process; by default all but those that stand apart")
-    parser.add_argument(
-        "--until", default="", help="the commit that it is measured to; by default the files here"
-    )
+    parser.add_argument("--until", default="", help="the commit that it is measured to; by default the files here")
     parser.add_argument("--explain", action="store_true", help="print what would run, and run nothing")
     parser.add_argument(
         "--list", action="store_true", help="print the folders that the change chooses, and run nothing"
