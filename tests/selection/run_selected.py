@@ -1,8 +1,8 @@
 """`make test` and `make test-e2e`: run the tests, all of them or those that a change can break.
 
-`python tests/selection/run_selected.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and the
-files here, committed or not, or a second COMMIT after --until, chooses by tests/subjects.toml; what is left out is printed. `--list` and
-`--explain` run nothing. Ends with 1 when a test failed, with 2 when git cannot compare.
+`python tests/selection/run_selected.py [--since COMMIT] [--suite e2e] [-- PYTEST ARGUMENTS]`. With --since, what differs between COMMIT and
+the files here, committed or not, or a second COMMIT after --until, chooses by tests/subjects.toml; what is left out is printed. `--list`
+and `--explain` run nothing. Ends with 1 when a test failed, with 2 when git cannot compare.
 """
 
 import argparse
