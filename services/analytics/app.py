@@ -4,6 +4,7 @@ Workers import this module before anything else, so it opens nothing; what a pro
 """
 
 import time
+import uuid
 from typing import Any
 
 from analytics import tasks
@@ -35,7 +36,22 @@ def make_aggregate() -> Any:
         hour_seconds=settings.hour_retention_days * 86_400,
         dedup_ms=settings.dedup_ms,
     )
-    return Aggregate(store, oldest_ms=settings.dedup_ms // 2, clock_ms=_clock_ms)
+    observers = []
+    if settings.trends:
+        from analytics.adapters.trend_board import RedisTrendBoard
+        from analytics.usecases.trend_watch import TrendWatch
+
+        watch = TrendWatch(
+            RedisTrendBoard(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds),
+            replica=uuid.uuid4().hex,
+            clock_ms=_clock_ms,
+            report_seconds=settings.trends_report_seconds,
+            save_seconds=settings.trends_save_seconds,
+            live_seconds=settings.trends_live_seconds,
+        )
+        watch.start()
+        observers.append(watch.observe)
+    return Aggregate(store, oldest_ms=settings.dedup_ms // 2, clock_ms=_clock_ms, observers=observers)
 
 
 app = make_app(
@@ -76,7 +92,7 @@ def make_api() -> Any:
     from analytics.api import make_api as api
 
     reader = RedisCounterReader(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
-    return api(make_collector(), reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
+    return api(make_collector(), reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
 
 
 def _ping() -> None:

@@ -36,6 +36,18 @@ class Settings(ServiceSettings):
     """How long the ids of counted parts are kept (54 B each). A batch older than half of it is parked, and a client must repeat a request
     within the other half, so that no id is forgotten while its part can still come."""
 
+    trends: bool = True
+    """Whether an aggregator works out trends beside its counting."""
+
+    trends_report_seconds: float = Field(default=1.0, gt=0, le=5)
+    """How often an aggregator adds what it counted to its trends and reports them."""
+
+    trends_save_seconds: float = Field(default=30.0, gt=0)
+    """How often an aggregator saves its sums (3.5 MB), so that another one takes them over when it dies; it loses what came since."""
+
+    trends_live_seconds: float = Field(default=10.0, gt=0)
+    """An aggregator that has not reported for this long is dead, and another one takes its sums over. Clocks differ by less than this."""
+
     batch_events: int = Field(default=5000, ge=1, le=100_000)
     """A batch is published as soon as it has this many events."""
 

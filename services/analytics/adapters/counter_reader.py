@@ -9,12 +9,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from analytics.adapters import counter_keys as keys
+from analytics.adapters import trend_board
 from analytics.domain.events import KINDS
-from analytics.ports import Freshness, StoreUnavailable
+from analytics.ports import Freshness, StoreUnavailable, TrendReport
 
 
 class RedisCounterReader:
-    """See ports.CounterReader."""
+    """See ports.CounterReader and ports.TrendReader."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._client = redis.Redis.from_url(
@@ -64,6 +65,11 @@ class RedisCounterReader:
         """How current the counters are."""
         (found,) = await self._ask([("HMGET", keys.META, "published_ms", "counted_ms", "events")])
         return Freshness(*(int(value or 0) for value in found))
+
+    async def trend_reports(self) -> Mapping[str, TrendReport]:
+        """The last report of each replica."""
+        (found,) = await self._ask([("HGETALL", trend_board.REPORTS)])
+        return {name: trend_board.decode(body) for name, body in found.items()}
 
     async def close(self) -> None:
         """Close the connections."""

@@ -57,6 +57,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Batch)
+_topics = msgspec.msgpack.Decoder(tuple[msgspec.Raw, msgspec.Raw, list[tuple[str, ...]]])
 _details = msgspec.msgpack.Decoder(tuple[list[str], list[int], list[tuple[str, ...]]])
 
 
@@ -133,6 +134,14 @@ def detail(group: Group) -> tuple[list[str], list[int], list[tuple[str, ...]]]:
     """Event ids, milliseconds within the minute, and topics of a group's events. Raises BatchRefused."""
     try:
         return _details.decode(group.detail)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BatchRefused(f"the detail of a group is broken: {error}") from None
+
+
+def topics(group: Group) -> list[tuple[str, ...]]:
+    """The topics of a group's events; what else is in the detail is not decoded. Raises BatchRefused."""
+    try:
+        return _topics.decode(group.detail)[2]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BatchRefused(f"the detail of a group is broken: {error}") from None
 

@@ -28,6 +28,8 @@ class Growth:
     """Events by minute (as text), for each (kind, hour)."""
     apart: Counter[str] = field(default_factory=Counter)
     """Events that are in no counter above, by `late:<kind>` or `future:<kind>`."""
+    counted: list[tuple[Group, int, int]] = field(default_factory=list)
+    """Where the events of the contents' counters are: from and to in the columns of a group. For what is computed beside the counters."""
     events: int = 0
     published_ms: int = 0
     """When the newest batch was published."""
@@ -49,10 +51,10 @@ def count(batches: Sequence[Batch], known: Collection[bytes] = frozenset()) -> G
         whole = all(fresh)
         for group in batch.groups:
             if whole:
-                _add(growth, group, group.contents, group.users)
+                _add(growth, group, 0, len(group.contents))
                 continue
             for start, end in _runs(group, fresh):
-                _add(growth, group, group.contents[start:end], group.users[start:end])
+                _add(growth, group, start, end)
     return growth
 
 
@@ -65,13 +67,15 @@ def _runs(group: Group, fresh: Sequence[bool]) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _add(growth: Growth, group: Group, contents: list[str], users: list[str]) -> None:
-    events = len(contents)
+def _add(growth: Growth, group: Group, start: int, end: int) -> None:
+    events = end - start
     kind, hour = KINDS[group.kind], group.minute // 60
     growth.events += events
     if group.timing != Timing.ON_TIME:
         growth.apart[f"{Timing(group.timing).name.lower()}:{kind}"] += events
         return
-    growth.contents[kind, group.minute].update(contents)
-    growth.users[hour].update(users)
+    whole = events == len(group.contents)
+    growth.contents[kind, group.minute].update(group.contents if whole else group.contents[start:end])
+    growth.users[hour].update(group.users if whole else group.users[start:end])
+    growth.counted.append((group, start, end))
     growth.totals[kind, hour][str(group.minute)] += events

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from analytics.domain import batch
 from analytics.domain.batch import Batch
-from analytics.domain.counting import count
+from analytics.domain.counting import Growth, count
 from analytics.domain.errors import BatchRefused
 from analytics.ports import CounterStore
 from chassis.errors import Permanent
@@ -13,8 +13,19 @@ from chassis.errors import Permanent
 class Aggregate:
     """A `chassis.batch_consumer.BatchHandler`."""
 
-    def __init__(self, store: CounterStore, *, oldest_ms: int, clock_ms: Callable[[], int]) -> None:
-        """A batch that was published more than `oldest_ms` ago is refused, because ids of its parts may be forgotten by now."""
+    def __init__(
+        self,
+        store: CounterStore,
+        *,
+        oldest_ms: int,
+        clock_ms: Callable[[], int],
+        observers: Sequence[Callable[[Growth], None]] = (),
+    ) -> None:
+        """A batch that was published more than `oldest_ms` ago is refused, because ids of its parts may be forgotten by now.
+
+        Each of `observers` is told what was counted, after it was. They must not fail or wait.
+        """
+        self._observers = observers
         self._store = store
         self._oldest_ms = oldest_ms
         self._clock_ms = clock_ms
@@ -42,6 +53,8 @@ class Aggregate:
                 return
             found = self._store.add(growth)
             if not found:
+                for observe in self._observers:
+                    observe(growth)
                 return
             known |= found
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.domain.events import HOUR_MS, MINUTE_MS
-from analytics.ports import CounterReader
+from analytics.domain.trends import ranked
+from analytics.ports import CounterReader, TrendReader
 
 HOUR_RANGE_FACTOR = 60
 """A range by hour may be this many times as long as one by minute, since it reads as many counters."""
@@ -29,6 +30,40 @@ class Range:
         if self.to_ms - self.from_ms > limit_hours * HOUR_MS:
             raise BadRange(f"from_ms {self.from_ms} to to_ms {self.to_ms} is longer than {limit_hours} h")
         return range(self.from_ms // step_ms, -(-self.to_ms // step_ms))
+
+
+class TrendViews:
+    """What trends. Raises ports.StoreUnavailable."""
+
+    def __init__(self, reader: TrendReader, *, live_seconds: float, clock_ms: Callable[[], int]) -> None:
+        """A replica that has not reported for `live_seconds` is dead."""
+        self._reader = reader
+        self._live_ms = live_seconds * 1000
+        self._clock_ms = clock_ms
+
+    async def trends(self, subject: str, window: str, limit: int) -> dict[str, Any]:
+        """What rises most of `subject` within `window`, from what all live replicas reported; none are left when no replica lives."""
+        now_ms = self._clock_ms()
+        found = (await self._reader.trend_reports()).values()
+        live = [report for report in found if report.at_ms >= now_ms - self._live_ms]
+        top = ranked([report.measures.get(subject, {}).get(window, {}) for report in live], limit)
+        return {
+            "of": subject,
+            "window": window,
+            "trends": [
+                {
+                    "id": key,
+                    "score": round(measure.score, 2),
+                    "events": round(measure.count),
+                    "usual": round(measure.usual, 1),
+                    "reason": measure.reason,
+                }
+                for key, measure in top
+            ],
+            "replicas": len(live),
+            "asked_ms": now_ms,
+            "reported_ms": min((report.at_ms for report in live), default=0),
+        }
 
 
 class Views:

@@ -164,7 +164,9 @@ class Analytics:
     def counters_now(self) -> dict[str, dict[str, int]]:
         """Every counter, by key without its shard and by field; without what the store knows of itself."""
         with self.store() as client:
-            keys = [key for key in client.scan_iter(count=1000) if not key.startswith(("{0}:parts:", "{0}:meta"))]
+            keys = [
+                key for key in client.scan_iter("{0}:*", count=1000) if not key.startswith(("{0}:parts:", "{0}:meta"))
+            ]
             return {
                 key.removeprefix("{0}:"): {f: int(n) for f, n in client.hgetall(key).items()}  # type: ignore[union-attr]
                 for key in sorted(keys)
