@@ -5,10 +5,11 @@ Workers import this module before anything else, so it opens nothing; what a pro
 
 import time
 import uuid
+from functools import cache
 from typing import Any
 
 from analytics import tasks
-from analytics.queues import AGGREGATE, QUEUES, SERVICE
+from analytics.queues import AGGREGATE, QUEUES, RECOMMEND, RECOMMEND_USERS, SERVICE
 from analytics.settings import Settings
 from chassis.app import make_app
 from chassis.batch_consumer import BatchQueue
@@ -51,7 +52,34 @@ def make_aggregate() -> Any:
         )
         watch.start()
         observers.append(watch.observe)
+    if settings.recommendations:
+        from analytics.usecases.recommendations import EngagementLog
+
+        engagements = EngagementLog(_engagement_store(), per_second=settings.engagements_per_second)
+        engagements.start()
+        observers.append(engagements.observe)
     return Aggregate(store, oldest_ms=settings.dedup_ms // 2, clock_ms=_clock_ms, observers=observers)
+
+
+def _engagement_store() -> Any:
+    from analytics.adapters.engagement_store import RedisEngagementStore
+
+    return RedisEngagementStore(
+        settings.counters_url,
+        timeout_seconds=settings.counters_timeout_seconds,
+        kept_seconds=settings.engagement_retention_days * 86_400,
+    )
+
+
+@cache
+def _recommender() -> Any:
+    from analytics.usecases.recommendations import Recommender
+
+    return Recommender(_engagement_store(), chunk=settings.recommend_chunk, chunks=settings.recommend_chunks)
+
+
+def _send_users(users: list[str]) -> None:
+    app.send_task(RECOMMEND_USERS, kwargs={"v": 1, "users": users}, queue=RECOMMEND)
 
 
 app = make_app(
@@ -59,7 +87,8 @@ app = make_app(
     QUEUES,
     settings,
     beat_schedule={
-        "collect_dead_letters": {"task": "analytics.collect_dead_letters", "schedule": settings.collect_every_seconds}
+        "collect_dead_letters": {"task": "analytics.collect_dead_letters", "schedule": settings.collect_every_seconds},
+        "recommend": {"task": "analytics.recommend", "schedule": settings.recommend_every_seconds},
     },
     batch_queues={
         AGGREGATE: BatchQueue(
@@ -67,7 +96,14 @@ app = make_app(
         )
     },
 )
-tasks.register(app, {"analytics.collect_dead_letters": lambda: collect_dead_letters(app)})
+tasks.register(
+    app,
+    {
+        "analytics.collect_dead_letters": lambda: collect_dead_letters(app),
+        "analytics.recommend": lambda: _recommender().fan_out(_send_users),
+    },
+    lambda users: _recommender().learn(users),
+)
 
 
 def make_collector() -> Any:
@@ -92,7 +128,7 @@ def make_api() -> Any:
     from analytics.api import make_api as api
 
     reader = RedisCounterReader(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
-    return api(make_collector(), reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
+    return api(make_collector(), reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
 
 
 def _ping() -> None:

@@ -1,9 +1,13 @@
-"""One queue of batches, and one of tasks for what the clock does."""
+"""One queue of batches; of tasks one for what the clock does and one for recommendations."""
 
 SERVICE = "analytics"
 
 AGGREGATE = "analytics.aggregate"
 UPKEEP = "analytics.upkeep"
+RECOMMEND = "analytics.recommend"
 
-QUEUES = (UPKEEP, AGGREGATE)
+RECOMMEND_USERS = "analytics.recommend_users"
+"""The task that learns what is new of some users."""
+
+QUEUES = (UPKEEP, AGGREGATE, RECOMMEND)
 """The first takes what is sent without naming a queue, which is tasks."""

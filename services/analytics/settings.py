@@ -48,6 +48,24 @@ class Settings(ServiceSettings):
     trends_live_seconds: float = Field(default=10.0, gt=0)
     """An aggregator that has not reported for this long is dead, and another one takes its sums over. Clocks differ by less than this."""
 
+    recommendations: bool = True
+    """Whether an aggregator notes engagements for recommendations beside its counting."""
+
+    engagements_per_second: int = Field(default=2000, ge=1)
+    """Likes, shares and comments that one aggregator notes each second; more are counted, and left out of the recommendations."""
+
+    engagement_retention_days: int = Field(default=90, ge=1)
+    """How long a user's history and recommendations are kept after the last engagement."""
+
+    recommend_every_seconds: float = Field(default=5.0, gt=0)
+    """How often users with new engagements are sent to be learned."""
+
+    recommend_chunk: int = Field(default=50, ge=1, le=1000)
+    """Users of one task."""
+
+    recommend_chunks: int = Field(default=20, ge=1, le=1000)
+    """Most tasks that are sent at a time."""
+
     batch_events: int = Field(default=5000, ge=1, le=100_000)
     """A batch is published as soon as it has this many events."""
 

@@ -2,17 +2,25 @@
 
 | task | queue | does |
 |---|---|---|
+| analytics.recommend | analytics.upkeep | by the clock: sends users with new engagements, in chunks |
+| analytics.recommend_users | analytics.recommend | learns what is new of some users and stores their recommendations |
 | analytics.collect_dead_letters | analytics.upkeep | by the clock: brings the broker's dead letters into the table of what is parked |
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from analytics.queues import RECOMMEND_USERS
 from chassis.app import ChassisApp
 
 
-def register(app: ChassisApp, clock: dict[str, Callable[[], Any]]) -> None:
-    """Give the app its tasks; `clock` has the periodic ones by name."""
+def register(app: ChassisApp, clock: dict[str, Callable[[], Any]], learn: Callable[[list[str]], Any]) -> None:
+    """Give the app its tasks; `clock` has the periodic ones by name, `learn` takes the users of a chunk."""
+
+    @app.task(name=RECOMMEND_USERS, shared=False)  # type: ignore[untyped-decorator]
+    def perform(*, v: int, users: list[str]) -> None:
+        learn(users)
+
     for name, run in clock.items():
         _periodic(app, name, run)
 

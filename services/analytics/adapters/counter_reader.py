@@ -9,13 +9,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from analytics.adapters import counter_keys as keys
-from analytics.adapters import trend_board
+from analytics.adapters import engagement_store, trend_board
 from analytics.domain.events import KINDS
 from analytics.ports import Freshness, StoreUnavailable, TrendReport
 
 
 class RedisCounterReader:
-    """See ports.CounterReader and ports.TrendReader."""
+    """See ports.CounterReader, ports.TrendReader and ports.RecommendationReader."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._client = redis.Redis.from_url(
@@ -70,6 +70,18 @@ class RedisCounterReader:
         """The last report of each replica."""
         (found,) = await self._ask([("HGETALL", trend_board.REPORTS)])
         return {name: trend_board.decode(body) for name, body in found.items()}
+
+    async def recommended(self, user: str) -> tuple[list[str], list[str], list[str]]:
+        """What is kept for a user, the user's history, and the most popular contents."""
+        kept, seen, new, popular = await self._ask(
+            [
+                ("LRANGE", engagement_store.LIST + user, "0", "-1"),
+                ("LRANGE", engagement_store.SEEN + user, "0", "-1"),
+                ("LRANGE", engagement_store.NEW + user, "0", "-1"),
+                ("ZREVRANGE", engagement_store.USERS, "0", str(engagement_store.POPULAR - 1)),
+            ]
+        )
+        return kept, seen + new, popular
 
     async def close(self) -> None:
         """Close the connections."""

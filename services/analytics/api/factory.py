@@ -13,10 +13,11 @@ from starlette.routing import Route
 from analytics.api import query_routes
 from analytics.api.access import caller
 from analytics.api.event_routes import Events
-from analytics.ports import CounterReader, StoreUnavailable, TrendReader
+from analytics.ports import CounterReader, RecommendationReader, StoreUnavailable, TrendReader
 from analytics.queues import SERVICE
 from analytics.settings import Settings
 from analytics.usecases.collect import Collector
+from analytics.usecases.recommendations import Recommendations
 from analytics.usecases.views import BadRange, TrendViews, Views
 from chassis.http import health_routes, refusals
 from chassis.http.metrics import Observed
@@ -29,6 +30,7 @@ def make_api(
     collector: Collector,
     reader: CounterReader,
     trends: TrendReader,
+    recommendations: RecommendationReader,
     *,
     ping: Callable[[], None],
     settings: Settings,
@@ -54,7 +56,7 @@ def make_api(
     app.router.routes.insert(0, Route("/events", Events(collector, settings).post, methods=["POST"]))
     views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms)
     trending = TrendViews(trends, live_seconds=settings.trends_live_seconds, clock_ms=clock_ms)
-    app.include_router(query_routes.routes(views, trending))
+    app.include_router(query_routes.routes(views, trending, Recommendations(recommendations)))
     app.include_router(health_routes.routes(ping, threads, registry))
     refusals.install(app)
     app.add_exception_handler(BadRange, _bad_range)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 
 from analytics.api.access import Analyst
+from analytics.usecases.recommendations import Recommendations
 from analytics.usecases.views import Range, TrendViews, Views
 
 FromMs = Annotated[int, Query(ge=0, lt=2**42, description="Begin of the range, inclusive.")]
@@ -12,7 +13,7 @@ ToMs = Annotated[int, Query(ge=0, lt=2**42, description="End of the range, exclu
 Id = Annotated[str, Path(min_length=1, max_length=64)]
 
 
-def routes(views: Views, trending: TrendViews) -> APIRouter:
+def routes(views: Views, trending: TrendViews, recommendations: Recommendations) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["counters"])
 
@@ -23,6 +24,10 @@ def routes(views: Views, trending: TrendViews) -> APIRouter:
     @router.get("/users/{user}")
     async def user(user: Id, from_ms: FromMs, to_ms: ToMs, _: Analyst) -> dict[str, Any]:
         return await views.user(user, Range(from_ms, to_ms))
+
+    @router.get("/users/{user}/recommendations")
+    async def recommended(user: Id, _: Analyst, limit: Annotated[int, Query(ge=1, le=50)] = 10) -> dict[str, Any]:
+        return await recommendations.of(user, limit)
 
     @router.get("/totals")
     async def totals(from_ms: FromMs, to_ms: ToMs, _: Analyst) -> dict[str, Any]:

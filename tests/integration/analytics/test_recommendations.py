@@ -1,0 +1,94 @@
+"""Engagements come in over HTTP, tasks learn from them, and what is recommended is read; each engagement is learned once."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from analytics.adapters.engagement_store import RedisEngagementStore
+from analytics.domain.batch import columnise
+from analytics.domain.counting import count
+from analytics.domain.events import Event, Timing
+from analytics.domain.parts import Part, part_id
+from analytics.usecases.recommendations import EngagementLog, Recommender
+from servers import wait_until
+
+
+@pytest.fixture
+def store(store_url: str) -> RedisEngagementStore:
+    return RedisEngagementStore(store_url, timeout_seconds=5, kept_seconds=1000)
+
+
+def learned(url: str) -> dict[str, Any]:
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        keys = sorted(client.scan_iter("{recommend}:common:*"))
+        return {key: client.zrange(key, 0, -1, withscores=True) for key in ["{recommend}:users", *keys]}
+
+
+def test_what_is_learned_again_changes_nothing(store: RedisEngagementStore, store_url: str) -> None:
+    recommender = Recommender(store, chunk=2, chunks=10)
+    store.note({"a": ["x", "y"], "b": ["x", "y", "z"], "c": ["x"]})
+    sent: list[list[str]] = []
+    recommender.fan_out(sent.append)
+    for users in sent:
+        recommender.learn(users)
+    once = learned(store_url)
+    for users in sent:
+        recommender.learn(users)
+    store.note({"a": ["y", "x"]})
+    recommender.learn(["a"])
+
+    assert [["a", "b"], ["c"]] == sent
+    assert [("z", 1.0), ("y", 2.0), ("x", 3.0)] == once["{recommend}:users"]
+    assert [("z", 1.0), ("y", 2.0)] == once["{recommend}:common:x"]
+    assert once == learned(store_url)
+    assert [] == store.waiting(10)
+    assert ["x", "y"] == store.history("a")
+
+
+def test_more_engagements_than_a_second_has_room_for_are_left_out(store: RedisEngagementStore) -> None:
+    engagements = EngagementLog(store, per_second=5)
+    made = [Event(str(i), f"u{i}", "c", kind, 1) for i in range(4) for kind in ("like", "view", "unlike", "share")]
+    engagements.observe(count([columnise([Part(part_id("c", "k", 0), made)], 1, lambda _: Timing.ON_TIME)]))
+
+    assert 3 == engagements.turn()
+    assert 4 == len(store.waiting(10))
+    assert 0 == engagements.turn()
+
+
+def test_users_get_what_similar_users_liked_and_others_what_is_popular(rabbit_analytics: Any, now: int) -> None:
+    rabbit_analytics.edge()
+    rabbit_analytics.worker()
+    for pool, name in (("upkeep", "upkeep"), ("recommend", "recommend")):
+        rabbit_analytics.start(
+            "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}", "--pool", "solo",
+            "--concurrency", "1", "--hostname", f"{name}@test", "--without-gossip", "--without-mingle",
+            "--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10",
+            log=f"{name}.log", HEARTBEAT_FILE=str(rabbit_analytics.folder / f"{name}.heartbeat"), POOL=pool,
+        )  # fmt: skip
+    rabbit_analytics.start(
+        "celery", "--app", "analytics.app", "beat", "--schedule", str(rabbit_analytics.folder / "beat"),
+        log="beat.log", HEARTBEAT_FILE=str(rabbit_analytics.folder / "beat.heartbeat"), POOL="beat",
+        RECOMMEND_EVERY_SECONDS="0.5",
+    )  # fmt: skip
+    likes = [("u", "a")]
+    likes += [(f"s{i}", content) for i in range(3) for content in ("a", "b")]
+    likes += [(f"p{i}", content) for i in range(9) for content in ("hit", "other")]
+    events = [
+        {"id": f"{user}{content}", "user": user, "content": content, "kind": "like", "at_ms": now}
+        for user, content in likes
+    ]
+    assert 200 == rabbit_analytics.send(events).status_code
+
+    def told(user: str) -> list[tuple[str, str]]:
+        found = rabbit_analytics.ask(f"/users/{user}/recommendations", limit=3)["recommendations"]
+        return [(one["content"], one["because"]) for one in found]
+
+    wait_until(
+        lambda: told("u")[:1] == [("b", "similar")],
+        what=f"recommendations {rabbit_analytics.log('recommend.log')[-2000:]}", seconds=60,
+    )  # fmt: skip
+
+    assert [("b", "similar"), ("other", "popular"), ("hit", "popular")] == told("u")
+    assert ("hit", "popular") in told("nobody")
+    assert {"a", "b"}.isdisjoint(content for content, _ in told("s1"))
