@@ -102,7 +102,7 @@ class RedisEngagementStore:
             common = dict(zip(contents, map(dict, pipe.execute()), strict=True))
             names = sorted({name for found in common.values() for name in found} | set(contents))
             counts = self._client.zmscore(USERS, names) if names else []
-            users_of = {name: count for name, count in zip(names, counts, strict=True) if count}  # type: ignore[arg-type]
+            users_of = {name: count for name, count in zip(names, counts, strict=True) if count}
             return {content: (found, users_of) for content, found in common.items() if content in users_of}
 
         found: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = self._try(read)

@@ -24,7 +24,7 @@ ADDITIONS = st.lists(
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_top_agrees_with_raw_events_and_bursts_are_listed_in_time(seed: int) -> None:
-    found = simulate(contents=150_000, rate=200, seconds=240, bursts=32, seed=seed, width=1 << 13, least=100)
+    found = simulate(contents=150_000, rate=200, seconds=240, bursts=36, seed=seed, width=1 << 13, least=100)
 
     assert 0.95 <= found["recall"]
     assert found["fast_bursts"]
