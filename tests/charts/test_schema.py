@@ -81,7 +81,7 @@ def test_a_setting_reaches_the_service_under_its_name(helm: Helm, chart: str, na
 
     settings = only(helm.render(f"{chart}/", values={"settings": every}), "ConfigMap", f"{chart}-settings")
 
-    assert str(every[name]) == settings["data"][snake(name).upper()]
+    assert _as_text(every[name]) == settings["data"][snake(name).upper()]
     assert snake(name) in schemas.CHARTS[chart].model_fields
 
 
@@ -94,6 +94,8 @@ def _example(said: Any) -> Any:
     """A value that fits; numbers are large where they may be, so that none is written as 1e+06."""
     if "enum" in said:
         return said["enum"][0]
+    if said["type"] == "boolean":
+        return not said.get("default", False)
     if said["type"] == "integer":
         return min(1_234_567, said.get("maximum", 1_234_567))
     if said["type"] == "number":
@@ -141,3 +143,8 @@ def test_the_defaults_hold_every_key_that_the_templates_read(helm: Helm, chart: 
     alone = {**dict.fromkeys(values["pools"]), **{f"{name}-x": own for name, own in plain.items()}}
 
     assert helm.render(f"{chart}/", values={"pools": alone})
+
+
+def _as_text(value: Any) -> str:
+    """As Helm writes a value into an environment variable."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
