@@ -23,8 +23,8 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## Say what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-up: install ## Start the whole platform in the background and wait until it is ready
-	@$(VENV) -m conductor up
+up: install ## Start the platform in the background and wait until it is ready; CAPSTONES="NAME …" are added to what runs
+	@$(VENV) -m conductor up $(CAPSTONES)
 
 down: ## Stop it all; nothing stays running
 	@if [ -x $(VENV) ]; then $(VENV) -m conductor down; else echo "nothing is running: nothing is installed yet"; fi

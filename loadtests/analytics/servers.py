@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conductor.laptop.servers.rabbitmq import USER, VHOST, RabbitMQ
+from conductor.laptop.servers.rabbitmq import RabbitMQ
 from conductor.laptop.servers.valkey import Valkey
 from conductor.laptop.state import State
 from conductor.run_directory import RunDirectory
 
+CAPSTONE = "analytics"
 START_SECONDS = 120.0
 
 
@@ -53,9 +54,12 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder, contextlib.ExitStack() as stack:
         run = RunDirectory(Path(folder))
         run.data.mkdir(parents=True)
-        state = State.fresh("rabbitmq")
+        state = State.fresh("rabbitmq", CAPSTONE)
         state.ports.update({name: free_port() for name in ("rabbitmq", "epmd", "erlang", "valkey")})
-        rabbitmq, valkey = RabbitMQ(run, state, dict(os.environ)), Valkey(run, state, dict(os.environ))
+        rabbitmq, valkey = (
+            RabbitMQ(run, state, dict(os.environ), CAPSTONE),
+            Valkey(run, state, dict(os.environ), CAPSTONE),
+        )
         pids: dict[str, list[int]] = {}
         for server in (rabbitmq, valkey):
             server.prepare()
@@ -63,10 +67,9 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
                 pids[program.name] = [_run(stack, program.argv, program.environment, program.directory)]
         wait(lambda: rabbitmq.answers() and valkey.answers(), "the servers")
         plain = dict(os.environ)
-        port, password = state.ports["rabbitmq"], state.passwords.rabbitmq
         environment = {
             **plain,
-            "BROKER_URL": f"amqp://{USER}:{password}@127.0.0.1:{port}/{VHOST}",
+            "BROKER_URL": rabbitmq.address(),
             "COUNTERS_URL": valkey.address(),
             # Only a batch that cannot be counted would be written there, and there is none.
             "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",

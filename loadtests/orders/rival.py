@@ -119,7 +119,7 @@ class Rival:
         return order_id
 
     def _make_database(self) -> str:
-        state, owner = self._platform.state, sql.Identifier(postgres.APPLICATION)
+        state, owner = self._platform.state, sql.Identifier(self._platform.postgres.database)
         with psycopg.connect(
             host="127.0.0.1",
             port=state.ports["postgres"],

@@ -24,6 +24,9 @@ RuntimeName = Literal["local", "kubernetes"]
 RuntimeOption = Annotated[
     str | None, typer.Option("--runtime", help="local or kubernetes; whichever runs, when left out.")
 ]
+CapstoneOption = Annotated[
+    str | None, typer.Option("--capstone", metavar="NAME", help="Which one; may be left out while one runs only.")
+]
 NamespaceOption = Annotated[str, typer.Option("--namespace", help="Of the installation in a cluster.")]
 LOOK_SECONDS = 5
 """How long a cluster that nobody named may take to say whether something is installed there."""
@@ -39,12 +42,16 @@ class Access:
 
 
 @contextlib.contextmanager
-def opened(asked: str | None, namespace: str) -> Iterator[Access]:
-    """The platform that is meant, for as long as the block runs. Raises NotRunning when nothing runs, Refused for a bad name."""
+def opened(asked: str | None, namespace: str, capstone: str | None = None) -> Iterator[Access]:
+    """The platform that is meant, for as long as the block runs. Raises NotRunning when nothing runs, Refused for a bad name.
+
+    On a laptop it is seen as the capstone sees it; that may be left out where one runs only.
+    """
     if chosen(asked, namespace) == "local":
         from conductor.laptop.runtime import LocalRuntime
 
-        yield Access("local", LocalRuntime.running(), RunDirectory.chosen().journals)
+        laptop = LocalRuntime.running(capstone=capstone)
+        yield Access("local", laptop, RunDirectory.chosen().journals(laptop.platform.name))
         return
     from conductor.cluster.access import ClusterAccess
 

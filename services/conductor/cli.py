@@ -1,6 +1,7 @@
 """The command line, `capstone`: mounts whatever conductor/commands/ and each capstone's own commands/ hold, one file a group.
 
-A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level.
+A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level. What a
+capstone's own modules offer is in the group `capstone <capstone> …` as well.
 """
 
 import importlib
@@ -37,7 +38,23 @@ def build() -> typer.Typer:
     cli.callback()(_nothing_more)
     for module in modules().values():
         cli.add_typer(importlib.import_module(module).commands)
+    for name in capstones.names():
+        cli.add_typer(_group(name))
     return cli
+
+
+def _group(capstone: str) -> typer.Typer:
+    """`capstone NAME …`: what the modules of the capstone's own commands hold. A group that is SHORT there is needed without its name."""
+    group = typer.Typer(name=capstone, no_args_is_help=True, help=f"What only {capstone} can do.")
+    group.callback()(_nothing_more)
+    for package in capstones.packages("commands", capstone):
+        for module in pkgutil.iter_modules(package.__path__):
+            found = importlib.import_module(f"{package.__name__}.{module.name}")
+            if getattr(found, "SHORT", False):
+                group.registered_commands += found.commands.registered_commands
+            else:
+                group.add_typer(found.commands)
+    return group
 
 
 def modules() -> dict[str, str]:

@@ -12,10 +12,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 PRIVATE = 0o700
 
+KILLS = "kills.jsonl"
+"""The journal of kills, among a capstone's journals."""
+
 
 def chart(capstone: str) -> Path:
     """The folder of a capstone's chart."""
     return CHECKOUT / "charts" / capstone
+
+
+def values(capstone: str) -> Path:
+    """The values of a capstone's chart: its pools."""
+    return chart(capstone) / "values.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +57,17 @@ class RunDirectory:
         """What the API reads: token -> who it is."""
         return self.path / "tokens.json"
 
-    @property
-    def values(self) -> Path:
+    def values(self, capstone: str) -> Path:
         """Pools of this platform alone: when the file is there, it takes the place of the chart's values."""
-        return self.path / "values.yaml"
+        return self.path / f"{capstone}.values.yaml"
 
-    @property
-    def journals(self) -> Path:
-        """What clients were promised and drills broke; see history.py."""
-        return self.path / "journals"
+    def journals(self, capstone: str) -> Path:
+        """What clients of a capstone were promised and drills broke; see history.py."""
+        return self.path / "journals" / capstone
 
-    @property
-    def kills(self) -> Path:
+    def kills(self, capstone: str) -> Path:
         """The journal of what was killed by hand or for being stuck: it excuses a mail that came twice."""
-        return self.journals / "kills.jsonl"
+        return self.journals(capstone) / KILLS
 
     @property
     def logs(self) -> Path:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pkgutil
+from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,11 @@ def named(name: str) -> "Capstone":
     from conductor.capstone import load
 
     return load(name)
+
+
+def known(asked: Iterable[str]) -> tuple[str, ...]:
+    """These names, `all` being every one; Refused when there is no such capstone."""
+    return tuple(named(each).name for name in asked for each in (names() if name == "all" else (name,)))
 
 
 def chosen(name: str | None) -> "Capstone":

@@ -159,8 +159,8 @@ def _here(drill: "Drill", capstone: "Capstone", size: "Size", reporter: "Reporte
     from conductor.laptop.runtime import LocalRuntime
 
     run_directory = RunDirectory.chosen()
-    journal = run_directory.journals / f"{drill.name}-{now():.0f}.jsonl"
-    runtime = LocalRuntime.running()
+    journal = run_directory.journals(capstone.name) / f"{drill.name}-{now():.0f}.jsonl"
+    runtime = LocalRuntime.running(capstone=capstone.name)
     runtime.wait_ready()
     return runner.play(drill, capstone, runtime, size, reporter, journal, patience)
 

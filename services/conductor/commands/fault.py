@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from conductor import access, capstones
-from conductor.access import NamespaceOption, RuntimeOption
+from conductor.access import Access, NamespaceOption, RuntimeOption
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import as_typed
 from conductor.errors import Refused
@@ -66,7 +66,7 @@ def show(
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """What is set to fail now, as JSON."""
-    names = [server] if server else _programs()
+    names = [server] if server else list(_programs())
     with _calling(runtime, namespace) as call:
         print(json.dumps({name: call("GET", name, "faults") for name in names}))
 
@@ -79,7 +79,7 @@ def clear(
 ) -> None:
     """Be well again at once."""
     with _calling(runtime, namespace) as call:
-        for name in [server] if server else _programs():
+        for name in [server] if server else list(_programs()):
             for what in ("faults", "outage"):
                 call("DELETE", name, what)
             print(f"No call to {name} fails on purpose any more.")
@@ -97,9 +97,9 @@ def _ending(server: str) -> str:
     return as_typed(f"`capstone fault clear {server}` ends it earlier.")
 
 
-def _programs() -> list[str]:
-    """Those that some capstone calls."""
-    return [one.name for name in capstones.names() for one in capstones.named(name).outside]
+def _programs() -> dict[str, str]:
+    """Those that some capstone calls, each with the capstone."""
+    return {one.name: name for name in capstones.names() for one in capstones.named(name).outside}
 
 
 @contextlib.contextmanager
@@ -107,11 +107,16 @@ def _calling(runtime: str | None, namespace: str) -> Iterator[Callable[..., Any]
     """Administrative calls to the servers of the platform that is meant."""
     from conductor.harness import dependency_faults
 
-    with access.opened(runtime, namespace) as platform:
+    with contextlib.ExitStack() as stack:
+        opened: dict[str, Access] = {}
 
         def call(method: str, server: str, what: str, body: dict[str, Any] | None = None) -> Any:
-            if server not in _programs():
-                raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(_programs())}')
-            return dependency_faults.call(platform.reach, method, server, what, body)
+            owners = _programs()
+            if server not in owners:
+                raise Refused(f'"{server}" cannot fail on purpose; there are {", ".join(owners)}')
+            owner = owners[server]
+            if owner not in opened:
+                opened[owner] = stack.enter_context(access.opened(runtime, namespace, owner))
+            return dependency_faults.call(opened[owner].reach, method, server, what, body)
 
         yield call

@@ -36,7 +36,7 @@ def verify(
 ) -> None:
     """Judge every request of this platform; exit status 1 when one was lost or doubled, each named with the reason."""
     system = capstones.chosen(capstone)
-    with access.opened(runtime, namespace) as platform:
+    with access.opened(runtime, namespace, system.name) as platform:
         judged = _judged(system, platform, wait)
     if as_json:
         findings = [asdict(finding) for finding in judged.findings]

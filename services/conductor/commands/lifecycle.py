@@ -1,14 +1,15 @@
 """`capstone up | down | status`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from conductor import access
-from conductor.access import NamespaceOption, RuntimeOption
+from conductor import access, capstones
+from conductor.access import CapstoneOption, NamespaceOption, RuntimeOption
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import typed
 from conductor.errors import Refused
@@ -16,12 +17,17 @@ from conductor.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from conductor.laptop.lifecycle import Started
+    from conductor.laptop.platform import Platform
 
 commands = typer.Typer()
 
 
 @commands.command()
 def up(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="Capstones, or all; those that ran last when left out. Others go on."),
+    ] = None,
     broker: Annotated[str | None, typer.Option(help="rabbitmq or valkey; RabbitMQ when it is installed.")] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting for every pool process.")
@@ -31,7 +37,7 @@ def up(
     from conductor.laptop import lifecycle
 
     console = Console(highlight=False)
-    want = lifecycle.wanted(broker, dict(_pair(text) for text in setting or []))
+    want = lifecycle.wanted(broker, dict(_pair(text) for text in setting or []), capstones.known(names or ()))
     with console.status("starting") as spinner:
 
         def tell(text: str) -> None:
@@ -57,26 +63,40 @@ def _print_started(console: Console, started: "Started") -> None:
     words = "ready" if started.changed else "it runs already; nothing was changed"
     console.print(f"[bold green]{words}[/bold green]  (broker: {state.broker})")
     rows = {
-        "API": f"http://127.0.0.1:{ports['api']}/docs",
-        **{one.name: f"http://127.0.0.1:{ports[one.name]}/{one.shows}" for one in started.platform.capstone.outside},
+        **_own_rows(started.platform.every, ports),
         {"rabbitmq": "RabbitMQ", "valkey": "Valkey"}[state.broker]: status.without_secrets(started.platform.broker_url),
         "PostgreSQL": status.without_secrets(started.platform.postgres.address()),
         "secrets": f"{typed()} env prints passwords and tokens",
         "outside": f"{typed()} outside-token prints what opens its ledgers, mails and faults",
         "logs": str(started.platform.run.logs),
     }
+    width = max(11, *map(len, rows))
     for name, value in rows.items():
         # Whole, however narrow the terminal: these are copied.
-        console.print(f"  {name:<11} {value}", soft_wrap=True, markup=False)
-    console.print(f"\nnext: [bold]{typed()} order place[/bold]", soft_wrap=True)
+        console.print(f"  {name:<{width}} {value}", soft_wrap=True, markup=False)
+    console.print(f"\nnext: [bold]{typed()} {started.platform.name} --help[/bold]", soft_wrap=True)
+
+
+def _own_rows(platforms: "Sequence[Platform]", ports: Mapping[str, int]) -> dict[str, str]:
+    """Where each capstone and its outside programs are seen; its name is said where several run."""
+    rows = {}
+    for one in platforms:
+        api = "API" if len(platforms) == 1 else f"API of {one.name}"
+        rows[api] = f"http://127.0.0.1:{one.state.ports_of(one.name)['api']}/docs"
+        rows |= {each.name: f"http://127.0.0.1:{ports[each.name]}/{each.shows}" for each in one.capstone.outside}
+    return rows
 
 
 @commands.command()
-def down() -> None:
-    """Stop everything; what was accepted stays in .run/ and goes on at the next start."""
+def down(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Capstones to stop; everything when left out.")
+    ] = None,
+) -> None:
+    """Stop everything, or some capstones while the others go on; what was accepted stays in .run/ and goes on at the next start."""
     from conductor.laptop import lifecycle
 
-    print("stopped" if lifecycle.down(RunDirectory.chosen()) else "nothing was running")
+    print("stopped" if lifecycle.down(RunDirectory.chosen(), capstones.known(names or ())) else "nothing was running")
 
 
 @commands.command("outside-token")
@@ -84,13 +104,14 @@ def outside_token() -> None:
     """Print the token that opens ledgers, mails and faults of the outside world; no process of the orders has it."""
     from conductor.laptop.runtime import LocalRuntime
 
-    print(LocalRuntime.running().tokens()["outside"])
+    print(LocalRuntime.every()[0].tokens()["outside"])
 
 
 @commands.command("status")
 def status_command(
     live: Annotated[bool, typer.Option("--live", help="A screen that refreshes every second.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs; `ready` says whether all is well.")] = False,
+    capstone: CapstoneOption = None,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
@@ -100,7 +121,7 @@ def status_command(
 
     if access.chosen(runtime, namespace) == "kubernetes":
         raise typer.Exit(_cluster_status(namespace, live=live, as_json=as_json))
-    laptop = LocalRuntime.running()
+    laptop = [LocalRuntime.running(capstone=capstone)] if capstone else LocalRuntime.every()
     if live:
         screen.show(laptop)
         return

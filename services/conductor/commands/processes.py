@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conductor import access, history
-from conductor.access import NamespaceOption, RuntimeOption
+from conductor.access import CapstoneOption, NamespaceOption, RuntimeOption
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.errors import NotRunning, Refused
 from conductor.history import Kill, now
-from conductor.run_directory import RunDirectory
+from conductor.run_directory import KILLS, RunDirectory
 
 if TYPE_CHECKING:
     from conductor.runtime import Which
@@ -30,6 +30,7 @@ def logs(
     process: Annotated[str | None, typer.Argument(help="A process or a pool; every one when left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 20,
+    capstone: CapstoneOption = None,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
@@ -44,16 +45,16 @@ def logs(
     run = RunDirectory.chosen()
     if not run.logs.is_dir():
         raise NotRunning("there are no logs yet: start it with `make up`")
-    for name, line in log_files.read(run.logs, process, lines=lines, follow=follow):
-        print(f"{name:<18} {line}", flush=True)
+    for name, line in log_files.read(run.logs, process, lines=lines, follow=follow, capstone=capstone):
+        print(f"{name:<26} {line}", flush=True)
 
 
 @commands.command()
-def env(as_json: AsJson = False) -> None:
+def env(as_json: AsJson = False, capstone: CapstoneOption = None) -> None:
     """The environment of the service's command line tools and the API's tokens, with every secret, for a shell (eval) or a program."""
     from conductor.laptop.runtime import LocalRuntime
 
-    runtime = LocalRuntime.running()
+    runtime = LocalRuntime.running(capstone=capstone)
     tokens = {f"{who.upper()}_TOKEN": token for who, token in runtime.tokens().items()}
     found = {**runtime.service_environment(), "API_URL": runtime.addresses()["api"], **tokens}
     if as_json:
@@ -65,17 +66,18 @@ def env(as_json: AsJson = False) -> None:
 
 @commands.command()
 def roll(
-    pool: Annotated[str, typer.Argument(help="A pool, or `all`.")],
+    pool: Annotated[str, typer.Argument(help="POOL or NAME/POOL, or `all` of one capstone.")],
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting for the new processes.")
     ] = None,
     as_json: AsJson = False,
+    capstone: CapstoneOption = None,
 ) -> None:
     """Replace a pool's processes: start new ones, wait until they are ready, end the old ones in peace."""
     from conductor.laptop.runtime import LocalRuntime
     from conductor.runtime import Change
 
-    runtime = LocalRuntime.running()
+    runtime, pool = LocalRuntime.of_pool(pool, capstone)
     change = Change(settings=dict(text.partition("=")[::2] for text in setting or []))
     pools = list(runtime.pools()) if pool == "all" else [pool]
     rolled = [runtime.roll(name, change) for name in pools]
@@ -91,12 +93,13 @@ def roll(
 
 @commands.command()
 def kill(
-    pool: Annotated[str, typer.Argument(help="A pool; its first process with all its children.")],
+    pool: Annotated[str, typer.Argument(help="POOL or NAME/POOL; its first process with all its children.")],
     child: Annotated[
         bool, typer.Option("--child", help="Only one child, as the kernel does when memory is out.")
     ] = False,
     signal: Annotated[str, typer.Option(help="A signal's name, such as TERM or STOP.")] = "KILL",
     as_json: AsJson = False,
+    capstone: CapstoneOption = None,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
@@ -116,12 +119,13 @@ def kill(
         if number is not signals.SIGKILL:
             raise Refused(f"--signal {signal}: in a cluster only KILL can be sent")
         pod = KubernetesRuntime(namespace).kill(pool, child=child)
-        history.append(access.journals_of(namespace) / RunDirectory.chosen().kills.name, Kill(at, pool, which, ()))
+        history.append(access.journals_of(namespace) / KILLS, Kill(at, pool, which, ()))
         print(json.dumps({"pool": pool, "signal": number.name, "pod": pod}) if as_json else f"KILL sent to {pod}")
         return
-    pids = LocalRuntime.running().kill(pool, which, number)
+    laptop, pool = LocalRuntime.of_pool(pool, capstone)
+    pids = laptop.kill(pool, which, number)
     if pids and number is signals.SIGKILL:
-        history.append(RunDirectory.chosen().kills, Kill(at, pool, which, tuple(pids)))
+        history.append(RunDirectory.chosen().kills(laptop.platform.name), Kill(at, pool, which, tuple(pids)))
     if as_json:
         print(json.dumps({"pool": pool, "signal": number.name, "pids": list(pids)}))
     else:
@@ -143,6 +147,7 @@ def _killed(pool: str, number: signals.Signals, pids: Sequence[int], *, child: b
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def parked(
     context: typer.Context,
+    capstone: CapstoneOption = None,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
@@ -154,8 +159,13 @@ def parked(
 
         KubernetesRuntime(namespace).run_parked(*context.args)
         return
-    from conductor.laptop.platform import APPLICATION
+    from conductor.capstone import application
 
-    environment = dict(LocalRuntime.running().service_environment())
+    laptop = LocalRuntime.running(capstone=capstone)
+    environment = dict(laptop.service_environment())
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "chassis.parked", APPLICATION, *context.args], environment)
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "chassis.parked", application(laptop.platform.name), *context.args],
+        environment,
+    )

@@ -173,11 +173,12 @@ def own_platform(
     run.make()
     values = yaml.safe_load((chart(capstone.name) / "values.yaml").read_text())
     values["defaults"] = {**values["defaults"], **POOLS, **pools}
-    run.values.write_text(yaml.safe_dump(values))
+    run.values(capstone.name).write_text(yaml.safe_dump(values))
     reporter.phase(f"starting a platform of its own with {broker} in {run.path}")
     try:
-        lifecycle.up(run, Wanted(broker, {**SETTINGS, **capstone.drill_settings, **settings}), lambda text: None)
-        yield LocalRuntime.running(run)
+        own = {**SETTINGS, **capstone.drill_settings, **settings}
+        lifecycle.up(run, Wanted(broker, own, capstones=(capstone.name,)), lambda text: None)
+        yield LocalRuntime.running(run, capstone.name)
     finally:
         lifecycle.down(run)
 
@@ -191,7 +192,7 @@ def play_on_own_platform(
     began = time.monotonic()
     try:
         with own_platform(directory, capstone, broker, reporter, settings=drill.settings, pools=drill.pools) as runtime:
-            journal = RunDirectory(directory).journals / f"{drill.name}-{now():.0f}.jsonl"
+            journal = RunDirectory(directory).journals(capstone.name) / f"{drill.name}-{now():.0f}.jsonl"
             played = play(drill, capstone, runtime, size, reporter, journal, patience)
             reporter.phase("taking the platform down")
     except ConductorError as error:

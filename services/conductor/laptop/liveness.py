@@ -20,7 +20,7 @@ from conductor import history
 from conductor.errors import NotRunning
 from conductor.history import Kill
 from conductor.laptop import probes, programs
-from conductor.laptop.platform import Platform, pool_of
+from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.ports import Kept
 from conductor.laptop.state import loaded
 from conductor.laptop.supervisor import Process
@@ -62,7 +62,8 @@ class Keeper:
 
     def _dead(self, process: Process, now: float) -> bool:
         watch = self.watches[process.name, process.pid]
-        pool = self.platform.pools.get(pool_of(process.name) or "")
+        own = self.platform.of(capstone_of(process.name) or "")
+        pool = own.pools.get(pool_of(process.name) or "") if own else None
         if pool is None:
             return False
         answer = probes.ask("live", pool.role, programs.environment_of(process.name, self.platform.run))
@@ -118,7 +119,7 @@ def main() -> None:
         # A roll may take a process away between the list and the question; no supervisor means that all ends.
         with contextlib.suppress(FileNotFoundError, NotRunning):
             for name in keeper.round(now):
-                history.append(run.kills, Kill(now, pool_of(name) or name, "tree", ()))
+                history.append(run.kills(capstone_of(name) or name), Kill(now, pool_of(name) or name, "tree", ()))
     ports.close()
 
 

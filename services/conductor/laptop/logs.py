@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import TextIO
 
 from conductor.errors import Refused
-from conductor.laptop.platform import pool_of
+from conductor.laptop.platform import capstone_of, pool_of
 
 POLL_SECONDS = 0.2
 
 
-def read(folder: Path, process: str | None, *, lines: int, follow: bool) -> Iterator[tuple[str, str]]:
-    """(process, line), the last `lines` of each file first; `process` may name a pool. Refused when there is no such."""
+def read(
+    folder: Path, process: str | None, *, lines: int, follow: bool, capstone: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """(process, line), the last `lines` of each file first; Refused when there is no such.
+
+    `process` may name a pool, also as NAME/POOL; with `capstone` only that one's.
+    """
     files = {
-        path.stem: path for path in sorted(folder.glob("*.log")) if process in (None, path.stem, pool_of(path.stem))
+        path.stem: path
+        for path in sorted(folder.glob("*.log"))
+        if _meant(path.stem, process) and (capstone is None or path.stem.startswith(f"{capstone}."))
     }
     if not files:
         names = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
@@ -34,6 +41,12 @@ def read(folder: Path, process: str | None, *, lines: int, follow: bool) -> Iter
     finally:
         for file in opened.values():
             file.close()
+
+
+def _meant(name: str, process: str | None) -> bool:
+    """Whether the process `name` is the one that was named, or one of the pool that was."""
+    pool = pool_of(name)
+    return process in (None, name) or (pool is not None and process in (pool, f"{capstone_of(name)}/{pool}"))
 
 
 def _current(file: TextIO, path: Path) -> TextIO:

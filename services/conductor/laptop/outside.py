@@ -15,7 +15,12 @@ def programs(capstone: Capstone, run: RunDirectory, state: State, environment: M
     for one in capstone.outside:
         data = run.data / "outside" / one.name
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv = [sys.executable, "-m", f"outside.{one.name}", *one.arguments(state.ports, state.settings)]
+        argv = [
+            sys.executable,
+            "-m",
+            f"outside.{one.name}",
+            *one.arguments(state.ports_of(capstone.name), state.settings),
+        ]
         secret = {one.secret: state.passwords.callbacks} if one.secret else {}
         variables = {**environment, **secret, "OUTSIDE_ADMIN_TOKEN": state.passwords.outside_admin}
         made.append(Program(process(one.name), "outside", [*argv, "--data", str(data)], variables))

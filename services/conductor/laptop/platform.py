@@ -1,4 +1,7 @@
-"""The parts of one laptop platform, put together from its state: servers, outside world, pools, supervisor."""
+"""The parts of one laptop platform, put together from its state: servers, outside world, pools, supervisor.
+
+Supervisor and servers are there once; each capstone has a database, a vhost, pools and outside programs. Names are derived from its own.
+"""
 
 import dataclasses
 import re
@@ -6,7 +9,6 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from conductor import pools
 from conductor.capstone import Capstone, application, load
@@ -20,13 +22,16 @@ from conductor.laptop.servers.valkey import Valkey
 from conductor.laptop.state import State
 from conductor.laptop.supervisor import Supervisor, inherited
 from conductor.pools import Pool
-from conductor.run_directory import RunDirectory, chart
+from conductor.run_directory import RunDirectory, values
 from conductor.runtime import UNCHANGED, Change
 
-CAPSTONE = "orders"
-VALUES = chart(CAPSTONE) / "values.yaml"
-APPLICATION = application(CAPSTONE)
-POOL_PROCESS = re.compile(r"(?P<pool>.+)-g(?P<generation>\d+)-(?P<replica>\d+)")
+POOL_PROCESS = re.compile(r"(?P<capstone>\w+)\.(?P<pool>.+)-g(?P<generation>\d+)-(?P<replica>\d+)")
+
+
+def capstone_of(process: str) -> str | None:
+    """The capstone whose pool a process's name says it belongs to; None for a server or an outside program."""
+    found = POOL_PROCESS.fullmatch(process)
+    return found["capstone"] if found else None
 
 
 def pool_of(process: str) -> str | None:
@@ -43,11 +48,29 @@ def generation_of(process: str) -> int:
 
 @dataclass(frozen=True)
 class Platform:
-    """Everything that runs on this laptop, described; nothing is started by making one."""
+    """Everything that runs on this laptop, as the capstone `name` sees it: the first of those that run, when left out.
+
+    Nothing is started by making one.
+    """
 
     run: RunDirectory
     state: State
-    values: Path = VALUES
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.state.capstones[0])
+
+    @cached_property
+    def every(self) -> "tuple[Platform, ...]":
+        """The same as each capstone that runs sees it."""
+        return tuple(
+            self if name == self.name else dataclasses.replace(self, name=name) for name in self.state.capstones
+        )
+
+    def of(self, capstone: str) -> "Platform | None":
+        """The same as this capstone sees it; None when it does not run."""
+        return next((one for one in self.every if one.name == capstone), None)
 
     @cached_property
     def base_environment(self) -> dict[str, str]:
@@ -56,8 +79,8 @@ class Platform:
 
     @cached_property
     def capstone(self) -> Capstone:
-        """The plug-in of what runs here."""
-        return load(CAPSTONE)
+        """The plug-in of the capstone."""
+        return load(self.name)
 
     @cached_property
     def supervisor(self) -> Supervisor:
@@ -65,17 +88,17 @@ class Platform:
 
     @cached_property
     def postgres(self) -> Postgres:
-        return Postgres(self.run, self.state, self.base_environment)
+        return Postgres(self.run, self.state, self.base_environment, self.name)
 
     @cached_property
     def valkey(self) -> Valkey:
-        return Valkey(self.run, self.state, self.base_environment)
+        return Valkey(self.run, self.state, self.base_environment, self.name)
 
     @cached_property
     def rabbitmq(self) -> RabbitMQ | None:
         """Our own node, when it is the broker."""
         own = self.state.broker == "rabbitmq" and self.state.external_broker is None
-        return RabbitMQ(self.run, self.state, self.base_environment) if own else None
+        return RabbitMQ(self.run, self.state, self.base_environment, self.name) if own else None
 
     @property
     def servers(self) -> Sequence[Server]:
@@ -84,7 +107,8 @@ class Platform:
 
     @cached_property
     def pools(self) -> dict[str, Pool]:
-        return pools.load(self.run.values if self.run.values.exists() else self.values)
+        own = self.run.values(self.name)
+        return pools.load(own if own.exists() else values(self.name))
 
     @property
     def broker_url(self) -> str:
@@ -99,6 +123,7 @@ class Platform:
             self.state,
             self.capstone,
             self.base_environment,
+            database=self.postgres.address(),
             broker=self.broker_url,
             store=self.valkey.store_address(),
         )
@@ -108,17 +133,19 @@ class Platform:
 
     def pool_programs(self, pool: Pool, generation: int, change: Change = UNCHANGED) -> Sequence[Program]:
         """One generation of a pool's processes."""
-        return [self._pool_program(pool, f"{pool.name}-g{generation}-{n}", change) for n in range(pool.replicas)]
+        return [
+            self._pool_program(pool, f"{self.name}.{pool.name}-g{generation}-{n}", change) for n in range(pool.replicas)
+        ]
 
     def _pool_program(self, pool: Pool, name: str, change: Change) -> Program:
         argv = pools.command(
             pool,
             self.state.broker,
-            app=APPLICATION,
+            app=application(self.name),
             hostname=f"{name}@{socket.gethostname()}",
-            schedule=self.run.data / "beat-schedule",
+            schedule=self.run.data / f"{self.name}.beat-schedule",
         )
-        own = environment.process(self.run, self.state, pool, name, code=change.code)
+        own = environment.process(self.run, self.state.ports_of(self.name)["api"], pool, name, code=change.code)
         variables = {**self.service_environment(), **own, **change.settings}
         return Program(name, "pool", argv, variables, stop_seconds=pool.grace_seconds)
 

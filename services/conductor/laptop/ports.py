@@ -10,7 +10,6 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 
 USUAL = {
-    "api": 8000,
     "postgres": 5432,
     "valkey": 6379,
     "rabbitmq": 5672,
@@ -19,6 +18,9 @@ USUAL = {
     "supervisor": 9001,
 }
 """The first port to try, by name; outside programs bring their own."""
+
+API = 8000
+"""The first port to try for a capstone's API."""
 
 OF_RABBITMQ = ("rabbitmq", "epmd", "erlang")
 """Needed only by a RabbitMQ node of our own."""

@@ -29,7 +29,7 @@ from conductor.laptop.ports import reserved
 from conductor.laptop.restore_points import RestorePoint
 from conductor.laptop.runtime import locked
 from conductor.laptop.servers import wal_archive
-from conductor.laptop.servers.postgres import APPLICATION, Postgres
+from conductor.laptop.servers.postgres import Postgres
 from conductor.laptop.servers.postgres_binaries import binary
 from conductor.laptop.state import write_private
 from conductor.waiting import until
@@ -51,6 +51,12 @@ def restore(platform: Platform, to: datetime, tell: Tell) -> RestorePoint:
     with locked(run):
         if to > datetime.now(UTC):
             raise Refused(f"{to.isoformat()} is in the future")
+        others = sorted(platform.state.logins.keys() - {platform.name})
+        if others:
+            raise Refused(
+                f"one PostgreSQL holds the databases of {platform.name} and {', '.join(others)}, and a restore would bring all of them "
+                "back to that time: nothing was restored"
+            )
         interrupted_restore.mend(platform, tell)
         backups = Backups(run)
         base = backups.before(to)
@@ -123,7 +129,7 @@ def _start(platform: Platform, tell: Tell) -> None:
         platform.supervisor.start_again("postgres")
         start.await_server(platform, "postgres", platform.postgres.answers)
         # The backup may be of before the last deploy.
-        start.run_once(platform, "migrate", "chassis.migrate")
+        start.migrate(platform)
     else:
         lifecycle.servers(platform.run, tell)
 
@@ -201,7 +207,7 @@ def _arrived(postgres: Postgres, port: int) -> bool:
 
 
 def _skip_ids(postgres: Postgres, port: int) -> None:
-    with postgres.administer(port, APPLICATION) as connection:
+    with postgres.administer(port, postgres.database) as connection:
         connection.execute(_SKIP_IDS)
 
 

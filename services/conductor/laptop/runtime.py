@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import psutil
 
-from conductor.errors import Refused, Unready
+from conductor.errors import NotRunning, Refused, Unready
 from conductor.laptop import outside, start, state
-from conductor.laptop.platform import Platform, generation_of, pool_of
+from conductor.laptop.platform import Platform, capstone_of, generation_of, pool_of
 from conductor.laptop.servers import Server
 from conductor.laptop.supervisor import Process
 from conductor.pools import Broker, Pool
@@ -29,10 +29,44 @@ class LocalRuntime:
         self.platform = platform
 
     @classmethod
-    def running(cls, run: RunDirectory | None = None) -> "LocalRuntime":
-        """The one of a run directory (the chosen one by default); NotRunning when it never ran."""
+    def running(cls, run: RunDirectory | None = None, capstone: str | None = None) -> "LocalRuntime":
+        """A capstone of a run directory (the chosen one by default), or the only one that runs there when none is named.
+
+        NotRunning when it never ran, or ran without this capstone; Refused when several run and none is named.
+        """
         run = run or RunDirectory.chosen()
-        return cls(Platform(run, state.loaded(run.state)))
+        own = state.loaded(run.state)
+        if capstone is None and len(own.capstones) > 1:
+            raise Refused(f"--capstone: which one? There run {', '.join(own.capstones)}")
+        if capstone is not None and capstone not in own.capstones:
+            raise NotRunning(f"{capstone} does not run here; there runs {', '.join(own.capstones)}")
+        return cls(Platform(run, own, capstone or own.capstones[0]))
+
+    @classmethod
+    def every(cls) -> "list[LocalRuntime]":
+        """One for each capstone that runs in the chosen run directory."""
+        run = RunDirectory.chosen()
+        return [cls(one) for one in Platform(run, state.loaded(run.state)).every]
+
+    @classmethod
+    def of_pool(cls, named: str, capstone: str | None = None) -> "tuple[LocalRuntime, str]":
+        """The capstone that a pool belongs to, and the pool: NAME/POOL, or a name that only one of those that run has.
+
+        `all` is every pool of a capstone. Refused when several have it, or none.
+        """
+        name, slash, pool = named.rpartition("/")
+        if slash and capstone not in (None, name):
+            raise Refused(f'"{named}" contradicts --capstone {capstone}')
+        if slash or capstone:
+            return cls.running(capstone=name or capstone), pool
+        runtimes = cls.every()
+        having = [one for one in runtimes if pool == "all" or pool in one.pools()]
+        if len(having) > 1:
+            raise Refused(f"{pool}: which one? {', '.join(f'{one.platform.name}/{pool}' for one in having)}")
+        if not having and len(runtimes) > 1:
+            known = [f"{one.platform.name}/{each}" for one in runtimes for each in one.pools()]
+            raise Refused(f'no pool is named "{pool}"; there are {", ".join(known)}')
+        return (having or runtimes)[0], pool
 
     @property
     def broker(self) -> Broker:
@@ -107,7 +141,8 @@ class LocalRuntime:
         server.wipe()
         self.platform.supervisor.start_again(server.name)
         start.await_server(self.platform, server.name, server.answers)
-        start.declare(self.platform)
+        for one in self.platform.every:
+            start.declare(one)
 
     @contextlib.contextmanager
     def memory_alarm(self) -> Iterator[None]:
@@ -132,9 +167,8 @@ class LocalRuntime:
         return self.platform.run.log(process).read_text(errors="replace")
 
     def addresses(self) -> Mapping[str, str]:
-        ports = self.platform.state.ports
         return {
-            "api": f"http://127.0.0.1:{ports['api']}",
+            "api": f"http://127.0.0.1:{self.platform.state.ports_of(self.platform.name)['api']}",
             **outside.addresses(self.platform.capstone, self.platform.state),
             "database": self.platform.postgres.address(),
             "broker": self.platform.broker_url,
@@ -157,7 +191,11 @@ class LocalRuntime:
         return self.platform.pools[name]
 
     def _processes(self, pool: str) -> list[Process]:
-        return [process for process in self.platform.supervisor.processes() if pool_of(process.name) == pool]
+        return [
+            process
+            for process in self.platform.supervisor.processes()
+            if (capstone_of(process.name), pool_of(process.name)) == (self.platform.name, pool)
+        ]
 
     def _end(self, names: Sequence[str], grace_seconds: int) -> tuple[Stopped, ...]:
         began = time.monotonic()

@@ -1,6 +1,7 @@
 """The live screen: what runs, what waits and how far the requests are, drawn from a `Status`."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -25,13 +26,13 @@ def render(status: Status) -> RenderableType:
     )
     reasons = [Text(f"  {reason}", style="red") for reason in status.unready]
     beside = Table.grid(padding=(0, 2, 0, 0))
-    beside.add_row(_requests(status), _queues(status))
+    beside.add_row(Group(*(_requests(name, counts) for name, counts in status.requests.items())), _queues(status))
     return Group(head, *reasons, _processes(status), beside, _addresses(status))
 
 
-def show(runtime: LocalRuntime) -> None:
+def show(runtimes: Sequence[LocalRuntime]) -> None:
     """Draw it anew every second until Ctrl-C."""
-    gatherer = Gatherer(runtime)
+    gatherer = Gatherer(runtimes)
     console = Console(highlight=False)
     with Live(render(gatherer.gather()), console=console, screen=True, auto_refresh=False) as live:
         while True:
@@ -73,15 +74,15 @@ def _duration(seconds: int) -> str:
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
-def _requests(status: Status) -> Panel:
+def _requests(capstone: str, counts: Mapping[str, int] | None) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
-    if status.requests is None:
+    if counts is None:
         table.add_row("?", "")
-    for state, count in (status.requests or {}).items():
+    for state, count in (counts or {}).items():
         table.add_row(state, Text(str(count), style="bold" if count else "dim"))
-    return Panel(table, title=status.capstone, border_style="dim", expand=False)
+    return Panel(table, title=capstone, border_style="dim", expand=False)
 
 
 def _queues(status: Status) -> Panel:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from conductor.capstone import application
 from conductor.errors import StartFailed, Unready
 from conductor.laptop import outside, probes, programs
-from conductor.laptop.platform import APPLICATION, Platform, pool_of
+from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.programs import Program
 from conductor.laptop.state import save, write_tokens
 from conductor.laptop.supervisor import Process
@@ -47,34 +48,35 @@ def base_names(platform: Platform) -> set[str]:
     return {program.name for program in _base_programs(platform)}
 
 
-def make_ready(platform: Platform, tell: Tell) -> None:
-    """Wait for the servers, prepare database and broker, start the pools and wait until all are ready."""
-    prepare(platform, tell)
-    start_pools(platform, tell)
+def await_servers(platform: Platform, tell: Tell) -> None:
+    """Wait for the servers."""
+    tell("waiting for the servers")
+    for server in platform.servers:
+        await_server(platform, server.name, server.answers)
 
 
 def prepare(platform: Platform, tell: Tell) -> None:
-    """Wait for the servers and the outside world, prepare database and broker."""
-    tell("waiting for the servers")
-    await_server(platform, "postgres", platform.postgres.answers)
+    """Prepare database and broker for one capstone, and wait for its outside programs. The servers answer."""
     platform.postgres.make_database()
-    tell("migrating the database")
-    run_once(platform, "migrate", "chassis.migrate")
-    await_server(platform, "valkey", platform.valkey.answers)
-    if platform.rabbitmq:
-        await_server(platform, "rabbitmq", platform.rabbitmq.answers)
+    tell(f"migrating the database of {platform.name}")
+    migrate(platform)
     declare(platform)
     for name, address in outside.addresses(platform.capstone, platform.state).items():
         await_server(platform, outside.process(name), partial(_healthy, address))
 
 
 def start_pools(platform: Platform, tell: Tell) -> None:
-    """Start the pools and wait until all are ready."""
-    tell("starting the pools")
+    """Start the pools of one capstone and wait until all are ready."""
+    tell(f"starting the pools of {platform.name}")
     made = [program for pool in platform.pools.values() for program in platform.pool_programs(pool, 1)]
     platform.supervisor.add(*made)
     startup_seconds = max(pool.startup_seconds for pool in platform.pools.values())
     await_pools(platform, [program.name for program in made], startup_seconds)
+
+
+def migrate(platform: Platform) -> None:
+    """Bring the capstone's database to this version; again is harmless."""
+    run_once(platform, "migrate", "chassis.migrate")
 
 
 def declare(platform: Platform) -> None:
@@ -90,10 +92,11 @@ def keeper(platform: Platform) -> Program:
 
 def run_once(platform: Platform, name: str, module: str) -> None:
     """Run one of the chassis' tools for the service, its output in a log of its own."""
+    name = f"{platform.name}.{name}"
     log = platform.run.log(name)
     with log.open("w") as output:
         done = subprocess.run(
-            [sys.executable, "-m", module, APPLICATION],
+            [sys.executable, "-m", module, application(platform.name)],
             env=platform.service_environment(),
             cwd=platform.run.path,
             stdout=output,
@@ -151,9 +154,13 @@ def ready(platform: Platform, name: str) -> probes.Answer:
 def unready(platform: Platform) -> list[str]:
     """Everything that should serve and does not, with the reason; empty when all is well."""
     found = [f"{server.name} does not answer" for server in platform.servers if not server.answers()]
+    return found + [reason for one in platform.every for reason in _capstone_unready(one)]
+
+
+def _capstone_unready(platform: Platform) -> list[str]:
     addresses = outside.addresses(platform.capstone, platform.state).values()
     asked = [probes.http(f"{address}/health") for address in addresses]
-    found += [answer.reason for answer in asked if not answer.well]
+    found = [answer.reason for answer in asked if not answer.well]
     return found + [reason for pool in platform.pools.values() for reason in pool_unready(platform, pool)]
 
 
@@ -173,8 +180,12 @@ def pool_unready(platform: Platform, pool: Pool) -> list[str]:
 
 def _members(platform: Platform, pool: Pool) -> list[Process]:
     """Its processes but those that were told to end, which a roll leaves behind when it is cut short."""
-    processes = platform.supervisor.processes()
-    return [one for one in processes if pool_of(one.name) == pool.name and one.state not in ("STOPPING", "STOPPED")]
+    return [
+        one
+        for one in platform.supervisor.processes()
+        if (capstone_of(one.name), pool_of(one.name)) == (platform.name, pool.name)
+        and one.state not in ("STOPPING", "STOPPED")
+    ]
 
 
 def _short_of(platform: Platform, pool: Pool, members: list[Process]) -> list[str]:
@@ -210,7 +221,8 @@ def _healthy(address: str) -> bool:
 
 def _base_programs(platform: Platform) -> list[Program]:
     servers = [program for server in platform.servers for program in server.programs()]
-    return [*servers, *platform.outside_programs(), keeper(platform)]
+    outside_programs = [program for one in platform.every for program in one.outside_programs()]
+    return [*servers, *outside_programs, keeper(platform)]
 
 
 class DeathWatch:

@@ -1,4 +1,4 @@
-"""What must be the same when the platform starts again: ports, passwords, tokens; and which run it is.
+"""What must be the same when the platform starts again: capstones, ports, passwords, tokens; and which run it is.
 
 Kept in .run/state.json (mode 0600), written whole and renamed, so a reader never sees half of it.
 """
@@ -6,13 +6,17 @@ Kept in .run/state.json (mode 0600), written whole and renamed, so a reader neve
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from conductor.errors import NotRunning, StateUnreadable
 from conductor.pools import Broker
+
+FIRST = "orders"
+"""The capstone that runs when none is named; a state that was written when a platform had one only is its."""
 
 
 class Tokens(BaseModel):
@@ -26,9 +30,7 @@ class Passwords(BaseModel):
     """Each server's own; hex, so they need no quoting anywhere."""
 
     postgres_admin: str
-    postgres: str
     valkey: str
-    rabbitmq: str
     erlang_cookie: str
     supervisor: str
     callbacks: str = Field(default_factory=lambda: secrets.token_hex(16))
@@ -37,12 +39,31 @@ class Passwords(BaseModel):
     """Opens ledgers, mails and faults of the outside programs. A state that is older gets one, which the next start keeps."""
 
 
+class Login(BaseModel):
+    """What one capstone has of the shared servers, for good: its passwords, and which databases of Valkey are its.
+
+    Its login, database and vhost have its name. Two databases of Valkey are its: messages are in number 2 × `place` when Valkey is the
+    broker, what its processes share is in the next one.
+    """
+
+    postgres: str = Field(default_factory=lambda: secrets.token_hex(16))
+    rabbitmq: str = Field(default_factory=lambda: secrets.token_hex(16))
+    place: int
+
+
 class State(BaseModel):
-    """One platform. `external_broker` is the BROKER_URL that was given, `settings` what `up --set` added."""
+    """One platform. `external_broker` is the BROKER_URL that was given, `settings` what `up --set` added.
+
+    `logins` are those of every capstone that ever ran here, by its name; `capstones` are those that run, or ran when all was stopped.
+    `earlier` says that a version wrote it which knew one capstone only: see lifecycle.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     run_id: str
+    capstones: list[str]
+    logins: dict[str, Login]
+    earlier: bool = Field(default=False, exclude=True)
     broker: Broker
     external_broker: str | None = None
     ports: dict[str, int] = {}
@@ -51,14 +72,53 @@ class State(BaseModel):
     settings: dict[str, str] = {}
     supervisor_pid: int | None = None
 
+    @model_validator(mode="before")
     @classmethod
-    def fresh(cls, broker: Broker) -> Self:
-        """A platform that never ran, with passwords of its own."""
+    def _of_one_capstone(cls, told: Any) -> Any:
+        """Names the capstone of a state in which only one could be, and was not named."""
+        passwords = told.get("passwords") if isinstance(told, dict) else None
+        if not isinstance(passwords, dict) or "capstones" in told or not {"postgres", "rabbitmq"} <= passwords.keys():
+            return told
+        login = {"postgres": passwords["postgres"], "rabbitmq": passwords["rabbitmq"], "place": 0}
+        ports = dict(told.get("ports") or {})
+        if "api" in ports:
+            ports[api_port(FIRST)] = ports.pop("api")
+        kept = {name: word for name, word in passwords.items() if name not in ("postgres", "rabbitmq")}
+        one = {"capstones": [FIRST], "logins": {FIRST: login}, "earlier": True}
+        return {**told, **one, "ports": ports, "passwords": kept}
+
+    @classmethod
+    def fresh(cls, broker: Broker, *capstones: str) -> Self:
+        """A platform that never ran, with passwords of its own and these capstones, or the first one."""
         passwords = {name: secrets.token_hex(16) for name in Passwords.model_fields}
         tokens = {name: f"{name}-{secrets.token_hex(12)}" for name in Tokens.model_fields}
-        return cls(
-            run_id=secrets.token_hex(8), broker=broker, passwords=Passwords(**passwords), tokens=Tokens(**tokens)
+        empty = cls(
+            run_id=secrets.token_hex(8),
+            capstones=[],
+            logins={},
+            broker=broker,
+            passwords=Passwords(**passwords),
+            tokens=Tokens(**tokens),
         )
+        return empty.running(*(capstones or (FIRST,)))
+
+    def running(self, *capstones: str) -> Self:
+        """The same with these capstones, each once; one that never ran gets a login."""
+        logins = dict(self.logins)
+        for name in capstones:
+            place = max((login.place for login in logins.values()), default=-1) + 1
+            logins.setdefault(name, Login(place=place))
+        return self.model_copy(update={"capstones": list(dict.fromkeys(capstones)), "logins": logins})
+
+    def ports_of(self, capstone: str) -> Mapping[str, int]:
+        """The ports as this capstone sees them: `api` is its own."""
+        own = api_port(capstone)
+        return {**self.ports, **({"api": self.ports[own]} if own in self.ports else {})}
+
+
+def api_port(capstone: str) -> str:
+    """The name of the port of a capstone's API."""
+    return f"{capstone}.api"
 
 
 def load(path: Path) -> State | None:
@@ -77,10 +137,15 @@ def load(path: Path) -> State | None:
 
 
 def loaded(path: Path) -> State:
-    """The state; NotRunning when the platform never ran here."""
+    """The state; NotRunning when the platform never ran here, or an earlier version started it."""
     state = load(path)
     if state is None:
         raise NotRunning("nothing is running here: start it with `make up`")
+    if state.earlier:
+        raise NotRunning(
+            f"an earlier version started what is in {path.parent}: `make up` ends what runs of it and goes on with its data, "
+            "`make down` only ends it"
+        )
     return state
 
 

@@ -10,7 +10,7 @@ import psutil
 
 from conductor.errors import NotRunning
 from conductor.laptop import programs, start
-from conductor.laptop.platform import Platform, pool_of
+from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.queue_depths import Depth, QueueDepths
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.supervisor import Process
@@ -36,7 +36,7 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`ready` when `unready` is empty; `requests` counts those of the capstone by state, None while the database does not answer.
+    """`ready` when `unready` is empty; `requests` counts those of each capstone by state, None while the database does not answer.
 
     No address has a password.
     """
@@ -46,40 +46,42 @@ class Status:
     unready: Sequence[str]
     processes: Sequence[ProcessStatus]
     queues: Sequence[Depth]
-    capstone: str
-    requests: Mapping[str, int] | None
+    requests: Mapping[str, Mapping[str, int] | None]
     addresses: Mapping[str, str]
 
 
 class Gatherer:
-    """Gathers again and again; keeps connections and what CPU shares are counted from."""
+    """Gathers again and again; keeps connections and what CPU shares are counted from.
 
-    def __init__(self, runtime: LocalRuntime) -> None:
-        self._runtime = runtime
-        self._platform = runtime.platform
+    It shows what these capstones of one platform have, and what all share.
+    """
+
+    def __init__(self, runtimes: Sequence[LocalRuntime]) -> None:
+        self._runtimes = runtimes
+        self._platform = runtimes[0].platform
         self._seen: dict[int, psutil.Process] = {}
-        self._depths = QueueDepths(self._platform)
-        self._progress = self._platform.capstone.progress(runtime)
+        self._depths = [QueueDepths(one.platform) for one in runtimes]
+        self._progress = {one.platform.name: one.platform.capstone.progress(one) for one in runtimes}
         self._unready: list[str] = []
         self._asked_at = -READINESS_SECONDS
 
     def gather(self) -> Status:
         """A look at everything; what does not answer is told, never raised but NotRunning."""
-        known = self._platform.supervisor.processes()
+        others = {one.name for one in self._platform.every} - self._progress.keys()
+        known = [one for one in self._platform.supervisor.processes() if capstone_of(one.name) not in others]
         if not self._seen:
             # CPU shares are counted from an earlier look; asking who is ready takes long enough for one.
             for process in known:
                 self._process(process)
         unready = self._who_is_unready()
         return Status(
-            broker=self._runtime.broker,
+            broker=self._runtimes[0].broker,
             ready=not unready,
             unready=unready,
             processes=[self._process(process) for process in sorted(known, key=_order)],
-            queues=self._depths.read(),
-            capstone=self._platform.capstone.name,
-            requests=self._progress.by_state(),
-            addresses={name: without_secrets(url) for name, url in self._runtime.addresses().items()},
+            queues=[depth for one in self._depths for depth in one.read()],
+            requests={name: progress.by_state() for name, progress in self._progress.items()},
+            addresses=_addresses(self._runtimes),
         )
 
     def _who_is_unready(self) -> list[str]:
@@ -120,6 +122,15 @@ def without_secrets(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
+def _addresses(runtimes: Sequence[LocalRuntime]) -> dict[str, str]:
+    """Without passwords; whose an address is stands before its name where several capstones are shown."""
+    return {
+        name if len(runtimes) == 1 else f"{one.platform.name}.{name}": without_secrets(url)
+        for one in runtimes
+        for name, url in one.addresses().items()
+    }
+
+
 def _unready(platform: Platform) -> list[str]:
     try:
         return start.unready(platform)
@@ -131,17 +142,17 @@ def _order(process: Process) -> tuple[bool, str]:
     return pool_of(process.name) is None, process.name
 
 
-def gather(runtime: LocalRuntime) -> Status:
+def gather(runtimes: Sequence[LocalRuntime]) -> Status:
     """One look."""
-    return Gatherer(runtime).gather()
+    return Gatherer(runtimes).gather()
 
 
 def as_json(status: Status) -> dict[str, Any]:
-    """For programs: plain lists and maps; requests by state under the name of their capstone."""
+    """For programs: plain lists and maps; requests by state under the name of each capstone."""
     told = asdict(status)
-    name, requests = told.pop("capstone"), told.pop("requests")
+    requests = told.pop("requests")
     return {
         **told,
-        name: requests,
+        **requests,
         "queues": {depth.queue: {"messages": depth.messages, "consumers": depth.consumers} for depth in status.queues},
     }

@@ -7,7 +7,7 @@ import contextlib
 
 from conductor.errors import ConductorError, NotRunning
 from conductor.laptop import orphans
-from conductor.laptop.platform import Platform, pool_of
+from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.supervisor import DEAD_STATES
 
 SURVIVOR_GRACE_SECONDS = 20.0
@@ -33,6 +33,16 @@ def end_survivors(platform: Platform) -> list[int]:
     return ended
 
 
+def stop_capstone(platform: Platform) -> None:
+    """End and forget the pools of one capstone, then its outside programs; everything else goes on. Raises NotRunning."""
+    known = {process.name for process in platform.supervisor.processes()}
+    outside = {program.name for program in platform.outside_programs()}
+    for names in ({name for name in known if capstone_of(name) == platform.name}, outside & known):
+        _stop_all(platform, names & _living(platform), within_seconds=_grace_seconds(platform))
+        for name in names:
+            platform.supervisor.remove(name)
+
+
 def stop_pools(platform: Platform) -> None:
     """End every pool in peace and forget it; servers and the outside world go on. Raises NotRunning."""
     supervisor = platform.supervisor
@@ -47,13 +57,13 @@ def _living(platform: Platform) -> set[str]:
 
 
 def _grace_seconds(platform: Platform) -> int:
-    return max(pool.grace_seconds for pool in platform.pools.values())
+    return max(pool.grace_seconds for one in platform.every for pool in one.pools.values())
 
 
 def _in_order(platform: Platform) -> None:
     supervisor = platform.supervisor
     server_names = {program.name for server in platform.servers for program in server.programs()}
-    outside = {program.name for program in platform.outside_programs()}
+    outside = {program.name for one in platform.every for program in one.outside_programs()}
     living = _living(platform)
     # The keeper first: nobody is to be found dead any more.
     for names in ({"keeper"}, living - server_names - outside - {"keeper"}, outside):

@@ -90,7 +90,7 @@ def test_purchases_of_nothing_are_refused_by_line(summary: dict[str, Any], sampl
 @pytest.mark.parametrize("journal", ["kept", "lost"])
 def test_replaying_again_makes_no_order(run: RunDirectory, file: Path, summary: dict[str, Any], journal: str) -> None:
     if journal == "lost":
-        for kept in run.journals.glob("replay-*"):
+        for kept in run.journals("orders").glob("replay-*"):
             kept.unlink()
 
     again = replayed(run, file)

@@ -16,9 +16,9 @@ import pytest
 from chassis.migrate import migrate, scripts_of
 from conductor import pools
 from conductor.laptop import probes
-from conductor.laptop.platform import APPLICATION, VALUES
 from conductor.laptop.probes import Answer
 from conductor.pools import Pool
+from conductor.run_directory import values
 from servers import Postgres, RabbitMQ, Valkey, die_with_parent, free_port, wait_until
 
 BOUND_SECONDS = 1.0
@@ -49,7 +49,7 @@ def start(pool: Pool, environment: dict[str, str], folder: Path) -> float:
     own = {"POOL": pool.name, "PORT": str(free_port()), "HEARTBEAT_FILE": str(beats)}
     told = {**environment, **own}
     command = pools.command(
-        pool, "rabbitmq", app=APPLICATION, hostname=f"{pool.name}@cold", schedule=folder / "schedule"
+        pool, "rabbitmq", app="orders.app", hostname=f"{pool.name}@cold", schedule=folder / "schedule"
     )
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, env=told, stdout=log, stderr=log, preexec_fn=die_with_parent)
@@ -70,7 +70,7 @@ def works(beats: Path) -> bool:
     return beats.exists() and json.loads(beats.read_text())["state"] == "idle"
 
 
-@pytest.mark.parametrize("pool", pools.load(VALUES).values(), ids=lambda pool: pool.name)
+@pytest.mark.parametrize("pool", pools.load(values("orders")).values(), ids=lambda pool: pool.name)
 def test_a_pool_is_ready_for_less_than_a_second_of_cpu(pool: Pool, servers: dict[str, str], tmp_path: Path) -> None:
     spent: list[float] = []
     while len(spent) < STARTS and min(spent, default=BOUND_SECONDS) >= BOUND_SECONDS:

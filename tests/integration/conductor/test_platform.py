@@ -129,22 +129,22 @@ def test_a_mail_that_is_still_to_be_sent_is_waited_for_and_not_lost(run: RunDire
 
 @on_valkey
 def test_a_killed_pool_comes_back_and_works(run: RunDirectory, runtime: LocalRuntime) -> None:
-    before = pids(runtime)["saga-g1-0"]
+    before = pids(runtime)["orders.saga-g1-0"]
 
     killed = json.loads(capstone(run, "kill", "saga", "--json").stdout)
 
     assert before in killed["pids"]
     assert delivered(runtime, place(runtime))
-    assert pids(runtime)["saga-g1-0"] not in (0, before)
+    assert pids(runtime)["orders.saga-g1-0"] not in (0, before)
 
 
 @on_valkey
 def test_a_roll_replaces_the_processes_once_the_new_ones_are_ready(run: RunDirectory, runtime: LocalRuntime) -> None:
     rolled = json.loads(capstone(run, "roll", "notifications", "--json").stdout)
 
-    assert [one["started"] for one in rolled] == [["notifications-g2-0"]]
-    assert [(old["name"], old["killed"]) for old in rolled[0]["stopped"]] == [("notifications-g1-0", False)]
-    assert [tree.name for tree in runtime.trees("notifications")] == ["notifications-g2-0"]
+    assert [one["started"] for one in rolled] == [["orders.notifications-g2-0"]]
+    assert [(old["name"], old["killed"]) for old in rolled[0]["stopped"]] == [("orders.notifications-g1-0", False)]
+    assert [tree.name for tree in runtime.trees("notifications")] == ["orders.notifications-g2-0"]
 
 
 @on_valkey
@@ -179,7 +179,8 @@ def test_what_the_command_line_prints_for_a_shell_is_the_services_environment(
 
 def secrets(run: RunDirectory) -> list[str]:
     own = state.loaded(run.state)
-    return [*own.passwords.model_dump().values(), *own.tokens.model_dump().values()]
+    logins = [word for login in own.logins.values() for word in (login.postgres, login.rabbitmq)]
+    return [*own.passwords.model_dump().values(), *own.tokens.model_dump().values(), *logins]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_a_platform_that_was_rolled_comes_up_again(run: RunDirectory) -> None:
 
     found = status(run)
     assert (0, True, []) == (again.returncode, found["ready"], found["unready"])
-    assert {"payments-g1-0", "notifications-g1-0"} == {
+    assert {"orders.payments-g1-0", "orders.notifications-g1-0"} == {
         one["name"] for one in found["processes"] if one["pool"] in ("payments", "notifications")
     }
 
@@ -254,6 +255,6 @@ def test_a_start_that_fails_names_the_process_and_leaves_nothing_running(tmp_pat
     failed = capstone(directory, "up", "--broker", "valkey", "--set", "RELAY_LEASE_SECONDS=soon")
 
     assert failed.returncode == 1
-    assert "error: declare ended with 1" in failed.stderr
+    assert "error: orders.declare ended with 1" in failed.stderr
     assert "RELAY_LEASE_SECONDS is 'soon'" in failed.stderr
     assert living(directory) == []

@@ -11,17 +11,19 @@ import psutil
 import psycopg
 import pytest
 
-from conductor.capstone import load
+from conductor import capstones
 from conductor.laptop import orphans, outside, start, state, stop
 from conductor.laptop.backups import Backups
 from conductor.laptop.platform import Platform
-from conductor.laptop.ports import USUAL, reserved
+from conductor.laptop.ports import API, USUAL, reserved
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.state import State
 from conductor.run_directory import RunDirectory
 from servers import wait_until
 
+API_PORT = state.api_port("orders")
+NEEDED = {**USUAL, API_PORT: API, **outside.ports(capstones.named("orders"))}
 pytestmark = pytest.mark.integration
 
 LONG_AND_SPACED = (
@@ -52,8 +54,7 @@ def platform(request: pytest.FixtureRequest, folder: Path, modes_before: dict[Pa
     run.make()
     fresh = State.fresh(request.param)
     with contextlib.ExitStack() as started:
-        usual = {**USUAL, **outside.ports(load("orders"))}
-        with reserved(usual, fresh.ports, usual) as ports:
+        with reserved(NEEDED, fresh.ports, NEEDED) as ports:
             made = Platform(run, fresh.model_copy(update={"ports": ports}))
             state.save(made.state, run.state)
             started.callback(lambda: stop.stop(made))
@@ -81,17 +82,17 @@ def test_the_database_serves_its_role_with_fsync(platform: Platform) -> None:
 
 
 def test_nobody_else_gets_the_ports_of_pools_that_do_not_run(platform: Platform) -> None:
-    own = platform.state.ports["api"]
+    own = platform.state.ports[API_PORT]
 
     def kept() -> bool:
-        with reserved(["api"], {"api": own}) as others:
-            return others["api"] != own
+        with reserved([API_PORT], {API_PORT: own}, {API_PORT: API}) as others:
+            return others[API_PORT] != own
 
     wait_until(kept, what="the ports to be kept")
 
 
 def test_the_database_refuses_a_wrong_password(platform: Platform) -> None:
-    address = platform.postgres.address().replace(platform.state.passwords.postgres, "wrong")
+    address = platform.postgres.address().replace(platform.state.logins["orders"].postgres, "wrong")
 
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(address)

@@ -37,8 +37,10 @@ def pool() -> Iterator[subprocess.Popen[bytes]]:
 
 def runtime(pid: int) -> LocalRuntime:
     """One whose only pool is this process."""
-    running = [SimpleNamespace(name="saga-g1-0", pid=pid)]
-    platform: Any = SimpleNamespace(pools={"saga": None}, supervisor=SimpleNamespace(processes=lambda: running))
+    running = [SimpleNamespace(name="orders.saga-g1-0", pid=pid)]
+    platform: Any = SimpleNamespace(
+        name="orders", pools={"saga": None}, supervisor=SimpleNamespace(processes=lambda: running)
+    )
     return LocalRuntime(platform)
 
 

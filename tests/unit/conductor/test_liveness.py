@@ -30,7 +30,7 @@ class FakeSupervisor:
         self.started.append(name)
 
 
-def process(name: str = "saga-g1-0", pid: int = 7, state: str = "RUNNING") -> Process:
+def process(name: str = "orders.saga-g1-0", pid: int = 7, state: str = "RUNNING") -> Process:
     return Process(name, state, pid, STARTED, 0, "")
 
 
@@ -101,4 +101,4 @@ def test_what_the_supervisor_gave_up_on_is_started_again(tmp_path: Path, monkeyp
 
     scene.rounds(liveness.GIVEN_UP_PERIODS, True)
 
-    assert scene.supervisor.started == ["saga-g1-0"]
+    assert scene.supervisor.started == ["orders.saga-g1-0"]

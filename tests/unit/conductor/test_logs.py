@@ -10,7 +10,7 @@ from conductor.laptop import logs
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("saga-g1-0", "saga-g2-0", "postgres"):
+    for name in ("orders.saga-g1-0", "orders.saga-g2-0", "postgres"):
         (tmp_path / f"{name}.log").write_text(f"{name} one\n{name} two\n")
     return tmp_path
 
@@ -26,7 +26,7 @@ def read(folder: Path, process: str | None, lines: int = 9) -> list[tuple[str, s
 
 
 def test_a_pool_is_all_its_processes(folder: Path) -> None:
-    assert {name for name, _ in read(folder, "saga")} == {"saga-g1-0", "saga-g2-0"}
+    assert {name for name, _ in read(folder, "saga")} == {"orders.saga-g1-0", "orders.saga-g2-0"}
 
 
 def test_only_the_last_lines_are_read(folder: Path) -> None:
@@ -34,7 +34,7 @@ def test_only_the_last_lines_are_read(folder: Path) -> None:
 
 
 def test_a_process_without_a_log_is_refused_with_those_that_have_one(folder: Path) -> None:
-    with pytest.raises(Refused, match='no log of "sage"; there are postgres, saga-g1-0, saga-g2-0'):
+    with pytest.raises(Refused, match=r'no log of "sage"; there are orders\.saga-g1-0, orders\.saga-g2-0, postgres'):
         read(folder, "sage")
 
 

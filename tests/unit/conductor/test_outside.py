@@ -8,7 +8,7 @@ from conductor.laptop.state import State, load, save
 from conductor.run_directory import RunDirectory
 
 ORDERS = load_plug_in("orders")
-PORTS = dict.fromkeys(("api", "postgres", "payments", "carrier", "smtp", "mail"), 1)
+PORTS = dict.fromkeys(("orders.api", "postgres", "payments", "carrier", "smtp", "mail"), 1)
 
 
 def fresh() -> State:
@@ -20,7 +20,9 @@ def test_every_server_of_the_outside_has_the_token_and_no_process_of_the_service
     token = state.passwords.outside_admin
 
     servers = outside.programs(ORDERS, run, state, {})
-    service = environment.service(run, state, ORDERS, {}, broker="redis://b", store="redis://s")
+    service = environment.service(
+        run, state, ORDERS, {}, database="postgresql://d", broker="redis://b", store="redis://s"
+    )
 
     assert [token] * 3 == [server.environment["OUTSIDE_ADMIN_TOKEN"] for server in servers]
     assert token not in str(service)

@@ -50,11 +50,11 @@ def reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reasons:
     return found
 
 
-OLD, NEW = process("payments-g1-0"), process("payments-g2-0", 8)
+OLD, NEW = process("orders.payments-g1-0"), process("orders.payments-g2-0", 8)
 
 
 def test_a_pool_whose_only_process_is_not_ready_is_not(reasons: Reasons) -> None:
-    assert ["payments-g1-0: as told"] == reasons([OLD])
+    assert ["orders.payments-g1-0: as told"] == reasons([OLD])
 
 
 def test_a_pool_without_processes_is_not_ready(reasons: Reasons) -> None:
@@ -62,32 +62,34 @@ def test_a_pool_without_processes_is_not_ready(reasons: Reasons) -> None:
 
 
 def test_a_new_generation_that_still_starts_takes_nothing_away(reasons: Reasons) -> None:
-    assert [] == reasons([OLD, NEW], well=("payments-g1-0",))
+    assert [] == reasons([OLD, NEW], well=("orders.payments-g1-0",))
 
 
 @pytest.mark.parametrize("state", ["STOPPING", "STOPPED"])
 def test_what_a_roll_told_to_end_is_not_waited_for(reasons: Reasons, state: str) -> None:
-    assert [] == reasons([process("payments-g1-0", 0, state), NEW], well=("payments-g2-0",))
-    assert ["payments has 0 of 1 processes"] == reasons([process("payments-g1-0", 0, state)], well=("payments-g1-0",))
+    assert [] == reasons([process("orders.payments-g1-0", 0, state), NEW], well=("orders.payments-g2-0",))
+    assert ["payments has 0 of 1 processes"] == reasons(
+        [process("orders.payments-g1-0", 0, state)], well=("orders.payments-g1-0",)
+    )
 
 
 def test_a_roll_between_the_list_and_the_question_is_asked_again(reasons: Reasons) -> None:
-    assert [] == reasons([OLD], [NEW], well=("payments-g2-0",), gone=("payments-g1-0",))
+    assert [] == reasons([OLD], [NEW], well=("orders.payments-g2-0",), gone=("orders.payments-g1-0",))
 
 
 def test_a_process_that_was_started_again_meanwhile_is_asked_again(reasons: Reasons) -> None:
-    again = process("payments-g1-0", 9)
+    again = process("orders.payments-g1-0", 9)
 
-    assert ["payments-g1-0: as told"] == reasons([OLD], [again], [again])
+    assert ["orders.payments-g1-0: as told"] == reasons([OLD], [again], [again])
 
 
 def test_a_process_between_two_starts_is_not_ready_whatever_it_said_last(reasons: Reasons) -> None:
-    ended = Process("payments-g1-0", "BACKOFF", 0, 0, 1, "Exited too quickly")
+    ended = Process("orders.payments-g1-0", "BACKOFF", 0, 0, 1, "Exited too quickly")
 
-    assert ["payments-g1-0: it does not run now (backoff: Exited too quickly)"] == reasons(
-        [ended], well=("payments-g1-0",)
+    assert ["orders.payments-g1-0: it does not run now (backoff: Exited too quickly)"] == reasons(
+        [ended], well=("orders.payments-g1-0",)
     )
 
 
 def test_a_process_whose_files_are_gone_is_told_and_no_error(reasons: Reasons) -> None:
-    assert ["payments-g1-0: it was ended"] == reasons([OLD], gone=("payments-g1-0",))
+    assert ["orders.payments-g1-0: it was ended"] == reasons([OLD], gone=("orders.payments-g1-0",))

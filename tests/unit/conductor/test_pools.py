@@ -8,7 +8,7 @@ import pytest
 
 from conductor import pools
 from conductor.errors import PoolsRefused
-from conductor.laptop.platform import VALUES
+from conductor.run_directory import values
 
 DEFAULTS: dict[str, Any] = {
     "replicas": 1,
@@ -29,7 +29,7 @@ def parse(**own: Any) -> pools.Pool:
 
 
 def test_the_chart_holds_the_pools_of_the_orders_capstone() -> None:
-    found = pools.load(VALUES)
+    found = pools.load(values("orders"))
 
     assert list(found) == ["api", "relay", "beat", "saga", "payments", "fulfilment", "notifications"]
 

@@ -21,31 +21,31 @@ def test_the_next_free_port_is_taken_when_the_stored_one_is_held() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-        with ports.reserved(["api"], {"api": stored}) as chosen:
+        with ports.reserved(["postgres"], {"postgres": stored}) as chosen:
             pass
 
-    assert stored != chosen["api"]
-    assert chosen["api"] >= ports.USUAL["api"]
+    assert stored != chosen["postgres"]
+    assert chosen["postgres"] >= ports.USUAL["postgres"]
 
 
 def test_a_stored_port_that_is_free_is_kept() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-    with ports.reserved(["api"], {"api": stored}) as chosen:
-        assert chosen == {"api": stored}
+    with ports.reserved(["postgres"], {"postgres": stored}) as chosen:
+        assert chosen == {"postgres": stored}
 
 
 def test_no_two_names_get_the_same_port() -> None:
     with held() as holder:
         stored = holder.getsockname()[1]
 
-    with ports.reserved(["api", "valkey"], {"api": stored, "valkey": stored}) as chosen:
+    with ports.reserved(["postgres", "valkey"], {"postgres": stored, "valkey": stored}) as chosen:
         assert len(set(chosen.values())) == 2
 
 
 def test_two_starts_at_once_get_different_ports() -> None:
-    with ports.reserved(["api"], {}) as one, ports.reserved(["api"], {}) as other:
+    with ports.reserved(["postgres"], {}) as one, ports.reserved(["postgres"], {}) as other:
         assert one != other
 
 
@@ -53,12 +53,12 @@ def test_the_ports_of_a_platform_that_runs_go_to_nobody_while_its_servers_are_aw
     with held() as holder:
         port = holder.getsockname()[1]
     kept = ports.Kept([port])
-    with ports.reserved(["api"], {"api": port}):
+    with ports.reserved(["postgres"], {"postgres": port}):
         kept.take()  # the start that chose it still has it
     kept.take()
 
-    with ports.reserved(["api"], {"api": port}) as chosen:
-        assert port != chosen["api"]
+    with ports.reserved(["postgres"], {"postgres": port}) as chosen:
+        assert port != chosen["postgres"]
     kept.close()
-    with ports.reserved(["api"], {"api": port}) as chosen:
-        assert port == chosen["api"]
+    with ports.reserved(["postgres"], {"postgres": port}) as chosen:
+        assert port == chosen["postgres"]

@@ -1,13 +1,15 @@
 """The state file: what is stored comes back, and nobody else reads it."""
 
+import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conductor.errors import NotRunning, StateUnreadable
 from conductor.laptop import state
-from conductor.laptop.state import State
+from conductor.laptop.state import Login, State
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
@@ -44,3 +46,58 @@ def test_a_damaged_file_is_named_and_shows_no_secret(tmp_path: Path, text: str) 
 
     with pytest.raises(StateUnreadable, match=r"state\.json is damaged, or another version wrote it \("):
         state.load(tmp_path / "state.json")
+
+
+def earlier(**changes: object) -> dict[str, Any]:
+    """What a version wrote that knew one capstone only."""
+    told = State.fresh("rabbitmq").model_dump()
+    del told["capstones"], told["logins"]
+    told["passwords"] |= {"postgres": "p", "rabbitmq": "r"}
+    return {**told, "ports": {"api": 8001, "postgres": 5433}, **changes}
+
+
+def test_a_state_of_one_capstone_keeps_its_data_passwords_and_ports(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(json.dumps(earlier()))
+
+    own = state.load(tmp_path / "state.json")
+
+    assert own is not None
+    assert (["orders"], {"orders": Login(postgres="p", rabbitmq="r", place=0)}) == (own.capstones, own.logins)
+    assert ({"orders.api": 8001, "postgres": 5433}, True) == (own.ports, own.earlier)
+
+
+def test_a_state_of_an_earlier_version_is_not_taken_for_one_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(json.dumps(earlier()))
+
+    with pytest.raises(NotRunning, match="an earlier version started what is in"):
+        state.loaded(tmp_path / "state.json")
+
+
+def test_a_state_that_was_taken_over_is_one_of_this_version(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    state.save(State.model_validate(earlier()), path)
+
+    assert ["orders"] == state.loaded(path).capstones
+
+
+def test_a_capstone_keeps_its_login_while_it_does_not_run() -> None:
+    first = State.fresh("valkey", "orders")
+    both = first.running("orders", "analytics", "orders")
+    left = both.running("analytics")
+
+    assert ["orders", "analytics"] == both.capstones
+    assert (["analytics"], both.logins) == (left.capstones, left.logins)
+    assert [0, 1] == [login.place for login in both.logins.values()]
+    assert first.logins["orders"] == both.running("trading", "orders").logins["orders"]
+
+
+def test_each_capstone_sees_its_own_api() -> None:
+    own = State.fresh("valkey", "orders", "analytics").model_copy(
+        update={"ports": {"orders.api": 1, "analytics.api": 2, "postgres": 3}}
+    )
+
+    assert (1, 2, 3) == (
+        own.ports_of("orders")["api"],
+        own.ports_of("analytics")["api"],
+        own.ports_of("orders")["postgres"],
+    )

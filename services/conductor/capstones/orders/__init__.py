@@ -1,1 +1,3 @@
 """The orders capstone as the conductor drives and judges it."""
+
+NAME = "orders"

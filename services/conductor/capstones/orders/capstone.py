@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from conductor.capabilities import HasNewerVersion, HoldsCalls, Plan, Redelivers, RejectsMessages, SurvivesBrokerLoss
 from conductor.capstone import Capstone, Patience, Size
-from conductor.capstones.orders import catalogue, checker, evidence, promises
+from conductor.capstones.orders import NAME, catalogue, checker, evidence, promises
 from conductor.capstones.orders import outside as outside_programs
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.capstones.orders.gauges import GAUGES
@@ -52,7 +52,7 @@ def _attention(access: Reach, order_id: str) -> str | None:
 class Orders:
     """See conductor.capstone.Capstone."""
 
-    name = "orders"
+    name = NAME
     targets = TARGETS
     outside = outside_programs.OUTSIDE
     capabilities: Sequence[object] = (

@@ -27,9 +27,6 @@ from conductor.laptop.state import State, write_private
 from conductor.run_directory import RunDirectory
 
 ADMIN = "capstone"
-APPLICATION = "orders"
-"""The role and the database of the orders service."""
-
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # Sockets have paths, and those are limited to 107 bytes.
@@ -50,11 +47,12 @@ HERE = Path("/proc/self/cwd")
 
 
 class Postgres:
-    """The one of a run directory."""
+    """The one of a run directory, as one capstone sees it: role and database have the capstone's name."""
 
     name = "postgres"
 
-    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str]) -> None:
+    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str], capstone: str) -> None:
+        self.database = capstone
         self._run = run
         self._state = state
         self._environment = environment
@@ -186,14 +184,15 @@ class Postgres:
         return str(row[0])
 
     def make_database(self) -> None:
-        """Make the application's role and database when they are missing; the password is always set to ours."""
-        role, password = sql.Identifier(APPLICATION), sql.Literal(self._state.passwords.postgres)
+        """Make the capstone's role and database when they are missing; the password is always set to ours. Nobody else may connect."""
+        role, password = sql.Identifier(self.database), sql.Literal(self._state.logins[self.database].postgres)
         with self.administer() as connection:
-            if not connection.execute("select 1 from pg_roles where rolname = %s", [APPLICATION]).fetchone():
+            if not connection.execute("select 1 from pg_roles where rolname = %s", [self.database]).fetchone():
                 connection.execute(sql.SQL("create role {} login").format(role))
             connection.execute(sql.SQL("alter role {} password {}").format(role, password))
-            if not connection.execute("select 1 from pg_database where datname = %s", [APPLICATION]).fetchone():
+            if not connection.execute("select 1 from pg_database where datname = %s", [self.database]).fetchone():
                 connection.execute(sql.SQL("create database {} owner {}").format(role, role))
+            connection.execute(sql.SQL("revoke connect on database {} from public").format(role))
 
     def administer(self, port: int | None = None, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A superuser's connection in autocommit; `port` when it listens elsewhere than usual. Raises psycopg.OperationalError."""
@@ -208,8 +207,8 @@ class Postgres:
         )
 
     def address(self) -> str:
-        password, port = self._state.passwords.postgres, self.port
-        return f"postgresql://{APPLICATION}:{password}@127.0.0.1:{port}/{APPLICATION}"
+        password = self._state.logins[self.database].postgres
+        return f"postgresql://{self.database}:{password}@127.0.0.1:{self.port}/{self.database}"
 
     def wipe(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)

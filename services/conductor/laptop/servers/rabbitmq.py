@@ -5,7 +5,11 @@ killing that leaves the Erlang VM alive. The VM itself is the supervised process
 that finds no epmd would otherwise start one that outlives it.
 """
 
+import base64
+import hashlib
+import json
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -16,19 +20,15 @@ import amqp
 from conductor.amqp_client import Connection
 from conductor.errors import StartFailed, Unready
 from conductor.laptop.programs import Program
-from conductor.laptop.state import State, write_private
+from conductor.laptop.state import Login, State, write_private
 from conductor.run_directory import RunDirectory
 
 PACKAGED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Where Debian and Red Hat put the real script; the one on the PATH is the wrapper."""
 
-USER = VHOST = "orders"
-
 CONFIGURATION = """\
 listeners.tcp.local = 127.0.0.1:{port}
-default_user = {user}
-default_pass = {password}
-default_vhost = {vhost}
+load_definitions = definitions.json
 log.console = true
 log.console.level = warning
 log.file = false
@@ -40,6 +40,25 @@ CONFIGURED_MEMORY = """\
 """What `rabbitmqctl set_vm_memory_high_watermark` sets is not kept with the configuration, which this sets again."""
 
 LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
+
+DEFINITIONS = "definitions.json"
+
+
+def definitions(logins: Mapping[str, Login]) -> dict[str, list[dict[str, str]]]:
+    """Users, vhosts and permissions, as RabbitMQ imports them: each capstone's user may do everything in its own vhost and nothing else."""
+    return {
+        "users": [{"name": name, "password_hash": _hashed(own.rabbitmq), "tags": ""} for name, own in logins.items()],
+        "vhosts": [{"name": name} for name in logins],
+        "permissions": [
+            {"user": name, "vhost": name, "configure": ".*", "write": ".*", "read": ".*"} for name in logins
+        ],
+    }
+
+
+def _hashed(password: str) -> str:
+    """rabbit_password_hashing_sha256: a salt of four bytes, and the digest of salt and password."""
+    salt = secrets.token_bytes(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def script(name: str) -> Path | None:
@@ -58,12 +77,13 @@ def installed() -> bool:
 
 
 class RabbitMQ:
-    """The one of a run directory."""
+    """The one of a run directory, as one capstone sees it: user and vhost have the capstone's name."""
 
     name = "rabbitmq"
 
-    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str]) -> None:
+    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str], capstone: str) -> None:
         self._state = state
+        self._capstone = capstone
         self._data = run.data / "rabbitmq"
         self._environment = {**environment, **self._node_environment()}
 
@@ -94,10 +114,17 @@ class RabbitMQ:
         write_private(self._data / ".erlang.cookie", self._state.passwords.erlang_cookie)
         (self._data / ".erlang.cookie").chmod(0o400)
         write_private(self._data / "enabled_plugins", "[].\n")
-        configuration = CONFIGURATION.format(
-            port=self._state.ports[self.name], user=USER, password=self._state.passwords.rabbitmq, vhost=VHOST
-        )
-        write_private(self._data / "rabbitmq.conf", configuration)
+        self._define()
+        write_private(self._data / "rabbitmq.conf", CONFIGURATION.format(port=self._state.ports[self.name]))
+
+    def _define(self) -> None:
+        write_private(self._data / DEFINITIONS, json.dumps(definitions(self._state.logins), indent=2))
+
+    def make_vhosts(self) -> None:
+        """Make what `prepare` would at the next start, on the node that runs: users and vhosts of capstones that came later."""
+        self._define()
+        if self._control("import_definitions", DEFINITIONS) is None:
+            raise StartFailed(f"rabbitmq: no user and vhost were made of {self._data / DEFINITIONS}")
 
     def programs(self) -> Sequence[Program]:
         server = script("rabbitmq-server")
@@ -122,9 +149,9 @@ class RabbitMQ:
         try:
             with Connection(
                 host=f"127.0.0.1:{self._state.ports[self.name]}",
-                userid=USER,
-                password=self._state.passwords.rabbitmq,
-                virtual_host=VHOST,
+                userid=self._capstone,
+                password=self._state.logins[self._capstone].rabbitmq,
+                virtual_host=self._capstone,
                 connect_timeout=2,
             ):
                 return True
@@ -166,7 +193,8 @@ class RabbitMQ:
         return None if done.returncode else done.stdout
 
     def address(self) -> str:
-        return f"amqp://{USER}:{self._state.passwords.rabbitmq}@127.0.0.1:{self._state.ports[self.name]}/{VHOST}"
+        name, password = self._capstone, self._state.logins[self._capstone].rabbitmq
+        return f"amqp://{name}:{password}@127.0.0.1:{self._state.ports[self.name]}/{name}"
 
     def wipe(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)

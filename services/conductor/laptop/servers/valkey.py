@@ -15,7 +15,8 @@ from conductor.laptop.state import State, write_private
 from conductor.redis_client import connected
 from conductor.run_directory import RunDirectory
 
-BROKER_DATABASE, STORE_DATABASE = 0, 1
+DATABASES = 64
+"""Two for each capstone: messages, and what its processes share."""
 
 CONFIGURATION = """\
 bind 127.0.0.1
@@ -25,6 +26,7 @@ appendonly yes
 appendfsync always
 save ""
 maxmemory-policy noeviction
+databases {databases}
 """
 
 
@@ -41,12 +43,13 @@ def binary() -> Path:
 
 
 class Valkey:
-    """The one of a run directory."""
+    """The one of a run directory, as one capstone sees it."""
 
     name = "valkey"
 
-    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str]) -> None:
+    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str], capstone: str) -> None:
         self._state = state
+        self._first_database = 2 * state.logins[capstone].place
         self._environment = environment
         self._data = run.data / "valkey"
         self._configuration = run.path / "valkey.conf"
@@ -54,7 +57,8 @@ class Valkey:
     def prepare(self) -> None:
         self._data.mkdir(mode=0o700, exist_ok=True)
         password = self._state.passwords.valkey
-        write_private(self._configuration, CONFIGURATION.format(port=self._state.ports[self.name], password=password))
+        configuration = CONFIGURATION.format(port=self._state.ports[self.name], password=password, databases=DATABASES)
+        write_private(self._configuration, configuration)
 
     def programs(self) -> Sequence[Program]:
         argv = [str(binary()), str(self._configuration)]
@@ -68,11 +72,11 @@ class Valkey:
             return False
 
     def address(self) -> str:
-        return self._url(BROKER_DATABASE)
+        return self._url(self._first_database)
 
     def store_address(self) -> str:
-        """The database for what services share and may lose."""
-        return self._url(STORE_DATABASE)
+        """The database for what the capstone's processes share and may lose."""
+        return self._url(self._first_database + 1)
 
     def _url(self, database: int) -> str:
         return f"redis://:{self._state.passwords.valkey}@127.0.0.1:{self._state.ports[self.name]}/{database}"

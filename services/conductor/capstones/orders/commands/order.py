@@ -1,4 +1,4 @@
-"""`capstone order place | show | watch | cancel | explain`: one order from the outside, as a customer and as an operator."""
+"""`capstone orders place | show | watch | cancel | explain`, or `capstone order …`: one order, as a customer and as an operator."""
 
 import json
 import secrets
@@ -16,6 +16,7 @@ from rich.table import Table
 
 from conductor import access
 from conductor.access import Access, NamespaceOption, RuntimeOption
+from conductor.capstones.orders import NAME
 from conductor.capstones.orders.explanation import FINAL
 from conductor.capstones.orders.promises import Accepted, Intent
 from conductor.cluster.kubectl import NAMESPACE
@@ -24,6 +25,8 @@ from conductor.errors import ApiUnreachable, ClusterFailed, Refused
 from conductor.history import Journal, now
 
 commands = typer.Typer(name="order", no_args_is_help=True, help="Place an order and follow it.")
+SHORT = True
+"""`capstone orders place` is `capstone order place`."""
 
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id, as `place` printed it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -53,7 +56,7 @@ def place(
 
     wish = purchases.purchase(customer, sku=sku, quantity=quantity, card=card)
     key = key or f"capstone-{secrets.token_hex(8)}"
-    with access.opened(runtime, namespace) as platform, OrdersApi.of(platform.reach) as api:
+    with access.opened(runtime, namespace, NAME) as platform, OrdersApi.of(platform.reach) as api:
         journal = Journal(platform.journals / "order-place.jsonl")
         # Other than a load's customers, this one may buy again: the key says which order is meant.
         journal.write(Intent(now(), key, key, wish.pieces))
@@ -78,7 +81,7 @@ def show(
     """What is known of an order, with its timeline."""
     from conductor.capstones.orders.api_client import OrdersApi
 
-    with access.opened(runtime, namespace) as platform, OrdersApi.of(platform.reach) as api:
+    with access.opened(runtime, namespace, NAME) as platform, OrdersApi.of(platform.reach) as api:
         order, timeline = api.show(order_id), api.timeline(order_id)
     if as_json:
         print(json.dumps({**order, "timeline": timeline}))
@@ -111,7 +114,7 @@ def watch(
     state = "unknown"
     console = Console(highlight=False)
     kind = access.chosen(runtime, namespace)
-    for event in _followed(lambda: access.opened(kind, namespace), order_id, timeout):
+    for event in _followed(lambda: access.opened(kind, namespace, NAME), order_id, timeout):
         if as_json:
             print(json.dumps(event), flush=True)
         else:
@@ -159,7 +162,7 @@ def cancel(
     """Ask an order to stop; refused when the carrier has the parcel."""
     from conductor.capstones.orders.api_client import OrdersApi
 
-    with access.opened(runtime, namespace) as platform, OrdersApi.of(platform.reach) as api:
+    with access.opened(runtime, namespace, NAME) as platform, OrdersApi.of(platform.reach) as api:
         answer = api.cancel(order_id)
     print(json.dumps(answer) if as_json else f"{order_id} is asked to stop; now {answer['state']}")
 
@@ -176,7 +179,7 @@ def explain_command(
     from conductor.capstones.orders.api_client import OrdersApi
     from conductor.capstones.orders.explanation import explain
 
-    with access.opened(runtime, namespace) as platform:
+    with access.opened(runtime, namespace, NAME) as platform:
         with OrdersApi.of(platform.reach) as api:
             order, timeline = api.show(order_id), api.timeline(order_id)
         moment = datetime.now(UTC)

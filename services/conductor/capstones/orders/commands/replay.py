@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from conductor.capstones.orders import NAME
 from conductor.errors import Refused, Unready
 from conductor.history import Journal
 from conductor.run_directory import RunDirectory
@@ -73,12 +74,12 @@ def replay(
     rows = _chosen(list(purchase_file.read(text, shape)), sample, seed, by_date=speed is not None)
     if not rows:
         raise Refused(f"{file} has no rows")
-    runtime = LocalRuntime.running()
+    runtime = LocalRuntime.running(capstone=NAME)
     _check_product(runtime, sku, currency)
     # The map is part of it: with another one, a row becomes another order.
     identity = purchase_file.identity(content, shape, encoding or "", sku, currency)
     prefix = f"replay-{identity}-"
-    log = Journal(RunDirectory.chosen().journals / f"replay-{identity[:16]}.jsonl")
+    log = Journal(RunDirectory.chosen().journals(NAME) / f"replay-{identity[:16]}.jsonl")
     run = Replay(lambda: OrdersApi.of(runtime), log, prefix=prefix, sku=sku, concurrency=concurrency, speed=speed)
     fates = Fates(runtime, prefix)
     try:

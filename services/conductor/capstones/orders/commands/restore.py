@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from conductor import history
+from conductor.capstones.orders import NAME
 from conductor.capstones.orders.restore_options import Apply, Refund, Since, Undo, moment
 from conductor.command_line import typed
 from conductor.history import Restored, now
@@ -33,7 +34,7 @@ def backup(
     from conductor.laptop.backups import Backups
     from conductor.laptop.runtime import LocalRuntime
 
-    platform = LocalRuntime.running().platform
+    platform = LocalRuntime.running(capstone=NAME).platform
     backups = Backups(platform.run)
     if discard:
         for folder in sorted(platform.postgres.data.parent.glob(f"{platform.postgres.data.name}.before-*")):
@@ -61,10 +62,10 @@ def restore(
     from conductor.laptop import restore as restoring
     from conductor.laptop.runtime import LocalRuntime
 
-    platform = LocalRuntime.running().platform
+    platform = LocalRuntime.running(capstone=NAME).platform
     point = restoring.restore(platform, moment(to), _tell)
     # `ledger verify` has to know what the database forgot.
-    history.append(platform.run.kills, Restored(now(), point.to.timestamp()))
+    history.append(platform.run.kills(NAME), Restored(now(), point.to.timestamp()))
     CONSOLE.print(
         f"[bold green]restored[/bold green] to {point.to.isoformat()} from base backup {point.base}", soft_wrap=True
     )
@@ -89,7 +90,7 @@ def reconcile(
 
     run = RunDirectory.chosen()
     done = reconciling.reconcile(
-        LocalRuntime.running(run), moment(since) if since else None, apply=apply, undo=undo, refund=refund or ()
+        LocalRuntime.running(run, NAME), moment(since) if since else None, apply=apply, undo=undo, refund=refund or ()
     )
     if as_json:
         print(json.dumps(done.told))
