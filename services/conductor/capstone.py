@@ -177,6 +177,10 @@ class Capstone(Protocol):
         """Of charts/<name> and services/<name>; release, image, database and logins have names derived from it."""
 
     @property
+    def first_command(self) -> str:
+        """What a person types first, behind `capstone`."""
+
+    @property
     def targets(self) -> Sequence[Target]:
         """Pools with what they call, the one whose effects cost most first."""
 

@@ -74,7 +74,7 @@ def _print_started(console: Console, started: "Started") -> None:
     for name, value in rows.items():
         # Whole, however narrow the terminal: these are copied.
         console.print(f"  {name:<{width}} {value}", soft_wrap=True, markup=False)
-    console.print(f"\nnext: [bold]{typed()} {started.platform.name} --help[/bold]", soft_wrap=True)
+    console.print(f"\nnext: [bold]{typed()} {started.platform.capstone.first_command}[/bold]", soft_wrap=True)
 
 
 def _own_rows(platforms: "Sequence[Platform]", ports: Mapping[str, int]) -> dict[str, str]:

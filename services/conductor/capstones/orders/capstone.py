@@ -53,6 +53,7 @@ class Orders:
     """See conductor.capstone.Capstone."""
 
     name = NAME
+    first_command = "order place"
     targets = TARGETS
     outside = outside_programs.OUTSIDE
     capabilities: Sequence[object] = (
