@@ -1,6 +1,7 @@
 """What a start costs each pool of the laptop, by its own command line, until its probe says ready; `pytest -s` prints the numbers.
 
-CPU is counted, not time, and the least of a few starts: whoever shares the machine can add to one and take nothing away.
+CPU is counted, not time, and compared with what Python needs beside it to import Celery and SQLAlchemy: processes that share a core make
+both dearer. The least ratio of a few starts counts.
 """
 
 import json
@@ -21,8 +22,11 @@ from conductor.pools import Pool
 from conductor.run_directory import values
 from servers import Postgres, RabbitMQ, Valkey, die_with_parent, free_port, wait_until
 
-BOUND_SECONDS = 1.0
+MOST = 2.25
+"""A start against the imports alone; on two quiet cores the imports take about 0.5 s of CPU."""
+
 STARTS = 6
+IMPORTS = "import celery.bin.worker, celery.apps.worker, kombu.transport.pyamqp, sqlalchemy"
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +74,22 @@ def works(beats: Path) -> bool:
     return beats.exists() and json.loads(beats.read_text())["state"] == "idle"
 
 
-@pytest.mark.parametrize("pool", pools.load(values("orders")).values(), ids=lambda pool: pool.name)
-def test_a_pool_is_ready_for_less_than_a_second_of_cpu(pool: Pool, servers: dict[str, str], tmp_path: Path) -> None:
-    spent: list[float] = []
-    while len(spent) < STARTS and min(spent, default=BOUND_SECONDS) >= BOUND_SECONDS:
-        spent.append(start(pool, servers, tmp_path))
+def imports() -> float:
+    """CPU seconds of a Python that imports what every pool has to."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
-    sys.stdout.write(f"\ncold start of {pool.name}: {', '.join(f'{one:.2f}' for one in spent)} s of CPU until ready\n")
-    assert min(spent) < BOUND_SECONDS
+
+@pytest.mark.parametrize("pool", pools.load(values("orders")).values(), ids=lambda pool: pool.name)
+def test_a_pool_is_ready_for_little_more_cpu_than_its_imports(
+    pool: Pool, servers: dict[str, str], tmp_path: Path
+) -> None:
+    spent: list[tuple[float, float]] = []
+    while len(spent) < STARTS and min((whole / part for whole, part in spent), default=MOST) >= MOST:
+        spent.append((start(pool, servers, tmp_path), imports()))
+
+    told = ", ".join(f"{whole:.2f} ({part:.2f})" for whole, part in spent)
+    sys.stdout.write(f"\ncold start of {pool.name}: {told} s of CPU until ready (of the imports alone)\n")
+    assert min(whole / part for whole, part in spent) < MOST, told
