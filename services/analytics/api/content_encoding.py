@@ -6,6 +6,7 @@ Nothing is decompressed beyond a limit, so the memory that a body takes is known
 import sys
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -40,33 +41,29 @@ def _identity(body: bytes, limit: int) -> bytes:
 
 
 def _gzip(body: bytes, limit: int) -> bytes:
-    found = bytearray()
-    while body:  # gzip allows several members, one after the other (RFC 1952, 2.2)
-        decoder = zlib.decompressobj(GZIP)
-        try:
-            found += decoder.decompress(body, limit + 1 - len(found))
-        except zlib.error as error:
-            raise Undecodable(f"is no gzip: {error}") from None
-        if len(found) > limit:
-            raise TooLong(f"is longer than {limit} bytes after decompression")
-        if not decoder.eof:
-            raise Undecodable("is gzip that was cut off")
-        body = decoder.unused_data
-    return bytes(found)
+    return _members(body, limit, "gzip", lambda: zlib.decompressobj(GZIP), zlib.error)
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
+    def decoder() -> Any:
+        return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 23})
+
+    return _members(body, limit, "zstd", decoder, zstd.ZstdError)
+
+
+def _members(body: bytes, limit: int, name: str, decoder_of: Callable[[], Any], broken: type[Exception]) -> bytes:
+    """Several members one after the other, each with a decoder of its own (RFC 1952, 2.2; RFC 8878, 3)."""
     found = bytearray()
     while body:
-        decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 23})
+        decoder = decoder_of()
         try:
             found += decoder.decompress(body, limit + 1 - len(found))
-        except zstd.ZstdError as error:
-            raise Undecodable(f"is no zstd: {error}") from None
+        except broken as error:
+            raise Undecodable(f"is no {name}: {error}") from None
         if len(found) > limit:
             raise TooLong(f"is longer than {limit} bytes after decompression")
         if not decoder.eof:
-            raise Undecodable("is zstd that was cut off")
+            raise Undecodable(f"is {name} that was cut off")
         body = decoder.unused_data
     return bytes(found)
 
