@@ -6,14 +6,13 @@ Each service has two logins at the database and at the broker, `…_a` and `…_
 password, moves everybody over by a roll, and then locks the other. So no process ever holds a password that has ceased to work.
 """
 
-import base64
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from conductor.capstone import load
+from conductor.rabbitmq_passwords import hashed
 
 Values = dict[str, str]
 Broker = Literal["rabbitmq", "redis"]
@@ -117,12 +116,6 @@ def redefined(text: str, login: str, word: str) -> str:
         if user["name"] == login:
             user["password_hash"] = hashed(word)
     return json.dumps(document, indent=1)
-
-
-def hashed(word: str) -> str:
-    """As RabbitMQ keeps it: salt and SHA-256 (https://www.rabbitmq.com/docs/passwords#computing-password-hash)."""
-    salt = secrets.token_bytes(4)
-    return base64.b64encode(salt + hashlib.sha256(salt + word.encode()).digest()).decode()
 
 
 def service(known: Mapping[str, Values], broker: Broker) -> Values:

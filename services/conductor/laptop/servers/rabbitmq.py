@@ -5,11 +5,8 @@ killing that leaves the Erlang VM alive. The VM itself is the supervised process
 that finds no epmd would otherwise start one that outlives it.
 """
 
-import base64
-import hashlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -21,6 +18,7 @@ from conductor.amqp_client import Connection
 from conductor.errors import StartFailed, Unready
 from conductor.laptop.programs import Program
 from conductor.laptop.state import Login, State, write_private
+from conductor.rabbitmq_passwords import hashed
 from conductor.run_directory import RunDirectory
 
 PACKAGED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -47,18 +45,12 @@ DEFINITIONS = "definitions.json"
 def definitions(logins: Mapping[str, Login]) -> dict[str, list[dict[str, str]]]:
     """Users, vhosts and permissions, as RabbitMQ imports them: each capstone's user may do everything in its own vhost and nothing else."""
     return {
-        "users": [{"name": name, "password_hash": _hashed(own.rabbitmq), "tags": ""} for name, own in logins.items()],
+        "users": [{"name": name, "password_hash": hashed(own.rabbitmq), "tags": ""} for name, own in logins.items()],
         "vhosts": [{"name": name} for name in logins],
         "permissions": [
             {"user": name, "vhost": name, "configure": ".*", "write": ".*", "read": ".*"} for name in logins
         ],
     }
-
-
-def _hashed(password: str) -> str:
-    """rabbit_password_hashing_sha256: a salt of four bytes, and the digest of salt and password."""
-    salt = secrets.token_bytes(4)
-    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def script(name: str) -> Path | None:
