@@ -36,7 +36,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     cli.callback()(_nothing_more)
-    for module in modules().values():
+    for module in modules():
         cli.add_typer(importlib.import_module(module).commands)
     for name in capstones.names():
         cli.add_typer(_group(name))
@@ -57,13 +57,13 @@ def _group(capstone: str) -> typer.Typer:
     return group
 
 
-def modules() -> dict[str, str]:
-    """The modules that hold commands: a full name for each last part of one, sorted."""
+def modules() -> list[str]:
+    """The full names of the modules that hold commands, sorted by their last part."""
     packages = [commands, *capstones.packages("commands")]
     found = [
         (module.name, package.__name__) for package in packages for module in pkgutil.iter_modules(package.__path__)
     ]
-    return {name: f"{package}.{name}" for name, package in sorted(found)}
+    return [f"{package}.{name}" for name, package in sorted(found)]
 
 
 def _nothing_more() -> None:
