@@ -39,8 +39,8 @@ DECIDED = frozenset(
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 NameOrNone = Annotated[str, Field(pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$", max_length=253)]
-PoolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$", max_length=30)]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$")] | Annotated[float, Field(gt=0)]
+PoolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$", max_length=53)]
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$")] | Annotated[float, Field(gt=0)]
 Labels = dict[str, str]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -87,7 +87,7 @@ class Autoscaling(Values):
     """none: as many pods as `replicas`; cpu: a HorizontalPodAutoscaler; queue: a ScaledObject of KEDA."""
     min_replicas: Positive = 1
     """Never none at all: the first message after a quiet time would wait for a pod to start."""
-    max_replicas: Positive = 1
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     cpu_percent: Annotated[int, Field(ge=1, le=100)] = 1
     messages_per_replica: Positive = 1
     wait_seconds: Annotated[int, Field(ge=0)] = 0
@@ -122,6 +122,8 @@ class Affinity(Values):
 class Placed(Values):
     """What a pool says for a cluster only."""
 
+    shares_queues: bool = False
+    """Whether another pool may consume the same queues; both must say so."""
     kind: Literal["Deployment", "StatefulSet"] = "Deployment"
     resources: Resources = Resources()
     autoscaling: Autoscaling = Autoscaling()
@@ -229,6 +231,8 @@ def values_of(service: type[ServiceSettings]) -> type[BaseModel]:
         "image_pull_secrets": (dict[Name, bool], {}),
         "existing_secret": (Name, ""),
         "secret_checksum": (str, ""),
+        "queues": (dict[str, bool], {}),
+        "required_roles": (list[Literal["api", "relay", "beat", "worker"]], []),
         "broker": (Literal["rabbitmq", "redis"], "rabbitmq"),
         "host": (Annotated[str, Field(pattern=r"^[0-9A-Fa-f:.]+$")], "0.0.0.0"),
         "settings": (settings_of(service), {}),

@@ -25,7 +25,8 @@ RECORDING_MARGIN_SECONDS = 5
 
 
 CLUSTER_KEYS = frozenset(
-    {"affinity", "autoscaling", "canary", "kind", "nodeSelector", "priorityClassName", "resources", "tolerations"}
+    {"affinity", "autoscaling", "canary", "kind", "nodeSelector", "priorityClassName", "resources", "sharesQueues"}
+    | {"tolerations"}
 )
 """What a pool says for a cluster only; known here so that a misspelt one is refused on a laptop, too."""
 
@@ -43,6 +44,8 @@ CHART_KEYS = frozenset(
         "migration",
         "monitoring",
         "networkPolicy",
+        "queues",
+        "requiredRoles",
         "scaler",
         "secretChecksum",
         "settings",
@@ -59,10 +62,10 @@ class Pool(BaseModel):
     name: str
     role: Role
     queues: tuple[str, ...] = ()
-    concurrency: Positive | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
     pool_type: Literal["prefork", "threads", "solo"] = "prefork"
     replicas: Annotated[int, Field(ge=0)]
-    prefetch: Positive
+    prefetch: Annotated[int, Field(ge=1, le=1000)]
     time_limit_seconds: Positive | None = None
     soft_time_limit_seconds: Positive | None = None
     pre_stop_seconds: Seconds

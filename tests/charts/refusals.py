@@ -8,6 +8,9 @@ from typing import Any
 
 Case = tuple[dict[str, Any], str]
 
+LONG = "a23456789-b23456789-c23456789-d23456789-e23456"
+"""The name of a pool that is too long for a StatefulSet."""
+
 
 def saga(**own: Any) -> dict[str, Any]:
     """Values in which the saga pool says something more."""
@@ -77,10 +80,129 @@ IMPOSSIBLE: dict[str, Case] = {
         saga(autoscaling={"by": "queue", "maxReplicas": 3}),
         "pools.saga.autoscaling: maxReplicas 3 needs more than 8 messages in a queue, settings.relayMessages lets 8 be there",
     ),
+    "a second beat": (
+        {"pools": {"clock": {"role": "beat"}}},
+        "pools.clock: a second beat beside pools.beat doubles every periodic task",
+    ),
+    "no relay": ({"pools": {"relay": None}}, "pools: none has the role relay, which requiredRoles asks for"),
+    "every pool scaled, beat as well": (
+        {"defaults": {"autoscaling": {"by": "cpu", "scaleDownSeconds": 60}}},
+        "pools.beat.autoscaling: by cpu: a beat is never scaled; where defaults.autoscaling says it, the pool says by: none",
+    ),
+    "a scaled relay": (
+        {"pools": {"relay": {"autoscaling": {"by": "cpu"}}}},
+        "pools.relay.autoscaling: by cpu: a relay is never scaled",
+    ),
+    "a queue that nobody consumes": (
+        {"pools": {"saga": None}},
+        'queues: "orders.saga" is consumed by no pool: its messages would wait for ever',
+    ),
+    "a queue that nothing is sent to": (
+        saga(queues=["orders.saga", "orders.sgaa"]),
+        'pools.saga.queues: "orders.sgaa" is not in queues: nothing is ever sent to it',
+    ),
+    "two queues in one": (
+        saga(queues=["orders.saga,orders.payments"]),
+        'pools.saga.queues: "orders.saga,orders.payments" holds a comma: write one item for each queue',
+    ),
+    "a queue of two pools": (
+        saga(queues=["orders.saga", "orders.payments"], sharesQueues=True),
+        'pools.saga.queues: "orders.payments" is consumed by pools.payments as well; where that is meant, both say sharesQueues: true',
+    ),
+    "a password in a setting": (
+        {"settings": {"paymentsUrl": "http://me:secret@payments:9101"}},
+        "settings.paymentsUrl: holds a password; put PAYMENTS_URL into the secret orders instead",
+    ),
+    "a URL that is none": (
+        {"settings": {"carrierUrl": "carrier:9102"}},
+        'settings.carrierUrl: "carrier:9102" is no URL: it takes SCHEME://HOST[:PORT][/PATH]',
+    ),
+    "an endpoint that is none": (
+        {"settings": {"otelExporterOtlpEndpoint": "collector"}},
+        'settings.otelExporterOtlpEndpoint: "collector" is no URL',
+    ),
+    "out to everybody": (
+        {"networkPolicy": {"egress": {"anything": {"port": 443}}}},
+        "networkPolicy.egress.anything: neither podLabels nor cidr: it would open to everybody",
+    ),
+    "metrics for everybody": (
+        {"networkPolicy": {"metricsFrom": {"podLabels": {"app.kubernetes.io/name": None}}}},
+        "networkPolicy.metricsFrom: neither podLabels nor cidr: it would open to everybody",
+    ),
+    "a map that is null": (
+        {"api": {"ingress": None}},
+        "api.ingress: null: it must be a map; leave the key out to keep what the chart says",
+    ),
+    "all defaults null": ({"defaults": None}, "defaults: null: it must be a map"),
+    "a name too long": (
+        {"pools": {LONG: {"role": "relay", "drainSeconds": 5}}, "defaults": {"kind": "StatefulSet"}},
+        f'pools.{LONG}: "orders-{LONG}" has 53 letters, Kubernetes takes 52: shorten the name of the pool or of the release',
+    ),
+    "a name too long for the autoscaler's object": (
+        {"pools": {f"{LONG}-4": {"role": "api", "drainSeconds": 5, "autoscaling": {"by": "queue"}}}},
+        f'pools.{LONG}-4: "orders-{LONG}-4" has 55 letters, Kubernetes takes 54',
+    ),
+    "a name too long with its canary": (
+        {"pools": {f"{LONG}-456": {"role": "api", "drainSeconds": 5, "canary": {"tag": "next", "replicas": 1}}}},
+        f'pools.{LONG}-456: "orders-{LONG}-456-canary" has 64 letters',
+    ),
+    "a pool called like a canary": (
+        {"pools": {"saga-canary": {"role": "worker", "queues": ["orders.saga"], "concurrency": 1}}},
+        "pools.saga-canary: pools.saga makes objects of the same name with -canary",
+    ),
+    "a pool called like the pods of another": (
+        {"pools": {"saga-pods": {"role": "worker", "queues": ["orders.saga"], "concurrency": 1}}},
+        "pools.saga-pods: pools.saga makes objects of the same name with -pods",
+    ),
+    "a pool called like the migration": (
+        {"pools": {"migrate": {"role": "worker", "queues": ["orders.saga"], "concurrency": 1}}},
+        "pools.migrate: the migration has this name: its pods would count as the pool's",
+    ),
+    "a pool called like another release's": (
+        {"pools": {"green-api": {"role": "api", "drainSeconds": 5}}},
+        "pools.green-api: a release orders-green would have an object of the same name",
+    ),
+    "memory asked for above what is allowed": (
+        saga(resources={"requests": {"memory": "0.6Gi"}}),
+        "pools.saga.resources: requests.memory 0.6Gi is more than limits.memory 512Mi",
+    ),
+    "CPU asked for above what is allowed": (
+        saga(resources={"requests": {"cpu": 1}, "limits": {"cpu": "900m"}}),
+        "pools.saga.resources: requests.cpu 1 is more than limits.cpu 900m",
+    ),
+    "disk asked for above what is allowed": (
+        saga(resources={"requests": {"ephemeral-storage": "2G"}, "limits": {"ephemeral-storage": "1Gi"}}),
+        "pools.saga.resources: requests.ephemeral-storage 2G is more than limits.ephemeral-storage 1Gi",
+    ),
+    "memory in bytes": (
+        saga(resources={"requests": {"memory": 256}}),
+        "pools.saga.resources: requests.memory 256 is less than 16Mi, in which no interpreter starts; a number without a unit is bytes",
+    ),
+    "a limit in bytes": (
+        saga(resources={"limits": {"memory": "512k"}}),
+        "pools.saga.resources: limits.memory 512k is less than 16Mi",
+    ),
+    "scaled by a share of nothing": (
+        {"defaults": {"resources": {"requests": {"cpu": None}}}, **saga(autoscaling={"by": "cpu"})},
+        "pools.saga.autoscaling: by cpu: resources.requests.cpu is missing, of which cpuPercent is a share",
+    ),
+    "children without memory": (
+        saga(concurrency=64),
+        "pools.saga: concurrency 64 with limits.memory 512Mi leaves each less than 16Mi",
+    ),
+    "children that outgrow the pod": (
+        saga(maxMemoryPerChildKib=300_000),
+        "pools.saga: concurrency 2 times maxMemoryPerChildKib 300000 is more than limits.memory 512Mi",
+    ),
+    "a start that cannot be": (
+        saga(startupSeconds=9),
+        "pools.saga: startupSeconds 9 is less than 10: a process that starts on a busy node would be killed for ever",
+    ),
 }
 
 CLUSTER_ONLY = ("a canary of beat", "a scaled beat", "visibility timeout", "minimum above maximum", "queues of an API")
 CLUSTER_ONLY += ("down faster than the work", "waiting time with Redis", "more pods than messages")
+CLUSTER_ONLY += tuple(IMPOSSIBLE)[list(IMPOSSIBLE).index("a second beat") :]
 """What says something of a cluster or of the whole file, so the laptop runtime does not look at it."""
 
 MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -124,6 +246,14 @@ MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
     "less than no seconds": (saga(drainSeconds=-1), "/pools/saga/drainSeconds", "minimum"),
     "half a process": (saga(concurrency=1.5), "/pools/saga/concurrency", "want integer"),
     "scaled to nothing": (saga(autoscaling={"minReplicas": 0}), "/pools/saga/autoscaling/minReplicas", "minimum"),
+    "more pods than a cluster has": (
+        saga(autoscaling={"maxReplicas": 1001}),
+        "/pools/saga/autoscaling/maxReplicas",
+        "maximum",
+    ),
+    "more children than a machine has": (saga(concurrency=1001), "/pools/saga/concurrency", "maximum"),
+    "more messages than a child can hold": (saga(prefetch=1001), "/pools/saga/prefetch", "maximum"),
+    "a required role that is none": ({"requiredRoles": ["cron"]}, "/requiredRoles/0", "must be one of"),
     "longer than Kubernetes remembers": (
         saga(autoscaling={"scaleDownSeconds": 3601}),
         "/pools/saga/autoscaling/scaleDownSeconds",

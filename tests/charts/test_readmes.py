@@ -11,7 +11,7 @@ def test_the_readme_adds_a_pool_as_it_says(helm: Helm) -> None:
     readme = (ORDERS / "README.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
 
-    added = only(helm.render(values={"pools": yaml.safe_load(example)}), "Deployment", "orders-returns")
+    added = only(helm.render(values=yaml.safe_load(example)), "Deployment", "orders-returns")
 
     assert "orders.returns" in container_of(added)["command"]
 
@@ -28,7 +28,7 @@ def test_the_library_s_readme_names_its_templates_and_no_others() -> None:
     readme = (CHARTS / "celery-app" / "README.md").read_text()
     templates = {path.stem for path in (CHARTS / "celery-app" / "templates").glob("_*.tpl")}
 
-    assert templates - {"_app", "_names"} == set(re.findall(r"`(_[a-z]+)`", readme))
+    assert templates - {"_app", "_names"} == set(re.findall(r"`(_[a-z_]+)`", readme))
 
 
 def test_the_page_on_deploys_says_what_the_refusal_says(helm: Helm) -> None:

@@ -60,6 +60,23 @@ def test_the_analytics_are_refused_what_cannot_work(helm: Helm, values: object, 
     assert said in helm.refusal(values, "analytics/")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pools": {"saga": {"resources": {"limits": {"memory": "1Ti"}}}}},
+        {"pools": {"saga": {"resources": {"requests": {"cpu": 0.5, "memory": 536870912}}}}},
+        {"pools": {name: {"queues": ["orders.saga", "orders.payments"], "sharesQueues": True} for name in ("saga", "payments")}},
+        {"networkPolicy": {"egress": {"payments": {"port": 443, "cidr": "0.0.0.0/0", "podLabels": None}}}},
+        {"settings": {"paymentsUrl": "https://[2001:db8::7]:9101/v1?tenant=a:b"}},
+        {"queues": {"orders.saga": False}, "requiredRoles": [], "pools": {"relay": None, "saga": None}},
+    ],
+    ids=["a tebibyte", "amounts as numbers", "queues shared on purpose", "out to everybody on purpose", "an IPv6 address",
+         "without a queue and a role that are needed no longer"],
+)  # fmt: skip
+def test_what_looks_odd_and_can_work_is_taken(helm: Helm, values: object) -> None:
+    assert helm.render(values=values)
+
+
 def test_helm_3_refuses_by_the_path_as_well(helm3: Helm) -> None:
     values, _, _ = MISSHAPEN["unknown key of a pool"]
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chart_rendering import CHARTS, NAMES, ORDERS, Helm, Object, container_of, only, pod_of
 from conductor import pools
@@ -39,7 +40,7 @@ def test_the_command_line_is_the_same(helm: Helm, pool: str, broker: str) -> Non
     assert expected == container_of(workload(helm, pool, broker))["command"]
 
 
-@pytest.mark.parametrize("own", [{"maxMemoryPerChildKib": 1_500_000}, {"poolType": "threads"}, {"prefetch": 3}])
+@pytest.mark.parametrize("own", [{"maxMemoryPerChildKib": 150_000}, {"poolType": "threads"}, {"prefetch": 3}])
 def test_what_a_pool_says_more_is_the_same(helm: Helm, own: dict[str, object]) -> None:
     pool = POOLS["orders/saga"].model_dump(by_alias=True, exclude={"name"}, exclude_none=True)
     expected = laptop(pools.parse({"pools": {"saga": {**pool, **own}}})["saga"], "rabbitmq")
@@ -72,14 +73,15 @@ def test_the_signal_is_the_same(helm: Helm, pool: str) -> None:
 def test_a_new_pool_touches_one_file(helm: Helm, tmp_path: Path) -> None:
     """Written into values.yaml it is a pool of the laptop, and has all of its objects in a cluster."""
     returns = {"role": "worker", "queues": ["orders.returns"], "concurrency": 3, "autoscaling": {"by": "queue"}}
-    values = (ORDERS / "values.yaml").read_text() + (
+    values = (ORDERS / "values.yaml").read_text().replace("\nqueues:\n", "\nqueues:\n  orders.returns: true\n") + (
         "\n  returns:\n    role: worker\n    queues: [orders.returns]\n    concurrency: 3\n    autoscaling:\n      by: queue\n"
     )
     (tmp_path / "values.yaml").write_text(values)
     known = {(one["kind"], one["metadata"]["name"]) for one in helm.render()}
 
     added = {
-        (one["kind"], one["metadata"]["name"]) for one in helm.render(values={"pools": {"returns": returns}})
+        (one["kind"], one["metadata"]["name"])
+        for one in helm.render(values={"queues": {"orders.returns": True}, "pools": {"returns": returns}})
     } - known
 
     assert pools.load(tmp_path / "values.yaml")["returns"].queues == ("orders.returns",)
@@ -97,6 +99,7 @@ def test_every_queue_of_the_service_is_consumed_by_a_pool(chart: str) -> None:
     consumed = [queue for name, pool in POOLS.items() if name.startswith(f"{chart}/") for queue in pool.queues]
 
     assert sorted(known) == sorted(consumed)
+    assert dict.fromkeys(known, True) == yaml.safe_load((CHARTS / chart / "values.yaml").read_text())["queues"]
 
 
 def test_a_queue_of_batches_has_a_pool_as_its_consumer_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 {{- /* Refuses what cannot run, with the numbers. The laptop runtime (conductor/pools.py) says the same in the same words. */}}
 {{- define "celery-app.checks" -}}
+{{- include "celery-app.checks.maps" . }}
 {{- $redis := eq .Values.broker "redis" }}
 {{- range $name := keys .Values.pools | sortAlpha }}
 {{- $pool := include "celery-app.pool" (dict "root" $ "name" $name) | fromYaml }}
@@ -10,6 +11,11 @@
 {{- if and $redis (le $visible (int $pool.timeLimitSeconds)) }}
 {{- fail (printf "%s: settings.visibilityTimeoutSeconds %d must be more than timeLimitSeconds %d, or Redis delivers a running task again" $at $visible (int $pool.timeLimitSeconds)) }}
 {{- end }}
+{{- end }}
+{{- include "celery-app.checks.names" (dict "root" $ "name" $name "pool" $pool "at" $at) }}
+{{- include "celery-app.checks.resources" (dict "pool" $pool "at" $at) }}
+{{- if lt (int $pool.startupSeconds) 10 }}
+{{- fail (printf "%s: startupSeconds %d is less than 10: a process that starts on a busy node would be killed for ever" $at (int $pool.startupSeconds)) }}
 {{- end }}
 {{- if lt (int $pool.graceSeconds) (add (int $pool.preStopSeconds) (int $pool.drainSeconds) | int) }}
 {{- fail (printf "%s: graceSeconds %d is less than preStopSeconds %d + drainSeconds %d" $at (int $pool.graceSeconds) (int $pool.preStopSeconds) (int $pool.drainSeconds)) }}
@@ -27,6 +33,7 @@
 {{- end }}
 {{- include "celery-app.checks.autoscaling" (dict "pool" $pool "at" $at "underWay" $.Values.settings.relayMessages "redis" $redis) }}
 {{- end }}
+{{- include "celery-app.checks.release" . }}
 {{- end }}
 
 {{- define "celery-app.checks.worker" -}}
@@ -56,6 +63,9 @@
 {{- if ne $scaling.by "none" }}
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) }}
 {{- fail (printf "%s.autoscaling: minReplicas %d is more than maxReplicas %d" .at (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}
+{{- end }}
+{{- if has .pool.role (list "beat" "relay") }}
+{{- fail (printf "%s.autoscaling: by %s: a %s is never scaled; where defaults.autoscaling says it, the pool says by: none" .at $scaling.by .pool.role) }}
 {{- end }}
 {{- if and (eq $scaling.by "queue") (ne .pool.role "worker") }}
 {{- fail (printf "%s.autoscaling: by queue: only a worker has queues" .at) }}
