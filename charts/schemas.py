@@ -21,6 +21,8 @@ from schema_parts import Plain, documented, is_secret, optional
 CHARTS: dict[str, type[ServiceSettings]] = {"analytics": AnalyticsSettings, "orders": OrdersSettings}
 """The settings of each chart's service."""
 
+LIBRARY = "celery-app"
+
 DECIDED = frozenset(
     {
         "api_tokens_file",
@@ -39,9 +41,12 @@ DECIDED = frozenset(
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 NameOrNone = Annotated[str, Field(pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$", max_length=253)]
+Host = Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)]
 PoolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$", max_length=53)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$")] | Annotated[float, Field(gt=0)]
 Labels = dict[str, str]
+AsKubernetes = dict[str, Any]
+"""As Kubernetes takes it; what is below is checked there."""
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -52,7 +57,13 @@ Tag = Annotated[
         json_schema_extra={"not": {"const": "latest"}},  # Go's regular expressions cannot say it
     ),
 ]
-TagOrNone = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?)?$")]
+TagOrNone = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?)?$",
+        json_schema_extra={"not": {"const": "latest"}},
+    ),
+]
 
 
 class Values(BaseModel):
@@ -62,9 +73,9 @@ class Values(BaseModel):
 
 
 class Image(Values):
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$")] = ""
+    repository: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._:/-]*)?$")] = ""
     """Where the image is, without its tag."""
-    tag: Tag = ""
+    tag: TagOrNone = ""
     """A version, with a digest behind an @ or without; `latest` is none."""
     producers_tag: TagOrNone = ""
     """The version of API, relay and beat, when it is not the same."""
@@ -85,10 +96,16 @@ class Resources(Values):
 class Autoscaling(Values):
     by: Literal["none", "cpu", "queue"] = "none"
     """none: as many pods as `replicas`; cpu: a HorizontalPodAutoscaler; queue: a ScaledObject of KEDA."""
-    min_replicas: Positive = 1
-    """Never none at all: the first message after a quiet time would wait for a pod to start."""
+    min_replicas: Annotated[int, Field(ge=0)] = 1
+    may_scale_to_zero: bool = False
+    """Whether `minReplicas` may be 0; the first message after a quiet time then waits for a pod to start."""
     max_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     cpu_percent: Annotated[int, Field(ge=1, le=100)] = 1
+    memory_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    metrics: list[AsKubernetes] = []
+    """More metrics of a HorizontalPodAutoscaler."""
+    triggers: list[AsKubernetes] = []
+    """More triggers of KEDA."""
     messages_per_replica: Positive = 1
     wait_seconds: Annotated[int, Field(ge=0)] = 0
     polling_seconds: Positive = 1
@@ -112,11 +129,27 @@ class Toleration(Values):
 
 
 class Affinity(Values):
-    """As Kubernetes takes it; what is below is checked there."""
+    """The three kinds of it."""
 
-    node_affinity: dict[str, Any] = {}
-    pod_affinity: dict[str, Any] = {}
-    pod_anti_affinity: dict[str, Any] = {}
+    node_affinity: AsKubernetes = {}
+    pod_affinity: AsKubernetes = {}
+    pod_anti_affinity: AsKubernetes = {}
+
+
+class DisruptionBudget(Values):
+    enabled: bool = True
+    max_unavailable: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,3}%$")] = 1
+
+
+class PoolImage(Values):
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$")] = ""
+    tag: Tag = ""
+
+
+class Probes(Values):
+    startup: AsKubernetes = {}
+    readiness: AsKubernetes = {}
+    liveness: AsKubernetes = {}
 
 
 class Placed(Values):
@@ -131,6 +164,33 @@ class Placed(Values):
     node_selector: Labels = {}
     tolerations: list[Toleration] = []
     affinity: Affinity = Affinity()
+    topology_spread_constraints: list[AsKubernetes] = []
+    runtime_class_name: NameOrNone = ""
+    scheduler_name: NameOrNone = ""
+    host_aliases: list[AsKubernetes] = []
+    dns_policy: Literal["", "ClusterFirst", "Default", "None"] = ""
+    dns_config: AsKubernetes = {}
+    image: PoolImage = PoolImage()
+    """The pool's own image, in place of that of all pools."""
+    extra_args: list[str] = []
+    """More words at the end of a worker's command line."""
+    update_strategy: AsKubernetes = {}
+    pod_disruption_budget: DisruptionBudget = DisruptionBudget()
+    pod_labels: Labels = {}
+    pod_annotations: dict[str, str] = {}
+    extra_env: list[AsKubernetes] = []
+    extra_env_from: list[AsKubernetes] = []
+    extra_volumes: list[AsKubernetes] = []
+    extra_volume_mounts: list[AsKubernetes] = []
+    extra_init_containers: list[AsKubernetes] = []
+    extra_containers: list[AsKubernetes] = []
+    volume_claim_templates: list[AsKubernetes] = []
+    probes: Probes = Probes()
+    """Over what the chart says, key by key."""
+    security_context: AsKubernetes = {}
+    pod_security_context: AsKubernetes = {}
+    lifecycle: AsKubernetes = {}
+    """In place of what the chart says."""
 
 
 class Peer(Values):
@@ -149,6 +209,8 @@ class Egress(Peer):
 class NetworkPolicy(Values):
     enabled: bool = True
     metrics_from: Peer = Peer()
+    api_from: list[Peer] = []
+    """Who may send requests to the API; nobody named is everybody."""
     egress: dict[Name, Egress] = {}
 
 
@@ -163,12 +225,20 @@ class Ingress(Values):
     class_name: NameOrNone = ""
     tls_secret: NameOrNone = ""
     annotations: dict[str, str] = {}
+    extra_hosts: list[Host] = []
+    paths: Annotated[list[Annotated[str, Field(pattern=r"^/")]], Field(min_length=1)] = []
 
 
 class Route(Values):
     gateway: NameOrNone = ""
     gateway_namespace: NameOrNone = ""
     host: NameOrNone = ""
+    extra_hosts: list[Host] = []
+
+
+class ApiService(Values):
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    annotations: dict[str, str] = {}
 
 
 class Api(Values):
@@ -176,6 +246,17 @@ class Api(Values):
     """The release whose pods answer, when it is not this one."""
     ingress: Ingress = Ingress()
     route: Route = Route()
+    service: ApiService = ApiService()
+
+
+class PullSecret(Values):
+    name: Name
+
+
+class ServiceAccount(Values):
+    create: bool = True
+    name: NameOrNone = ""
+    annotations: dict[str, str] = {}
 
 
 class CaBundle(Values):
@@ -184,13 +265,28 @@ class CaBundle(Values):
 
 
 class Scaler(Values):
-    existing_secret: Name = ""
+    existing_secret: NameOrNone = ""
 
 
 class Monitoring(Values):
     monitors: bool = False
     labels: Labels = {}
     interval_seconds: Positive = 1
+    rules: list[AsKubernetes] = []
+    """Groups of a PrometheusRule."""
+    dashboards: dict[Name, str] = {}
+    """Each the text of a dashboard's JSON."""
+
+
+class CronJob(Values):
+    """A command of the image at fixed times."""
+
+    schedule: Annotated[str, Field(pattern=r"^(@[a-z]+|\S+( \S+){4})$")]
+    command: Annotated[list[str], Field(min_length=1)]
+    time_zone: str = ""
+    deadline_seconds: Positive = 1
+    retries: Annotated[int, Field(ge=0, le=10)] = 0
+    resources: Resources = Resources()
 
 
 def settings_of(service: type[ServiceSettings]) -> type[BaseModel]:
@@ -221,21 +317,27 @@ def pools_of() -> tuple[type[BaseModel], type[BaseModel]]:
     return defaults, pool
 
 
-def values_of(service: type[ServiceSettings]) -> type[BaseModel]:
-    """All values of a service's chart."""
+def values_of(service: type[ServiceSettings] | None) -> type[BaseModel]:
+    """All values of a service's chart; of the library itself, which knows no service, any settings."""
     defaults, pool = pools_of()
-    pools: Any = Annotated[dict[PoolName, pool], Field(min_length=1)]  # type: ignore[valid-type]
+    pools: Any = Annotated[dict[PoolName, pool], Field(min_length=1 if service else 0)]  # type: ignore[valid-type]
     fields: dict[str, Any] = {
-        "app": (Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)*$")], ""),
+        "app": (Annotated[str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$")], ""),
+        "fullname_override": (NameOrNone, ""),
+        "name_override": (NameOrNone, ""),
+        "part_of": (str, ""),
+        "common_labels": (Labels, {}),
+        "service_account": (ServiceAccount, ServiceAccount()),
         "image": (Image, Image()),
-        "image_pull_secrets": (dict[Name, bool], {}),
-        "existing_secret": (Name, ""),
+        "image_pull_secrets": (dict[Name, bool] | list[PullSecret], {}),
+        "existing_secret": (NameOrNone, ""),
+        "extra_secrets": (list[Name], []),
         "secret_checksum": (str, ""),
         "queues": (dict[str, bool], {}),
         "required_roles": (list[Literal["api", "relay", "beat", "worker"]], []),
         "broker": (Literal["rabbitmq", "redis"], "rabbitmq"),
         "host": (Annotated[str, Field(pattern=r"^[0-9A-Fa-f:.]+$")], "0.0.0.0"),
-        "settings": (settings_of(service), {}),
+        "settings": (settings_of(service) if service else dict[str, str | int | float | bool], {}),
         "consumers_paused": (bool, False),
         "ca_bundle": (CaBundle, CaBundle()),
         "migration": (Migration, Migration()),
@@ -243,6 +345,7 @@ def values_of(service: type[ServiceSettings]) -> type[BaseModel]:
         "scaler": (Scaler, Scaler()),
         "network_policy": (NetworkPolicy, NetworkPolicy()),
         "monitoring": (Monitoring, Monitoring()),
+        "cron_jobs": (dict[Name, CronJob], {}),
         "defaults": (defaults, {}),
         "pools": (pools, {}),
         # Helm itself adds these two: one key for every chart that a chart depends on, and what all of them share.
@@ -254,13 +357,13 @@ def values_of(service: type[ServiceSettings]) -> type[BaseModel]:
 
 def schema_of(chart: str) -> str:
     """The text of the chart's values.schema.json."""
-    found = values_of(CHARTS[chart]).model_json_schema(by_alias=True, schema_generator=Plain)
+    found = values_of(CHARTS.get(chart)).model_json_schema(by_alias=True, schema_generator=Plain)
     return json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **found}, indent=1, sort_keys=True) + "\n"
 
 
 def main() -> None:
     """Write every chart's schema."""
-    for chart in CHARTS:
+    for chart in (LIBRARY, *CHARTS):
         (Path(__file__).parent / chart / "values.schema.json").write_text(schema_of(chart))
 
 

@@ -13,7 +13,7 @@ import yaml
 CHECKOUT = Path(__file__).parent.parent
 CHARTS = CHECKOUT / "charts"
 ORDERS = CHARTS / "orders"
-NAMES = tuple(sorted(path.parent.name for path in CHARTS.glob("*/values.yaml")))
+NAMES = tuple(sorted(path.parent.parent.name for path in CHARTS.glob("*/templates/app.yaml")))
 """The charts of services, found by their folders."""
 CI_VALUES = tuple(sorted(path for name in NAMES for path in (CHARTS / name / "ci").glob("*-values.yaml")))
 VARIANTS = tuple(f"{path.parent.parent.name}/{path.name.removesuffix('-values.yaml')}" for path in CI_VALUES)
@@ -90,8 +90,9 @@ def only(objects: list[Object], kind: str, name: str) -> Object:
 
 
 def pod_of(workload: Object) -> Object:
-    """The pod's specification of a Deployment, StatefulSet or Job."""
-    spec: Object = workload["spec"]["template"]["spec"]
+    """The pod's specification of a Deployment, StatefulSet, Job or CronJob."""
+    job: Object = workload["spec"].get("jobTemplate", workload)
+    spec: Object = job["spec"]["template"]["spec"]
     return spec
 
 

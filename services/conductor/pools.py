@@ -25,8 +25,40 @@ RECORDING_MARGIN_SECONDS = 5
 
 
 CLUSTER_KEYS = frozenset(
-    {"affinity", "autoscaling", "canary", "kind", "nodeSelector", "priorityClassName", "resources", "sharesQueues"}
-    | {"tolerations"}
+    [
+        "affinity",
+        "autoscaling",
+        "canary",
+        "dnsConfig",
+        "dnsPolicy",
+        "extraArgs",
+        "extraContainers",
+        "extraEnv",
+        "extraEnvFrom",
+        "extraInitContainers",
+        "extraVolumeMounts",
+        "extraVolumes",
+        "hostAliases",
+        "image",
+        "kind",
+        "lifecycle",
+        "nodeSelector",
+        "podAnnotations",
+        "podDisruptionBudget",
+        "podLabels",
+        "podSecurityContext",
+        "priorityClassName",
+        "probes",
+        "resources",
+        "runtimeClassName",
+        "schedulerName",
+        "securityContext",
+        "sharesQueues",
+        "tolerations",
+        "topologySpreadConstraints",
+        "updateStrategy",
+        "volumeClaimTemplates",
+    ]
 )
 """What a pool says for a cluster only; known here so that a misspelt one is refused on a laptop, too."""
 
@@ -36,18 +68,25 @@ CHART_KEYS = frozenset(
         "app",
         "broker",
         "caBundle",
+        "commonLabels",
         "consumersPaused",
+        "cronJobs",
         "existingSecret",
+        "extraSecrets",
+        "fullnameOverride",
         "host",
         "image",
         "imagePullSecrets",
         "migration",
         "monitoring",
+        "nameOverride",
         "networkPolicy",
+        "partOf",
         "queues",
         "requiredRoles",
         "scaler",
         "secretChecksum",
+        "serviceAccount",
         "settings",
     }
 )

@@ -18,7 +18,9 @@ from orders.queues import QUEUES
 ROOT = Path(__file__).resolve().parents[2]
 CONDUCTOR = ROOT / "services" / "conductor"
 CHARTS = {
-    path.parent.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "charts").glob("*/values.yaml"))
+    path.name: yaml.safe_load((path / "values.yaml").read_text())
+    for path in sorted((ROOT / "charts").iterdir())
+    if (path / "templates" / "app.yaml").exists()
 }
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]

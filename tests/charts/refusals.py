@@ -17,6 +17,11 @@ def saga(**own: Any) -> dict[str, Any]:
     return {"pools": {"saga": own}}
 
 
+def nowhere(**values: Any) -> dict[str, Any]:
+    """Values that take a key away from the chart and from the library, whose own would count instead."""
+    return {**values, "celery-app": values}
+
+
 IMPOSSIBLE: dict[str, Case] = {
     "grace": (saga(graceSeconds=64), "pools.saga: graceSeconds 64 is less than preStopSeconds 0 + drainSeconds 65"),
     "grace with pre-stop": (
@@ -40,7 +45,7 @@ IMPOSSIBLE: dict[str, Case] = {
         "pools.saga: concurrency is missing: the number of cores of the machine is no default",
     ),
     "no time limit": (
-        {"defaults": {"timeLimitSeconds": None}},
+        nowhere(defaults={"timeLimitSeconds": None}),
         "timeLimitSeconds is missing: a task without a limit holds its child for ever",
     ),
     "solo": (saga(poolType="solo"), "pools.saga: concurrency 2 with poolType solo: it runs one task at a time"),
@@ -126,14 +131,14 @@ IMPOSSIBLE: dict[str, Case] = {
         "networkPolicy.egress.anything: neither podLabels nor cidr: it would open to everybody",
     ),
     "metrics for everybody": (
-        {"networkPolicy": {"metricsFrom": {"podLabels": {"app.kubernetes.io/name": None}}}},
+        nowhere(networkPolicy={"metricsFrom": {"podLabels": {"app.kubernetes.io/name": None}}}),
         "networkPolicy.metricsFrom: neither podLabels nor cidr: it would open to everybody",
     ),
     "a map that is null": (
-        {"api": {"ingress": None}},
+        nowhere(api={"ingress": None}),
         "api.ingress: null: it must be a map; leave the key out to keep what the chart says",
     ),
-    "all defaults null": ({"defaults": None}, "defaults: null: it must be a map"),
+    "all defaults null": (nowhere(defaults=None), "defaults: null: it must be a map"),
     "a name too long": (
         {"pools": {LONG: {"role": "relay", "drainSeconds": 5}}, "defaults": {"kind": "StatefulSet"}},
         f'pools.{LONG}: "orders-{LONG}" has 53 letters, Kubernetes takes 52: shorten the name of the pool or of the release',
@@ -183,7 +188,7 @@ IMPOSSIBLE: dict[str, Case] = {
         "pools.saga.resources: limits.memory 512k is less than 16Mi",
     ),
     "scaled by a share of nothing": (
-        {"defaults": {"resources": {"requests": {"cpu": None}}}, **saga(autoscaling={"by": "cpu"})},
+        {**nowhere(defaults={"resources": {"requests": {"cpu": None}}}), **saga(autoscaling={"by": "cpu"})},
         "pools.saga.autoscaling: by cpu: resources.requests.cpu is missing, of which cpuPercent is a share",
     ),
     "children without memory": (
@@ -194,6 +199,19 @@ IMPOSSIBLE: dict[str, Case] = {
         saga(maxMemoryPerChildKib=300_000),
         "pools.saga: concurrency 2 times maxMemoryPerChildKib 300000 is more than limits.memory 512Mi",
     ),
+    "scaled to nothing": (
+        saga(autoscaling={"by": "queue", "minReplicas": 0}),
+        "pools.saga.autoscaling: minReplicas 0: only by queue, and where the pool says mayScaleToZero: true",
+    ),
+    "scaled to nothing by CPU": (
+        saga(autoscaling={"by": "cpu", "minReplicas": 0, "mayScaleToZero": True}),
+        "pools.saga.autoscaling: minReplicas 0: only by queue",
+    ),
+    "requests from everybody": (
+        {"networkPolicy": {"apiFrom": [{"cidr": "10.0.0.0/8"}, {"namespaceLabels": {"a": "b"}}]}},
+        "networkPolicy.apiFrom.1: neither podLabels nor cidr: it would open to everybody",
+    ),
+    "no image": (nowhere(image={"tag": None}), "image.tag is missing"),
     "a start that cannot be": (
         saga(startupSeconds=9),
         "pools.saga: startupSeconds 9 is less than 10: a process that starts on a busy node would be killed for ever",
@@ -245,7 +263,11 @@ MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
     "a resource that is none": (saga(resources={"limits": {"disk": "1Gi"}}), "/pools/saga/resources/limits", "'disk'"),
     "less than no seconds": (saga(drainSeconds=-1), "/pools/saga/drainSeconds", "minimum"),
     "half a process": (saga(concurrency=1.5), "/pools/saga/concurrency", "want integer"),
-    "scaled to nothing": (saga(autoscaling={"minReplicas": 0}), "/pools/saga/autoscaling/minReplicas", "minimum"),
+    "scaled to less than nothing": (
+        saga(autoscaling={"minReplicas": -1}),
+        "/pools/saga/autoscaling/minReplicas",
+        "minimum",
+    ),
     "more pods than a cluster has": (
         saga(autoscaling={"maxReplicas": 1001}),
         "/pools/saga/autoscaling/maxReplicas",

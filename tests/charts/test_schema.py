@@ -22,6 +22,35 @@ SETTINGS = [(chart, name) for chart, offered in OFFERED.items() for name in offe
 SHARED_SECRETS = ("databaseUrl", "brokerUrl", "storeUrl", "apiTokens")
 SECRETS = {"orders": (*SHARED_SECRETS, "carrierSecret"), "analytics": (*SHARED_SECRETS, "countersUrl")}
 
+AS_KUBERNETES_TAKES_IT = frozenset(
+    [
+        "dnsConfig",
+        "extraContainers",
+        "extraEnv",
+        "extraEnvFrom",
+        "extraInitContainers",
+        "extraVolumeMounts",
+        "extraVolumes",
+        "hostAliases",
+        "lifecycle",
+        "liveness",
+        "metrics",
+        "nodeAffinity",
+        "podAffinity",
+        "podAntiAffinity",
+        "podSecurityContext",
+        "readiness",
+        "rules",
+        "securityContext",
+        "startup",
+        "topologySpreadConstraints",
+        "triggers",
+        "updateStrategy",
+        "volumeClaimTemplates",
+    ]
+)
+"""Keys below which Kubernetes, Prometheus or KEDA check what stands there."""
+
 each_chart = pytest.mark.parametrize("chart", NAMES)
 
 
@@ -44,9 +73,10 @@ def test_every_chart_has_a_schema() -> None:
 
 @each_chart
 def test_the_committed_schema_is_what_the_models_give(chart: str) -> None:
-    committed = (CHARTS / chart / "values.schema.json").read_text()
+    for name in (chart, schemas.LIBRARY):
+        committed = (CHARTS / name / "values.schema.json").read_text()
 
-    assert committed == schemas.schema_of(chart), "write it anew: python charts/schemas.py"
+        assert committed == schemas.schema_of(name), "write it anew: python charts/schemas.py"
 
 
 @each_chart
@@ -55,7 +85,8 @@ def test_no_object_takes_a_key_that_nobody_knows(chart: str) -> None:
         path
         for path, part in objects(SCHEMAS[chart])
         if part.get("additionalProperties", True) is True
-        and "Affinity" not in path  # as Kubernetes takes it
+        and path.rpartition("/")[2] not in AS_KUBERNETES_TAKES_IT
+        and path.removesuffix("/items").rpartition("/")[2] not in AS_KUBERNETES_TAKES_IT
         and path not in ("/properties/celery-app", "/properties/global")
     ]
 
@@ -119,8 +150,27 @@ def test_the_laptop_knows_every_key_of_a_values_file(chart: str) -> None:
 @each_chart
 def test_every_key_of_the_schema_has_a_value(chart: str) -> None:
     values = yaml.safe_load((CHARTS / chart / "values.yaml").read_text())
+    library = yaml.safe_load((CHARTS / schemas.LIBRARY / "values.yaml").read_text())
 
-    assert set(SCHEMAS[chart]["properties"]) - {"celery-app", "global"} == set(values)
+    assert set(SCHEMAS[chart]["properties"]) - {"celery-app", "global"} == {*values, *library}
+
+
+@pytest.mark.parametrize("where", ["Defaults", "Autoscaling", "Monitoring", "NetworkPolicy", "Ingress", "Route", "Api"])
+def test_every_key_of_the_library_s_schema_has_a_value(where: str) -> None:
+    values = yaml.safe_load((CHARTS / schemas.LIBRARY / "values.yaml").read_text())
+    found = {
+        "Defaults": values["defaults"],
+        "Autoscaling": values["defaults"]["autoscaling"],
+        "Monitoring": values["monitoring"],
+        "NetworkPolicy": values["networkPolicy"],
+        "Ingress": values["api"]["ingress"],
+        "Route": values["api"]["route"],
+        "Api": values["api"],
+    }[where]
+    schema = json.loads((CHARTS / schemas.LIBRARY / "values.schema.json").read_text())["$defs"][where]["properties"]
+
+    optional = {"concurrency", "maxTasksPerChild", "maxMemoryPerChildKib"} if where == "Defaults" else set()
+    assert set(schema) - optional == set(found)
 
 
 @each_chart

@@ -14,9 +14,14 @@ from chart_rendering import CHARTS, VARIANTS, Helm
 
 TEMPLATES = tuple(sorted((CHARTS / "celery-app" / "templates").iterdir()))
 # What shows the most first. Other charts show what the orders do not use.
-ORDER = ("dedicated", "autoscaled", "external-tls", "minimal", "standby", "ha")
+ORDER = ("dedicated", "extended", "autoscaled", "external-tls", "minimal", "standby", "ha")
 SHOWN = (*(f"orders/{name}" for name in ORDER), *(name for name in VARIANTS if not name.startswith("orders/")))
-ELSEWHERE = {"_ingress.tpl": "orders/external-tls", "_autoscaling.tpl": "analytics/autoscaled"}
+ELSEWHERE = {
+    "_ingress.tpl": "orders/extended",
+    "_cronjob.tpl": "orders/extended",
+    "_pod.tpl": "orders/extended",
+    "_autoscaling.tpl": "analytics/autoscaled",
+}
 """What shows a template that the first of the order does not."""
 NOTHING = re.compile(r"^\s*(#.*)?\n", re.MULTILINE)
 

@@ -1,11 +1,23 @@
-{{- /* Every object of one application; the only template that a service's chart includes. */}}
+{{- /*
+Every object of one application; the only template that a chart includes. Values may stand at the top of its values.yaml, or under
+`celery-app`, where the library's schema checks them; what neither says is as in the library's own values.yaml.
+*/}}
 {{- define "celery-app.app" -}}
+{{- $own := omit .Values "celery-app" "global" }}
+{{- $library := omit (index .Values "celery-app" | default dict) "global" }}
+{{- $values := mustMergeOverwrite (mustDeepCopy $library) (mustDeepCopy $own) }}
+{{- include "celery-app.objects" (dict "Values" $values "Release" .Release "Chart" .Chart "Capabilities" .Capabilities) }}
+{{- end }}
+
+{{- define "celery-app.objects" -}}
 {{- include "celery-app.checks" . -}}
 {{- include "celery-app.serviceaccount" . }}
 {{- include "celery-app.config" . }}
 {{- include "celery-app.migrate" . }}
 {{- include "celery-app.networkpolicy" . }}
 {{- include "celery-app.monitor" . }}
+{{- include "celery-app.rules" . }}
+{{- include "celery-app.cronjobs" . }}
 {{- include "celery-app.scalerauth" . }}
 {{- range $name := keys .Values.pools | sortAlpha }}
 {{- $pool := include "celery-app.pool" (dict "root" $ "name" $name) | fromYaml }}

@@ -55,6 +55,17 @@ spec:
         target:
           type: Utilization
           averageUtilization: {{ int .pool.autoscaling.cpuPercent }}
+    {{- with .pool.autoscaling.memoryPercent }}
+    - type: Resource
+      resource:
+        name: memory
+        target:
+          type: Utilization
+          averageUtilization: {{ int . }}
+    {{- end }}
+    {{- with .pool.autoscaling.metrics }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{- define "celery-app.scaledobject" }}
@@ -74,7 +85,7 @@ spec:
   maxReplicaCount: {{ int .pool.autoscaling.maxReplicas }}
   fallback:
     failureThreshold: 3
-    replicas: {{ int .pool.autoscaling.minReplicas }}
+    replicas: {{ max 1 (int .pool.autoscaling.minReplicas) }}
     behavior: currentReplicasIfHigher
   advanced:
     horizontalPodAutoscalerConfig:
@@ -97,7 +108,7 @@ spec:
         excludeUnacknowledged: "false"
     {{- end }}
       authenticationRef:
-        name: {{ $.root.Release.Name }}-scaler
+        name: {{ include "celery-app.fullname" $.root }}-scaler
     {{- if $.pool.autoscaling.waitSeconds }}
     # A time is not shared among the pods, as messages are: it is compared as it is.
     - type: rabbitmq
@@ -108,8 +119,11 @@ spec:
         mode: ExpectedQueueConsumptionTime
         value: {{ int $.pool.autoscaling.waitSeconds | quote }}
       authenticationRef:
-        name: {{ $.root.Release.Name }}-scaler
+        name: {{ include "celery-app.fullname" $.root }}-scaler
     {{- end }}
+    {{- end }}
+    {{- with .pool.autoscaling.triggers }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}
 
@@ -125,7 +139,7 @@ spec:
 apiVersion: keda.sh/v1alpha1
 kind: TriggerAuthentication
 metadata:
-  name: {{ .Release.Name }}-scaler
+  name: {{ include "celery-app.fullname" . }}-scaler
   labels:
     {{- include "celery-app.whole" (dict "root" . "name" "scaler") | nindent 4 }}
 spec:

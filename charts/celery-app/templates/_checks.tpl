@@ -61,6 +61,9 @@
 {{- define "celery-app.checks.autoscaling" -}}
 {{- $scaling := .pool.autoscaling | default dict }}
 {{- if ne $scaling.by "none" }}
+{{- if not (or (int $scaling.minReplicas) (and $scaling.mayScaleToZero (eq $scaling.by "queue"))) }}
+{{- fail (printf "%s.autoscaling: minReplicas 0: only by queue, and where the pool says mayScaleToZero: true" .at) }}
+{{- end }}
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) }}
 {{- fail (printf "%s.autoscaling: minReplicas %d is more than maxReplicas %d" .at (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}
 {{- end }}

@@ -1,5 +1,10 @@
 {{- /* Refuses what cannot work in the values as a whole: which pools there are, who consumes which queue, what objects would be called. */}}
 {{- define "celery-app.checks.release" -}}
+{{- range $path, $value := dict "app" .Values.app "image.repository" .Values.image.repository "image.tag" .Values.image.tag "pools" .Values.pools }}
+{{- if not $value }}
+{{- fail (printf "%s is missing" $path) }}
+{{- end }}
+{{- end }}
 {{- include "celery-app.checks.roles" . }}
 {{- include "celery-app.checks.queues" . }}
 {{- include "celery-app.checks.settings" . }}
@@ -65,6 +70,9 @@
 {{- /* An entry that names nobody would open the pods to everybody. */}}
 {{- define "celery-app.checks.peers" -}}
 {{- $peers := dict "networkPolicy.metricsFrom" .Values.networkPolicy.metricsFrom }}
+{{- range $number, $from := .Values.networkPolicy.apiFrom }}
+{{- $_ := set $peers (printf "networkPolicy.apiFrom.%d" $number) $from }}
+{{- end }}
 {{- range $name, $to := .Values.networkPolicy.egress }}
 {{- if $to }}
 {{- $_ := set $peers (printf "networkPolicy.egress.%s" $name) $to }}
@@ -83,7 +91,7 @@ What the objects of a pool are called: no longer than Kubernetes takes, and noth
 of its pods, with ten letters more; KEDA puts `keda-hpa-` before the name. Takes {root, name, pool, at}.
 */}}
 {{- define "celery-app.checks.names" -}}
-{{- $name := printf "%s-%s" .root.Release.Name .name }}
+{{- $name := printf "%s-%s" (include "celery-app.fullname" .root) .name }}
 {{- $most := 63 }}
 {{- if eq .pool.kind "StatefulSet" }}{{ $most = 52 }}{{ else if eq .pool.autoscaling.by "queue" }}{{ $most = 54 }}{{ end }}
 {{- if .pool.canary }}{{ $name = printf "%s-canary" $name }}{{ end }}
@@ -100,7 +108,7 @@ of its pods, with ten letters more; KEDA puts `keda-hpa-` before the name. Takes
 {{- fail (printf "%s: the migration has this name: its pods would count as the pool's" .at) }}
 {{- end }}
 {{- if regexMatch "^(blue|green)-" .name }}
-{{- fail (printf "%s: a release %s-%s would have an object of the same name" .at .root.Release.Name (regexFind "^(blue|green)" .name)) }}
+{{- fail (printf "%s: a release %s-%s would have an object of the same name" .at (include "celery-app.fullname" .root) (regexFind "^(blue|green)" .name)) }}
 {{- end }}
 {{- end }}
 

@@ -4,7 +4,7 @@
 apiVersion: v1
 kind: ConfigMap
 metadata:
-  name: {{ .Release.Name }}-settings
+  name: {{ include "celery-app.fullname" . }}-settings
   labels:
     {{- include "celery-app.whole" (dict "root" . "name" "settings") | nindent 4 }}
 data:

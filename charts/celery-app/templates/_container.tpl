@@ -27,7 +27,7 @@
 {{- if eq .root.Values.broker "redis" }}
 {{- $line = append $line "--disable-prefetch" }}
 {{- end }}
-{{- $line = concat $line (list "--loglevel" "INFO") }}
+{{- $line = concat $line (list "--loglevel" "INFO") $pool.extraArgs }}
 {{- end }}
 {{- toYaml $line }}
 {{- end }}
@@ -100,16 +100,13 @@
 {{- end }}
 {{- end }}
 
-{{- /* The restricted profile; no uid, so that a namespace may give any. */}}
+{{- /* The restricted profile; no uid, so that a namespace may give any. What a pool says comes over it. */}}
 {{- define "celery-app.security" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) }}
+{{- mustMergeOverwrite $restricted (.pool.securityContext | default dict) | toYaml }}
 {{- end }}
 
 {{- define "celery-app.podsecurity" -}}
-runAsNonRoot: true
-seccompProfile:
-  type: RuntimeDefault
+{{- $restricted := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- mustMergeOverwrite $restricted (.pool.podSecurityContext | default dict) | toYaml }}
 {{- end }}

@@ -13,16 +13,18 @@ spec:
   minReadySeconds: 5
   progressDeadlineSeconds: {{ add 120 (int .pool.startupSeconds) }}
   strategy:
-    type: RollingUpdate
-    rollingUpdate:
-      maxUnavailable: 0
-      maxSurge: 1
+    {{- include "celery-app.strategy" . | nindent 4 }}
   selector:
     matchLabels:
       {{- include "celery-app.selector" . | nindent 6 }}
       track: {{ .track }}
   template:
     {{- include "celery-app.pod" . | nindent 4 }}
+{{- end }}
+
+{{- define "celery-app.strategy" -}}
+{{- $safe := dict "type" "RollingUpdate" "rollingUpdate" (dict "maxUnavailable" 0 "maxSurge" 1) }}
+{{- .pool.updateStrategy | default $safe | toYaml }}
 {{- end }}
 
 {{- /* How many pods; left to the autoscaler where there is one, or every deploy would undo what it did. */}}

@@ -19,19 +19,23 @@ spec:
   {{- end }}
   {{- with $ingress.tlsSecret }}
   tls:
-    - hosts: [{{ $ingress.host }}]
+    - hosts: {{ prepend $ingress.extraHosts $ingress.host | toJson }}
       secretName: {{ . }}
   {{- end }}
   rules:
-    - host: {{ $ingress.host }}
+    {{- range $host := prepend $ingress.extraHosts $ingress.host }}
+    - host: {{ $host }}
       http:
         paths:
-          - path: /
+          {{- range $path := $ingress.paths }}
+          - path: {{ $path }}
             pathType: Prefix
             backend:
               service:
-                name: {{ include "celery-app.name" . }}
+                name: {{ include "celery-app.name" $ }}
                 port:
                   name: http
+          {{- end }}
+    {{- end }}
 {{- end }}
 {{- end }}

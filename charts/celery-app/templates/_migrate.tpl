@@ -13,7 +13,7 @@ apiVersion: batch/v1
 kind: Job
 metadata:
   # A Job cannot be changed, so another image or secret is another Job.
-  name: {{ .Release.Name }}-migrate-{{ $pod | sha256sum | trunc 10 }}
+  name: {{ include "celery-app.fullname" . }}-migrate-{{ $pod | sha256sum | trunc 10 }}
   labels:
     {{- include "celery-app.labels" $one | nindent 4 }}
   annotations:
@@ -56,8 +56,7 @@ image: {{ include "celery-app.image" . }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 command: [python, -m, chassis.migrate, {{ .root.Values.app }}]
 envFrom:
-  - secretRef:
-      name: {{ .root.Values.existingSecret }}
+  {{- include "celery-app.secrets" .root | nindent 2 }}
 env:
   {{- include "celery-app.env.shared" . | nindent 2 }}
 resources:

@@ -13,6 +13,37 @@ prometheus.io/path: /metrics
 {{- end }}
 {{- end }}
 
+{{- /* Rules of the operator, and dashboards that Grafana's sidecar finds by their label, as the values hold them. */}}
+{{- define "celery-app.rules" }}
+{{- with .Values.monitoring.rules }}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: {{ include "celery-app.fullname" $ }}
+  labels:
+    {{- include "celery-app.whole" (dict "root" $ "name" "monitor") | nindent 4 }}
+    {{- with $.Values.monitoring.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  groups:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- range $name, $dashboard := .Values.monitoring.dashboards }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "celery-app.fullname" $ }}-dashboard-{{ $name }}
+  labels:
+    {{- include "celery-app.whole" (dict "root" $ "name" "monitor") | nindent 4 }}
+    grafana_dashboard: "1"
+data:
+  {{ $name }}.json: {{ $dashboard | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "celery-app.monitor" }}
 {{- if .Values.monitoring.monitors }}
 {{- range $port := list "http" "metrics" }}
@@ -20,7 +51,7 @@ prometheus.io/path: /metrics
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
-  name: {{ $.Release.Name }}-{{ $port }}
+  name: {{ include "celery-app.fullname" $ }}-{{ $port }}
   labels:
     {{- include "celery-app.whole" (dict "root" $ "name" "monitor") | nindent 4 }}
     {{- with $.Values.monitoring.labels }}
@@ -29,8 +60,7 @@ metadata:
 spec:
   selector:
     matchLabels:
-      app.kubernetes.io/name: {{ $.Chart.Name }}
-      app.kubernetes.io/instance: {{ $.Release.Name }}
+      {{- include "celery-app.application" $ | nindent 6 }}
   # The pods' names stay off the series, or every rollout would start new ones.
   podTargetLabels: [app.kubernetes.io/component, track]
   podMetricsEndpoints:

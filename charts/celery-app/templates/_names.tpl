@@ -6,33 +6,48 @@
 {{- mustMergeOverwrite (deepCopy .root.Values.defaults) (deepCopy $own) | toYaml }}
 {{- end }}
 
+{{- /* What the names of all objects begin with. */}}
+{{- define "celery-app.fullname" -}}
+{{ .Values.fullnameOverride | default .Release.Name }}
+{{- end }}
+
+{{- /* What the pods of the whole release have in common. */}}
+{{- define "celery-app.application" -}}
+app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "celery-app.name" -}}
-{{ .root.Release.Name }}-{{ .name }}{{ if eq .track "canary" }}-canary{{ end }}
+{{ include "celery-app.fullname" .root }}-{{ .name }}{{ if eq .track "canary" }}-canary{{ end }}
 {{- end }}
 
 {{- /* What the selectors of a pool's own objects match; never to change, since a Deployment's selector cannot. */}}
 {{- define "celery-app.selector" -}}
-app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{ include "celery-app.application" .root }}
 app.kubernetes.io/component: {{ .name }}
 {{- end }}
 
 {{- /* The labels of an object of a pool. The version is the image's, so a chart that changes rolls no pod by its label. */}}
 {{- define "celery-app.labels" -}}
 {{ include "celery-app.selector" . }}
-app.kubernetes.io/part-of: celery-capstones
+{{- with .root.Values.partOf }}
+app.kubernetes.io/part-of: {{ . }}
+{{- end }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ include "celery-app.tag" . | splitList "@" | first | trunc 63 | trimAll "-_." | quote }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- /* Who only sends work may be held at another version while the workers are rolled. */}}
 {{- define "celery-app.tag" -}}
 {{- $held := .root.Values.image.producersTag }}
-{{- if eq .track "canary" }}{{ .pool.canary.tag }}{{ else if and $held (has .pool.role (list "api" "relay" "beat")) }}{{ $held }}{{ else }}{{ .root.Values.image.tag }}{{ end }}
+{{- if eq .track "canary" }}{{ .pool.canary.tag }}{{ else if and $held (has .pool.role (list "api" "relay" "beat")) }}{{ $held }}{{ else }}{{ (.pool.image | default dict).tag | default .root.Values.image.tag }}{{ end }}
 {{- end }}
 
 {{- define "celery-app.image" -}}
-{{ .root.Values.image.repository }}:{{ include "celery-app.tag" . }}
+{{ (.pool.image | default dict).repository | default .root.Values.image.repository }}:{{ include "celery-app.tag" . }}
 {{- end }}
 
 {{- /* A {root, name, track} for objects of the whole release; takes {root, name}. */}}

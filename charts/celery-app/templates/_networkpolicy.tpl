@@ -5,19 +5,24 @@
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ .Release.Name }}
+  name: {{ include "celery-app.fullname" . }}
   labels:
     {{- include "celery-app.whole" (dict "root" . "name" "networkpolicy") | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ .Chart.Name }}
-      app.kubernetes.io/instance: {{ .Release.Name }}
+      {{- include "celery-app.application" . | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
-    # Requests: also from outside the cluster, through whatever stands before the API.
+    # Requests: also from outside the cluster, through whatever stands before the API, unless `apiFrom` names who may.
     - ports:
         - port: http
+      {{- with .Values.networkPolicy.apiFrom }}
+      from:
+        {{- range . }}
+        {{- include "celery-app.peer" . | nindent 8 }}
+        {{- end }}
+      {{- end }}
     - ports:
         - port: metrics
       from:

@@ -16,7 +16,7 @@ spec:
       namespace: {{ . }}
       {{- end }}
   {{- with $route.host }}
-  hostnames: [{{ . }}]
+  hostnames: {{ prepend $route.extraHosts . | toJson }}
   {{- end }}
   rules:
     - backendRefs:

@@ -7,9 +7,16 @@ metadata:
   name: {{ include "celery-app.name" . }}
   labels:
     {{- include "celery-app.labels" . | nindent 4 }}
+  {{- with .root.Values.api.service.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
+  {{- if ne .root.Values.api.service.type "ClusterIP" }}
+  type: {{ .root.Values.api.service.type }}
+  {{- end }}
   selector:
-    app.kubernetes.io/name: {{ .root.Chart.Name }}
+    app.kubernetes.io/name: {{ .root.Values.nameOverride | default .root.Chart.Name }}
     app.kubernetes.io/instance: {{ .root.Values.api.release | default .root.Release.Name }}
     app.kubernetes.io/component: {{ .name }}
   ports:

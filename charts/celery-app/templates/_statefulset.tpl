@@ -26,11 +26,16 @@ spec:
   minReadySeconds: 5
   podManagementPolicy: Parallel
   updateStrategy:
-    type: RollingUpdate
+    {{- .pool.updateStrategy | default (dict "type" "RollingUpdate") | toYaml | nindent 4 }}
   selector:
     matchLabels:
       {{- include "celery-app.selector" . | nindent 6 }}
       track: {{ .track }}
   template:
     {{- include "celery-app.pod" . | nindent 4 }}
+  {{- with .pool.volumeClaimTemplates }}
+  # A volume outlives its pod, and its StatefulSet: what it holds is deleted by hand.
+  volumeClaimTemplates:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
