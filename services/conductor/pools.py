@@ -25,41 +25,14 @@ RECORDING_MARGIN_SECONDS = 5
 
 
 CLUSTER_KEYS = frozenset(
-    [
-        "affinity",
-        "autoscaling",
-        "canary",
-        "dnsConfig",
-        "dnsPolicy",
-        "extraArgs",
-        "extraContainers",
-        "extraEnv",
-        "extraEnvFrom",
-        "extraInitContainers",
-        "extraVolumeMounts",
-        "extraVolumes",
-        "hostAliases",
-        "image",
-        "kind",
-        "lifecycle",
-        "nodeSelector",
-        "podAnnotations",
-        "podDisruptionBudget",
-        "podLabels",
-        "podSecurityContext",
-        "priorityClassName",
-        "probes",
-        "resources",
-        "runtimeClassName",
-        "schedulerName",
-        "securityContext",
-        "sharesQueues",
-        "tolerations",
-        "topologySpreadConstraints",
-        "updateStrategy",
-        "volumeClaimTemplates",
-    ]
-)
+    {
+        "affinity", "autoscaling", "canary", "dnsConfig", "dnsPolicy", "extraArgs", "extraContainers", "extraEnv", "extraEnvFrom",
+        "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "kind", "lifecycle", "nodeSelector",
+        "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "priorityClassName", "probes", "resources",
+        "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
+        "updateStrategy", "volumeClaimTemplates",
+    }
+)  # fmt: skip
 """What a pool says for a cluster only; known here so that a misspelt one is refused on a laptop, too."""
 
 CHART_KEYS = frozenset(

@@ -23,32 +23,13 @@ SHARED_SECRETS = ("databaseUrl", "brokerUrl", "storeUrl", "apiTokens")
 SECRETS = {"orders": (*SHARED_SECRETS, "carrierSecret"), "analytics": (*SHARED_SECRETS, "countersUrl")}
 
 AS_KUBERNETES_TAKES_IT = frozenset(
-    [
-        "dnsConfig",
-        "extraContainers",
-        "extraEnv",
-        "extraEnvFrom",
-        "extraInitContainers",
-        "extraVolumeMounts",
-        "extraVolumes",
-        "hostAliases",
-        "lifecycle",
-        "liveness",
-        "metrics",
-        "nodeAffinity",
-        "podAffinity",
-        "podAntiAffinity",
-        "podSecurityContext",
-        "readiness",
-        "rules",
-        "securityContext",
-        "startup",
-        "topologySpreadConstraints",
-        "triggers",
-        "updateStrategy",
+    {
+        "dnsConfig", "extraContainers", "extraEnv", "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes",
+        "hostAliases", "lifecycle", "liveness", "metrics", "nodeAffinity", "podAffinity", "podAntiAffinity", "podSecurityContext",
+        "readiness", "rules", "securityContext", "startup", "topologySpreadConstraints", "triggers", "updateStrategy",
         "volumeClaimTemplates",
-    ]
-)
+    }
+)  # fmt: skip
 """Keys below which Kubernetes, Prometheus or KEDA check what stands there."""
 
 each_chart = pytest.mark.parametrize("chart", NAMES)
