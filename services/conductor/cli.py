@@ -68,7 +68,7 @@ def modules() -> list[str]:
 
 def _nothing_more() -> None:
     # Without any of this kind, typer takes the only command of a module for the whole program.
-    """Run, watch, break and repair the orders platform."""
+    """Run, watch, break and repair capstones."""
 
 
 def main() -> None:

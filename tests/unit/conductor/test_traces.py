@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from conductor.commands.trace import bar
-from conductor.harness import traces
-from conductor.harness.traces import Line, Span
+from conductor.capstones.orders import traces
+from conductor.capstones.orders.commands.trace import bar
+from conductor.capstones.orders.traces import Line, Span
 
 
 def span(id: str, parent: str = "", began: float = 0.0, *, trace_id: str = "t", order: str | None = "o-1") -> Span:

@@ -16,7 +16,7 @@ from conductor.cluster.kubectl import NAMESPACE, Kubectl
 from conductor.errors import Refused
 
 if TYPE_CHECKING:
-    from conductor.harness.traces import Line
+    from conductor.capstones.orders.traces import Line
 
 commands = typer.Typer()
 
@@ -42,8 +42,8 @@ def trace_command(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Where an order spent its time, from the request through outbox and queue to the outside."""
+    from conductor.capstones.orders import traces
     from conductor.cluster.port_forward import forwarded
-    from conductor.harness import traces
 
     now = time.time()
     if jaeger is not None or tempo is not None:
