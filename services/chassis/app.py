@@ -16,7 +16,6 @@ from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
 from chassis import tracing
-from chassis.periodic import with_expiry
 from chassis.queues import work_queue
 from chassis.settings import ServiceSettings
 
@@ -108,7 +107,7 @@ def make_app(
     app.batch_queues = dict(batch_queues or {})
     app.conf.update(_configuration(queues, settings))
     app.conf.include = list(includes)
-    app.conf.beat_schedule = with_expiry(beat_schedule or {})
+    app.conf.beat_schedule = {name: dict(entry) for name, entry in (beat_schedule or {}).items()}
     return app
 
 

@@ -1,8 +1,8 @@
 """What becomes of a periodic task that does not go well: no run of it is worth more than the next one.
 
 - A tick is dropped when this worker began the same task well less than an interval ago: after an outage the ticks that nobody took come all
-  at once. It is judged by this process' own monotonic clock, since those of beat and worker may differ. A tick also expires, so that a
-  queue does not fill for days, but only after what clocks may be apart.
+  at once. It is judged by this process' own monotonic clock. Ticks have no `expires`, because a worker judges that by the time of day: one
+  whose clock is ahead would drop every tick.
 - A run that fails of what will pass (a database or a broker that is away or slow) is skipped, not parked: the next one does its work.
 - A tick that was delivered as often as a command may be started, and never ended, is parked as poison. While that record is open no tick of
   its task runs, or a task that kills its process would take one every few seconds for ever.
@@ -16,9 +16,6 @@ from datetime import timedelta
 from typing import Any
 
 from chassis.errors import Transient
-
-CLOCKS_APART_SECONDS = 300.0
-"""What the clocks of two machines may differ, as in Kerberos; less would let a worker whose clock is ahead run no periodic task."""
 
 STALE_SHARE = 0.75
 """Of an interval: what comes sooner was sent before, since beat is never so early."""
@@ -46,16 +43,6 @@ def intervals(beat_schedule: Mapping[str, Mapping[str, Any]]) -> dict[str, float
         if seconds is not None:
             found[entry["task"]] = min(seconds, found.get(entry["task"], seconds))
     return found
-
-
-def with_expiry(beat_schedule: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The schedule whose ticks expire when nobody took them, unless an entry says when itself."""
-    return {
-        name: {**entry, "options": {"expires": seconds + CLOCKS_APART_SECONDS, **entry.get("options", {})}}
-        if (seconds := seconds_of(entry)) is not None
-        else dict(entry)
-        for name, entry in beat_schedule.items()
-    }
 
 
 class Ticks:

@@ -1,11 +1,13 @@
 """Periodic tasks on real brokers: one that kills its process is given up, ticks that nobody took are not all run, an outage is no bug."""
 
+import os
 from typing import Any
 
 import pytest
 
 from chassis.declare import declare_app
 from chassis.periodic import MAX_DELIVERIES
+from conductor.drills.hostile_hour import CLOCK
 from servers import wait_until
 
 TICK = {"celery_beat_task": True}
@@ -49,6 +51,14 @@ def test_of_ticks_that_nobody_took_one_is_run(shop: Any) -> None:
     wait_until(lambda: "after them" in shop.acts(), what="what came after the ticks")
 
     assert ["look", "after them"] == shop.acts()
+
+
+def test_a_worker_whose_clock_is_ahead_runs_every_tick(rabbit_shop: Any) -> None:
+    path = os.pathsep.join([str(CLOCK), rabbit_shop.environment["PYTHONPATH"]])
+    rabbit_shop.worker(concurrency=1, PYTHONPATH=path, CLOCK_AHEAD_SECONDS="86400")
+    rabbit_shop.start("celery", "--app", "shop:app", "beat", "--schedule", str(rabbit_shop.folder / "schedule"))
+
+    wait_until(lambda: rabbit_shop.acts().count("tick") >= 2, what="two ticks that are run")
 
 
 @pytest.mark.parametrize("how", ["timeout", "away", "broker", "soft limit"])

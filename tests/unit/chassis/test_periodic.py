@@ -22,20 +22,6 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
-def test_a_tick_expires_an_interval_later_and_what_clocks_may_be_apart() -> None:
-    found = periodic.with_expiry(SCHEDULE)
-
-    assert {"expires": 305.0} == found["often"]["options"]
-    assert {"expires": 360.0} == found["seldom"]["options"]
-    assert "options" not in found["nightly"]
-
-
-def test_an_entry_that_says_when_it_expires_is_left_alone() -> None:
-    entry = {"task": "shop.often", "schedule": 5.0, "options": {"expires": 1, "queue": "shop.till"}}
-
-    assert entry == periodic.with_expiry({"often": entry})["often"]
-
-
 def test_a_task_with_two_entries_has_the_shorter_interval() -> None:
     assert {"shop.often": 5.0} == periodic.intervals(SCHEDULE)
 
