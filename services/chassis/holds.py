@@ -8,22 +8,29 @@ from dataclasses import dataclass, field
 STEP_SECONDS = 0.5
 """What a second failure in a row costs; the first costs nothing, because a new channel or a declaration may be all that is needed."""
 
+PROMPT_SECONDS = 1.5
+"""The longest for a queue whose messages are refused at once: trying it takes nothing from the others."""
+
+TIMES_A_TRY = 4.0
+"""How many times what a try took its queue is left alone: the others have the publisher for four fifths of the time."""
+
 LONGEST_SECONDS = 20.0
 """Also how late at most a queue is tried that can be published to again; less than a relay's lease."""
 
 
 @dataclass
 class Holds:
-    """The queues that are held, each for about twice as long with every failure in a row."""
+    """The queues that are held, each for about twice as long with every failure in a row, as far as what a try takes is worth it."""
 
     _failures: dict[str, int] = field(default_factory=dict)
     _until: dict[str, float] = field(default_factory=dict)
 
-    def refused(self, queue: str, now: float) -> None:
-        """A message for this queue was not taken."""
+    def refused(self, queue: str, now: float, *, took_seconds: float) -> None:
+        """A message for this queue was not taken, which became known after so many seconds."""
         failures = self._failures.get(queue, 0)
         self._failures[queue] = failures + 1
-        self._until[queue] = now + min(LONGEST_SECONDS, STEP_SECONDS * (2.0 ** min(failures, 64) - 1.0))
+        most = min(LONGEST_SECONDS, max(PROMPT_SECONDS, TIMES_A_TRY * took_seconds))
+        self._until[queue] = now + min(most, STEP_SECONDS * (2.0 ** min(failures, 64) - 1.0))
 
     def taken(self, queue: str) -> None:
         """A message for this queue was taken: nothing holds it any more."""

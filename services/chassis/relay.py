@@ -239,6 +239,7 @@ class Relay:
         self._gathering |= {queue: until for queue, count in taken.items() if count < rooms[queue]}
 
     def _publish(self, producer: Any, envelope: Envelope) -> None:
+        began = monotonic()
         try:
             self._app.send_task(
                 envelope.task,
@@ -250,7 +251,8 @@ class Relay:
                 retry=False,
             )
         except Exception:
-            self._holds.refused(envelope.queue, monotonic())
+            now = monotonic()
+            self._holds.refused(envelope.queue, now, took_seconds=now - began)
             raise
         self._holds.taken(envelope.queue)
 
