@@ -33,8 +33,8 @@ wait for their lease after the database is back; after a longer outage the lease
 Effect = Callable[[sa.Connection, Sequence[Work]], Mapping[int, Outcome]]
 
 
-LAST_SECONDS = 5.0
-"""How long recording may be tried after the soft time limit: well below what is left until the hard one."""
+LAST_SECONDS = 1.0
+"""How long recording may be tried after the soft time limit. With an attempt to connect after it, this has to end before the hard one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from chassis.database import CONNECT_SECONDS
+from chassis.work import LAST_SECONDS
 from conductor import pools
+from conductor.drills import stuck_consumer
 from conductor.errors import PoolsRefused
+from conductor.harness import runner
 from conductor.run_directory import values
 
 DEFAULTS: dict[str, Any] = {
@@ -119,3 +123,21 @@ def test_the_other_roles_have_one_line_each(role: str, expected: str) -> None:
     line = pools.command(pool, "rabbitmq", app="orders.app", hostname="a@b", schedule=Path("/run/schedule"))
 
     assert [sys.executable, *expected.split()] == line
+
+
+def limits(name: str) -> list[tuple[int, int]]:
+    """The soft and the hard limit of every pool of a capstone that has both."""
+    found = pools.load(values(name)).values()
+    return [(p.soft_time_limit_seconds, p.time_limit_seconds) for p in found if p.soft_time_limit_seconds]
+
+
+@pytest.mark.parametrize(
+    ("soft_seconds", "hard_seconds"),
+    [
+        *limits("orders"),
+        *limits("analytics"),
+        *((p["softTimeLimitSeconds"], p["timeLimitSeconds"]) for p in (runner.POOLS, stuck_consumer.DRILL.pools)),
+    ],
+)
+def test_a_task_that_is_cut_short_has_said_so_before_its_child_is_killed(soft_seconds: int, hard_seconds: int) -> None:
+    assert hard_seconds - soft_seconds > LAST_SECONDS + CONNECT_SECONDS

@@ -3,6 +3,7 @@
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 
 from chassis import database
 from chassis.outbox import Command, put
-from chassis.work import Runner
+from chassis.work import LAST_SECONDS, Runner
 from servers import Postgres, wait_until
 
 
@@ -139,6 +140,27 @@ def test_a_soft_limit_at_any_moment_is_a_retry_and_never_a_death(desk: Desk, eng
 
     cut = desk.rows("SELECT attempts FROM outbox WHERE last_error = 'soft time limit passed'")
     assert ([], [], True) == (desk.parked(), desk.rows("SELECT * FROM outbox WHERE attempts > 0"), len(cut) > 10)
+
+
+def test_a_soft_limit_while_the_database_only_reads_is_not_waited_out_until_the_hard_one(
+    desk: Desk, engine: sa.Engine, postgres: Postgres
+) -> None:
+    ids = desk.issue("a")
+    only_reads = postgres.read_only()
+
+    def turn(_: sa.Connection) -> None:
+        only_reads.__enter__()
+        raise SoftTimeLimitExceeded
+
+    began = time.monotonic()
+    try:
+        ended = Runner(engine).run(ids, Effect(also=turn))
+        took_seconds = time.monotonic() - began
+    finally:
+        only_reads.__exit__(None, None, None)
+
+    assert (0, []) == (ended, desk.parked())
+    assert took_seconds < LAST_SECONDS + 2
 
 
 def test_a_statement_that_a_soft_limit_ends_leaves_a_usable_connection(engine: sa.Engine) -> None:
