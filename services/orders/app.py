@@ -35,7 +35,7 @@ def _orders() -> Orders:
 
     pooler = settings.behind_pooler
     engine = connect(settings.database_url, pooler=pooler)
-    mail_log = connect(settings.database_url, pool_size=1, autocommit=True, durable=False, pooler=pooler)
+    mail_log = connect(settings.database_url, pool_size=1, durable=False, pooler=pooler)
     payments, carrier, mailer, printer = _outside()
     return Orders(
         engine,

@@ -183,8 +183,11 @@ class OrderStore(Protocol):
 class MailLog(Protocol):
     """Remembers a sent mail at once, outside any other transaction, so that a death repeats as few mails as can be."""
 
-    def record(self, mail: Mail) -> None:
-        """Commit that this mail was taken by the server."""
+    def recording(self, mail: Mail) -> AbstractContextManager[None]:
+        """A block that hands this mail in: its end commits that the server took it, an error inside it leaves no record.
+
+        Raises before the block what keeps a record from being written, while nothing was sent yet.
+        """
 
 
 class StoreUnavailable(Transient):

@@ -108,7 +108,7 @@ class MemoryWorld(World):
 class PostgresWorld(World):
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self.mail_log = PostgresMailLog(engine.execution_options(isolation_level="AUTOCOMMIT"))
+        self.mail_log = PostgresMailLog(engine)
 
     @contextmanager
     def begin(self) -> Iterator[OverdueStore]:

@@ -4,7 +4,8 @@ Small on purpose: the laws of the saga are tested on the real use cases over the
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -252,5 +253,7 @@ class MemoryMailLog:
     def __init__(self, db: MemoryDatabase) -> None:
         self._db = db
 
-    def record(self, mail: Mail) -> None:
+    @contextmanager
+    def recording(self, mail: Mail) -> Iterator[None]:
+        yield
         self._db.mails.add((mail.order_id, mail.kind))

@@ -4,13 +4,15 @@ Locks are taken in one order everywhere, orders by id and then stock by SKU, so 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from chassis import outbox
 from chassis.database import persist
+from chassis.database_errors import Kind, kind_of
 from chassis.errors import Permanent
 from chassis.outbox import Command
 from orders.adapters import saga_json
@@ -245,16 +247,32 @@ class PostgresMailLog:
     """Records sent mails one by one; see orders.ports.MailLog."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        """`engine` in autocommit and not durable: every wait widens the gap that a kill can hit, and repeats the mail.
+        """`engine` not durable: every wait widens the gap that a kill can hit, and repeats the mail.
 
         Losing a record to a crash of the database server repeats a mail too, which is far rarer than kills.
         """
         self._engine = engine
 
-    def record(self, mail: Mail) -> None:
-        # Unrecorded, the mail would be sent again.
-        persist(lambda: self._insert(mail), patience_seconds=RECORD_PATIENCE_SECONDS)
+    @contextmanager
+    def recording(self, mail: Mail) -> Iterator[None]:
+        # The record is written before the mail is handed in and committed after it: a transaction that began before the database became
+        # read-only may still commit.
+        taken = False
+        try:
+            with self._engine.begin() as conn:
+                self._insert(conn, mail)
+                yield
+                taken = True
+        except Exception as error:
+            if not taken or kind_of(error) is Kind.INTERRUPTED:
+                raise
+            # The connection was lost. Unrecorded, the mail would be sent again.
+            persist(lambda: self._insert_anew(mail), patience_seconds=RECORD_PATIENCE_SECONDS)
 
-    def _insert(self, mail: Mail) -> None:
+    def _insert_anew(self, mail: Mail) -> None:
         with self._engine.begin() as conn:
-            conn.execute(RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})
+            self._insert(conn, mail)
+
+    @staticmethod
+    def _insert(conn: sa.Connection, mail: Mail) -> None:
+        conn.execute(RECORD_MAIL, {"order_id": mail.order_id, "kind": mail.kind, "message_id": mail.message_id})

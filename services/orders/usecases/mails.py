@@ -67,7 +67,10 @@ class Mails:
             },
         )
         try:
-            with tracing.span(work.task, headers=work.headers, order__id=order.id, mail__kind=kind):
+            with (
+                tracing.span(work.task, headers=work.headers, order__id=order.id, mail__kind=kind),
+                self._log.recording(mail),
+            ):
                 self._mailer.send(mail)
         except CircuitOpen as error:
             return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
@@ -75,7 +78,6 @@ class Mails:
             return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
         except Permanent as error:
             return Park("permanent", str(error))
-        self._log.record(mail)
         return Done()
 
 

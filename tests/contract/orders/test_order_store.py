@@ -223,7 +223,8 @@ def test_a_sent_mail_is_known_by_order_and_kind(world: World) -> None:
     order_id, other = world.new(), world.new()
     mail = Mail("<m@shop.example>", order_id, "shipped", "a@shop.example", "A", {})
     for _ in range(2):
-        world.mail_log.record(mail)
+        with world.mail_log.recording(mail):
+            pass
     with world.begin() as store:
         found = store.mailed([(order_id, "shipped"), (order_id, "delivered"), (other, "shipped")])
 

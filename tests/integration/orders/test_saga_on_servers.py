@@ -115,13 +115,12 @@ class ServerPlatform(Platform):
         self.outside = FaultyOutside()
         self.order_id, self.sku = str(uuid.uuid4()), f"LAMP-{next(NUMBERS)}"
         self.dies = ""
-        autocommit = servers.engine.execution_options(isolation_level="AUTOCOMMIT")
         servers.orders = Orders(
             servers.engine,
             self._store,
             Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
             acts(self.outside, self.outside, self.outside),
-            Mails(self.outside, PostgresMailLog(autocommit), domain="shop.example", budget_seconds=20),
+            Mails(self.outside, PostgresMailLog(servers.engine), domain="shop.example", budget_seconds=20),
             Labels(self.outside),
             max_attempts=100,
             observer=self._record,

@@ -11,7 +11,7 @@ from chassis import database, outbox
 from chassis.errors import Permanent
 from chassis.migrate import migrate, scripts_of
 from chassis.outbox import Command
-from fakes.order_making import make_order, saga_before
+from fakes.order_making import make_order, make_work, saga_before
 from fakes.orders_world import FaultyOutside
 from orders.adapters import order_rows
 from orders.adapters.store import PostgresMailLog, PostgresOrderStore
@@ -57,13 +57,12 @@ class Back:
         carrier: Carrier | None = None,
     ) -> Orders:
         outside = outside or self.outside
-        log = PostgresMailLog(database.single_statements(self.engine))
         return Orders(
             self.engine,
             PostgresOrderStore,
             Steps(parallel=1, budget_seconds=60, attention_after_failures=2),
             acts(payments or outside, carrier or outside, outside),
-            Mails(outside, log, domain="shop.example", budget_seconds=20),
+            Mails(outside, PostgresMailLog(self.engine), domain="shop.example", budget_seconds=20),
             Labels(outside),
             max_attempts=2,
             observer=lambda work, outcome: self.observed.append(type(outcome).__name__),
@@ -227,16 +226,38 @@ def test_a_command_that_cannot_be_read_is_put_aside_and_its_neighbour_performed(
 
 def test_a_mail_is_recorded_over_the_connection_of_a_database_that_has_restarted(back: Back) -> None:
     order_id = back.add(Saga())
-    engine = database.connect(str(back.engine.url.render_as_string(hide_password=False)), pool_size=1, autocommit=True)
+    engine = database.connect(str(back.engine.url.render_as_string(hide_password=False)), pool_size=1)
     log = PostgresMailLog(engine)
-    log.record(mail_of(order_id, "confirmation"))
     with engine.connect() as conn:
         own = conn.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
-    back.rows("SELECT pg_terminate_backend(:own)", own=own)
 
-    log.record(mail_of(order_id, "shipped"))
+    with log.recording(mail_of(order_id, "shipped")):
+        back.rows("SELECT pg_terminate_backend(:own)", own=own)
 
-    assert ["confirmation", "shipped"] == sorted(row.kind for row in back.rows("SELECT kind FROM mails"))
+    assert ["shipped"] == [row.kind for row in back.rows("SELECT kind FROM mails")]
+
+
+def test_a_mail_is_recorded_that_was_taken_while_the_database_became_read_only(back: Back, postgres: Postgres) -> None:
+    order_id = back.add(Saga())
+    only_reads = postgres.read_only()
+    try:
+        with PostgresMailLog(back.engine).recording(mail_of(order_id, "shipped")):
+            only_reads.__enter__()
+    finally:
+        only_reads.__exit__(None, None, None)
+
+    assert ["shipped"] == [row.kind for row in back.rows("SELECT kind FROM mails")]
+
+
+def test_no_mail_is_handed_in_while_its_record_could_not_be_written(back: Back, postgres: Postgres) -> None:
+    order_id = back.add(Saga())
+    works = [make_work(Step.HAND_OVER, order_id, body={"v": 1, "order": order_id, "kind": "shipped"})]
+    mails = Mails(back.outside, PostgresMailLog(back.engine), domain="shop.example", budget_seconds=20)
+
+    with back.engine.connect() as conn, postgres.read_only(), pytest.raises(sa.exc.SQLAlchemyError, match="read-only"):
+        mails.send(PostgresOrderStore(conn), works)
+
+    assert [] == back.outside.mails
 
 
 def test_an_order_whose_command_a_stranger_parked_says_that_it_needs_attention(back: Back) -> None:
