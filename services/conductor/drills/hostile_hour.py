@@ -34,6 +34,9 @@ CLOCK = Path(hostile_messages.__file__).with_name("clock_ahead")
 CLOCK_WARNING = "clock_differs"
 """What a process logs whose clock is not the database's."""
 
+EXPIRED = "Discarding revoked task"
+"""What Celery's worker logs of a message that is too old by its clock."""
+
 GARBLED: Mapping[str, Any] = {"rate": {"garbled": 0.25}}
 ALARM_SECONDS, SMALL_ALARM_SECONDS = 20.0, 5.0
 READ_ONLY_SECONDS, SMALL_READ_ONLY_SECONDS = 60.0, 6.0
@@ -75,10 +78,28 @@ class _Hour:
                 faults += [partial(self._strange, target) for target in self._targets]
                 for fault in self._rng.sample(faults, len(faults)):
                     session.await_loaded()
+                    self._await_calm()
                     fault()
         session.settle()
         self._expect_no_restart()
         self._expect_all_parked()
+
+    def _await_calm(self) -> None:
+        """Return when no queue is behind any more for what it was struck by before."""
+        session = self._session
+
+        def calm() -> bool:
+            oldest = queue_ages.oldest(session.access)
+            return oldest is not None and all(self._in_time(queue, age) for queue, age in oldest.items())
+
+        began = time.monotonic()
+        session.wait_for(calm, "the oldest open command of each queue to be about as old as before any fault")
+        session.reporter.tell(
+            f"  every queue is as fast as before any fault after {time.monotonic() - began:.1f} s more"
+        )
+
+    def _in_time(self, queue: str, age_seconds: float, gap_seconds: float = 0.0) -> bool:
+        return age_seconds <= self._usual.seen(queue) + NEIGHBOUR_SECONDS + gap_seconds
 
     # Faults
 
@@ -108,6 +129,8 @@ class _Hour:
 
     def _expect_misled(self, started: Sequence[str], collector: SilentCollector) -> None:
         session = self._session
+        dropped = [name for name in started if EXPIRED in session.runtime.log(name)]
+        session.expect(not dropped, f"{', '.join(dropped)} dropped messages because of its clock")
         session.wait_for(
             lambda: all(CLOCK_WARNING in session.runtime.log(name) for name in started),
             f"a warning of {', '.join(started)} that its clock differs",
@@ -225,7 +248,7 @@ class _Hour:
         late = {
             queue: ages.seen(queue)
             for queue in neighbours
-            if ages.seen(queue) > self._usual.seen(queue) + NEIGHBOUR_SECONDS + ages.gap_seconds
+            if not self._in_time(queue, ages.seen(queue), ages.gap_seconds)
         }
         told = ", ".join(
             f"{queue} {age:.1f} s instead of {self._usual.seen(queue):.1f} s" for queue, age in late.items()

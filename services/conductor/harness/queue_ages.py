@@ -8,11 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from conductor.harness.outbox_state import Database
 from conductor.runtime import Reach
 
 LOOK_SECONDS = 0.1
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 _OLDEST = """
     SELECT queue, extract(epoch FROM clock_timestamp() - min(created_at))::float8
@@ -34,6 +37,13 @@ class Ages:
     def seen(self, queue: str) -> float:
         """The longest that a command of this queue was open; 0 when none was."""
         return self.oldest_seconds.get(queue, 0.0)
+
+
+def oldest(access: Reach) -> dict[str, float] | None:
+    """By queue, how long its oldest open command has been open; None while the database does not answer."""
+    with contextlib.closing(Database(access)) as database:
+        rows = database.rows(_OLDEST, _EVER)
+    return None if rows is None else dict(rows)
 
 
 @contextlib.contextmanager

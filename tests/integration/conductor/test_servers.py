@@ -7,9 +7,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import amqp
 import psutil
 import psycopg
 import pytest
+import redis
 
 from conductor import capstones
 from conductor.laptop import orphans, outside, start, state, stop
@@ -129,6 +131,51 @@ def test_a_read_only_database_refuses_a_connection_that_was_open_before(platform
         with runtime.read_only_database():
             wait_until(lambda: not writable(), what="a read-only database")
         wait_until(writable, what="a database that takes writes")
+
+
+class Publisher:
+    """Publishes one small message after the other."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._url = platform.broker_url
+        # The node's own word; what is published to it meanwhile stays in the socket.
+        self._blocked: list[str] = []
+        self._rabbitmq: amqp.Connection | None = None
+        if platform.rabbitmq:
+            login = platform.state.logins[platform.name].rabbitmq
+            self._rabbitmq = amqp.Connection(
+                f"127.0.0.1:{platform.state.ports['rabbitmq']}",
+                platform.name,
+                login,
+                virtual_host=platform.name,
+                on_blocked=self._blocked.append,
+                on_unblocked=self._blocked.clear,
+            )
+            self._rabbitmq.connect()
+
+    def is_taken(self) -> bool:
+        """Whether the broker takes what is published."""
+        if self._rabbitmq is None:
+            with redis.Redis.from_url(self._url) as client, contextlib.suppress(redis.OutOfMemoryError):
+                return bool(client.rpush("messages", "one"))
+            return False
+        self._rabbitmq.channel(1).basic_publish(amqp.Message("one"), routing_key="nobody")
+        with contextlib.suppress(TimeoutError):
+            self._rabbitmq.drain_events(timeout=0.2)
+        return not self._blocked
+
+    def close(self) -> None:
+        if self._rabbitmq is not None:
+            self._rabbitmq.close()
+
+
+def test_a_memory_alarm_keeps_publishers_out_until_it_ends(platform: Platform) -> None:
+    runtime = LocalRuntime(platform)
+    with contextlib.closing(Publisher(platform)) as publisher:
+        assert publisher.is_taken()
+        with runtime.memory_alarm():
+            wait_until(lambda: not publisher.is_taken(), what="a broker that takes nothing")
+        wait_until(publisher.is_taken, what="a broker that takes messages again")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a right away")
