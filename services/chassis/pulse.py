@@ -6,7 +6,7 @@ The tick itself matters too: an idle event loop on RabbitMQ sleeps for seconds, 
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from celery import bootsteps, signals
@@ -30,19 +30,20 @@ class Deadlines:
     """When each task that a worker holds will be past its hard limit. Time is an argument."""
 
     def __init__(self) -> None:
-        self._started: dict[str, tuple[bool, float]] = {}
+        self._started: dict[Hashable, tuple[bool, float]] = {}
 
-    def earliest(self, held: Iterable[tuple[str, bool, float]], now: float) -> float | None:
-        """The first deadline among tasks `(id, begun, limit_seconds)`; None when there is none.
+    def earliest(self, held: Iterable[tuple[Hashable, bool, float]], now: float) -> float | None:
+        """The first deadline among tasks `(task, begun, limit_seconds)`; None when there is none.
 
-        A task that was handed to a child but not begun counts too, from when it was first seen: its child may be dead to the world.
+        A task that is delivered again under its old id is another one. One that was handed to a child but not begun counts too, from when
+        it was first seen: its child may be dead to the world.
         """
         before, self._started = self._started, {}
         first = None
-        for task_id, begun, limit_seconds in held:
-            seen = before.get(task_id)
+        for task, begun, limit_seconds in held:
+            seen = before.get(task)
             since = seen[1] if seen is not None and seen[0] == begun else now
-            self._started[task_id] = (begun, since)
+            self._started[task] = (begun, since)
             deadline = since + limit_seconds + MARGIN_SECONDS
             first = deadline if first is None else min(first, deadline)
         return first
@@ -134,11 +135,11 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
     def _show(self, state: str, detail: str = "") -> None:
         self._heartbeat.show(state, detail, deadline=self._deadline, blocking=self._blocking, held=self.held)
 
-    def _held(self) -> list[tuple[str, bool, float]]:
+    def _held(self) -> list[tuple[Hashable, bool, float]]:
         default = self._worker.time_limit
         active = requests.active_requests
         return [
-            (request.id, request in active, request.time_limits[0] or request.task.time_limit or default)
+            (request, request in active, request.time_limits[0] or request.task.time_limit or default)
             for request in tuple(requests.reserved_requests)
         ]
 

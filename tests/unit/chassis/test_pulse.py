@@ -121,10 +121,29 @@ def test_a_worker_without_a_connection_is_unreachable(worker: Any, tmp_path: Pat
     assert json.loads((tmp_path / "heartbeat").read_text())["state"] == "unreachable"
 
 
+class Delivered:
+    """A message that a child works on."""
+
+    id = "a"
+    time_limits = (30, 20)
+
+
+def test_a_task_that_is_delivered_again_at_once_under_its_id_begins_anew(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulse = Pulse(worker)
+    for now in (100.0, 125.0):
+        held = [Delivered()]
+        monkeypatch.setattr("chassis.pulse.requests", SimpleNamespace(reserved_requests=held, active_requests=held))
+        pulse.tick(lambda now=now: now)  # type: ignore[misc]
+
+    assert 125.0 + 30 + MARGIN_SECONDS == pulse._deadline
+
+
 def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
     worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = SimpleNamespace(id="a", time_limits=(30, 20))
+    running = Delivered()
     monkeypatch.setattr(
         "chassis.pulse.requests", SimpleNamespace(reserved_requests=[running], active_requests=[running])
     )
