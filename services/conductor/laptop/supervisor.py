@@ -5,6 +5,7 @@ what must run is told by files in .run/programs/ (see programs.py).
 """
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import xmlrpc.client
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from conductor.errors import NotRunning, StartFailed
 from conductor.laptop import programs
@@ -45,6 +47,9 @@ files = programs/*.conf
 
 BAD_NAME, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED = 10, 60, 70, 90
 """Its fault codes for what is already as we want it (supervisor.xmlrpc.Faults)."""
+
+FOREIGN = (xmlrpc.client.ProtocolError, xmlrpc.client.ResponseError, http.client.HTTPException, ExpatError)
+"""What a call fails with when something else answers at the port, such as another platform's supervisor, which refuses our password."""
 
 DEAD_STATES = ("STOPPED", "EXITED", "FATAL")
 
@@ -92,7 +97,7 @@ class Supervisor:
         """Whether it runs."""
         try:
             return bool(self._proxy().supervisor.getState())
-        except (OSError, xmlrpc.client.Error):
+        except (OSError, xmlrpc.client.Error, *FOREIGN):
             return False
 
     def add(self, *wanted: Program) -> None:
@@ -158,6 +163,12 @@ class Supervisor:
             yield self._proxy().supervisor
         except OSError as error:
             raise NotRunning(f"the supervisor does not answer ({error}): `make up` starts it") from error
+        except FOREIGN as error:
+            # The error itself is not told: it holds our password.
+            port = self._state.ports["supervisor"]
+            raise NotRunning(
+                f"the supervisor does not run, and another program has its port {port}: `make up` starts it at another"
+            ) from error
 
 
 @contextlib.contextmanager
