@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import pytest
 
-from conductor.capstones.orders import load as loads
 from conductor.capstones.orders import promises
 from conductor.capstones.orders.load import Load
 from conductor.errors import ApiRefused, ApiUnreachable
+from conductor.harness import load as loads
 from conductor.history import Journal
 
 
@@ -60,7 +60,7 @@ def placed(
         book,
         seed=1,
         at_least=at_least,
-        customers=2,
+        clients=2,
         patience_seconds=patience_seconds,
         per_second=lambda: per_second,
     )

@@ -2,71 +2,54 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from conductor import http_client
-from conductor.errors import ApiRefused, ApiUnreachable
+from conductor.errors import ApiUnreachable
+from conductor.harness.json_api import ANSWER_SECONDS, JsonApi, refusal
 from conductor.runtime import Reach
 
-ANSWER_SECONDS = 10.0
 # The server says something at least every 15 s.
 STREAM_SILENCE_SECONDS = 40.0
 PAGE = 500
 
 
-class OrdersApi:
-    """A client with one bearer token; closes its connections as a context manager. Safe for use by one thread at a time."""
-
-    def __init__(self, address: str, token: str) -> None:
-        self._http = http_client.client(
-            address,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=ANSWER_SECONDS,
-        )
+class OrdersApi(JsonApi):
+    """A client with one bearer token."""
 
     @classmethod
     def of(cls, access: Reach) -> Self:
         """An operator's client of a running platform."""
         return cls(access.addresses()["api"], access.tokens()["operator"])
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.close()
-
     def place(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Place an order under an idempotency key; the receipt."""
-        return self._json("POST", "/orders", headers={"Idempotency-Key": key}, json=dict(body))
+        return self.json("POST", "/orders", headers={"Idempotency-Key": key}, json=dict(body))
 
     def show(self, order_id: str) -> dict[str, Any]:
         """One order with what it waits for."""
-        return self._json("GET", f"/orders/{order_id}")
+        return self.json("GET", f"/orders/{order_id}")
 
     def timeline(self, order_id: str) -> list[dict[str, Any]]:
         """Every event of an order, oldest first."""
         found: list[dict[str, Any]] = []
         after: int | None = 0
         while after is not None:
-            page = self._json("GET", f"/orders/{order_id}/timeline", params={"after": after, "limit": PAGE})
+            page = self.json("GET", f"/orders/{order_id}/timeline", params={"after": after, "limit": PAGE})
             found += page["events"]
             after = page["next"]
         return found
 
     def cancel(self, order_id: str) -> dict[str, Any]:
         """Ask an order to stop; ApiRefused with status 409 when it is too late."""
-        return self._json("POST", f"/orders/{order_id}/cancel")
+        return self.json("POST", f"/orders/{order_id}/cancel")
 
     def orders(self) -> Iterator[dict[str, Any]]:
         """Every order in short, newest first."""
         after: str | None = None
         while True:
-            page = self._json("GET", "/orders", params={"limit": PAGE, **({"after": after} if after else {})})
+            page = self.json("GET", "/orders", params={"limit": PAGE, **({"after": after} if after else {})})
             yield from page["orders"]
             after = page["next"]
             if after is None:
@@ -90,26 +73,6 @@ class OrdersApi:
                 yield from parsed(answer.iter_lines())
         except httpx.TransportError as error:
             raise ApiUnreachable(f"the event stream broke: {error or type(error).__name__}") from error
-
-    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        try:
-            answer = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise ApiUnreachable(f"the API does not answer: {error or type(error).__name__}") from error
-        if answer.is_error:
-            raise refusal(answer)
-        body: dict[str, Any] = answer.json()
-        return body
-
-
-def refusal(answer: httpx.Response) -> ApiRefused:
-    """The error in a refused request's answer, with what the server said about it."""
-    try:
-        said = str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        said = answer.text[:200]
-    after = answer.headers.get("Retry-After", "")
-    return ApiRefused(answer.status_code, said, float(after) if after.isdecimal() else None)
 
 
 def parsed(lines: Iterator[str]) -> Iterator[tuple[int | None, str, dict[str, Any]]]:

@@ -118,7 +118,7 @@ def _check_product(access: "Reach", sku: str, currency: str) -> None:
     import httpx
 
     from conductor import http_client
-    from conductor.capstones.orders import api_client
+    from conductor.harness.json_api import refusal
 
     headers = {"Authorization": f"Bearer {access.tokens()['operator']}"}
     try:
@@ -128,7 +128,7 @@ def _check_product(access: "Reach", sku: str, currency: str) -> None:
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise Refused(f"--sku {sku}: there is no such product")
     if answer.is_error:
-        raise api_client.refusal(answer)
+        raise refusal(answer)
     sold_in = answer.json()["currency"]
     if sold_in != currency:
         raise Refused(f"--sku {sku} is sold in {sold_in}, the amounts are in {currency}")
