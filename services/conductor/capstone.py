@@ -150,6 +150,18 @@ class OutsideProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnStore:
+    """A Redis or Valkey of the capstone's own, for what must not be lost: every write is on disk before it is answered, nothing is evicted.
+
+    `variable` is the environment variable with its URL; `Reach.addresses` has it by its `name`. On a laptop `laptop_port` is tried first.
+    """
+
+    name: str
+    variable: str
+    laptop_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gauge:
     """A metric that a query gives: its rows are the labels' values and a number. `name` comes after the capstone's own."""
 
@@ -187,6 +199,14 @@ class Capstone(Protocol):
     @property
     def outside(self) -> Sequence[OutsideProgram]:
         """The outside programs that it calls; `Reach.addresses` has each by its name."""
+
+    @property
+    def stores(self) -> Sequence[OwnStore]:
+        """Stores that only it uses, beside the shared one."""
+
+    @property
+    def callers(self) -> Mapping[str, Mapping[str, str]]:
+        """Who its API takes the bearer of a token for, by the token's name in `Reach.tokens`; empty when it reads them otherwise."""
 
     @property
     def capabilities(self) -> Sequence[object]:

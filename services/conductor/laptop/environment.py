@@ -5,7 +5,7 @@ from pathlib import Path
 
 from conductor.capstone import Capstone
 from conductor.laptop.outside import shared_secrets
-from conductor.laptop.state import State
+from conductor.laptop.state import State, callers
 from conductor.pools import Pool
 from conductor.run_directory import RunDirectory
 
@@ -19,16 +19,19 @@ def service(
     database: str,
     broker: str,
     store: str,
+    own_stores: Mapping[str, str],
 ) -> dict[str, str]:
-    """What every process of the service shares; `database`, `broker` and `store` are URLs."""
+    """What every process of the service shares; `database`, `broker` and `store` are URLs, `own_stores` URLs by variable."""
     return {
         **base,
         "DATABASE_URL": database.replace("postgresql://", "postgresql+psycopg://", 1),
         "BROKER_URL": broker,
         "STORE_URL": store,
+        **own_stores,
         **capstone.environment(state.ports_of(capstone.name)),
         **shared_secrets(capstone, state),
         "API_TOKENS_FILE": str(run.tokens),
+        **({"API_TOKENS": callers(state, capstone.callers)} if capstone.callers else {}),
         "LOG_FORMAT": "json",
         **state.settings,
     }

@@ -174,6 +174,7 @@ def _add(platform: Platform, names: Sequence[str], tell: Tell) -> Started:
             if grown.rabbitmq:
                 grown.rabbitmq.make_vhosts()
             for one in new:
+                start.start_stores(one)
                 grown.supervisor.add(*one.outside_programs())
             _make_ready(new, tell)
         except BaseException:
@@ -288,4 +289,5 @@ def _needed(platform: Platform) -> dict[str, int]:
     needed = dict(servers)
     for one in platform.every:
         needed |= {api_port(one.name): API, **outside.ports(one.capstone)}
+        needed |= {store.name: store.laptop_port for store in one.capstone.stores}
     return needed

@@ -18,7 +18,7 @@ from conductor.laptop.programs import Program
 from conductor.laptop.servers import Server
 from conductor.laptop.servers.postgres import Postgres
 from conductor.laptop.servers.rabbitmq import RabbitMQ
-from conductor.laptop.servers.valkey import Valkey
+from conductor.laptop.servers.valkey import Store, Valkey
 from conductor.laptop.state import State
 from conductor.laptop.supervisor import Supervisor, inherited
 from conductor.pools import Pool
@@ -100,10 +100,18 @@ class Platform:
         own = self.state.broker == "rabbitmq" and self.state.external_broker is None
         return RabbitMQ(self.run, self.state, self.base_environment, self.name) if own else None
 
+    @cached_property
+    def stores(self) -> Sequence[Store]:
+        """The stores that only this capstone uses."""
+        password = self.state.logins[self.name].stores
+        return [Store(one.name, self.run, self.state, self.base_environment, password) for one in self.capstone.stores]
+
     @property
     def servers(self) -> Sequence[Server]:
-        own: list[Server] = [self.postgres, self.valkey]
-        return [*own, self.rabbitmq] if self.rabbitmq else own
+        """Those that all capstones share, and each one's own stores."""
+        own = [store for one in self.every for store in one.stores]
+        shared: list[Server] = [self.postgres, self.valkey, *own]
+        return [*shared, self.rabbitmq] if self.rabbitmq else shared
 
     @cached_property
     def pools(self) -> dict[str, Pool]:
@@ -126,6 +134,9 @@ class Platform:
             database=self.postgres.address(),
             broker=self.broker_url,
             store=self.valkey.store_address(),
+            own_stores={
+                one.variable: store.address() for one, store in zip(self.capstone.stores, self.stores, strict=True)
+            },
         )
 
     def outside_programs(self) -> Sequence[Program]:

@@ -55,8 +55,17 @@ def await_servers(platform: Platform, tell: Tell) -> None:
         await_server(platform, server.name, server.answers)
 
 
+def start_stores(platform: Platform) -> None:
+    """Start the stores that only this capstone uses; what all share runs already."""
+    for store in platform.stores:
+        store.prepare()
+        platform.supervisor.add(*store.programs())
+
+
 def prepare(platform: Platform, tell: Tell) -> None:
-    """Prepare database and broker for one capstone, and wait for its outside programs. The servers answer."""
+    """Prepare database and broker for one capstone, and wait for its own stores and outside programs. The shared servers answer."""
+    for store in platform.stores:
+        await_server(platform, store.name, store.answers)
     platform.postgres.make_database()
     tell(f"migrating the database of {platform.name}")
     migrate(platform)

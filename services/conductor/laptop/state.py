@@ -48,6 +48,8 @@ class Login(BaseModel):
 
     postgres: str = Field(default_factory=lambda: secrets.token_hex(16))
     rabbitmq: str = Field(default_factory=lambda: secrets.token_hex(16))
+    stores: str = Field(default_factory=lambda: secrets.token_hex(16))
+    """Of the stores that only it uses. A state that is older gets one, which the next start keeps."""
     place: int
 
 
@@ -163,6 +165,11 @@ def write_private(path: Path, text: str, *, durable: bool = False) -> None:
             file.flush()
             os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def callers(state: State, who: Mapping[str, Mapping[str, str]]) -> str:
+    """The tokens of an API as JSON: who the bearer of each is. `who` has that by the tokens' names."""
+    return json.dumps({getattr(state.tokens, name): dict(caller) for name, caller in who.items()})
 
 
 def write_tokens(state: State, path: Path) -> None:

@@ -34,10 +34,11 @@ def end_survivors(platform: Platform) -> list[int]:
 
 
 def stop_capstone(platform: Platform) -> None:
-    """End and forget the pools of one capstone, then its outside programs; everything else goes on. Raises NotRunning."""
+    """End and forget the pools of one capstone, then its outside programs and stores; everything else goes on. Raises NotRunning."""
     known = {process.name for process in platform.supervisor.processes()}
     outside = {program.name for program in platform.outside_programs()}
-    for names in ({name for name in known if capstone_of(name) == platform.name}, outside & known):
+    stores = {store.name for store in platform.stores}
+    for names in ({name for name in known if capstone_of(name) == platform.name}, (outside | stores) & known):
         _stop_all(platform, names & _living(platform), within_seconds=_grace_seconds(platform))
         for name in names:
             platform.supervisor.remove(name)

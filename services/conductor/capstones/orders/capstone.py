@@ -56,6 +56,8 @@ class Orders:
     first_command = "order place"
     targets = TARGETS
     outside = outside_programs.OUTSIDE
+    stores = ()
+    callers: Mapping[str, Mapping[str, str]] = {}
     capabilities: Sequence[object] = (
         SurvivesBrokerLoss(),
         Redelivers(outside={"carrier": CALLBACKS}),

