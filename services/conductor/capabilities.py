@@ -15,15 +15,28 @@ Plan = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Flush:
+    """Where a worker of batches writes what it holds: a server of the capstone's own, and how much that server has by now.
+
+    `written` grows with every flush, and is None while nobody can tell.
+    """
+
+    store: str
+    written: Callable[[Reach], int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A pool whose tasks a drill interrupts, and the outside program that they call; `server` None for a pool that calls none.
 
-    `holds` are faults of that program that keep its calls waiting around a moment, so that a kill finds a task there.
+    `holds` are faults of that program that keep its calls waiting around a moment, so that a kill finds a task there. A pool with a
+    `flush` runs no commands of the outbox, but holds batches: the moments are around the flush.
     """
 
     pool: str
     server: str | None = None
     holds: Mapping[Moment, Plan] = field(default_factory=dict)
+    flush: Flush | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Which = Literal["tree", "parent", "child"]
 """Whom a kill hits: everything of one process as when a container dies, its first process only, or one child of it."""
 
-ServerName = Literal["postgres", "valkey", "rabbitmq"]
+ServerName = str
+"""postgres, valkey, rabbitmq, or a store of the capstone's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ class ProcessRuntime(Reach, Runtime, Protocol):
 
     def ports(self, pids: Collection[int]) -> frozenset[int]:
         """The TCP ports on our side of these processes' connections: by them a server tells its clients apart."""
+
+    def stopped_server(self, name: ServerName) -> AbstractContextManager[None]:
+        """A server stands still and answers nobody during the block, as one whose disk hangs; its connections stay."""
+
+    def unread_of(self, name: ServerName, pids: Collection[int]) -> int:
+        """Bytes that these processes sent to a server and that it has not read."""
 
     def wipe_broker(self) -> None:
         """Lose every queue and message, and what is shared in Valkey; return when the topology is declared again."""

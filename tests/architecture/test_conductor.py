@@ -76,7 +76,7 @@ def test_a_shared_module_names_nothing_of_the_orders(path: Path) -> None:
     assert {} == found
 
 
-NOT_RUN_YET = ("analytics",)
+NOT_RUN_YET: tuple[str, ...] = ()
 """Charts whose capstone no conductor can run. Each goes from here with its plug-in."""
 
 

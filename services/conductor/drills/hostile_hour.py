@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conductor.capabilities import Target
+from conductor.capabilities import RejectsMessages, Target
 from conductor.harness import dependency_faults, hostile_messages, queue_ages, silent_collector
 from conductor.harness.broker_client import BrokerClient, task_headers
 from conductor.harness.drill import Drill
@@ -275,5 +275,6 @@ DRILL = Drill(
     "hostile-hour",
     "strange messages and answers, a memory alarm, a read-only database, a wrong clock, a silent collector",
     on_laptop=play,
+    needs=(RejectsMessages,),
     requests=500,
 )

@@ -12,7 +12,7 @@ import psycopg
 
 from conductor.capabilities import Moment, Target
 from conductor.capstone import Capstone, Effects, Patience, Size, application
-from conductor.harness import dependency_faults, laptop_versions, parked, targeted_kill
+from conductor.harness import batch_kill, dependency_faults, laptop_versions, parked, targeted_kill
 from conductor.harness.laptop_versions import LaptopVersions
 from conductor.harness.reporter import Reporter
 from conductor.harness.workload_run import WorkloadRun
@@ -52,6 +52,8 @@ class LaptopSession(WorkloadRun):
         return dependency_faults.holding(self.access, target, moment, seed=seed)
 
     def aimed_kill(self, target: Target, which: Which, moment: Moment) -> Kill:
+        if target.flush is not None:
+            return batch_kill.kill_holding(self, target.pool, target.flush, moment)
         return targeted_kill.aimed_kill(self, self.effects, target.pool, which, moment)
 
     def kill_process(self, pool: str) -> None:

@@ -69,5 +69,7 @@ def schedule(targets: Sequence[Target], count: int, seed: int) -> Iterator[tuple
     moments = [MOMENTS[number % len(MOMENTS)] for number in range(count)]
     random.Random(seed).shuffle(moments)
     for number, moment in enumerate(moments):
-        which: Which = "child" if number // len(targets) % 2 else "tree"
-        yield targets[number % len(targets)], which, moment
+        target = targets[number % len(targets)]
+        # A worker of batches has no children.
+        which: Which = "child" if number // len(targets) % 2 and target.flush is None else "tree"
+        yield target, which, moment

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import psutil
 
 from conductor.errors import NotRunning, Refused, Unready
-from conductor.laptop import outside, start, state
+from conductor.laptop import outside, start, state, tcp_queues
 from conductor.laptop.platform import Platform, capstone_of, generation_of, pool_of
 from conductor.laptop.servers import Server
 from conductor.laptop.supervisor import Process
@@ -133,6 +133,23 @@ class LocalRuntime:
             supervisor.start_again(name)
         start.await_server(self.platform, name, server.answers)
 
+    @contextlib.contextmanager
+    def stopped_server(self, name: ServerName) -> Iterator[None]:
+        pid = self._server_pid(name)
+        _signal(pid, signals.SIGSTOP)
+        if not until(lambda: _still(pid), within_seconds=OBEYING_SECONDS, every_seconds=0.01):
+            raise Unready(f"{name} was sent SIGSTOP, and goes on after {OBEYING_SECONDS:g} s")
+        try:
+            yield
+        finally:
+            _signal(pid, signals.SIGCONT)
+
+    def unread_of(self, name: ServerName, pids: Collection[int]) -> int:
+        return tcp_queues.unread(self.platform.state.ports[name], self.ports(pids))
+
+    def _server_pid(self, name: str) -> int:
+        return self.platform.supervisor.process(self._server(name).name).pid
+
     def wipe_broker(self) -> None:
         if self.platform.state.external_broker:
             raise Refused("BROKER_URL names a broker that is not ours: it is not wiped")
@@ -173,6 +190,7 @@ class LocalRuntime:
             "database": self.platform.postgres.address(),
             "broker": self.platform.broker_url,
             "store": self.platform.valkey.store_address(),
+            **{store.name: store.address() for store in self.platform.stores},
         }
 
     def tokens(self) -> Mapping[str, str]:

@@ -1,0 +1,1 @@
+"""Drills that only the analytics can be drilled with."""

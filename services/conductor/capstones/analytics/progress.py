@@ -1,0 +1,91 @@
+"""How far the requests of a load are, as the counters say: see conductor.capstone.Progress.
+
+Every request of a scope has one view of the scope's marker, so the counters tell how many requests they have. How many were accepted is
+known to their client alone.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from conductor.capstones.analytics import COUNTERS
+from conductor.capstones.analytics.counters import PREFIX
+from conductor.capstones.analytics.events import marker
+from conductor.errors import StoreUnreachable
+from conductor.redis_client import connected
+from conductor.runtime import Reach
+
+ANSWER_SECONDS = 2.0
+
+BY_STATE = "SELECT 'parked', count(*) FROM parked WHERE status = 'parked'"
+
+
+class AnalyticsProgress:
+    """The requests of a scope; `accepted` says how many of them were accepted until a moment, or until now."""
+
+    def __init__(
+        self, access: Reach, scope: str = "", accepted: Callable[[datetime | None], int] = lambda until: 0
+    ) -> None:
+        self._access = access
+        self._scope = scope
+        self._accepted = accepted
+
+    def in_flight(self) -> int | None:
+        """Requests that were accepted and are not counted; of all scopes 0, since nobody knows."""
+        if not self._scope:
+            return 0
+        # Before the look at the counters: a request that is counted meanwhile was accepted.
+        accepted = self._accepted(None)
+        counted = self._counted()
+        return None if counted is None else max(0, accepted - counted)
+
+    def completed(self, since: datetime | None = None) -> int | None:
+        """Counted requests, of those accepted after this moment at least so many: the older ones may all be counted."""
+        counted = self._counted()
+        if counted is None:
+            return None
+        return max(0, counted - self._accepted(since)) if since is not None else counted
+
+    def clock(self) -> datetime | None:
+        """The time here, where requests are accepted."""
+        return datetime.now(UTC)
+
+    def by_state(self) -> Mapping[str, int] | None:
+        """Events by what became of them."""
+        found = self._hash(f"{PREFIX}apart")
+        meta = self._hash(f"{PREFIX}meta")
+        if found is None or meta is None:
+            return None
+        late = sum(count for name, count in found.items() if name.startswith("late:"))
+        future = sum(count for name, count in found.items() if name.startswith("future:"))
+        return {"counted": meta.get("events", 0) - late - future, "late": late, "future": future}
+
+    def moved(self) -> tuple[int, ...]:
+        """A mark that changes with every flush."""
+        meta = self._hash(f"{PREFIX}meta")
+        return (meta.get("events", 0),) if meta else ()
+
+    def settled(self) -> bool:
+        """Whether every accepted request is counted."""
+        return self.in_flight() == 0
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _counted(self) -> int | None:
+        found = self._ask("hget", f"{PREFIX}ct:view", marker(self._scope))
+        return None if found is _NOBODY else int(found or 0)
+
+    def _hash(self, key: str) -> dict[str, int] | None:
+        found = self._ask("hgetall", key)
+        return None if found is _NOBODY else {name.decode(): int(value) for name, value in found.items()}
+
+    def _ask(self, command: str, *arguments: str) -> Any:
+        try:
+            with connected(self._access.addresses()[COUNTERS], answer_seconds=ANSWER_SECONDS) as store:
+                return getattr(store, command)(*arguments)
+        except StoreUnreachable:
+            return _NOBODY
+
+
+_NOBODY: Any = object()

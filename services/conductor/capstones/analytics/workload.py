@@ -1,0 +1,210 @@
+"""The analytics' load for a drill: see conductor.capstone.Workload."""
+
+import contextlib
+import random
+import secrets
+import threading
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from conductor.capstone import Patience, Size
+from conductor.capstones.analytics import counters, promises
+from conductor.capstones.analytics.api_client import EdgeApi
+from conductor.capstones.analytics.events import Shape, drawn, ndjson
+from conductor.capstones.analytics.progress import AnalyticsProgress
+from conductor.capstones.analytics.promises import Accepted, Baseline, Intent, Refused
+from conductor.errors import ApiRefused, ApiUnreachable, DrillFailed
+from conductor.harness import load
+from conductor.history import Journal, now
+from conductor.runtime import Reach
+from conductor.waiting import until
+
+LOADED = 3
+"""Requests that are accepted and not counted, so that an aggregator that is hit holds batches."""
+
+PER_SECOND = 40.0
+"""Requests a second while nothing waits for load: 60,000 events a second."""
+
+ROOM = 400
+"""Most requests that are accepted and not counted: 600,000 events."""
+
+ANSWER_SECONDS = 180.0
+LOOK_SECONDS = 0.1
+
+
+class Load(load.Load[EdgeApi]):
+    """Requests of drawn events; `options` are those of every load."""
+
+    def __init__(
+        self,
+        connect: Callable[[], EdgeApi],
+        journal: Journal,
+        *,
+        seed: int,
+        shape: Callable[[], Shape] = Shape,
+        **options: Any,
+    ) -> None:
+        super().__init__(connect, **options)
+        self.scope = f"load-{secrets.token_hex(4)}-"
+        self.events = 0
+        """Events that were accepted."""
+        self.accepted_at: list[float] = []
+        """When each request was accepted, in unix seconds, in this order."""
+        self._journal = journal
+        self._seed = seed
+        self._shape = shape
+        self._writing = threading.Lock()
+
+    def send(self, api: EdgeApi, number: int) -> None:
+        self.send_one(api, f"{self.scope}{number}", number)
+
+    def send_one(self, api: EdgeApi, key: str, number: int) -> bool:
+        """Send a request until it is answered; whether it was accepted."""
+        shape, at = self._shape(), now()
+        intent = Intent(at, key, self.scope, self._seed, number, round(at * 1000), asdict(shape))
+        self._journal.write(intent)
+        body = ndjson(key, drawn(self.scope, self._seed, number, intent.at_ms, shape))
+        answer = self.insist(partial(api.send, key, body), random.Random(key))
+        if answer.told is None:
+            self._journal.write(Refused(now(), key, answer.status, answer.why))
+            return False
+        refused = tuple(one["index"] for one in answer.told["refused"])
+        with self._writing:
+            at = now()
+            self._journal.write(Accepted(at, key, answer.told["accepted"], refused, answer.tries))
+            self.accepted_at.append(at)
+            self.events += answer.told["accepted"]
+        return True
+
+    def accepted_until(self, moment: datetime | None) -> int:
+        """How many requests were accepted until then, or until now."""
+        if moment is None:
+            return len(self.accepted_at)
+        return bisect_right(self.accepted_at, moment.timestamp())
+
+
+class AnalyticsWorkload:
+    """A load of events for a drill; see conductor.capstone.Workload. `shape` may be changed while it runs."""
+
+    def __init__(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> None:
+        self._access, self._journal, self._size = access, journal, size
+        self._hurry = threading.Event()
+        self._full = threading.Event()
+        self._over = threading.Event()
+        self._pacer = threading.Thread(target=self._pace, daemon=True)
+        self._submitting = threading.Lock()
+        self.shape = Shape()
+        self.load = Load(
+            partial(EdgeApi.of, access),
+            journal,
+            seed=size.seed,
+            shape=lambda: self.shape,
+            at_least=size.requests,
+            patience_seconds=patience.total_seconds,
+            room=lambda: not self._full.is_set(),
+            per_second=self._per_second,
+        )
+        self.scope = self.load.scope
+        self.progress = AnalyticsProgress(access, self.scope, self.load.accepted_until)
+
+    @property
+    def accepted(self) -> int:
+        return self.load.accepted
+
+    @property
+    def repeats(self) -> int:
+        return self.load.repeats
+
+    @property
+    def gave_up(self) -> int:
+        return self.load.gave_up
+
+    @property
+    def abrupt(self) -> int:
+        return self.load.abrupt
+
+    def start(self) -> None:
+        shared = counters.read(self._access, counters.SHARED)
+        self._journal.write(Baseline(now(), shared))
+        self._pacer.start()
+        self.load.__enter__()
+
+    def loaded(self) -> int | None:
+        there = self.progress.in_flight() or 0
+        return there if there >= LOADED else None
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        self._hurry.set()
+        try:
+            yield
+        finally:
+            self._hurry.clear()
+
+    def finish(self, within_seconds: float) -> bool:
+        with self.hurried():
+            in_time = self.load.finish(within_seconds)
+        self._over.set()
+        self._pacer.join()
+        return in_time
+
+    def asked_again(self) -> Counter[str]:
+        return self.load.asked_again()
+
+    def submit(self, name: str) -> str:
+        key = f"{self.scope}{name}"
+        with EdgeApi.of(self._access) as api:
+            if not self.load.send_one(api, key, abs(hash(name)) % 10**9 + 10**9):
+                raise DrillFailed(f"{key} was not accepted")
+        return key
+
+    def repeat(self, count: int) -> None:
+        told = promises.read([self._journal.path])
+        drawn_keys = list(told.accepted)
+        with EdgeApi.of(self._access) as api:
+            for key in drawn_keys[:: max(1, len(drawn_keys) // count)]:
+                send_again(api, told.intents[key], told.accepted[key])
+
+    def _per_second(self) -> float | None:
+        if self._hurry.is_set() and not self._size.steady:
+            return None
+        return self._size.per_second or PER_SECOND
+
+    def _pace(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            # While the counters are away nobody can tell, and the clients are to notice nothing.
+            waiting = self.progress.in_flight()
+            (self._full.set if waiting is not None and waiting >= ROOM else self._full.clear)()
+
+
+def send_again(api: EdgeApi, intent: Intent, accepted: Accepted) -> None:
+    """Send a request again with its key. DrillFailed when it gets another answer than it got."""
+    body = ndjson(intent.key, [row for row in intent.events() if row is not None])
+    answer = insist(partial(api.send, intent.key, body))
+    if answer["accepted"] != accepted.events:
+        raise DrillFailed(f"key {intent.key} was answered {accepted.events} events, and then {answer['accepted']}")
+
+
+def insist(ask: Callable[[], dict[str, Any]], within_seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
+    """Ask again while the API is away or busy, and return its answer. DrillFailed when it refuses for good."""
+    answer: list[dict[str, Any]] = []
+
+    def answered() -> bool:
+        try:
+            answer.append(ask())
+        except ApiUnreachable:
+            return False
+        except ApiRefused as error:
+            if error.status in (429, 503):
+                return False
+            raise DrillFailed(str(error)) from error
+        return True
+
+    if not until(answered, within_seconds=within_seconds, every_seconds=LOOK_SECONDS):
+        raise DrillFailed("waited in vain for the API to answer")
+    return answer[0]
