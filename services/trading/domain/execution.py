@@ -1,0 +1,94 @@
+"""What becomes of an order that passed its checks: it waits, trades, rests or is cancelled; and stops that trades reach. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trading.domain import risk
+from trading.domain.matching import fillable, match
+from trading.domain.order_book import Book
+from trading.domain.records import Record
+from trading.domain.state import Order
+from trading.domain.terms import Outcome, Reason, Side, TimeInForce
+from trading.domain.withdrawal import cancelled
+
+if TYPE_CHECKING:
+    from trading.domain.engine import Engine
+
+CASCADE = 100
+"""Stops that run with one input at most. The others run with the next inputs, whatever these are."""
+
+BUY, IOC, FOK = int(Side.BUY), int(TimeInForce.IOC), int(TimeInForce.FOK)
+STOP_TRIGGERED = int(Outcome.STOP_TRIGGERED)
+
+
+def enter(engine: Engine, book: Book, order: Order, out: list[Record]) -> None:
+    """A stop waits, unless the last trade reached it already; any other order runs."""
+    if order.stop_price:
+        order.session.orders[order.client_id] = order
+        book.stops.wait(order, engine.sequence)
+        if book.trades:
+            engine.reached.extend(book.stops.reach(book.last_price, book.last_price))
+    else:
+        run(engine, book, order, out)
+
+
+def run(engine: Engine, book: Book, order: Order, out: list[Record]) -> None:
+    """Trade; what is left rests or is cancelled."""
+    buys = order.side == BUY
+    price = order.price or (book.high if buys else book.low)
+    opposite, own = (book.asks, book.bids) if buys else (book.bids, book.asks)
+    best = opposite.best
+    if best is not None and best.key >= opposite.sign * price:
+        if order.time_in_force == FOK and not fillable(book, order, price):
+            return cancelled(order, Reason.FOK, 0, out)
+        trades = book.trades
+        stopped = match(book, order, price, out)
+        if trades != book.trades and (book.stops.buys or book.stops.sells):
+            first = best.price
+            low, high = (first, book.last_price) if buys else (book.last_price, first)
+            engine.reached.extend(book.stops.reach(low, high))
+        if stopped:
+            return cancelled(order, Reason.SELF_TRADE, 0, out)
+        if not order.open:
+            return None
+    elif order.time_in_force == FOK:
+        return cancelled(order, Reason.FOK, 0, out)
+    if not order.price:
+        return cancelled(order, Reason.MARKET_REMAINDER, 0, out)
+    if order.time_in_force == IOC:
+        return cancelled(order, Reason.IOC, 0, out)
+    order.session.orders[order.client_id] = order
+    return own.rest(order)
+
+
+def run_reached(engine: Engine, out: list[Record]) -> None:
+    """Run stops that trades reached, first those that were reached first, of these the oldest first; each passes the checks again."""
+    for _ in range(CASCADE):
+        if not engine.reached:
+            return
+        order = engine.reached.popleft()
+        holding = order.holding
+        book = engine.books[holding.symbol]
+        del order.session.orders[order.client_id]
+        order.stop_price = 0
+        out.append(
+            (
+                STOP_TRIGGERED,
+                order.session.id,
+                order.client_id,
+                order.order_id,
+                holding.symbol,
+                book.last_price,
+            )
+        )
+        price = order.price or book.high
+        breach = (
+            risk.barred(engine, book, holding.account)
+            or (risk.collar(book, price) if order.price else risk.market(book))
+            or risk.exposure(book, holding, order.side, price, order.quantity, 0)
+        )
+        if breach is not None:
+            cancelled(order, Reason.RISK, 0, out, breach)
+        else:
+            run(engine, book, order, out)

@@ -1,0 +1,93 @@
+"""The checks that every order passes before it reaches the book; docs/trading-rules.md gives their order. Pure.
+
+A check answers None, or the rule that is broken and its two numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trading.domain.order_book import Book
+from trading.domain.state import Account, Holding
+from trading.domain.terms import MAX_PRICE, Phase, Rule, Side
+
+if TYPE_CHECKING:
+    from trading.domain.engine import Engine
+
+Breach = tuple[int, int, int]
+LARGEST = 2**63 - 1
+BP = 10_000
+
+
+def rate(engine: Engine, account: Account) -> Breach | None:
+    """Counts an order or replace in the engine's second."""
+    if account.second != engine.second:
+        account.second = engine.second
+        account.sent = 1
+    else:
+        account.sent += 1
+    if account.sent > account.max_rate:
+        return Rule.RATE, account.sent, account.max_rate
+    return None
+
+
+def barred(engine: Engine, book: Book, account: Account) -> Breach | None:
+    """Kill switches and phase."""
+    if book.open and not account.killed_from:
+        return None
+    if engine.killed_from:
+        return Rule.ALL_KILLED, engine.sequence, engine.killed_from
+    if book.killed_from:
+        return Rule.SYMBOL_KILLED, engine.sequence, book.killed_from
+    if account.killed_from:
+        return Rule.ACCOUNT_KILLED, engine.sequence, account.killed_from
+    return Rule.PHASE, book.phase, Phase.CONTINUOUS
+
+
+def collar(book: Book, price: int) -> Breach | None:
+    """Whether a limit is near enough to the reference price."""
+    if book.low <= price <= book.high:
+        return None
+    if not book.reference:
+        return Rule.NO_REFERENCE, book.symbol, 0
+    if price < book.low:
+        return Rule.COLLAR_LOW, price, book.low
+    return Rule.COLLAR_HIGH, price, book.high
+
+
+def market(book: Book) -> Breach | None:
+    """A market order trades inside the collar, so it needs one."""
+    return None if book.reference else (Rule.NO_REFERENCE, book.symbol, 0)
+
+
+def exposure(book: Book, holding: Holding, side: int, price: int, quantity: int, added: int) -> Breach | None:
+    """Size, notional, position and daily quantity of an order of `quantity` lots, `added` of which count in no sum yet."""
+    account = holding.account
+    if quantity > account.max_quantity:
+        return Rule.SIZE, quantity, account.max_quantity
+    notional_minor = price * quantity * book.tick_value_minor
+    if notional_minor > account.max_notional_minor:
+        return Rule.NOTIONAL, min(notional_minor, LARGEST), account.max_notional_minor
+    worst = (holding.long_worst if side == Side.BUY else holding.short_worst) + added
+    if worst > account.max_position:
+        return Rule.POSITION, worst, account.max_position
+    daily = account.daily_quantity + added
+    if daily > account.max_daily_quantity:
+        return Rule.DAILY_QUANTITY, daily, account.max_daily_quantity
+    return None
+
+
+def reserve(holding: Holding, side: int, lots: int) -> None:
+    """Counts open lots at their worst; takes them away again where `lots` is negative."""
+    if side == Side.BUY:
+        holding.long_worst += lots
+    else:
+        holding.short_worst += lots
+    holding.account.daily_quantity += lots
+
+
+def refer(book: Book, price: int) -> None:
+    """The collar lies around `price`; its ends are rounded towards it."""
+    book.reference = price
+    book.low = max(1, -(-price * (BP - book.collar_bp) // BP))
+    book.high = min(MAX_PRICE, price * (BP + book.collar_bp) // BP)
