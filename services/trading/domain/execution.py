@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trading.domain import risk
 from trading.domain.matching import fillable, match
 from trading.domain.order_book import Book
 from trading.domain.records import Record
+from trading.domain.risk import first_breach
 from trading.domain.state import Order
-from trading.domain.terms import Outcome, Reason, Side, TimeInForce
+from trading.domain.terms import BUY, Outcome, Reason, TimeInForce
 from trading.domain.withdrawal import cancelled
 
 if TYPE_CHECKING:
@@ -18,19 +18,16 @@ if TYPE_CHECKING:
 CASCADE = 100
 """Stops that run with one input at most. The others run with the next inputs, whatever these are."""
 
-BUY, IOC, FOK = int(Side.BUY), int(TimeInForce.IOC), int(TimeInForce.FOK)
+IOC, FOK = TimeInForce.IOC.value, TimeInForce.FOK.value
 STOP_TRIGGERED = int(Outcome.STOP_TRIGGERED)
 
 
-def enter(engine: Engine, book: Book, order: Order, out: list[Record]) -> None:
-    """A stop waits, unless the last trade reached it already; any other order runs."""
-    if order.stop_price:
-        order.session.orders[order.client_id] = order
-        book.stops.wait(order, engine.sequence)
-        if book.trades:
-            engine.reached.extend(book.stops.reach(book.last_price, book.last_price))
-    else:
-        run(engine, book, order, out)
+def wait(engine: Engine, book: Book, order: Order) -> None:
+    """A stop waits; it is reached at once where the last trade was already there."""
+    order.session.orders[order.client_id] = order
+    book.stops.wait(order, engine.sequence)
+    if book.trades:
+        engine.reached.extend(book.stops.reach(book.last_price, book.last_price))
 
 
 def run(engine: Engine, book: Book, order: Order, out: list[Record]) -> None:
@@ -82,12 +79,7 @@ def run_reached(engine: Engine, out: list[Record]) -> None:
                 book.last_price,
             )
         )
-        price = order.price or book.high
-        breach = (
-            risk.barred(engine, book, holding.account)
-            or (risk.collar(book, price) if order.price else risk.market(book))
-            or risk.exposure(book, holding, order.side, price, order.quantity, 0)
-        )
+        breach = first_breach(engine, book, holding, order.side, order.price, 0, order.quantity, 0)
         if breach is not None:
             cancelled(order, Reason.RISK, 0, out, breach)
         else:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from trading.domain.order_book import Book
 from trading.domain.records import Record
 from trading.domain.state import Order
-from trading.domain.terms import Outcome, Side
+from trading.domain.terms import BUY, Outcome
 
-BUY, SELL, EXECUTED = int(Side.BUY), int(Side.SELL), int(Outcome.EXECUTED)
+EXECUTED = Outcome.EXECUTED.value
 
 
 def match(book: Book, taker: Order, price: int, out: list[Record]) -> bool:

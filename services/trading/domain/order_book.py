@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from trading.domain.state import Holding, Order
 from trading.domain.stops import Stops
-from trading.domain.terms import Phase, Side
+from trading.domain.terms import BUY, Phase
 
 
 class Level:
@@ -149,4 +149,4 @@ class Book:
 
     def side(self, side: int) -> BookSide:
         """Where orders of `side` rest."""
-        return self.bids if side == Side.BUY else self.asks
+        return self.bids if side == BUY else self.asks

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trading.domain import risk
-from trading.domain.execution import enter
+from trading.domain.execution import run, wait
 from trading.domain.identity import identified, refuse
-from trading.domain.order_book import Book
 from trading.domain.records import Record
-from trading.domain.risk import Breach
-from trading.domain.state import Holding, Order
-from trading.domain.terms import MAX_PRICE, MAX_QUANTITY, Outcome, Reason, Rule, Type
+from trading.domain.risk import Breach, first_breach, opened, rate, reserve
+from trading.domain.state import Order
+from trading.domain.terms import BUY, MAX_PRICE, MAX_QUANTITY, Outcome, Reason, Rule, Type
 from trading.domain.withdrawal import cancel_all, cancelled, withdraw
 
 if TYPE_CHECKING:
@@ -27,36 +25,52 @@ ACKNOWLEDGED, REPLACED, DONE = int(Outcome.ACKNOWLEDGED), int(Outcome.REPLACED),
 def new(engine: Engine, record: Record, out: list[Record]) -> None:
     """Check an order, acknowledge it and let it trade."""
     _, session_id, client_id, account_id, symbol, side, type, time_in_force, price, stop_price, quantity = record
-    session = identified(engine, session_id, client_id, out)
-    if session is None:
-        return None
-    if not (
-        type == LIMIT
-        and 0 < price <= MAX_PRICE
-        and not stop_price
-        and 0 < quantity <= MAX_QUANTITY
-        and 0 < side <= 2
-        and 0 < time_in_force <= 4
-    ) and (field := _malformed(record)):
+    session = engine.sessions.get(session_id)
+    if session is not None and client_id > session.last_id:
+        session.last_id = client_id
+    else:
+        session = identified(engine, session_id, client_id, out)
+        if session is None:
+            return None
+    # Most orders are plain limit orders: that collar and size bound theirs spares them the longer check.
+    plain = type == LIMIT and price > 0 and quantity > 0 and not stop_price and 0 < side <= 2 and 0 < time_in_force <= 4
+    if not plain and (field := _malformed(record)):
         return refuse(session_id, client_id, (Rule.MALFORMED, record[field], field), out)
     book = engine.books.get(symbol)
     if book is None:
         return refuse(session_id, client_id, (Rule.UNKNOWN_SYMBOL, symbol, 0), out)
-    holding = book.holdings.get(account_id)
+    holding = book.holdings.get(account_id) or opened(engine, book, account_id)
     if holding is None:
-        account = engine.accounts.get(account_id)
-        if account is None:
-            return refuse(session_id, client_id, (Rule.UNKNOWN_ACCOUNT, account_id, 0), out)
-        holding = book.holdings[account_id] = Holding(account, symbol)
-    breach = risk.rate(engine, holding.account) or risk.barred(engine, book, holding.account)
-    breach = breach or _unaffordable(book, holding, side, price, stop_price, quantity, quantity)
+        return refuse(session_id, client_id, (Rule.UNKNOWN_ACCOUNT, account_id, 0), out)
+    breach = rate(engine, holding.account) or first_breach(
+        engine, book, holding, side, price, stop_price, quantity, quantity
+    )
     if breach is not None:
         return refuse(session_id, client_id, breach, out)
-    risk.reserve(holding, side, quantity)
+    if side == BUY:
+        holding.long_worst += quantity
+    else:
+        holding.short_worst += quantity
+    holding.account.daily_quantity += quantity
     order_id = engine.sequence
-    out.append((ACKNOWLEDGED, session_id, client_id, order_id, *record[3:]))
+    out.append(
+        (
+            ACKNOWLEDGED,
+            session_id,
+            client_id,
+            order_id,
+            account_id,
+            symbol,
+            side,
+            type,
+            time_in_force,
+            price,
+            stop_price,
+            quantity,
+        )
+    )
     order = Order(order_id, session, client_id, holding, side, time_in_force, price, stop_price, quantity)
-    return enter(engine, book, order, out)
+    return wait(engine, book, order) if stop_price else run(engine, book, order, out)
 
 
 def _malformed(record: Record) -> int:
@@ -77,17 +91,6 @@ def _malformed(record: Record) -> int:
 
 def _fits(price: int, asked: bool) -> bool:
     return 0 < price <= MAX_PRICE if asked else price == 0
-
-
-def _unaffordable(
-    book: Book, holding: Holding, side: int, price: int, stop_price: int, quantity: int, added: int
-) -> Breach | None:
-    """Collar, which a stop meets only when it runs, and exposure at the highest price that the order can trade at as far as is known."""
-    if stop_price:
-        return risk.exposure(book, holding, side, price or stop_price, quantity, added)
-    if price:
-        return risk.collar(book, price) or risk.exposure(book, holding, side, price, quantity, added)
-    return risk.market(book) or risk.exposure(book, holding, side, book.high, quantity, added)
 
 
 def cancel(engine: Engine, record: Record, out: list[Record]) -> None:
@@ -140,18 +143,17 @@ def replace(engine: Engine, record: Record, out: list[Record]) -> None:
     book = engine.books[holding.symbol]
     field = _unfit(order, price, stop_price, quantity)
     breach: Breach | None = (Rule.MALFORMED, record[field], field) if field else None
-    breach = breach or risk.rate(engine, holding.account)
+    breach = breach or rate(engine, holding.account)
     if breach is None and quantity <= order.quantity - order.open:
         withdraw(engine, order)
         return cancelled(order, Reason.REPLACED_BELOW_FILLED, client_id, out)
     keeps = price == order.price and stop_price == order.stop_price and quantity < order.quantity
     added = quantity - order.quantity
-    breach = breach or risk.barred(engine, book, holding.account)
-    if breach is None and not keeps:
-        breach = _unaffordable(book, holding, order.side, price, stop_price, quantity, added)
+    if breach is None:
+        breach = first_breach(engine, book, holding, order.side, price, stop_price, quantity, added)
     if breach is not None:
         return refuse(session_id, client_id, breach, out)
-    risk.reserve(holding, order.side, added)
+    reserve(holding, order.side, added)
     if keeps:
         del session.orders[target]
         session.orders[client_id] = order
@@ -176,7 +178,9 @@ def replace(engine: Engine, record: Record, out: list[Record]) -> None:
             int(keeps),
         )
     )
-    return None if keeps else enter(engine, book, order, out)
+    if keeps:
+        return None
+    return wait(engine, book, order) if stop_price else run(engine, book, order, out)
 
 
 def _unfit(order: Order, price: int, stop_price: int, quantity: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trading.domain.order_book import Book
 from trading.domain.state import Account, Holding
-from trading.domain.terms import MAX_PRICE, Phase, Rule, Side
+from trading.domain.terms import BUY, MAX_PRICE, Phase, Rule
 
 if TYPE_CHECKING:
     from trading.domain.engine import Engine
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 Breach = tuple[int, int, int]
 LARGEST = 2**63 - 1
 BP = 10_000
+
+
+def opened(engine: Engine, book: Book, account_id: int) -> Holding | None:
+    """A holding for an account that has had none of the symbol; None when nobody approved limits for it."""
+    account = engine.accounts.get(account_id)
+    if account is None:
+        return None
+    holding = book.holdings[account_id] = Holding(account, book.symbol)
+    return holding
 
 
 def rate(engine: Engine, account: Account) -> Breach | None:
@@ -31,44 +40,28 @@ def rate(engine: Engine, account: Account) -> Breach | None:
     return None
 
 
-def barred(engine: Engine, book: Book, account: Account) -> Breach | None:
-    """Kill switches and phase."""
-    if book.open and not account.killed_from:
-        return None
-    if engine.killed_from:
-        return Rule.ALL_KILLED, engine.sequence, engine.killed_from
-    if book.killed_from:
-        return Rule.SYMBOL_KILLED, engine.sequence, book.killed_from
-    if account.killed_from:
-        return Rule.ACCOUNT_KILLED, engine.sequence, account.killed_from
-    return Rule.PHASE, book.phase, Phase.CONTINUOUS
+def first_breach(
+    engine: Engine, book: Book, holding: Holding, side: int, price: int, stop_price: int, quantity: int, added: int
+) -> Breach | None:
+    """The first rule that an order of `quantity` lots would break, `added` of which count in no sum yet.
 
-
-def collar(book: Book, price: int) -> Breach | None:
-    """Whether a limit is near enough to the reference price."""
-    if book.low <= price <= book.high:
-        return None
-    if not book.reference:
-        return Rule.NO_REFERENCE, book.symbol, 0
-    if price < book.low:
-        return Rule.COLLAR_LOW, price, book.low
-    return Rule.COLLAR_HIGH, price, book.high
-
-
-def market(book: Book) -> Breach | None:
-    """A market order trades inside the collar, so it needs one."""
-    return None if book.reference else (Rule.NO_REFERENCE, book.symbol, 0)
-
-
-def exposure(book: Book, holding: Holding, side: int, price: int, quantity: int, added: int) -> Breach | None:
-    """Size, notional, position and daily quantity of an order of `quantity` lots, `added` of which count in no sum yet."""
+    A price of 0 is a market order's. A stop meets the collar when it runs, at a stop price of 0.
+    """
     account = holding.account
+    if not book.open or account.killed_from:
+        return _barred(engine, book, account)
+    if stop_price:
+        price = price or stop_price
+    else:
+        price = price or book.high
+        if not book.low <= price <= book.high or not price:
+            return _outside(book, price)
     if quantity > account.max_quantity:
         return Rule.SIZE, quantity, account.max_quantity
     notional_minor = price * quantity * book.tick_value_minor
     if notional_minor > account.max_notional_minor:
         return Rule.NOTIONAL, min(notional_minor, LARGEST), account.max_notional_minor
-    worst = (holding.long_worst if side == Side.BUY else holding.short_worst) + added
+    worst = (holding.long_worst if side == BUY else holding.short_worst) + added
     if worst > account.max_position:
         return Rule.POSITION, worst, account.max_position
     daily = account.daily_quantity + added
@@ -77,9 +70,28 @@ def exposure(book: Book, holding: Holding, side: int, price: int, quantity: int,
     return None
 
 
+def _barred(engine: Engine, book: Book, account: Account) -> Breach:
+    """Which kill switch, or the phase."""
+    if engine.killed_from:
+        return Rule.ALL_KILLED, engine.sequence, engine.killed_from
+    if book.killed_from:
+        return Rule.SYMBOL_KILLED, engine.sequence, book.killed_from
+    if account.killed_from:
+        return Rule.ACCOUNT_KILLED, engine.sequence, account.killed_from
+    return Rule.PHASE, book.phase, Phase.CONTINUOUS.value
+
+
+def _outside(book: Book, price: int) -> Breach:
+    if not book.reference:
+        return Rule.NO_REFERENCE, book.symbol, 0
+    if price < book.low:
+        return Rule.COLLAR_LOW, price, book.low
+    return Rule.COLLAR_HIGH, price, book.high
+
+
 def reserve(holding: Holding, side: int, lots: int) -> None:
     """Counts open lots at their worst; takes them away again where `lots` is negative."""
-    if side == Side.BUY:
+    if side == BUY:
         holding.long_worst += lots
     else:
         holding.short_worst += lots

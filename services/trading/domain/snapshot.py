@@ -11,7 +11,7 @@ from trading.domain.engine import Engine
 from trading.domain.order_book import Book
 from trading.domain.risk import refer
 from trading.domain.state import Account, Holding, Order, Session
-from trading.domain.terms import Side
+from trading.domain.terms import BUY
 
 Snapshot = dict[str, list[list[int]]]
 
@@ -131,7 +131,7 @@ def _order(engine: Engine, row: list[int]) -> Order:
     order = Order(order_id, session, client_id, holding, side, time_in_force, price, stop_price, quantity)
     order.open, order.value = open, value
     session.orders[client_id] = order
-    if side == Side.BUY:
+    if side == BUY:
         holding.long_worst += open
     else:
         holding.short_worst += open

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 
 from trading.domain.state import Order
-from trading.domain.terms import Side
+from trading.domain.terms import BUY
 
 Waiting = tuple[int, int, Order]
 """Key, arrival, order. Arrivals differ, so two orders are never compared."""
@@ -25,14 +25,14 @@ class Stops:
     def wait(self, order: Order, arrival: int) -> None:
         """The order waits, and has its age from `arrival`."""
         order.arrival = arrival
-        if order.side == Side.BUY:
+        if order.side == BUY:
             insort(self.buys, (order.stop_price, arrival, order))
         else:
             insort(self.sells, (-order.stop_price, arrival, order))
 
     def remove(self, order: Order) -> bool:
         """Whether it waited; it does no more."""
-        waiting, key = (self.buys, order.stop_price) if order.side == Side.BUY else (self.sells, -order.stop_price)
+        waiting, key = (self.buys, order.stop_price) if order.side == BUY else (self.sells, -order.stop_price)
         at = bisect_left(waiting, (key, order.arrival))
         if at == len(waiting) or waiting[at][2] is not order:
             return False

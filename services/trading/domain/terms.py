@@ -50,6 +50,10 @@ class Side(IntEnum):
     SELL = 2
 
 
+BUY, SELL = Side.BUY.value, Side.SELL.value
+"""Plain integers: to compare with a member of an enumeration takes several times as long."""
+
+
 class Type(IntEnum):
     MARKET = 1
     LIMIT = 2
