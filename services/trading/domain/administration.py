@@ -10,7 +10,18 @@ from trading.domain.identity import refuse
 from trading.domain.order_book import Book
 from trading.domain.records import Record
 from trading.domain.state import Account, Order
-from trading.domain.terms import MAX_ID, MAX_PRICE, Outcome, Phase, Reason, Rule, Scope, Switch, TimeInForce
+from trading.domain.terms import (
+    MAX_ID,
+    MAX_PRICE,
+    MAX_QUANTITY,
+    Outcome,
+    Phase,
+    Reason,
+    Rule,
+    Scope,
+    Switch,
+    TimeInForce,
+)
 from trading.domain.withdrawal import cancel_all, expire_all
 
 if TYPE_CHECKING:
@@ -130,7 +141,7 @@ def propose_limits(engine: Engine, record: Record, out: list[Record]) -> None:
         if not 0 < value <= MAX_ID:
             return _malformed(record, field, out)
     for field, value in enumerate(limits, start=3):
-        if not 0 <= value <= MAX_LIMIT:
+        if not 0 <= value <= (MAX_QUANTITY if field == 5 else MAX_LIMIT):
             return _malformed(record, field, out)
     engine.proposals[account] = (engine.sequence, person, limits)
     return _done(engine, record, out)
@@ -148,10 +159,11 @@ def approve_limits(engine: Engine, record: Record, out: list[Record]) -> None:
         return refuse(0, 0, (Rule.SAME_PERSON, person, number), out)
     del engine.proposals[account_id]
     account = engine.accounts.get(account_id)
+    limits = engine.limits.setdefault(proposal[2], proposal[2])
     if account is None:
-        engine.accounts[account_id] = Account(account_id, proposal[2])
+        engine.accounts[account_id] = Account(account_id, limits)
     else:
-        account.set(proposal[2])
+        account.limits = limits
     return _done(engine, record, out)
 
 

@@ -21,6 +21,7 @@ class Engine:
         "books",
         "day",
         "killed_from",
+        "limits",
         "now_us",
         "proposals",
         "reached",
@@ -39,6 +40,8 @@ class Engine:
         """Sequence number from which the kill switch of everything is on; 0 when it is off."""
         self.books: dict[int, Book] = {}
         self.accounts: dict[int, Account] = {}
+        self.limits: dict[Limits, Limits] = {}
+        """One tuple for all accounts whose limits are equal."""
         self.sessions: dict[int, Session] = {}
         self.proposals: dict[int, tuple[int, int, Limits]] = {}
         """By account: sequence number, who proposed, limits."""

@@ -48,15 +48,14 @@ def match(book: Book, taker: Order, price: int, out: list[Record]) -> bool:
 
 def _trade(book: Book, maker: Order, taker: Order, price: int, out: list[Record]) -> None:
     lots = maker.open if maker.open < taker.open else taker.open
-    value = price * lots
-    maker.open -= lots
-    maker.value += value
-    taker.open -= lots
-    taker.value += value
+    maker.open = maker_open = maker.open - lots
+    maker.value += price * lots
+    taker.open = taker_open = taker.open - lots
+    taker.value += price * lots
     book.trades = trade = book.trades + 1
     book.last_price = price
-    owner, holding, symbol = maker.holding, taker.holding, book.symbol
-    if taker.side == BUY:
+    owner, holding, symbol, side = maker.holding, taker.holding, book.symbol, taker.side
+    if side == BUY:
         holding.position += lots
         holding.short_worst -= lots
         owner.position -= lots
@@ -66,25 +65,42 @@ def _trade(book: Book, maker: Order, taker: Order, price: int, out: list[Record]
         holding.long_worst -= lots
         owner.position += lots
         owner.short_worst -= lots
-    for order, held, resting in ((maker, owner, 1), (taker, holding, 0)):
-        out.append(
-            (
-                EXECUTED,
-                order.session.id,
-                order.client_id,
-                order.order_id,
-                held.account_id,
-                symbol,
-                order.side,
-                price,
-                lots,
-                order.quantity - order.open,
-                order.open,
-                order.value,
-                trade,
-                resting,
-            )
+    out.append(
+        (
+            EXECUTED,
+            maker.session.id,
+            maker.client_id,
+            maker.order_id,
+            owner.account_id,
+            symbol,
+            maker.side,
+            price,
+            lots,
+            maker.quantity - maker_open,
+            maker_open,
+            maker.value,
+            trade,
+            1,
         )
+    )
+    out.append(
+        (
+            EXECUTED,
+            taker.session.id,
+            taker.client_id,
+            taker.order_id,
+            holding.account_id,
+            symbol,
+            side,
+            price,
+            lots,
+            taker.quantity - taker_open,
+            taker_open,
+            taker.value,
+            trade,
+            0,
+        )
+    )
 
 
 def fillable(book: Book, taker: Order, price: int) -> bool:

@@ -11,8 +11,8 @@ from trading.domain.execution import run, wait
 from trading.domain.identity import identified, refuse
 from trading.domain.records import Record
 from trading.domain.risk import Breach, first_breach, opened, rate, reserve
-from trading.domain.state import Order
-from trading.domain.terms import BUY, MAX_PRICE, MAX_QUANTITY, Outcome, Reason, Rule, Type
+from trading.domain.state import Order, make_order
+from trading.domain.terms import BUY, Outcome, Reason, Rule, Type
 from trading.domain.withdrawal import cancel_all, cancelled, withdraw
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def new(engine: Engine, record: Record, out: list[Record]) -> None:
         session = identified(engine, session_id, client_id, out)
         if session is None:
             return None
-    # Most orders are plain limit orders: that collar and size bound theirs spares them the longer check.
+    # Most orders are limit orders; only another one, or a wrong one, needs the longer check.
     plain = type == LIMIT and price > 0 and quantity > 0 and not stop_price and 0 < side <= 2 and 0 < time_in_force <= 4
     if not plain and (field := _malformed(record)):
         return refuse(session_id, client_id, (Rule.MALFORMED, record[field], field), out)
@@ -69,7 +69,7 @@ def new(engine: Engine, record: Record, out: list[Record]) -> None:
             quantity,
         )
     )
-    order = Order(order_id, session, client_id, holding, side, time_in_force, price, stop_price, quantity)
+    order = make_order(order_id, session, client_id, holding, side, time_in_force, price, stop_price, quantity)
     return wait(engine, book, order) if stop_price else run(engine, book, order, out)
 
 
@@ -86,11 +86,11 @@ def _malformed(record: Record) -> int:
         return 8
     if not _fits(stop_price, type in (Type.STOP, Type.STOP_LIMIT)):
         return 9
-    return 0 if 0 < quantity <= MAX_QUANTITY else 10
+    return 0 if quantity > 0 else 10
 
 
 def _fits(price: int, asked: bool) -> bool:
-    return 0 < price <= MAX_PRICE if asked else price == 0
+    return price > 0 if asked else price == 0
 
 
 def cancel(engine: Engine, record: Record, out: list[Record]) -> None:
@@ -189,4 +189,4 @@ def _unfit(order: Order, price: int, stop_price: int, quantity: int) -> int:
         return 4
     if not _fits(stop_price, order.stop_price > 0):
         return 5
-    return 0 if 0 <= quantity <= MAX_QUANTITY else 6
+    return 0 if quantity >= 0 else 6

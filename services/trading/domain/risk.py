@@ -35,8 +35,9 @@ def rate(engine: Engine, account: Account) -> Breach | None:
         account.sent = 1
     else:
         account.sent += 1
-    if account.sent > account.max_rate:
-        return Rule.RATE, account.sent, account.max_rate
+    max_rate = account.limits[4]
+    if account.sent > max_rate:
+        return Rule.RATE, account.sent, max_rate
     return None
 
 
@@ -56,17 +57,18 @@ def first_breach(
         price = price or book.high
         if not book.low <= price <= book.high or not price:
             return _outside(book, price)
-    if quantity > account.max_quantity:
-        return Rule.SIZE, quantity, account.max_quantity
+    max_position, max_daily_quantity, max_quantity, max_notional_minor, _ = account.limits
+    if quantity > max_quantity:
+        return Rule.SIZE, quantity, max_quantity
     notional_minor = price * quantity * book.tick_value_minor
-    if notional_minor > account.max_notional_minor:
-        return Rule.NOTIONAL, min(notional_minor, LARGEST), account.max_notional_minor
+    if notional_minor > max_notional_minor:
+        return Rule.NOTIONAL, min(notional_minor, LARGEST), max_notional_minor
     worst = (holding.long_worst if side == BUY else holding.short_worst) + added
-    if worst > account.max_position:
-        return Rule.POSITION, worst, account.max_position
+    if worst > max_position:
+        return Rule.POSITION, worst, max_position
     daily = account.daily_quantity + added
-    if daily > account.max_daily_quantity:
-        return Rule.DAILY_QUANTITY, daily, account.max_daily_quantity
+    if daily > max_daily_quantity:
+        return Rule.DAILY_QUANTITY, daily, max_daily_quantity
     return None
 
 

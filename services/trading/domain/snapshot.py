@@ -10,7 +10,7 @@ from trading.domain.administration import refresh
 from trading.domain.engine import Engine
 from trading.domain.order_book import Book
 from trading.domain.risk import refer
-from trading.domain.state import Account, Holding, Order, Session
+from trading.domain.state import Account, Holding, Order, Session, make_order
 from trading.domain.terms import BUY
 
 Snapshot = dict[str, list[list[int]]]
@@ -43,7 +43,7 @@ def snapshot(engine: Engine) -> Snapshot:
             for book in books
         ],
         "accounts": [
-            [one.id, *one.limits(), one.daily_quantity, one.second, one.sent, one.killed_from]
+            [one.id, *one.limits, one.daily_quantity, one.second, one.sent, one.killed_from]
             for one in engine.accounts.values()
         ],
         "proposals": [
@@ -71,7 +71,8 @@ def restore(data: Snapshot) -> Engine:
             refer(book, reference)
         refresh(engine, book)
     for id, position, daily, quantity, notional, rate, used, second, sent, killed_from in data["accounts"]:
-        account = engine.accounts[id] = Account(id, (position, daily, quantity, notional, rate))
+        limits = (position, daily, quantity, notional, rate)
+        account = engine.accounts[id] = Account(id, engine.limits.setdefault(limits, limits))
         account.daily_quantity, account.second, account.sent, account.killed_from = used, second, sent, killed_from
     for id, number, person, position, daily, quantity, notional, rate in data["proposals"]:
         engine.proposals[id] = (number, person, (position, daily, quantity, notional, rate))
@@ -128,7 +129,7 @@ def _order(engine: Engine, row: list[int]) -> Order:
         value,
     ) = row
     session, holding = engine.sessions[session_id], engine.books[symbol].holdings[account_id]
-    order = Order(order_id, session, client_id, holding, side, time_in_force, price, stop_price, quantity)
+    order = make_order(order_id, session, client_id, holding, side, time_in_force, price, stop_price, quantity)
     order.open, order.value = open, value
     session.orders[client_id] = order
     if side == BUY:

@@ -6,12 +6,11 @@ They are written to journals: a number is never given another meaning, a new one
 from enum import IntEnum
 
 MAX_PRICE = 1_000_000_000
-"""Ticks. With MAX_QUANTITY the value of an order fits a signed 64-bit integer."""
+"""Ticks; no collar reaches further."""
 MAX_QUANTITY = 1_000_000_000
-"""Lots."""
+"""Lots; no limit of size is higher. So the value of an order, in ticks × lots, fits a signed 64-bit integer."""
 MAX_ID = 2**32 - 1
 """Of a session, account, symbol or person; 0 names none."""
-MAX_CLIENT_ID = 2**63 - 1
 
 
 class Input(IntEnum):
