@@ -1,4 +1,5 @@
-"""The command line, `capstone`: mounts whatever conductor/commands/ and each capstone's own commands/ hold, one file a group.
+"""The command line, `capstone`: mounts whatever conductor/commands/ and each capstone's own commands/ hold, one file a group, and what
+other installed packages offer under the entry point `capstone.commands`.
 
 A module there offers `commands`, a typer app: one with a name becomes `capstone NAME …`, one without adds to the top level. What a
 capstone's own modules offer is in the group `capstone <capstone> …` as well.
@@ -10,6 +11,7 @@ import pkgutil
 import signal
 import sys
 import traceback
+from importlib.metadata import entry_points
 from types import FrameType
 
 import typer
@@ -22,6 +24,9 @@ from conductor.errors import ConductorError
 
 INTERRUPTED = 130
 """The exit status of a command that was told to stop."""
+
+OFFERED = "capstone.commands"
+"""The group of entry points by which a package that the conductor does not know adds its commands: each names a module like those here."""
 
 TRACEBACK = "CAPSTONE_TRACEBACK"
 """The environment variable that asks for the whole of an unexpected error."""
@@ -40,6 +45,8 @@ def build() -> typer.Typer:
         cli.add_typer(importlib.import_module(module).commands)
     for name in capstones.names():
         cli.add_typer(_group(name))
+    for offered in entry_points(group=OFFERED):
+        cli.add_typer(offered.load().commands)
     return cli
 
 

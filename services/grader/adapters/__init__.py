@@ -1,0 +1,1 @@
+"""Processes, servers, files and observations that a grading needs."""

@@ -1,0 +1,89 @@
+"""Programs that cannot outlive the grader: each runs below a guard (guard.py) of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from grader.errors import Unable
+
+GUARD = Path(__file__).with_name("guard.py")
+GONE_SECONDS = 10
+"""How long a guard may take to kill what it guards."""
+
+
+class Guarded:
+    """A program that was started; all of it ends with `end()`, and with the grader."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", output: Path) -> None:
+        self._process = process
+        self.output = output
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        if not line.isdigit():
+            self.end()
+            raise Unable("the guard of a program did not start")
+        self.pid = int(line)
+
+    def poll(self) -> int | None:
+        """The exit status of the program, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status, as soon as it has ended; None when it still runs after so many seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program itself; nothing happens when it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def processes(self) -> list[int]:
+        """The pids of the program and of everything below it."""
+        with contextlib.suppress(psutil.Error):
+            return [one.pid for one in psutil.Process(self._process.pid).children(recursive=True)]
+        return []
+
+    def end(self) -> None:
+        """Kill all that it started, and return when it is gone. Raises Unable when it does not go."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        if self.wait(GONE_SECONDS) is None:
+            raise Unable(f"process {self._process.pid} could not be ended")
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    output: Path,
+    limits: Mapping[str, int] | None = None,
+    wall_seconds: float | None = None,
+) -> Guarded:
+    """Run a program below a guard; `limits` go by the names of the module `resource`. What it prints is appended to `output`."""
+    order = {
+        "argv": list(argv),
+        "output": str(output),
+        "limits": dict(limits or {}),
+        "wall_seconds": wall_seconds,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(GUARD), json.dumps(order)],
+        cwd=directory,
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    return Guarded(process, output)

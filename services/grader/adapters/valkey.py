@@ -1,0 +1,57 @@
+"""A Valkey for one grading: on a free port of loopback, in memory alone, gone with the grading."""
+
+import contextlib
+import time
+from pathlib import Path
+
+import redis
+
+from conductor.laptop.ports import reserved
+from conductor.laptop.servers.valkey import binary
+from grader.adapters import guarded
+from grader.errors import Unable
+
+INSIDE_PORT = 6379
+"""The port by which learner code knows it."""
+
+FIRST_PORT = 16379
+START_SECONDS = 30.0
+
+
+class Valkey:
+    """The server; it answers when this was made."""
+
+    inside_port = INSIDE_PORT
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        with reserved(["valkey"], {}, {"valkey": FIRST_PORT}) as ports:
+            self.port = ports["valkey"]
+            options = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+            options += ["--dir", str(directory), "--maxmemory", "256mb", "--maxmemory-policy", "noeviction"]
+            self._process = guarded.start(
+                [str(binary()), *options], directory=directory, environment={}, output=directory / "valkey.log"
+            )
+            self._wait()
+
+    def url(self, database: int = 0) -> str:
+        """How the grader reaches it."""
+        return f"redis://127.0.0.1:{self.port}/{database}"
+
+    def client(self, database: int = 0) -> "redis.Redis":
+        """A client of one of its databases; answers are text."""
+        return redis.Redis(host="127.0.0.1", port=self.port, db=database, decode_responses=True, socket_timeout=10)
+
+    def end(self) -> None:
+        """Stop it; nothing of it stays."""
+        self._process.end()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(redis.RedisError), self.client() as client:
+                client.ping()
+                return
+            time.sleep(0.01)
+        self._process.end()
+        raise Unable(f"valkey did not start: {self._process.output.read_text(errors='replace')[-500:]}")

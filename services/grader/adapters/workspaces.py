@@ -1,0 +1,100 @@
+"""The learner's folders: made from a lab's starter, copied before they are graded, put back to the start.
+
+A workspace appears and goes by one rename, so that a command that was killed leaves the whole old one or the whole new one.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from grader.errors import WorkspaceError
+
+LEFT_OUT = {".git", ".venv", "venv", "__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+"""Folders that tools make; they are not graded."""
+
+MOST_FILES = 500
+MOST_BYTES = 32 * 1024 * 1024
+"""Of what is graded. More is a mistake, such as a virtual environment under another name."""
+
+
+def start(starter: Path, readme: Path, workspace: Path) -> None:
+    """Make the workspace; raises WorkspaceError when there is one."""
+    if workspace.exists() or workspace.is_symlink():
+        raise WorkspaceError(f"{workspace} is there already: `capstone lab reset {workspace.name}` begins again")
+    workspace.parent.mkdir(parents=True, exist_ok=True)
+    _prepared(starter, readme, workspace.parent).rename(workspace)
+
+
+def reset(starter: Path, readme: Path, workspace: Path) -> Path | None:
+    """Make it as at the start. What was there is moved away; where to, when there was something."""
+    workspace.parent.mkdir(parents=True, exist_ok=True)
+    fresh = _prepared(starter, readme, workspace.parent)
+    kept = None
+    if workspace.exists() or workspace.is_symlink():
+        kept = _free_place(workspace.parent / ".before-reset", workspace.name)
+        workspace.rename(kept)
+    fresh.rename(workspace)
+    return kept
+
+
+def copy(workspace: Path, to: Path) -> list[str]:
+    """Copy what is to be graded into a new folder; the names of what was left out because it is no plain file.
+
+    Links are not followed: what lies outside the workspace is not the learner's answer. Raises WorkspaceError.
+    """
+    if not workspace.is_dir() or workspace.is_symlink():
+        raise WorkspaceError(f"{workspace} is not there: `capstone lab start {workspace.name}` makes it")
+    to.mkdir(parents=True)
+    left_out, files, size = [], 0, 0
+    for path, relative, mode in _walk(workspace, workspace):
+        if stat.S_ISDIR(mode):
+            (to / relative).mkdir()
+        elif stat.S_ISREG(mode):
+            files, size = files + 1, size + path.stat().st_size
+            if files > MOST_FILES or size > MOST_BYTES:
+                raise WorkspaceError(
+                    f"{workspace} holds more than {MOST_FILES} files or {MOST_BYTES // 2**20} MiB: keep only your answer in it"
+                )
+            shutil.copyfile(path, to / relative)
+        else:
+            left_out.append(str(relative))
+    return left_out
+
+
+def overlay(answer: Path, to: Path) -> None:
+    """Put an answer's files over what is there."""
+    shutil.copytree(answer, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
+
+
+def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, Path, int]]:
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if entry.name in LEFT_OUT and stat.S_ISDIR(mode):
+                continue
+            path = Path(entry.path)
+            yield path, path.relative_to(root), mode
+            if stat.S_ISDIR(mode):
+                yield from _walk(path, root)
+
+
+def _prepared(starter: Path, readme: Path, beside: Path) -> Path:
+    """A finished workspace under another name; what a killed command left of that kind is removed first."""
+    for left in beside.glob(".making-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=".making-", dir=beside))
+    made.chmod(0o755)
+    overlay(starter, made)
+    shutil.copyfile(readme, made / "README.md")
+    return made
+
+
+def _free_place(folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    number = 1
+    while (folder / f"{name}-{number}").exists():
+        number += 1
+    return folder / f"{name}-{number}"

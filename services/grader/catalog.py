@@ -1,0 +1,199 @@
+"""Reads labs from labs/: the catalogue's lines and each lab's folder. Whatever is wrong is refused with file, key and value.
+
+Everything comes from this checkout, never from a workspace.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from conductor.run_directory import CHECKOUT
+from grader import checks
+from grader.domain.lab import Check, Impossible, Lab, add_up, ordered
+from grader.errors import LabInvalid, UnknownLab
+
+LABS = CHECKOUT / "labs"
+CATALOG = "catalog.yaml"
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LEVELS = ("foundations", "intermediate", "production")
+SERVERS = ("valkey", "rabbitmq")
+MODEL = "model"
+"""The answer that passes every check; the others in answers/ are wrong."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Line(_Strict):
+    slug: str
+    level: str
+    points: int = Field(gt=0)
+    needs: tuple[str, ...] = ()
+
+
+class _Catalog(_Strict):
+    labs: tuple[_Line, ...]
+
+
+class _Check(_Strict):
+    id: str = Field(pattern=SLUG.pattern)
+    title: str = Field(min_length=1)
+    points: int = Field(ge=0)
+    kind: str
+    parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
+    needs: tuple[str, ...] = ()
+    seconds: float = Field(default=60, gt=0, le=600)
+    hidden: bool = False
+    hints: dict[str, str] = Field(default_factory=dict)
+
+
+class _Lab(_Strict):
+    title: str = Field(min_length=1)
+    minutes: int = Field(gt=0)
+    servers: tuple[str, ...] = ("valkey",)
+    checks: tuple[_Check, ...] = Field(min_length=1)
+
+
+class Catalog:
+    """The labs of a folder."""
+
+    def __init__(self, folder: Path = LABS) -> None:
+        self.folder = folder
+        self._lines = {line.slug: line for line in _lines(folder / CATALOG)}
+
+    def slugs(self) -> list[str]:
+        """All labs, in the catalogue's order."""
+        return list(self._lines)
+
+    def lab(self, slug: str) -> Lab:
+        """One of them, read and checked. Raises UnknownLab and LabInvalid."""
+        line = self._lines.get(slug)
+        if line is None:
+            raise UnknownLab(f'there is no lab "{slug}": `capstone lab list` names those there are')
+        return _lab(self.folder / slug, line)
+
+    def path(self, slug: str) -> Path:
+        """The folder of a lab."""
+        self.lab(slug)
+        return self.folder / slug
+
+
+def answers(lab: Path) -> list[str]:
+    """The names of a lab's answers: the model answer first, then the wrong ones."""
+    names = sorted(path.name for path in (lab / "answers").iterdir() if path.is_dir())
+    return sorted(names, key=lambda name: (name != MODEL, name))
+
+
+def hint_sections(path: Path) -> dict[str, str]:
+    """The sections of a hints.md by their titles; the text before the first title is for nobody."""
+    parts = re.split(r"^## +(.+)$", path.read_text(), flags=re.MULTILINE)
+    return {title.strip(): text.strip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    seen: set[str] = set()
+    for line in _read(path, _Catalog).labs:
+        if not SLUG.fullmatch(line.slug):
+            raise LabInvalid(f'{path}: slug "{line.slug}" may hold only a-z, 0-9 and single hyphens')
+        if line.level not in LEVELS:
+            raise LabInvalid(f'{path}: level "{line.level}" of {line.slug} is none of {", ".join(LEVELS)}')
+        if line.slug in seen:
+            raise LabInvalid(f'{path}: slug "{line.slug}" stands there twice')
+        for needed in line.needs:
+            if needed not in seen:
+                raise LabInvalid(f'{path}: needs of {line.slug}: no lab above it is called "{needed}"')
+        seen.add(line.slug)
+        yield line
+
+
+def _lab(folder: Path, line: _Line) -> Lab:
+    path = folder / "lab.yaml"
+    read = _read(path, _Lab)
+    for name in ("README.md", "hints.md", "starter"):
+        if not (folder / name).exists():
+            raise LabInvalid(f"{folder}: {name} is missing")
+    for server in read.servers:
+        if server not in SERVERS:
+            raise LabInvalid(f'{path}: servers: "{server}" is none of {", ".join(SERVERS)}')
+    hints = hint_sections(folder / "hints.md")
+    found = [_check(path, number, check, hints) for number, check in enumerate(read.checks)]
+    try:
+        add_up(found, line.points)
+        order = ordered(found)
+    except Impossible as error:
+        raise LabInvalid(f"{path}: {error}") from error
+    return Lab(
+        slug=line.slug,
+        level=line.level,
+        points=line.points,
+        needs=line.needs,
+        title=read.title,
+        minutes=read.minutes,
+        servers=read.servers,
+        checks=order,
+        version=_version(folder),
+    )
+
+
+def _check(path: Path, number: int, check: _Check, hints: dict[str, str]) -> Check:
+    try:
+        model = checks.parameters(check.kind)
+    except KeyError:
+        known = ", ".join(checks.kinds())
+        raise LabInvalid(f'{path}: checks.{number}.kind: "{check.kind}" is no check kind; there are {known}') from None
+    for reason, section in check.hints.items():
+        if section not in hints:
+            raise LabInvalid(f'{path}: checks.{number}.hints.{reason}: hints.md has no section "{section}"')
+    return Check(
+        id=check.id,
+        title=check.title,
+        points=check.points,
+        kind=check.kind,
+        parameters=_valid(path, model, check.parameters, f"checks.{number}.with."),
+        needs=check.needs,
+        seconds=check.seconds,
+        hidden=check.hidden,
+        hints={reason: hints[section] for reason, section in check.hints.items()},
+    )
+
+
+def _read(path: Path, model: type[Model]) -> Model:
+    try:
+        read = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise LabInvalid(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabInvalid(f"{path}: {' '.join(str(error).split())}") from error
+    return _valid(path, model, read, "")
+
+
+def _valid(path: Path, model: type[Model], read: object, prefix: str) -> Model:
+    try:
+        return model.model_validate(read)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = prefix + ".".join(map(str, first["loc"]))
+        value = str(first["input"])
+        raise LabInvalid(f"{path}: {key.rstrip('.')}: {first['msg']}, not {value[:200]}") from error
+
+
+def _version(folder: Path) -> str:
+    """A digest of what decides a verdict: the checks and what the learner starts from."""
+    digest = hashlib.sha256()
+    for path in [
+        folder / "lab.yaml",
+        *sorted((folder / "checks").rglob("*")),
+        *sorted((folder / "starter").rglob("*")),
+    ]:
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

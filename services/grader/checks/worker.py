@@ -1,0 +1,72 @@
+"""Starts the learner's worker and waits until it answers over the broker and has the tasks that the lab asks for.
+
+The worker goes on for the checks that need this one; they know it by this check's `as`.
+"""
+
+import sys
+import time
+from typing import Any
+
+from pydantic import Field
+
+from grader.checks import Strict
+from grader.domain.verdict import Finding
+from grader.session import Session, Worker, failed, passed
+
+QUESTION_SECONDS = 0.5
+"""How long one question to the worker is open; it is asked again until the check's time is over."""
+
+
+class Parameters(Strict):
+    """What to start."""
+
+    app: str = Field(description="The application as `celery -A` takes it.")
+    name: str = Field(default="worker", description="The name by which later checks know this worker.")
+    tasks: tuple[str, ...] = Field(default=(), description="Last parts of the names of tasks that it must have.")
+    concurrency: int = Field(
+        default=2, ge=0, description="Processes or threads; 0 leaves it to the learner's settings."
+    )
+    pool: str = Field(default="", description="The pool; empty leaves it to the learner's settings.")
+    queues: tuple[str, ...] = Field(
+        default=(), description="Queues to consume; none leaves it to the learner's settings."
+    )
+    arguments: tuple[str, ...] = Field(default=(), description="Further arguments of `celery worker`.")
+
+
+def run(parameters: Parameters, session: Session) -> Finding:
+    """Passes when the worker answers and has every task."""
+    session.watch()
+    started = time.monotonic()
+    node = f"{parameters.name}@lab"
+    argv = [sys.executable, "-m", "celery", "-A", parameters.app, "worker", "-E", "-n", node, "--loglevel", "INFO"]
+    argv += ["--without-mingle", "--without-gossip"]
+    argv += ["--concurrency", str(parameters.concurrency)] if parameters.concurrency else []
+    argv += ["--pool", parameters.pool] if parameters.pool else []
+    argv += ["--queues", ",".join(parameters.queues)] if parameters.queues else []
+    running = session.start([*argv, *parameters.arguments])
+    inspect = session.app.control.inspect([node], timeout=QUESTION_SECONDS)
+    registered = None
+    while registered is None:
+        if running.poll() is not None:
+            return failed(
+                "ended", f"the worker ended with status {running.poll()} before it was ready", status=running.poll()
+            )
+        if not session.left():
+            return failed("not-ready", f"no worker answered at {session.inside_url} in time")
+        registered = inspect.registered()
+    queues = [queue["name"] for queue in (inspect.active_queues() or {}).get(node, [])]
+    settings: dict[str, Any] = (inspect.conf() or {}).get(node, {})
+    # A rate limit or other options follow the name in brackets.
+    tasks = tuple(str(task).split(" ")[0] for task in registered[node])
+    worker = Worker(node, running, tasks, tuple(queues), settings)
+    session.workers[parameters.name] = worker
+    seconds = round(time.monotonic() - started, 1)
+    lacking = [task for task in parameters.tasks if worker.task(task) is None]
+    if lacking:
+        return failed(
+            "not-registered",
+            f"the worker runs and does not know the task {', '.join(lacking)}",
+            tasks=list(tasks),
+            lacking=lacking,
+        )
+    return passed(f"ready after {seconds} s", tasks=list(tasks), queues=queues, ready_seconds=seconds)

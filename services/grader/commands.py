@@ -1,0 +1,233 @@
+"""`capstone lab`: start a lab, have it checked, read hints and the solution."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from conductor.command_line import as_typed
+from conductor.run_directory import CHECKOUT
+
+if TYPE_CHECKING:
+    from grader.domain.lab import Lab
+    from grader.domain.verdict import Result
+
+commands = typer.Typer(
+    name="lab", no_args_is_help=True, help="Learn by labs: your code, run and judged by what it does."
+)
+
+WORK = "CAPSTONE_LABS_DIR"
+"""The environment variable that names another folder than labs-work/ for workspaces and the gradebook."""
+
+NOT_PASSED, UNDECIDED = 1, 3
+"""Exit statuses of `check`: the lab is not passed; the grader failed at some check."""
+
+Slug = Annotated[str, typer.Argument(help="The lab's name, as `capstone lab list` says it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def work() -> Path:
+    """Where workspaces and the gradebook lie."""
+    return Path(os.environ.get(WORK) or CHECKOUT / "labs-work").absolute()
+
+
+@commands.command("list")
+def list_labs(as_json: AsJson = False) -> None:
+    """List the labs, in the order to take them, with what you have of each."""
+    from grader.catalog import Catalog
+    from grader.progress import Progress
+
+    catalog, best = Catalog(), Progress(work()).best()
+    labs = [catalog.lab(slug) for slug in catalog.slugs()]
+    if as_json:
+        print(json.dumps([_listed(lab) | {"best": best.get(lab.slug)} for lab in labs]))
+        return
+    for lab in labs:
+        standing = f"{best.get(lab.slug, '-')}/{lab.points}"
+        print(f"{lab.slug:20} {lab.level:13} {lab.minutes:3} min  {standing:>6}  {lab.title}")
+
+
+@commands.command()
+def start(slug: Slug, as_json: AsJson = False) -> None:
+    """Make a workspace with the lab's starting files, and say what to do."""
+    from grader.adapters import workspaces
+    from grader.catalog import Catalog
+    from grader.progress import Progress
+
+    catalog, workspace = Catalog(), work() / slug
+    lab, folder = catalog.lab(slug), catalog.folder / slug
+    workspaces.start(folder / "starter", folder / "README.md", workspace)
+    Progress(work()).note("started", lab)
+    if as_json:
+        print(json.dumps(_listed(lab) | {"workspace": str(workspace)}))
+        return
+    print((workspace / "README.md").read_text())
+    hidden = f", {lab.hidden} of them hidden" if lab.hidden else ""
+    print(f"{len(lab.checks)} checks{hidden}. Your files are in {_short(workspace)}")
+    print(as_typed(f"To have them checked: `capstone lab check {slug}`"))
+
+
+@commands.command()
+def check(
+    slug: Slug,
+    as_json: AsJson = False,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed of an earlier check, to get the same inputs again.")
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Check again whenever a file of the workspace changes.")] = False,
+) -> None:
+    """Run the lab's checks on your files. The status is 0 when the lab is passed, 1 when not, 3 when the grader failed at a check."""
+    from grader.adapters import box
+    from grader.catalog import Catalog
+    from grader.grading import grade
+    from grader.progress import Progress
+    from grader.screen import Screen
+    from grader.watching import wait_for_change
+
+    catalog, progress, screen = Catalog(), Progress(work()), Screen(quiet=as_json)
+    lab = catalog.lab(slug)
+    while True:
+        around = box.Unconfined()
+        screen.begin(lab, box.sentence(around))
+        result = grade(
+            lab,
+            catalog.folder / slug,
+            work() / slug,
+            around,
+            seed=seed,
+            practice=progress.solution_shown(slug),
+            starting=screen.starting,
+            said=screen.said,
+        )
+        progress.graded(result)
+        screen.end(result)
+        if as_json:
+            print(json.dumps(as_document(result)), flush=True)
+        if not watch:
+            break
+        wait_for_change(work() / slug)
+    if result.undecided:
+        raise typer.Exit(UNDECIDED)
+    if not result.passed:
+        raise typer.Exit(NOT_PASSED)
+
+
+@commands.command()
+def hint(slug: Slug, as_json: AsJson = False) -> None:
+    """Give the hint for the first check of the last grading that did not pass; the next one when it is asked again."""
+    from grader.catalog import Catalog
+    from grader.progress import Progress
+
+    lab = Catalog().lab(slug)
+    given = Progress(work()).next_hint(lab)
+    if as_json:
+        print(json.dumps(given))
+    elif given is None:
+        print(
+            as_typed(
+                f"There is no hint to give: a hint belongs to a check that failed. `capstone lab check {slug}` looks again."
+            )
+        )
+    else:
+        print(f"{given['title']}: {given['because']}\n\n{given['hint']}")
+
+
+@commands.command()
+def reset(
+    slug: Slug,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the workspace back to the start. Your files are moved aside, not removed."""
+    from grader.adapters import workspaces
+    from grader.catalog import Catalog
+    from grader.progress import Progress
+
+    catalog, workspace = Catalog(), work() / slug
+    lab, folder = catalog.lab(slug), catalog.folder / slug
+    if not yes and workspace.exists():
+        typer.confirm(f"Put {_short(workspace)} back to the start?", abort=True)
+    kept = workspaces.reset(folder / "starter", folder / "README.md", workspace)
+    Progress(work()).note("reset", lab)
+    if as_json:
+        print(json.dumps({"workspace": str(workspace), "kept": None if kept is None else str(kept)}))
+    else:
+        print(f"{_short(workspace)} is as at the start." + (f" What was there is in {_short(kept)}" if kept else ""))
+
+
+@commands.command()
+def solution(
+    slug: Slug,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the model answer. From then on every check of this lab is practice, and counts for nothing."""
+    from grader.catalog import MODEL, Catalog
+    from grader.progress import Progress
+
+    catalog = Catalog()
+    lab = catalog.lab(slug)
+    if not yes:
+        typer.confirm("From then on this lab is practice and counts for nothing. Show the solution?", abort=True)
+    Progress(work()).note("solution", lab)
+    model = catalog.folder / slug / "answers" / MODEL
+    files = {str(path.relative_to(model)): path.read_text() for path in sorted(model.rglob("*")) if path.is_file()}
+    if as_json:
+        print(json.dumps(files))
+        return
+    for name, text in files.items():
+        print(f"--- {name}\n{text}")
+
+
+def as_document(result: "Result") -> dict[str, Any]:
+    """A result as JSON has it."""
+    totals = {"points": result.points, "of": result.of, "passed": result.passed, "undecided": result.undecided}
+    return dataclasses.asdict(result) | totals
+
+
+def _listed(lab: "Lab") -> dict[str, Any]:
+    return {
+        "slug": lab.slug,
+        "title": lab.title,
+        "level": lab.level,
+        "minutes": lab.minutes,
+        "points": lab.points,
+        "needs": list(lab.needs),
+        "checks": len(lab.checks),
+        "hidden": lab.hidden,
+    }
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+@commands.command(hidden=True)
+def prove(
+    slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
+    answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
+    write: Annotated[bool, typer.Option(help="Take what wrong answers get as expected; read the diff.")] = False,
+) -> None:
+    """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
+    from grader.adapters.box import Unconfined
+    from grader.catalog import Catalog
+    from grader.proving import prove as proofs
+
+    catalog = Catalog()
+    wrong = 0
+    for proof in proofs(catalog, slugs or catalog.slugs(), Unconfined, parallel=parallel, write=write, only=answer):
+        sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
+        wrong += not sound
+        print(
+            f"{'ok' if sound else 'NO':3} {proof.lab:20} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s",
+            flush=True,
+        )
+        if not sound:
+            print(f"    expected {json.dumps(proof.expected)}\n    got      {json.dumps(proof.got)}")
+            print("".join(f"      {line}\n" for line in proof.details), end="", flush=True)
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Labs, checks, verdicts and their points; plain Python, no effects."""

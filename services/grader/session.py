@@ -1,0 +1,201 @@
+"""What a check kind gets: the learner's files, processes in the box, servers of this grading, and what is seen of tasks.
+
+A session belongs to one grading. Servers start when the first check asks for them; everything ends with `end()`.
+"""
+
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+from celery import Celery
+
+from grader.adapters.box import Box, Job, Limits, Running, basic_environment
+from grader.adapters.observed import Events, Results
+from grader.adapters.valkey import Valkey
+from grader.domain.verdict import Finding
+
+OUTPUT_CHARACTERS = 2000
+"""How much of what the learner's programs printed is shown beside a check."""
+
+
+class _Ends(Protocol):
+    def end(self) -> None: ...
+
+
+Ending = TypeVar("Ending", bound=_Ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A program that ran to its end; `status` is None when it was ended because its time was over."""
+
+    status: int | None
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A learner's worker that answered; `tasks` and `queues` are what it said of itself, `settings` its configuration."""
+
+    node: str
+    running: Running
+    tasks: tuple[str, ...]
+    queues: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def task(self, name: str) -> str | None:
+        """The full name of a task that it has, by its last part."""
+        return next((task for task in self.tasks if task == name or task.endswith(f".{name}")), None)
+
+
+class Session:
+    """One grading's."""
+
+    def __init__(self, lab: Path, workspace: Path, scratch: Path, box: Box, seed: int) -> None:
+        self.lab = lab
+        """The lab's folder in the trusted checkout: check code and data."""
+        self.workspace = workspace
+        """A copy of the learner's files."""
+        self.scratch = scratch
+        self.box = box
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.workers: dict[str, Worker] = {}
+        self.kept: dict[str, Any] = {}
+        """What one check leaves to a later one that needs it."""
+        self._running: list[Running] = []
+        self._ends: contextlib.ExitStack = contextlib.ExitStack()
+        self._deadline = time.monotonic() + 60
+        self._marked: dict[Path, int] = {}
+
+    def begin(self, seconds: float) -> None:
+        """A check begins that may take so long; what programs print from now on is this check's."""
+        self._deadline = time.monotonic() + seconds
+        self._marked = {one.output: one.output.stat().st_size for one in self._running if one.output.exists()}
+
+    def left(self, most: float = 3600) -> float:
+        """Seconds that are left of the check's time, at most so many, never below zero."""
+        return max(0.0, min(most, self._deadline - time.monotonic()))
+
+    @cached_property
+    def valkey(self) -> Valkey:
+        """The broker and result store of this grading."""
+        return self._until_the_end(Valkey(self.scratch / "valkey"))
+
+    @cached_property
+    def app(self) -> Celery:
+        """The grader's own client of the broker: it knows nothing of the learner's code, and reads nothing but JSON."""
+        app = Celery("grader", broker=self.valkey.url(), set_as_current=False)
+        # Kombu keeps its pools by address and options for the whole process, and a later grading may get the port of this one.
+        app.conf.update(accept_content=["json"], broker_transport_options={"grading": str(uuid4())})
+        self._ends.callback(app.pool.force_close_all)
+        self._ends.callback(app.close)
+        return app
+
+    @cached_property
+    def results(self) -> Results:
+        """The states that reach the result store."""
+        return self._until_the_end(Results(self.valkey))
+
+    @cached_property
+    def events(self) -> Events:
+        """The events of the workers."""
+        return self._until_the_end(Events(self.app))
+
+    def watch(self) -> None:
+        """Listen to results and events; what happens before that is not seen."""
+        _ = self.results, self.events
+
+    def start(
+        self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, limits: Limits | None = None
+    ) -> Running:
+        """Run a program in the box, in the learner's files. It goes on after the check, and ends with the grading."""
+        output = self.scratch / f"output-{len(self._running)}.txt"
+        home = self.scratch / "home"
+        home.mkdir(exist_ok=True)
+        job = Job(
+            argv=argv,
+            workspace=self.workspace,
+            output=output,
+            environment={**basic_environment(home), **(environment or {})},
+            ports=self._ports(),
+            limits=limits or Limits(),
+        )
+        running = self.box.run(job)
+        self._running.append(running)
+        return running
+
+    def run(self, argv: Sequence[str], *, seconds: float, environment: Mapping[str, str] | None = None) -> Ended:
+        """Run a program in the box to its end, or end it when it takes longer."""
+        running = self.start(argv, environment=environment)
+        try:
+            status = running.wait(self.left(seconds))
+        finally:
+            running.end()
+        return Ended(status, said(running))
+
+    def python(self, code: str, *arguments: str, seconds: float = 20) -> Ended:
+        """Run a piece of Python in the learner's files."""
+        return self.run([sys.executable, "-c", code, *arguments], seconds=seconds)
+
+    def send(self, task: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any) -> str:
+        """Send a task by its full name; its id."""
+        task_id = str(uuid4())
+        self.app.send_task(task, list(args), dict(kwargs or {}), task_id=task_id, ignore_result=False, **options)
+        return task_id
+
+    def output(self) -> str:
+        """The end of what the learner's programs printed since the check began."""
+        texts = []
+        for one in self._running:
+            with contextlib.suppress(OSError), one.output.open("rb") as file:
+                file.seek(max(self._marked.get(one.output, 0), one.output.stat().st_size - 4 * OUTPUT_CHARACTERS))
+                texts.append(file.read().decode(errors="replace"))
+        return "".join(texts)[-OUTPUT_CHARACTERS:]
+
+    def end_programs(self) -> None:
+        """End every program of the learner's."""
+        for running in self._running:
+            running.end()
+
+    def end(self) -> None:
+        """End everything that this grading started."""
+        self._ends.callback(self.end_programs)
+        self._ends.close()
+
+    @property
+    def inside_url(self) -> str:
+        """The broker as learner code names it."""
+        return f"redis://localhost:{self.valkey.inside_port}/0"
+
+    def _ports(self) -> dict[int, int]:
+        return {self.valkey.inside_port: self.valkey.port}
+
+    def _until_the_end(self, part: Ending) -> Ending:
+        self._ends.callback(part.end)
+        return part
+
+
+def said(running: Running) -> str:
+    """The end of what a program printed."""
+    with contextlib.suppress(OSError), running.output.open("rb") as file:
+        file.seek(max(0, running.output.stat().st_size - 4 * OUTPUT_CHARACTERS))
+        return file.read().decode(errors="replace")[-OUTPUT_CHARACTERS:]
+    return ""
+
+
+def failed(reason: str, because: str, **seen: Any) -> Finding:
+    """A finding against the answer."""
+    return Finding(False, because, reason, seen)
+
+
+def passed(because: str, **seen: Any) -> Finding:
+    """A finding for the answer."""
+    return Finding(True, because, "", seen)
