@@ -22,6 +22,9 @@ commands = typer.Typer(
 WORK = "CAPSTONE_LABS_DIR"
 """The environment variable that names another folder than labs-work/ for workspaces and the gradebook."""
 
+AUTHORS = "For who writes labs"
+"""The heading of their commands in the help."""
+
 NOT_PASSED, UNDECIDED = 1, 3
 """Exit statuses of `check`: the lab is not passed; the grader failed at some check."""
 
@@ -205,7 +208,20 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-@commands.command(hidden=True)
+@commands.command(rich_help_panel=AUTHORS)
+def new(
+    slug: Slug, level: Annotated[str, typer.Option(help="foundations, intermediate or production")] = "foundations"
+) -> None:
+    """Write the skeleton of a lab; docs/authoring-labs.md goes on from there."""
+    from grader.authoring import new as made
+    from grader.catalog import LABS
+
+    folder = made(slug, level, LABS)
+    print(f"{_short(folder)} is there, with a line in {_short(LABS / 'catalog.yaml')}")
+    print(as_typed(f"`capstone lab prove {slug} --write` grades its answers"))
+
+
+@commands.command(rich_help_panel=AUTHORS)
 def prove(
     slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,

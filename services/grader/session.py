@@ -17,6 +17,7 @@ from uuid import uuid4
 from celery import Celery
 
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
+from grader.adapters.http_server import HttpServer
 from grader.adapters.observed import Events, Results
 from grader.adapters.valkey import Valkey
 from grader.domain.verdict import Finding
@@ -109,6 +110,11 @@ class Session:
         """The events of the workers."""
         return self._until_the_end(Events(self.app))
 
+    @cached_property
+    def http(self) -> HttpServer:
+        """An HTTP server that the check steers."""
+        return self._until_the_end(HttpServer())
+
     def watch(self) -> None:
         """Listen to results and events; what happens before that is not seen."""
         _ = self.results, self.events
@@ -176,7 +182,7 @@ class Session:
         return f"redis://localhost:{self.valkey.inside_port}/0"
 
     def _ports(self) -> dict[int, int]:
-        return {self.valkey.inside_port: self.valkey.port}
+        return {server.inside_port: server.port for server in (self.valkey, self.http)}
 
     def _until_the_end(self, part: Ending) -> Ending:
         self._ends.callback(part.end)
