@@ -39,7 +39,7 @@ def grade(
     try:
         copied = scratch / "workspace"
         workspaces.copy(workspace, copied)
-        session = Session(folder, copied, scratch, box, seed)
+        session = Session(folder, copied, scratch, box, seed, lab.servers)
         verdicts: list[Verdict] = []
         try:
             for check in lab.checks:

@@ -19,6 +19,7 @@ from celery import Celery
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
 from grader.adapters.http_server import HttpServer
 from grader.adapters.observed import Events, Results
+from grader.adapters.rabbitmq import RabbitMQ
 from grader.adapters.valkey import Valkey
 from grader.domain.verdict import Finding
 
@@ -28,6 +29,11 @@ OUTPUT_CHARACTERS = 2000
 
 class _Ends(Protocol):
     def end(self) -> None: ...
+
+
+class _Served(Protocol):
+    inside_port: int
+    port: int
 
 
 Ending = TypeVar("Ending", bound=_Ends)
@@ -59,7 +65,10 @@ class Worker:
 class Session:
     """One grading's."""
 
-    def __init__(self, lab: Path, workspace: Path, scratch: Path, box: Box, seed: int) -> None:
+    def __init__(
+        self, lab: Path, workspace: Path, scratch: Path, box: Box, seed: int, servers: Sequence[str] = ("valkey",)
+    ) -> None:
+        self._servers = servers
         self.lab = lab
         """The lab's folder in the trusted checkout: check code and data."""
         self.workspace = workspace
@@ -91,9 +100,22 @@ class Session:
         return self._until_the_end(Valkey(self.scratch / "valkey"))
 
     @cached_property
+    def rabbitmq(self) -> RabbitMQ:
+        """A RabbitMQ of this grading, for a lab whose `servers` name it; it takes 5–20 s to start."""
+        return self._until_the_end(RabbitMQ(self.scratch / "rabbitmq"))
+
+    @cached_property
     def app(self) -> Celery:
-        """The grader's own client of the broker: it knows nothing of the learner's code, and reads nothing but JSON."""
-        app = Celery("grader", broker=self.valkey.url(), set_as_current=False)
+        """The grader's own client of Valkey: it knows nothing of the learner's code, and reads nothing but JSON."""
+        return self._client(self.valkey.url())
+
+    @cached_property
+    def rabbitmq_app(self) -> Celery:
+        """The same for RabbitMQ; results are kept in Valkey."""
+        return self._client(self.rabbitmq.url())
+
+    def _client(self, url: str) -> Celery:
+        app = Celery("grader", broker=url, set_as_current=False)
         # Kombu keeps its pools by address and options for the whole process, and a later grading may get the port of this one.
         app.conf.update(accept_content=["json"], broker_transport_options={"grading": str(uuid4())})
         self._ends.callback(app.pool.force_close_all)
@@ -120,15 +142,23 @@ class Session:
         _ = self.results, self.events
 
     def start(
-        self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, limits: Limits | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+        directory: Path | None = None,
     ) -> Running:
-        """Run a program in the box, in the learner's files. It goes on after the check, and ends with the grading."""
+        """Run a program in the box, in the learner's files. It goes on after the check, and ends with the grading.
+
+        `directory` is another copy of them, such as one that a check changed.
+        """
         output = self.scratch / f"output-{len(self._running)}.txt"
         home = self.scratch / "home"
         home.mkdir(exist_ok=True)
         job = Job(
             argv=argv,
-            workspace=self.workspace,
+            workspace=directory or self.workspace,
             output=output,
             environment={**basic_environment(home), **(environment or {})},
             ports=self._ports(),
@@ -138,9 +168,9 @@ class Session:
         self._running.append(running)
         return running
 
-    def run(self, argv: Sequence[str], *, seconds: float, environment: Mapping[str, str] | None = None) -> Ended:
+    def run(self, argv: Sequence[str], *, seconds: float, directory: Path | None = None) -> Ended:
         """Run a program in the box to its end, or end it when it takes longer."""
-        running = self.start(argv, environment=environment)
+        running = self.start(argv, directory=directory)
         try:
             status = running.wait(self.left(seconds))
         finally:
@@ -182,7 +212,8 @@ class Session:
         return f"redis://localhost:{self.valkey.inside_port}/0"
 
     def _ports(self) -> dict[int, int]:
-        return {server.inside_port: server.port for server in (self.valkey, self.http)}
+        servers: list[_Served] = [self.valkey, self.http, *([self.rabbitmq] if "rabbitmq" in self._servers else [])]
+        return {server.inside_port: server.port for server in servers}
 
     def _until_the_end(self, part: Ending) -> Ending:
         self._ends.callback(part.end)
@@ -197,11 +228,11 @@ def said(running: Running) -> str:
     return ""
 
 
-def failed(reason: str, because: str, **seen: Any) -> Finding:
+def failed(reason: str, because: str, /, **seen: Any) -> Finding:
     """A finding against the answer."""
     return Finding(False, because, reason, seen)
 
 
-def passed(because: str, **seen: Any) -> Finding:
+def passed(because: str, /, **seen: Any) -> Finding:
     """A finding for the answer."""
     return Finding(True, because, "", seen)

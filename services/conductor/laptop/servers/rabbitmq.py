@@ -110,7 +110,11 @@ class RabbitMQ:
         write_private(self._data / "rabbitmq.conf", CONFIGURATION.format(port=self._state.ports[self.name]))
 
     def _define(self) -> None:
-        write_private(self._data / DEFINITIONS, json.dumps(definitions(self._state.logins), indent=2))
+        write_private(self._data / DEFINITIONS, json.dumps(self.definitions(), indent=2))
+
+    def definitions(self) -> dict[str, list[dict[str, str]]]:
+        """The users, vhosts and permissions that the node is to have."""
+        return definitions(self._state.logins)
 
     def make_vhosts(self) -> None:
         """Make what `prepare` would at the next start, on the node that runs: users and vhosts of capstones that came later."""
