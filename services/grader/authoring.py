@@ -16,7 +16,7 @@ checks:
     title: The worker starts and has the task
     points: 2
     kind: worker
-    seconds: 20
+    seconds: 45
     with: {{ app: tasks, tasks: [double] }}
     hints: {{ otherwise: The worker does not start }}
 

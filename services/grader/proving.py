@@ -16,7 +16,7 @@ from typing import Any
 from grader.adapters import workspaces
 from grader.adapters.box import Box
 from grader.catalog import MODEL, Catalog, answers
-from grader.domain.lab import Lab
+from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Outcome, Result
 from grader.errors import LabInvalid
 from grader.grading import grade
@@ -112,15 +112,15 @@ def _expected(lab: Lab, folder: Path, answer: str, got: dict[str, Any]) -> dict[
     if answer == MODEL:
         return {"points": lab.points, "checks": {check.id: str(Outcome.PASSED) for check in lab.checks}}
     if answer in (UNTOUCHED, EMPTY):
-        # For which reason a check does not pass on nothing may depend on what is missing first; that it does not may not.
-        never = {Outcome.PASSED, Outcome.ERROR}
-        nothing = {
-            check: ended if ended.partition(":")[0] not in never else "not passed"
-            for check, ended in got["checks"].items()
-        }
-        return {"points": 0, "checks": nothing}
+        return {"points": 0, "checks": {check.id: _nothing(check, got["checks"][check.id]) for check in lab.checks}}
     golden = _golden(folder, answer)
     return json.loads(golden.read_text()) if golden.exists() else None
+
+
+def _nothing(check: Check, ended: str) -> str:
+    """What a check may say of nothing: whatever it got, but for an error, and for passing where that is worth points."""
+    bad = ended == Outcome.ERROR or (ended == Outcome.PASSED and check.points > 0)
+    return "not passed" if bad else ended
 
 
 def _golden(folder: Path, answer: str) -> Path:

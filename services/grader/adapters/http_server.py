@@ -14,11 +14,12 @@ INSIDE_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; `after_seconds` is how long the server thinks before it."""
+    """One answer; `after_seconds` is how long the server thinks before it, `byte_seconds` how long between two bytes of the body."""
 
     status: int = 200
     body: Any = None
     after_seconds: float = 0
+    byte_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,13 @@ class Request:
     method: str
     path: str
     body: bytes
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that goes away in the middle is what labs are about."""
 
 
 class HttpServer:
@@ -54,15 +62,19 @@ class HttpServer:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if not answer.byte_seconds:
+                    self.wfile.write(body)
+                    return
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(answer.byte_seconds)
 
             do_POST = do_PUT = do_GET
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

@@ -11,10 +11,13 @@ from pydantic import Field
 
 from grader.checks import Strict
 from grader.domain.verdict import Finding
-from grader.session import Session, Worker, failed, passed
+from grader.session import Session, Worker, failed, passed, said
 
 QUESTION_SECONDS = 0.5
 """How long one question to the worker is open; it is asked again until the check's time is over."""
+
+CANNOT_CONNECT = "Cannot connect to "
+"""What Celery logs when its broker refuses; the one of this grading is up, so that waiting on would change nothing."""
 
 
 class Parameters(Strict):
@@ -30,11 +33,15 @@ class Parameters(Strict):
     queues: tuple[str, ...] = Field(
         default=(), description="Queues to consume; none leaves it to the learner's settings."
     )
+    alone: bool = Field(default=False, description="End the workers that earlier checks started.")
     arguments: tuple[str, ...] = Field(default=(), description="Further arguments of `celery worker`.")
 
 
 def run(parameters: Parameters, session: Session) -> Finding:
     """Passes when the worker answers and has every task."""
+    if parameters.alone:
+        for worker in session.workers.values():
+            worker.running.end()
     session.watch()
     started = time.monotonic()
     node = f"{parameters.name}@lab"
@@ -51,6 +58,8 @@ def run(parameters: Parameters, session: Session) -> Finding:
             return failed(
                 "ended", f"the worker ended with status {running.poll()} before it was ready", status=running.poll()
             )
+        if CANNOT_CONNECT in said(running):
+            return failed("no-broker", f"the worker looks for its broker somewhere else than at {session.inside_url}")
         if not session.left():
             return failed("not-ready", f"no worker answered at {session.inside_url} in time")
         registered = inspect.registered()
