@@ -56,7 +56,7 @@ class QoS(redis.QoS):  # type: ignore[misc]
         virtual.QoS.append(self, message, delivery_tag)
 
     def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
-        """Give back what has been held for longer than the visibility timeout, by whomever; all of it without `num`. Every so many calls."""
+        """Give back what has been held for longer than the visibility timeout; all of it without `num`. Every so many calls."""
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % (interval or 1):
             return
