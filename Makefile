@@ -11,13 +11,14 @@ TAG ?= dev
 # takes, so a drill beside other tests makes both slower.
 WORKERS ?= 4
 DRILLS ?= 3
+SCHEDULES ?= 1000
 TESTS = $(VENV) tests/selection/run_selected.py $(if $(SINCE),--since $(SINCE)) $(if $(UNTIL),--until $(UNTIL)) --workers $(WORKERS) --drills $(DRILLS)
 
 # Hundreds of processes import the same modules: what one of them compiled the next one loads, also where the shell says to keep nothing.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test test-e2e test-all chosen coverage coverage-by-suite mutants test-soak bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
+.PHONY: help install install-dev up down status live test test-e2e test-all chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -63,6 +64,9 @@ mutants: install-dev ## Break every guard once and see a test fail; MODULES="cha
 test-soak: install-dev ## Run the full-size drills on each broker of BROKERS, and in the cluster that kubectl points to, if any
 	@for broker in $(BROKERS); do $(VENV) -m conductor drill run all --broker $$broker || exit 1; done
 	@E2E_ORDERS=2000 $(VENV) -m pytest tests/e2e
+
+trading-schedules: install-dev ## Check the laws of trading, and the engine against a slow one, over SCHEDULES random schedules
+	@SCHEDULES=$(SCHEDULES) $(VENV) -m pytest -q tests/unit/trading/test_schedules.py --numprocesses 2 $(ARGS)
 
 bench: install-dev ## Measure CAPSTONE against the naive rival; the last line is JSON
 	@$(VENV) -m loadtests.bench $(CAPSTONE) $(ARGS)

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-CAPSTONES = ("analytics", "orders")
+CAPSTONES = ("analytics", "orders", "trading")
 
 
 def main(argv: list[str]) -> int:
