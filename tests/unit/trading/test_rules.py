@@ -38,12 +38,12 @@ class Desk:
 def test_a_new_day_counts_what_is_open_on_both_sides() -> None:
     desk = Desk((1_000, 30, 40, 8_000, 100))
     desk.order(1, BUY, 10, 99)
-    desk.order(1, SELL, 10, 101)
+    desk.order(1, SELL, 5, 101)
     desk.order(2, SELL, 10, 99)  # account 1 bought 10
     desk.apply(Input.DAY, 1)
 
-    refused = Refused(*desk.order(1, BUY, 21, 98)[0])
-    accepted = desk.order(1, BUY, 20, 98)
+    refused = Refused(*desk.order(1, BUY, 26, 98)[0])
+    accepted = desk.order(1, BUY, 25, 98)
 
     assert (Rule.DAILY_QUANTITY, 31, 30) == (refused.rule, refused.value, refused.limit)
     assert Outcome.ACKNOWLEDGED == accepted[0][0]

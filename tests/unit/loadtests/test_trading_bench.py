@@ -1,0 +1,29 @@
+"""The bench of the trading engine offers the mix that it says, and tells whether its runs agree."""
+
+import json
+
+import pytest
+from loadtests.trading import bench
+from loadtests.trading.orders import mixed, opened
+
+from trading.domain.terms import Input, Outcome
+
+
+def test_of_ten_inputs_six_rest_two_cancel_and_two_trade() -> None:
+    engine = opened()
+    first = [(record[0], [outcome[0] for outcome in engine.apply(record)]) for record in mixed(5_000, seed=3)]
+
+    cancels = sum(kind == Input.CANCEL for kind, _ in first)
+    trades = sum(Outcome.EXECUTED in outcomes for _, outcomes in first)
+    rests = sum(outcomes == [Outcome.ACKNOWLEDGED] for _, outcomes in first)
+    assert (0.6, 0.2, 0.2) == pytest.approx((rests / 5_000, cancels / 5_000, trades / 5_000), abs=0.03)
+    assert not any(Outcome.REFUSED in outcomes for _, outcomes in first)
+
+
+def test_the_last_line_is_json_and_all_runs_come_to_one_state(capsys: pytest.CaptureFixture[str]) -> None:
+    status = bench.main(["--orders", "500", "--rounds", "1"])
+
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 == status
+    assert document["same_state"]
+    assert document["p50_us"] > 0
