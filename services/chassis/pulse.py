@@ -100,14 +100,14 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         self._deadline = self._deadlines.earliest(self._held(), now)
         self._show(*self.look(now))
 
-    def unreachable(self) -> None:
-        """The worker is waiting for its broker; called while its loop cannot tick.
+    def unreachable(self, why: str = "") -> None:
+        """The worker is waiting for its broker, if known why; called while its loop cannot tick.
 
         Nor can it read what its children answer: a task that ended long ago still looks as if it ran. So no hard limit is judged, and each
         task that is still there when the loop turns again counts anew.
         """
         self._deadlines, self._deadline = Deadlines(), None
-        self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE)
+        self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE, why)
 
     @property
     def held(self) -> int:

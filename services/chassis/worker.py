@@ -5,9 +5,11 @@ Named by `ChassisApp.Worker` and by the setting `worker_consumer`, so only worke
 
 import contextlib
 import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
+from amqp.exceptions import AccessRefused
 from celery.apps.worker import Worker as CeleryWorker
 from celery.utils import log as celery_log
 from celery.worker import state as requests
@@ -18,6 +20,7 @@ from chassis import amqp_properties, envelope, instruments, intake, pause, perio
 from chassis.batch_consumer import BatchConsumer
 from chassis.intake import Fault
 from chassis.loggers import get_logger
+from chassis.permissions import told
 from chassis.pulse import Pulse
 from chassis.queues import declare
 from chassis.shape import check_shape
@@ -27,6 +30,9 @@ celery_logger = celery_log.get_logger(__name__)
 
 CONTROL = (pause.pause, pause.stand_by, pause.resume, pause.consumption)
 """Importing them registers them with Celery's remote control."""
+
+REFUSED_SECONDS = 3.0
+"""How long a worker waits that lacks a permission at the broker; as long as between two tries at one that is away."""
 
 PARK_AGAIN_SECONDS = 5.0
 """How long a message that could not be parked is held before the next try."""
@@ -139,6 +145,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """
         if self.batches is not None:
             self.batches.lost()
+        if isinstance(exc, AccessRefused):
+            # Celery takes it for a lost connection, and would try again several times a second until a person grants the permission.
+            why = told(exc)
+            log.error("access_refused", reason=why)
+            self.controller.pulse.unreachable(why)
+            time.sleep(REFUSED_SECONDS)
         try:
             super().on_connection_error_after_connected(exc)
         except (AttributeError, *self.connection_errors, *self.channel_errors) as error:
