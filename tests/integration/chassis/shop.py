@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from chassis import tracing
 from chassis.app import make_app
 from chassis.errors import Permanent
 from chassis.settings import ServiceSettings
@@ -101,6 +102,24 @@ def reserve(v: int, ids: list[int]) -> None:
         raise RuntimeError("a bug in a batch")
 
 
+def open_spans() -> None:
+    """More than a collector that does not answer is offered before its process ends."""
+    for _ in range(3000):
+        with tracing.span("one of many"):
+            pass
+
+
+@app.task(name="shop.trace")
+def trace() -> None:
+    open_spans()
+    act("traced")
+
+
+async def _trace(_: Request) -> PlainTextResponse:
+    open_spans()
+    return PlainTextResponse("traced")
+
+
 async def _hello(_: Request) -> PlainTextResponse:
     return PlainTextResponse("hello")
 
@@ -139,7 +158,7 @@ def make_relay() -> Any:
 
 
 def make_api() -> Starlette:
-    paths = {"/hello": _hello, "/events": _events, "/stuck": _stuck, "/silent": _silent}
+    paths = {"/hello": _hello, "/events": _events, "/stuck": _stuck, "/silent": _silent, "/trace": _trace}
     return Starlette(routes=[Route(path, answer) for path, answer in paths.items()])
 
 

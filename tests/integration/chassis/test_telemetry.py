@@ -1,6 +1,7 @@
 """Traces and counters of real workers: complete although children are recycled, and harmless when the collector is away."""
 
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from conductor.harness import silent_collector
 from servers import free_port, wait_until
 
 
@@ -45,6 +47,17 @@ def collector() -> Iterator[Collector]:
     yield made
     made.server.shutdown()
     made.server.server_close()
+
+
+MOST_SECONDS = 4.0
+"""Half a second for the collector, and what a process needs to end on a busy machine; who waited for each batch would take 8 s."""
+
+
+def seconds_to_end(process: Any) -> float:
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(30) == 0
+    return time.monotonic() - began
 
 
 def scrape(port: int) -> dict[str, float]:
@@ -110,6 +123,26 @@ def test_a_collector_that_is_away_costs_no_task(rabbit_shop: Any) -> None:
     worker.terminate()
 
     assert worker.wait(20) == 0
+
+
+def test_a_collector_that_never_answers_does_not_hold_up_the_end_of_a_child(rabbit_shop: Any) -> None:
+    with silent_collector.listening() as silent:
+        worker = rabbit_shop.worker(OTEL_EXPORTER_OTLP_ENDPOINT=silent.url)
+        rabbit_shop.send("shop.trace")
+        wait_until(lambda: "traced" in rabbit_shop.acts() and silent.taken > 0, what="a batch on its way")
+
+        assert seconds_to_end(worker) < MOST_SECONDS
+
+
+def test_a_collector_that_never_answers_does_not_hold_up_the_end_of_an_api(rabbit_shop: Any) -> None:
+    port = free_port()
+    with silent_collector.listening() as silent:
+        api = rabbit_shop.start("chassis.serve", "shop", PORT=str(port), OTEL_EXPORTER_OTLP_ENDPOINT=silent.url)
+        wait_until(lambda: rabbit_shop.state() == "idle", what="an API that serves")
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/trace", timeout=10).read() == b"traced"
+        wait_until(lambda: silent.taken > 0, what="a batch on its way")
+
+        assert seconds_to_end(api) < MOST_SECONDS
 
 
 def test_counters_equal_what_happened_although_children_are_recycled(rabbit_shop: Any) -> None:
