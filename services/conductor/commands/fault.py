@@ -49,7 +49,7 @@ def set_faults(
 @commands.command()
 def outage(
     server: Server,
-    seconds: Annotated[float, typer.Argument(min=0)],
+    seconds: Annotated[float, typer.Argument(min=0, help="How long, in seconds.")],
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:

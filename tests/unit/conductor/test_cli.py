@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from conductor import cli
 
@@ -27,6 +30,23 @@ def test_a_module_of_commands_imports_nothing_heavy(module: str) -> None:
     loaded = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True).stdout.split()
 
     assert [] == [name for name in HEAVY if name in loaded]
+
+
+def commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command below a group, by what is typed."""
+    for word, one in group.commands.items():
+        yield from commands(one, f"{name} {word}") if hasattr(one, "commands") else [(f"{name} {word}", one)]
+
+
+def test_every_command_and_each_of_its_options_says_what_it_is() -> None:
+    found = dict(commands(typer.main.get_command(cli.build()), "capstone"))
+    options = {
+        (typed, one.name): getattr(one, "help", "") for typed, command in found.items() for one in command.params
+    }
+
+    assert "capstone fault outage" in found
+    assert [] == [typed for typed, command in found.items() if not command.help]
+    assert [] == [option for option, text in options.items() if not text]
 
 
 def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:

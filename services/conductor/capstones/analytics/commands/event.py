@@ -83,7 +83,7 @@ def _print_sent(sent: "Sent") -> None:
 def top(
     of: Annotated[str, typer.Option(help="contents or topics.")] = "contents",
     window: Annotated[str, typer.Option(help="5m, 1h or 24h.")] = "5m",
-    limit: Annotated[int, typer.Option(min=1, max=50)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="Contents listed at most.")] = 20,
     as_json: AsJson = False,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
@@ -107,7 +107,7 @@ def top(
 @commands.command()
 def recommend(
     user: Annotated[str, typer.Argument(help="A user's id.")],
-    limit: Annotated[int, typer.Option(min=1, max=50)] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="Contents listed at most.")] = 10,
     as_json: AsJson = False,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
