@@ -28,7 +28,7 @@ up: install ## Start the platform in the background and wait until it is ready; 
 	@$(VENV) -m conductor up $(CAPSTONES)
 
 down: ## Stop it all; nothing stays running
-	@if [ -x $(VENV) ]; then $(VENV) -m conductor down; else echo "nothing is running: nothing is installed yet"; fi
+	@if [ -x .venv/bin/capstone ]; then $(VENV) -m conductor down; else echo "nothing is running: nothing is installed yet"; fi
 
 status: install ## Show what runs and where it answers
 	@$(VENV) -m conductor status

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import runpy
+import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,16 @@ def test_where_pip_has_a_way_of_its_own_uv_is_not_even_fetched(project: Path) ->
     status = bootstrap()["main"]("requirements.txt")
 
     assert (0, True, False) == (status, installed(), (project / ".venv" / "bin" / "uv").exists())
+
+
+def test_an_install_that_was_cut_short_is_nothing_that_runs(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+
+    done = subprocess.run(["make", "down"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (0, "nothing is running: nothing is installed yet\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_a_package_of_another_content_is_refused(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
