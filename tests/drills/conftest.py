@@ -1,4 +1,4 @@
-"""One platform a broker for all drills, in a directory of its own; each drill plays on it with a journal of its own.
+"""One platform a capstone and broker for all drills, in a directory of its own; each drill plays on it with a journal of its own.
 
 The platform is started when the first drill asks for it and rests between drills: a drill begins when all is ready again.
 """
@@ -22,7 +22,6 @@ from conductor.laptop.servers import rabbitmq
 from conductor.pools import Broker
 from conductor.runtime import Change
 
-ORDERS = capstones.named("orders")
 MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
 PATIENCE = Patience(total_seconds=540, quiet_seconds=45)
 READY_SECONDS = 180
@@ -40,19 +39,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=["rabbitmq", "valkey"])
 def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRuntime]:
-    """A platform with the settings of every drill; its logs stay in pytest's temporary directory."""
-    broker: Broker = request.param
+    """A platform with the settings of every drill; its logs stay in pytest's temporary directory.
+
+    The parameter is the broker, for the orders, or the capstone and the broker: `analytics-rabbitmq`.
+    """
+    name, _, told = str(request.param).rpartition("-")
+    capstone = capstones.named(name or "orders")
+    broker: Broker = "rabbitmq" if told == "rabbitmq" else "valkey"
     if broker == "rabbitmq" and not rabbitmq.installed():
         reason = "rabbitmq-server is not installed"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     settings: dict[str, str] = {}
     pools: dict[str, object] = {}
-    for drill in known("orders").values():
+    for drill in known(capstone.name).values():
         settings |= drill.settings
         pools |= drill.pools
     reporter = Reporter(Console(highlight=False))
     directory = tmp_path_factory.mktemp("drills") / broker
-    with runner.own_platform(directory, ORDERS, broker, reporter, settings=settings, pools=pools) as running:
+    with runner.own_platform(directory, capstone, broker, reporter, settings=settings, pools=pools) as running:
         yield running
 
 
@@ -61,11 +65,12 @@ def play(runtime: LocalRuntime, tmp_path: Path) -> Play:
     """Plays a drill by name, or one made for the test, on the platform once it is ready."""
 
     def run(drill: str | Drill, orders: int, *, patience: Patience = PATIENCE) -> Played:
-        chosen = known("orders")[drill] if isinstance(drill, str) else drill
+        capstone = runtime.platform.capstone
+        chosen = known(capstone.name)[drill] if isinstance(drill, str) else drill
         runtime.wait_ready(READY_SECONDS)
         with Reporter(Console(highlight=False, width=160)) as reporter:
             journal = tmp_path / f"{chosen.name}-{len(list(tmp_path.iterdir()))}.jsonl"
-            return runner.play(chosen, ORDERS, runtime, Size(orders), reporter, journal, patience)
+            return runner.play(chosen, capstone, runtime, Size(orders), reporter, journal, patience)
 
     return run
 

@@ -108,6 +108,29 @@ def gate_off(intake: ModuleType) -> None:
     intake.fault = lambda message, tasks: None
 
 
+def part_ids_off(counter_store: ModuleType) -> None:
+    """Whatever is delivered is counted: no part is known."""
+    add = counter_store.RedisCounterStore.add
+
+    def add_anything(self: Any, growth: Any) -> Any:
+        growth.parts = [os.urandom(16)]
+        return add(self, growth)
+
+    counter_store.RedisCounterStore.add = add_anything
+
+
+def ack_before_flush(batch_consumer: ModuleType) -> None:
+    """A batch is acknowledged when it is delivered, and not when it is counted."""
+    on_message = batch_consumer.BatchConsumer.on_message
+
+    def acknowledging(self: Any, message: Any) -> None:
+        message.ack()
+        on_message(self, message)
+
+    batch_consumer.BatchConsumer.on_message = acknowledging
+    batch_consumer.acknowledge = lambda done, oldest_left: None
+
+
 Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
@@ -121,6 +144,8 @@ MUTANTS: dict[str, dict[str, Break]] = {
     "reconciliation_off": {"orders.usecases.reconciliation": reconciliation_off},
     "gate_off": {"chassis.intake": gate_off},
     "sweeper_off": {},
+    "part_ids_off": {"analytics.adapters.counter_store": part_ids_off},
+    "ack_before_flush": {"chassis.batch_consumer": ack_before_flush},
 }
 
 

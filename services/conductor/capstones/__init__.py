@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from conductor.errors import Refused
+from conductor.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from conductor.capstone import Capstone
@@ -33,10 +34,18 @@ def known(asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def chosen(name: str | None) -> "Capstone":
-    """The one with this name, or the only one there is when none is named. Refused otherwise."""
-    if name is None and len(names()) != 1:
-        raise Refused(f"--capstone: which one? There are {', '.join(names())}")
-    return named(name or names()[0])
+    """The one with this name; when none is named, the only one that runs here, or the one that `up` starts then.
+
+    Refused when several run and none is named.
+    """
+    # Not before it is asked for: no other command here needs the laptop's state.
+    from conductor.laptop import state
+
+    own = state.load(RunDirectory.chosen().state)
+    running = own.capstones if own else [state.FIRST]
+    if name is None and len(running) != 1:
+        raise Refused(f"--capstone: which one? There run {', '.join(running)}")
+    return named(name or running[0])
 
 
 def packages(part: str, *capstones: str) -> list[ModuleType]:

@@ -1,9 +1,14 @@
 """Capstones are found by their folders."""
 
+from pathlib import Path
+
 import pytest
 
 from conductor import capstones
 from conductor.errors import Refused
+from conductor.laptop import state
+from conductor.laptop.state import State
+from conductor.run_directory import RunDirectory
 
 
 def test_a_capstone_is_what_has_a_folder() -> None:
@@ -16,18 +21,34 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
         capstones.named("nosuch")
 
 
-@pytest.mark.parametrize("name", [None, "orders"], ids=["the only one", "by its name"])
-def test_the_only_one_need_not_be_named(name: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capstones, "names", lambda: ("orders",))
+@pytest.mark.parametrize(
+    ("running", "name", "meant"),
+    [
+        ((), None, "orders"),
+        (("analytics",), None, "analytics"),
+        (("analytics",), "orders", "orders"),
+        (("orders", "analytics"), "analytics", "analytics"),
+    ],
+)
+def test_the_only_one_that_runs_need_not_be_named(
+    running: tuple[str, ...], name: str | None, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(running, tmp_path, monkeypatch)
 
-    assert "orders" == capstones.chosen(name).name
+    assert meant == capstones.chosen(name).name
 
 
-def test_one_of_several_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capstones, "names", lambda: ("analytics", "orders"))
+def test_one_of_several_that_run_has_to_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs(("orders", "analytics"), tmp_path, monkeypatch)
 
     with pytest.raises(Refused, match="--capstone: which one"):
         capstones.chosen(None)
+
+
+def runs(running: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPSTONE_RUN_DIR", str(folder))
+    if running:
+        state.save(State.fresh("valkey", *running), RunDirectory(folder).state)
 
 
 def test_a_part_is_found_in_the_capstones_that_have_it() -> None:

@@ -32,6 +32,7 @@ class Bounds:
     least: Growth = field(default_factory=_growth)
     more: Growth = field(default_factory=_growth)
     events: int = 0
+    """Events that were accepted."""
     unsure: int = 0
     """Events that may be counted or not, or of which nobody can tell whether they were late."""
 
@@ -51,6 +52,7 @@ def judge(evidence: Evidence, *, only_told: bool) -> Verdict:
         counts={
             "events": bounds.events,
             "unsure": bounds.unsure,
+            "apart": sum(bounds.least["apart"].values()),
             "keys": sum(len(fields) for fields in bounds.least.values()),
         },
     )

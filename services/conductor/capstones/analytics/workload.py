@@ -176,10 +176,11 @@ class AnalyticsWorkload:
         return self._size.per_second or PER_SECOND
 
     def _pace(self) -> None:
+        # While the counters are away, what was counted last is what is known.
+        counted = 0
         while not self._over.wait(LOOK_SECONDS):
-            # While the counters are away nobody can tell, and the clients are to notice nothing.
-            waiting = self.progress.in_flight()
-            (self._full.set if waiting is not None and waiting >= ROOM else self._full.clear)()
+            counted = max(counted, self.progress.completed() or 0)
+            (self._full.set if self.load.accepted - counted >= ROOM else self._full.clear)()
 
 
 def send_again(api: EdgeApi, intent: Intent, accepted: Accepted) -> None:

@@ -1,0 +1,40 @@
+"""Drills of the analytics, small: a sound platform has every counter right, and one with a broken guard has not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conductor.capstone import Patience
+from conductor.harness.runner import Played
+
+pytestmark = pytest.mark.parametrize("runtime", ["analytics-rabbitmq"], indirect=True)
+
+REQUESTS = 30
+# What is lost stays lost: no need to wait for it long.
+PATIENCE = Patience(total_seconds=300, quiet_seconds=15)
+
+Mutate = Callable[..., None]
+Plays = Callable[..., Played]
+
+
+@pytest.mark.parametrize("name", ["combined-faults", "counters-full"])
+def test_every_counter_is_right(play: Plays, name: str) -> None:
+    played = play(name, REQUESTS)
+
+    assert (True, None, ()) == (played.sound, played.failure, played.findings)
+
+
+def test_part_ids_off_is_caught(play: Plays, mutate: Mutate) -> None:
+    mutate("part_ids_off", pools=["aggregate"])
+
+    played = play("edge-kill", REQUESTS, patience=PATIENCE)
+
+    assert {"doubled"} == {finding.fault for finding in played.findings}
+
+
+def test_acknowledged_before_the_flush_is_caught(play: Plays, mutate: Mutate) -> None:
+    mutate("ack_before_flush", pools=["aggregate"])
+
+    played = play("worker-kill", REQUESTS, patience=PATIENCE)
+
+    assert any(finding.fault == "lost" for finding in played.findings)
