@@ -6,6 +6,7 @@ CAPSTONE ?= orders
 BROKERS ?= rabbitmq valkey
 NAMESPACE ?= capstones
 OVERLAY ?= kind
+CHOSEN = $(foreach name,$(CAPSTONES),--capstone $(name))
 TAG ?= dev
 # Test processes: more than cores, since most tests wait for a server. Drills come last, three at a time: orders come for as long as a drill
 # takes, so a drill beside other tests makes both slower.
@@ -79,22 +80,22 @@ cluster-up: install ## Make a cluster with kind, unless kubectl already has one
 	@$(VENV) -m conductor cluster up
 
 images: install ## Build our images and load them; LOAD="command" for clusters that are neither kind nor minikube
-	@$(VENV) -m conductor cluster images --tag $(TAG) $(if $(LOAD),--load "$(LOAD)")
+	@$(VENV) -m conductor cluster images $(CHOSEN) --tag $(TAG) $(if $(LOAD),--load "$(LOAD)")
 
 secrets: install ## Make the namespace and the Secrets that are missing; never changes one that is there
-	@$(VENV) -m conductor cluster secrets --namespace $(NAMESPACE)
+	@$(VENV) -m conductor cluster secrets $(CHOSEN) --namespace $(NAMESPACE)
 
-deploy: install ## Install platform and orders and wait until all is ready; OVERLAY=ha, NAMESPACE=…, HELM_ARGS=…
-	@$(VENV) -m conductor cluster deploy --namespace $(NAMESPACE) --overlay $(OVERLAY) --tag $(TAG) $(HELM_ARGS)
+deploy: install ## Install platform and capstones and wait until all is ready; CAPSTONES="NAME …", OVERLAY=ha, NAMESPACE=…, HELM_ARGS=…
+	@$(VENV) -m conductor cluster deploy $(CHOSEN) --namespace $(NAMESPACE) --overlay $(OVERLAY) --tag $(TAG) $(HELM_ARGS)
 
 smoke: install ## Place 50 orders inside the cluster and see them delivered; the last line is JSON
-	@$(VENV) -m conductor cluster smoke --namespace $(NAMESPACE) --tag $(TAG)
+	@$(VENV) -m conductor cluster smoke $(CHOSEN) --namespace $(NAMESPACE) --tag $(TAG)
 
 dev: ## Build, deploy and follow every change, with skaffold
 	@skaffold dev --profile dev
 
-undeploy: install ## Take orders and platform away; what they stored stays
-	@$(VENV) -m conductor cluster undeploy --namespace $(NAMESPACE)
+undeploy: install ## Take capstones and platform away; what was stored stays. CAPSTONES="NAME …" takes only these
+	@$(VENV) -m conductor cluster undeploy $(CHOSEN) --namespace $(NAMESPACE)
 
 cluster-down: install ## Remove the cluster that cluster-up made
 	@$(VENV) -m conductor cluster down

@@ -53,15 +53,17 @@ def opened(asked: str | None, namespace: str, capstone: str | None = None) -> It
         laptop = LocalRuntime.running(capstone=capstone)
         yield Access("local", laptop, RunDirectory.chosen().journals(laptop.platform.name))
         return
+    from conductor.cluster import install
     from conductor.cluster.access import ClusterAccess
 
-    with ClusterAccess(namespace) as reach:
-        yield Access("kubernetes", reach, journals_of(namespace))
+    name = install.chosen(namespace, capstone)
+    with ClusterAccess(namespace, name) as reach:
+        yield Access("kubernetes", reach, journals_of(namespace, name))
 
 
-def journals_of(namespace: str) -> Path:
+def journals_of(namespace: str, capstone: str) -> Path:
     """Apart from the laptop's: what one platform promised is nothing that another has lost."""
-    return RunDirectory.chosen().path / "clusters" / namespace
+    return RunDirectory.chosen().path / "clusters" / namespace / capstone
 
 
 def chosen(asked: str | None, namespace: str) -> RuntimeName:
@@ -98,7 +100,7 @@ def _context(namespace: str = NAMESPACE) -> str | None:
     kubectl = Kubectl(namespace)
     try:
         found = kubectl(
-            *("get", "secret", "conductor", "--ignore-not-found", "--output", "name"),
+            *("get", "secret", "outside-admin", "--ignore-not-found", "--output", "name"),
             f"--request-timeout={LOOK_SECONDS}s",
         )
         return run(["kubectl", "config", "current-context"]).strip() if found.strip() else None

@@ -1,8 +1,8 @@
 """`python -m conductor.judge`: load and verdict of a drill, run inside the cluster, where no port-forward can die with its pod.
 
 It sends requests, keeps the history of what was promised, and answers questions (conductor.harness.questions) until it is told to go.
-DATABASE_URL is read-only; OPERATOR_TOKEN opens the API, OUTSIDE_ADMIN_TOKEN the outside programs' ledgers and faults; BROKER_URL is only
-looked at.
+DATABASE_URL is read-only; variables such as OPERATOR_TOKEN open the API, OUTSIDE_ADMIN_TOKEN the outside programs' ledgers and faults;
+BROKER_URL is only looked at.
 """
 
 import argparse
@@ -32,17 +32,18 @@ class Inside:
     capstone: Capstone
     api: str
     database: str
-    operator: str
+    api_tokens: Mapping[str, str]
     outside: str
+    stores: Mapping[str, str]
 
     def addresses(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach."""
         outside = {one.name: f"http://{one.name}:{one.port}" for one in self.capstone.outside}
-        return {"api": self.api, "database": self.database, **outside}
+        return {"api": self.api, "database": self.database, **self.stores, **outside}
 
     def tokens(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach."""
-        return {"operator": self.operator, "outside": self.outside}
+        return {**self.api_tokens, "outside": self.outside}
 
 
 def main(argv: list[str]) -> int:
@@ -62,8 +63,14 @@ def main(argv: list[str]) -> int:
     )
     options = parser.parse_args(argv)
     capstone = capstones.named(options.capstone)
-    given = (os.environ[name] for name in ("DATABASE_URL", "OPERATOR_TOKEN", "OUTSIDE_ADMIN_TOKEN"))
-    inside = Inside(capstone, options.api, *given)
+    inside = Inside(
+        capstone,
+        options.api,
+        os.environ["DATABASE_URL"],
+        {name: os.environ[f"{name.upper()}_TOKEN"] for name in capstone.callers},
+        os.environ["OUTSIDE_ADMIN_TOKEN"],
+        {one.name: os.environ[one.variable] for one in capstone.stores},
+    )
     size = Size(options.requests, options.seed, options.per_second, options.steady)
     patience = Patience(options.seconds, options.quiet_seconds)
     reporter = Reporter(Console(highlight=False))

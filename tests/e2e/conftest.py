@@ -59,7 +59,7 @@ def images() -> None:
     """Our images, and other versions of the orders: one with more, one whose workers end at once, one whose charges fail now and then."""
     if not install.reachable():
         missing("kubectl points to no cluster that answers")
-    built = cluster_images.build(TAG, tell)
+    built = cluster_images.build(TAG, tell, capstones.names())
     for version, tag in (("next", NEXT), ("bad", BAD), ("faulty", FAULTY)):
         image = cluster_images.name("orders", tag)
         base = f"BASE={cluster_images.name('orders', TAG)}"
@@ -74,19 +74,19 @@ def installation(images: None) -> Iterator[Installation]:
     """Platform and orders, ready; taken away with all they stored."""
     wanted = Installation(NAMESPACE, tag=TAG, extra=SETTINGS)
     try:
-        install.deploy(wanted, tell)
+        install.deploy(wanted, [ORDERS.name], tell)
         yield wanted
     finally:
         if os.environ.get("E2E_KEEP"):
             tell(f"kept in the namespace {NAMESPACE}")
         else:
-            install.undeploy(wanted, tell, volumes=True)
+            install.undeploy(wanted, capstones.names(), tell, platform=True, volumes=True)
 
 
 @pytest.fixture(scope="session")
 def runtime(installation: Installation) -> KubernetesRuntime:
     """What is installed, as drills see it."""
-    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY)
+    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY, capstone=ORDERS.name)
 
 
 @pytest.fixture

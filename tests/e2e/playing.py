@@ -35,6 +35,6 @@ def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[Cluster
     """A session with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
     runtime.wait_ready()
     with Reporter(Console(highlight=False, width=160)) as reporter:
-        session = ClusterSession(capstones.named("orders"), runtime, size(orders), reporter, PATIENCE)
+        session = ClusterSession(capstones.named(runtime.capstone), runtime, size(orders), reporter, PATIENCE)
         with session.judged():
             yield session

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from tests.k8s.conftest import OVERLAYS, Object
 
+from conductor import capstones
+from conductor.cluster import secrets
+
 Render = Callable[[str], list[Object]]
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 PINNED = {
@@ -21,7 +24,7 @@ PINNED = {
     "celery-capstones/outside:dev",
     "celery-capstones/conductor:dev",
 }
-SECRETS_MADE = {"postgres", "rabbitmq", "redis", "carrier", "outside-admin", "conductor"}
+SECRETS_MADE = set(secrets.names(capstones.names()))
 
 pytestmark = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -100,6 +103,28 @@ def test_no_probe_starts_an_erlang_machine(overlay: str, rendered: Render) -> No
 
 def test_no_object_is_a_secret(overlay: str, rendered: Render) -> None:
     assert "Secret" not in {each["kind"] for each in rendered(overlay)}
+
+
+def test_no_policy_knows_a_capstone_by_its_name(overlay: str, rendered: Render) -> None:
+    policies = [each["spec"] for each in rendered(overlay) if each["kind"] == "NetworkPolicy"]
+    peers = re.findall(r"app.kubernetes.io/(?:name|instance)': '([^']+)'", str(policies))
+
+    assert policies
+    assert set() == set(peers) & set(capstones.names())
+
+
+def test_the_servers_that_all_share_take_in_the_pods_of_every_release(overlay: str, rendered: Render) -> None:
+    release = {"app.kubernetes.io/part-of": "celery-capstones", "app.kubernetes.io/managed-by": "Helm"}
+    taken_in = {
+        each["metadata"]["name"]
+        for each in rendered(overlay)
+        if each["kind"] == "NetworkPolicy"
+        for rule in each["spec"].get("ingress", [])
+        for peer in rule.get("from", [])
+        if peer.get("podSelector", {}).get("matchLabels") == release
+    }
+
+    assert {"broker", "store", "database", "outside"} <= taken_in
 
 
 def test_every_secret_that_is_read_is_one_that_is_made(overlay: str, rendered: Render) -> None:

@@ -1,42 +1,47 @@
 """An installation in a cluster as a person's command reaches it: each server at a port of this machine, opened at its first use."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from conductor.capstone import load
-from conductor.cluster.install import RELEASE
 from conductor.cluster.kubectl import Kubectl
+from conductor.cluster.names import Names
 from conductor.cluster.port_forward import forwarded
 from conductor.errors import ClusterFailed, NotRunning
 
+REDIS_PORT = 6379
+TOKEN = "_TOKEN"
 
-@cache
-def services() -> Mapping[str, tuple[str, int]]:
+
+def services(capstone: str) -> Mapping[str, tuple[str, int]]:
     """Service and port by the names of conductor.runtime.Reach. The broker is left out: its login belongs to the service alone."""
     return {
-        "api": (f"{RELEASE}-api", 8000),
-        **{one.name: (one.name, one.port) for one in load(RELEASE).outside},
+        "api": (Names(capstone).api_service, 8000),
+        **{one.name: (one.name, one.port) for one in load(capstone).outside},
+        **{one.name: (one.name, REDIS_PORT) for one in load(capstone).stores},
         "database": ("postgres", 5432),
-        "store": ("redis", 6379),
+        "store": ("redis", REDIS_PORT),
     }
 
 
 class ClusterAccess:
-    """A `Reach` of one namespace. Each address is a port-forward that lives until `close`."""
+    """A `Reach` of one capstone in one namespace. Each address is a port-forward that lives until `close`."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, capstone: str) -> None:
         self.kubectl = Kubectl(namespace)
-        secret = self.kubectl.secret("conductor")
+        name = Names(capstone).conductor_secret
+        secret = self.kubectl.secret(name)
         if secret is None:
             raise NotRunning(
-                f'the namespace "{namespace}" has no Secret "conductor": `make deploy` installs the platform'
+                f'the namespace "{namespace}" has no Secret "{name}": `make deploy CAPSTONES={capstone}` installs it'
             )
         self._secret = secret
         self._forwards = ExitStack()
-        self._addresses = _Addresses(self._open)
+        self._services = services(capstone)
+        self._stores = {"store": "redis", **{one.name: one.name for one in load(capstone).stores}}
+        self._addresses = _Addresses(tuple(self._services), self._open)
 
     def addresses(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach; an address is opened when it is read. Raises ClusterFailed when kubectl cannot."""
@@ -48,8 +53,7 @@ class ClusterAccess:
         if outside is None:
             raise NotRunning('there is no Secret "outside-admin": `make secrets` makes it')
         return {
-            "operator": self._secret["OPERATOR_TOKEN"],
-            "customer": self._secret["CUSTOMER_TOKEN"],
+            **tokens_of(self._secret),
             "outside": outside["OUTSIDE_ADMIN_TOKEN"],
         }
 
@@ -64,37 +68,44 @@ class ClusterAccess:
         self.close()
 
     def _open(self, name: str) -> str:
-        service, port = services()[name]
+        service, port = self._services[name]
         address = self._forwards.enter_context(forwarded(self.kubectl, service, port))
         if name == "database":
             return _at(self._secret["DATABASE_URL"], address)
-        if name == "store":
-            held = self.kubectl.secret("redis")
+        if name in self._stores:
+            server = self._stores[name]
+            held = self.kubectl.secret(server)
             if held is None:
-                raise ClusterFailed(f'the namespace "{self.kubectl.namespace}" has no Secret "redis"')
-            return _at(f"redis://:{held['password']}@redis:{port}/0", address)
+                raise ClusterFailed(f'the namespace "{self.kubectl.namespace}" has no Secret "{server}"')
+            return _at(f"redis://:{held['password']}@{server}:{port}/0", address)
         return address
 
 
 class _Addresses(Mapping[str, str]):
     """Addresses by name; each is opened at its first use and kept."""
 
-    def __init__(self, opened: Callable[[str], str]) -> None:
+    def __init__(self, names: Sequence[str], opened: Callable[[str], str]) -> None:
+        self._names = names
         self._opened = opened
         self._known: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
-        if name not in services():
+        if name not in self._names:
             raise KeyError(name)
         if name not in self._known:
             self._known[name] = self._opened(name)
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(services())
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(services())
+        return len(self._names)
+
+
+def tokens_of(values: Mapping[str, str]) -> dict[str, str]:
+    """Tokens of a capstone's API by their names, from the variables of the conductor's Secret."""
+    return {name.removesuffix(TOKEN).lower(): word for name, word in values.items() if name.endswith(TOKEN)}
 
 
 def _at(url: str, address: str) -> str:

@@ -1,4 +1,4 @@
-"""Moves the orders' work from one release to the other beside it, and back. Pure over `Releases`.
+"""Moves a capstone's work from one release to the other beside it, and back. Pure over `Releases`.
 
 Blue is the release that was there first, and its Service is the door; green is installed beside it. The steps, each of which does
 nothing where it was done before, so that the same call again goes on where an earlier one was broken off:
@@ -13,16 +13,15 @@ nothing where it was done before, so that the same call again goes on where an e
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, get_args
 
-from conductor.cluster.install import GREEN, RELEASE
+from conductor.cluster.names import Names
 from conductor.errors import Refused
 
 Colour = Literal["blue", "green"]
 Values = Mapping[str, Any]
 Tell = Callable[[str], None]
 
-RELEASES: Mapping[Colour, str] = {"blue": RELEASE, "green": GREEN}
 DEFAULT_TAG = "dev"
 
 
@@ -45,7 +44,11 @@ class Installed:
 
 
 class Releases(Protocol):
-    """The releases of one namespace. Whatever waits raises ClusterFailed, naming what it waited for."""
+    """The releases of one capstone in one namespace. Whatever waits raises ClusterFailed, naming what it waited for."""
+
+    @property
+    def own(self) -> Names:
+        """The names that the capstone has here."""
 
     def installed(self, release: str) -> Installed | None:
         """None when there is none."""
@@ -74,25 +77,27 @@ class Releases(Protocol):
 
 def colour(name: str) -> Colour:
     """Refused names those there are."""
-    if name not in RELEASES:
+    if name not in get_args(Colour):
         raise Refused(f'"{name}" is neither blue nor green')
     return cast("Colour", name)
 
 
 def working(releases: Releases) -> str:
     """The release that works; blue when both do, in the middle of a switch. Refused when nothing is installed."""
-    blue, green = (releases.installed(name) for name in (RELEASE, GREEN))
+    own = releases.own
+    blue, green = (releases.installed(name) for name in (own.release, own.green))
     if blue is None:
-        raise Refused(f"there is no release {RELEASE}: `capstone cluster deploy` makes it")
-    return GREEN if green is not None and green.works and not blue.works else RELEASE
+        raise Refused(f"there is no release {own.release}: `capstone cluster deploy` makes it")
+    return own.green if green is not None and green.works and not blue.works else own.release
 
 
 def refuse_deploy(releases: Releases) -> None:
     """Refused when blue stands by: a deploy makes it work, beside green and with a second beat."""
-    blue = releases.installed(RELEASE)
+    own = releases.own
+    blue = releases.installed(own.release)
     if blue is not None and not blue.works:
         raise Refused(
-            f"{GREEN} works and {RELEASE} stands by: `cluster switch blue` first, with --tag for another version"
+            f"{own.green} works and {own.release} stands by: `cluster switch blue` first, with --tag for another version"
         )
 
 
@@ -101,9 +106,10 @@ def switch(releases: Releases, to: Colour, tag: str | None, tell: Tell, *, alone
 
     Raises Refused before anything is changed, ClusterFailed in between: then the same call goes on, and one with the other colour back.
     """
-    new, old = RELEASES[to], RELEASES["green" if to == "blue" else "blue"]
+    own = releases.own
+    new, old = (own.release, own.green)[:: 1 if to == "blue" else -1]
     here, there = releases.installed(new), releases.installed(old)
-    _refuse(to, tag, here, there, alone=alone)
+    _refuse(own, to, tag, here, there, alone=alone)
     _prepare(releases, new, tag, here, there, tell)
     if there is not None:
         tell(f"{new}: consumes, beside {old}")
@@ -135,11 +141,13 @@ def of_version(values: Values, tag: str, *, producers: str | None = None) -> dic
     return {**image, "tag": tag, **({"producersTag": producers} if producers else {})}
 
 
-def _refuse(to: Colour, tag: str | None, here: Installed | None, there: Installed | None, *, alone: bool) -> None:
+def _refuse(
+    own: Names, to: Colour, tag: str | None, here: Installed | None, there: Installed | None, *, alone: bool
+) -> None:
     if (here if to == "blue" else there) is None:
-        raise Refused(f"there is no release {RELEASE}: `capstone cluster deploy` makes it")
+        raise Refused(f"there is no release {own.release}: `capstone cluster deploy` makes it")
     if alone and to == "green":
-        raise Refused(f"{RELEASE} cannot be taken away: its Service is the door of the API")
+        raise Refused(f"{own.release} cannot be taken away: its Service is the door of the API")
     if here is None and tag is None:
         raise Refused("--tag: which version is to run in the second release?")
     if here is not None and here.works and tag not in (None, here.tag):
@@ -175,9 +183,10 @@ def _say(releases: Releases, release: str, change: Values) -> None:
 
 
 def _open_door(releases: Releases, new: str) -> None:
-    blue = releases.installed(RELEASE)
+    own = releases.own
+    blue = releases.installed(own.release)
     api = blue.values.get("api", {}) if blue is not None else {}
-    led = "" if new == RELEASE else new
+    led = "" if new == own.release else new
     if api.get("release", "") != led:
-        _say(releases, RELEASE, {"api": {**api, "release": led}})
+        _say(releases, own.release, {"api": {**api, "release": led}})
     releases.await_door(new)

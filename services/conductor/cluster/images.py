@@ -8,7 +8,9 @@ from conductor.cluster.kubectl import run
 from conductor.errors import Refused
 from conductor.run_directory import CHECKOUT
 
-SERVICES = ("orders", "outside", "conductor")
+SHARED = ("outside", "conductor")
+"""Of the platform and of who loads and judges; a capstone's image has its name."""
+
 PREFIX = "celery-capstones"
 
 Tell = Callable[[str], None]
@@ -19,11 +21,11 @@ def name(service: str, tag: str) -> str:
     return f"{PREFIX}/{service}:{tag}"
 
 
-def build(tag: str, tell: Tell, *, checkout: Path = CHECKOUT, services: Sequence[str] = SERVICES) -> list[str]:
-    """Build an image a service, with docker or what DOCKER_HOST says; their names."""
+def build(tag: str, tell: Tell, capstones: Sequence[str], *, checkout: Path = CHECKOUT) -> list[str]:
+    """Build the images of these capstones and of what they share, with docker or what DOCKER_HOST says; their names."""
     folder = checkout / "services"
     built = []
-    for service in services:
+    for service in (*capstones, *SHARED):
         image = name(service, tag)
         tell(f"building {image}")
         run(["docker", "build", "--quiet", "--build-arg", f"SERVICE={service}", "--tag", image, str(folder)])

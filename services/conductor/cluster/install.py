@@ -1,6 +1,7 @@
-"""Brings the platform and the orders to a cluster, from nothing or from what is there: the same call again changes nothing."""
+"""Brings the platform and capstones to a cluster, from nothing or from what is there: the same call again changes nothing."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -11,35 +12,30 @@ from typing import Any
 
 import yaml
 
-from conductor.cluster import images, jobs, secrets
+from conductor.cluster import images, jobs, logins, secrets
 from conductor.cluster.jobs import Ended, Program
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
+from conductor.cluster.names import OVERLAYS, Names, charts
 from conductor.cluster.secrets import Broker
-from conductor.errors import ClusterFailed, Refused
+from conductor.errors import ClusterFailed, NotRunning, Refused
 from conductor.run_directory import CHECKOUT, RunDirectory
 
 Tell = Callable[[str], None]
 
-RELEASE = "orders"
-GREEN = "orders-green"
-"""The release beside it, when there is one; see conductor.cluster.blue_green."""
-
-CHART = CHECKOUT / "charts" / "orders"
-OVERLAYS = CHECKOUT / "k8s" / "overlays"
 PLATFORM = "app.kubernetes.io/managed-by=kustomize"
+PART_OF = "celery-capstones"
 KINDS = (
     *("statefulset", "deployment", "service", "configmap", "networkpolicy"),
     *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange"),
 )
 """What the overlays are made of, besides the namespace."""
-API = f"http://{RELEASE}-api:8000"
 MIGRATED = "--no-hooks"
 """To helm: the upgrade just before brought the schema to where it must be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What is installed where. `extra` are further arguments for helm, such as `--values FILE`."""
+    """What is installed where. `extra` are further arguments for helm, such as `--values FILE`, for each capstone that is deployed."""
 
     namespace: str = NAMESPACE
     overlay: str = "kind"
@@ -54,35 +50,82 @@ class Installation:
         return Kubectl(self.namespace)
 
 
-def deploy(wanted: Installation, tell: Tell) -> None:
-    """Secrets, platform, orders, catalogue; returns when all of it is ready. Raises ClusterFailed with what kubectl or helm said."""
-    make_secrets(wanted, tell)
+def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
+    """Secrets, platform and these capstones, beside those that are there; returns when all of it is ready.
+
+    Raises ClusterFailed with what kubectl or helm said.
+    """
+    make_secrets(wanted, capstones, tell)
     tell(f"platform: k8s/overlays/{wanted.overlay}")
-    wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=rendered(wanted))
+    _apply(wanted, overlay_of(wanted))
+    for own in map(Names, capstones):
+        if own.own_platform.is_dir():
+            tell(f"platform of {own.capstone}: k8s/{own.capstone}")
+            _apply(wanted, own.own_platform)
     wait_for_platform(wanted)
-    tell(f"orders: charts/orders with the image {images.name('orders', wanted.tag)}")
-    install_orders(wanted)
-    tell("catalogue")
-    stock(wanted)
+    kubectl = wanted.kubectl
+    tell("logins at database and broker")
+    logins.to_database(kubectl, kubectl.secret("postgres") or {})
+    logins.to_broker(kubectl, kubectl.secret("rabbitmq") or {})
+    for own in map(Names, capstones):
+        tell(f"{own.release}: charts/{own.capstone} with the image {images.name(own.capstone, wanted.tag)}")
+        install_release(wanted, own)
+        if can_smoke(own):
+            tell(f"{own.capstone}: what requests refer to")
+            stock(wanted, own)
 
 
-def make_secrets(wanted: Installation, tell: Tell) -> list[str]:
-    """Make the namespace and the Secrets that are missing; the names of the new ones. What is there stays as it is."""
+def installed(namespace: str) -> list[str]:
+    """The capstones that have a release in the namespace, also one that failed or is under way."""
+    states = ("--deployed", "--failed", "--pending")
+    listed = run(["helm", "list", "--namespace", namespace, *states, "--short"]).split()
+    return [name for name in charts() if Names(name).release in listed]
+
+
+def chosen(namespace: str, capstone: str | None) -> str:
+    """The capstone with this name, or the only one that is installed in the namespace. Refused, or NotRunning, otherwise."""
+    if capstone is not None:
+        if capstone not in charts():
+            raise Refused(f'no capstone is named "{capstone}"; there are {", ".join(charts())}')
+        return capstone
+    found = installed(namespace)
+    if not found:
+        raise NotRunning(f'no capstone is installed in the namespace "{namespace}": `make deploy` installs one')
+    if len(found) > 1:
+        raise Refused(f"--capstone: which one? {', '.join(found)} are installed in the namespace {namespace}")
+    return found[0]
+
+
+def make_secrets(wanted: Installation, capstones: Sequence[str], tell: Tell) -> list[str]:
+    """Make the namespace and the Secrets that are missing, and add these capstones to those of the servers. Returns their names.
+
+    No value that is there changes.
+    """
     kubectl = wanted.kubectl
     namespace = yaml.safe_load((CHECKOUT / "k8s" / "base" / "namespace.yaml").read_text())
     namespace["metadata"]["name"] = wanted.namespace
     kubectl.apply(namespace)
-    known = {name: values for name in secrets.names() if (values := kubectl.secret(name)) is not None}
-    fresh = secrets.missing(known, namespace=wanted.namespace, broker=wanted.broker)
-    if fresh:
+    every = dict.fromkeys((*_with_secrets(kubectl), *secrets.names(capstones)))
+    known = {name: values for name in every if (values := kubectl.secret(name)) is not None}
+    made = secrets.missing(known, namespace=wanted.namespace, capstones=capstones, broker=wanted.broker)
+    if fresh := {name: values for name, values in made.items() if name not in known}:
         kubectl.create(*(secret(name, values) for name, values in fresh.items()))
+    if grown := {name: values for name, values in made.items() if name in known}:
+        kubectl.apply(*(secret(name, values) for name, values in grown.items()))
     tell(f"secrets: made {', '.join(fresh)}" if fresh else "secrets: all there")
-    return list(fresh)
+    return list(made)
+
+
+def _with_secrets(kubectl: Kubectl) -> list[str]:
+    """The Secrets of an installation that are there."""
+    selector = f"app.kubernetes.io/part-of={PART_OF}"
+    found = kubectl("get", "secrets", "--selector", selector, "--output", "jsonpath={.items[*].metadata.name}")
+    return found.split()
 
 
 def secret(name: str, values: dict[str, str]) -> dict[str, object]:
     """A Secret's manifest."""
-    labels = {"app.kubernetes.io/part-of": "celery-capstones"}
+    labels = {"app.kubernetes.io/part-of": PART_OF}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -92,25 +135,33 @@ def secret(name: str, values: dict[str, str]) -> dict[str, object]:
     }
 
 
-def rendered(wanted: Installation) -> str:
-    """The overlay's objects in the wanted namespace, with the wanted image, as YAML. Refused when there is no such overlay."""
+def overlay_of(wanted: Installation) -> Path:
+    """The folder of the overlay. Refused when there is no such overlay."""
     overlay = OVERLAYS / wanted.overlay
     if not (overlay / "kustomization.yaml").is_file():
         known = ", ".join(sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml")))
         raise Refused(f'--overlay "{wanted.overlay}": there are {known}')
-    folder = RunDirectory.chosen().path / "kustomize" / f"{wanted.namespace}-{wanted.overlay}"
+    return overlay
+
+
+def rendered(wanted: Installation, source: Path) -> str:
+    """The objects of a folder in the wanted namespace, with the wanted image, as YAML."""
+    folder = RunDirectory.chosen().path / "kustomize" / f"{wanted.namespace}-{source.name}"
     folder.mkdir(parents=True, exist_ok=True)
     on_top = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": wanted.namespace,
-        "resources": [os.path.relpath(overlay, folder)],
-        "images": [
-            {"name": images.PREFIX + "/" + service, "newTag": wanted.tag} for service in ("outside", "conductor")
-        ],
+        "resources": [os.path.relpath(source, folder)],
+        "images": [{"name": images.PREFIX + "/" + service, "newTag": wanted.tag} for service in images.SHARED],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(on_top))
     return run(["kubectl", "kustomize", str(folder)])
+
+
+def _apply(wanted: Installation, source: Path) -> None:
+    objects = rendered(wanted, source)
+    wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=objects)
 
 
 def wait_for_platform(wanted: Installation) -> None:
@@ -118,26 +169,26 @@ def wait_for_platform(wanted: Installation) -> None:
     wanted.kubectl.await_rolled_out(*wanted.kubectl.workloads(PLATFORM), within_seconds=wanted.within_seconds)
 
 
-def install_orders(wanted: Installation) -> None:
-    """Install the chart, or bring the release to what it should be, and wait until its pools are ready.
+def install_release(wanted: Installation, own: Names) -> None:
+    """Install a capstone's chart, or bring its release to what it should be, and wait until its pools are ready.
 
     To another version its workers come first, and then who only sends them work (see conductor.cluster.version_upgrade).
     """
-    before = tag_of(wanted.namespace)
+    before = tag_of(wanted.namespace, own.release)
     if before in ("", wanted.tag):
-        _install(wanted)
+        _install(wanted, own)
     else:
-        _install(wanted, "--set-string", f"image.producersTag={before}")
-        _install(wanted, MIGRATED)
+        _install(wanted, own, "--set-string", f"image.producersTag={before}")
+        _install(wanted, own, MIGRATED)
 
 
-def _install(wanted: Installation, *more: str) -> None:
-    told = OVERLAYS / wanted.overlay / "orders-values.yaml"
+def _install(wanted: Installation, own: Names, *more: str) -> None:
+    told = own.overlay_values(wanted.overlay)
     run(
         [
-            *("helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", wanted.namespace),
+            *("helm", "upgrade", "--install", own.release, str(own.chart), "--namespace", wanted.namespace),
             *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
-            *("--set-string", f"secretChecksum={checksum(wanted.kubectl)}"),
+            *("--set-string", f"secretChecksum={checksum(wanted.kubectl, own)}"),
             *(("--values", str(told)) if told.exists() else ()),
             *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra, *more),
         ]
@@ -146,13 +197,14 @@ def _install(wanted: Installation, *more: str) -> None:
 
 def upgrade(
     namespace: str,
+    own: Names,
     *settings: str,
     values: Mapping[str, object] | None = None,
     within_seconds: int,
-    release: str = RELEASE,
+    release: str | None = None,
     migrated: bool = False,
 ) -> None:
-    """Change these `key=value`, texts all, of the release and nothing else, and wait until its pools are ready.
+    """Change these `key=value`, texts all, of a release, blue by default, and nothing else, and wait until its pools are ready.
 
     What an older chart did not know yet is taken from this one's defaults. With `values` the release is told these and nothing it was
     told before. The schema is brought to where the image needs it first, unless that is done.
@@ -160,64 +212,98 @@ def upgrade(
     told = [part for setting in settings for part in ("--set-string", setting)]
     kept = ("--reset-then-reuse-values",) if values is None else ("--reset-values", "--values", "-")
     where = ("--namespace", namespace, *kept)
-    argv = ["helm", "upgrade", release, str(CHART), *where, *told, "--wait", "--timeout", f"{within_seconds}s"]
+    argv = [
+        "helm",
+        "upgrade",
+        release or own.release,
+        str(own.chart),
+        *where,
+        *told,
+        "--wait",
+        "--timeout",
+        f"{within_seconds}s",
+    ]
     argv += [MIGRATED] if migrated else []
     run(argv, given=None if values is None else json.dumps(values))
 
 
-def tag_of(namespace: str) -> str:
+def tag_of(namespace: str, release: str) -> str:
     """The version of the release, or nothing where there is none."""
-    listed = run(["helm", "list", "--namespace", namespace, "--filter", f"^{RELEASE}$", "--output", "json"])
-    return str(values_of(namespace).get("image", {}).get("tag", "")) if json.loads(listed) else ""
+    listed = run(["helm", "list", "--namespace", namespace, "--filter", f"^{release}$", "--output", "json"])
+    return str(values_of(namespace, release).get("image", {}).get("tag", "")) if json.loads(listed) else ""
 
 
-def values_of(namespace: str, release: str = RELEASE) -> dict[str, Any]:
+def values_of(namespace: str, release: str) -> dict[str, Any]:
     """What the release was told."""
     said = run(["helm", "get", "values", release, "--namespace", namespace, "--output", "json"])
     return json.loads(said) or {}
 
 
-def roll_orders(wanted: Installation) -> None:
-    """Bring the pods of each release to what their Secret now says, everything else as it is, and wait until its pools are ready."""
-    changed = f"secretChecksum={checksum(wanted.kubectl)}"
+def roll(wanted: Installation, own: Names) -> None:
+    """Bring the pods of each release of a capstone to what their Secret now says, everything else as it is.
+
+    Returns when its pools are ready.
+    """
+    changed = f"secretChecksum={checksum(wanted.kubectl, own)}"
     listed = run(["helm", "list", "--namespace", wanted.namespace, "--short"]).split()
-    for release in (RELEASE, *({GREEN} & set(listed))):
-        upgrade(wanted.namespace, changed, within_seconds=wanted.within_seconds, release=release)
+    for release in (own.release, *({own.green} & set(listed))):
+        upgrade(wanted.namespace, own, changed, within_seconds=wanted.within_seconds, release=release)
 
 
-def checksum(kubectl: Kubectl) -> str:
-    """What changes when the orders' Secret does, and tells nothing of it."""
-    values = kubectl.secret(RELEASE) or {}
+def checksum(kubectl: Kubectl, own: Names) -> str:
+    """What changes when a capstone's Secret does, and tells nothing of it."""
+    values = kubectl.secret(own.secret) or {}
     return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:16]
 
 
-def stock(wanted: Installation) -> None:
-    """Fill the catalogue, from inside."""
-    ended = _ordered(wanted, "catalogue", 0, within_seconds=120)
+def can_smoke(own: Names) -> bool:
+    """Whether the capstone has a program that fills in what requests refer to, sends some, and follows them to their end."""
+    return importlib.util.find_spec(_smoke_program(own)) is not None
+
+
+def _smoke_program(own: Names) -> str:
+    return f"conductor.capstones.{own.capstone}.smoke"
+
+
+def stock(wanted: Installation, own: Names) -> None:
+    """Fill in what the requests of a capstone refer to, from inside."""
+    ended = _requested(wanted, own, "prepare", 0, within_seconds=120)
     if ended.status:
-        raise ClusterFailed(f"the catalogue could not be filled: {ended.output.strip()[-500:]}")
+        said = ended.output.strip()[-500:]
+        raise ClusterFailed(f"what requests of {own.capstone} refer to could not be filled in: {said}")
 
 
-def smoke(wanted: Installation, orders: int) -> Ended:
-    """Place orders from inside the cluster and see them delivered; what it said, JSON in the last line."""
-    return _ordered(wanted, "smoke", orders, within_seconds=300)
+def smoke(wanted: Installation, own: Names, requests: int) -> Ended:
+    """Send requests from inside the cluster and see them completed; what it said, JSON in the last line. Refused without a program."""
+    if not can_smoke(own):
+        raise Refused(f"{own.capstone} has no smoke test: there is no {_smoke_program(own)}")
+    return _requested(wanted, own, "smoke", requests, within_seconds=300)
 
 
-def _ordered(wanted: Installation, name: str, orders: int, *, within_seconds: int) -> Ended:
-    argv = ["python", "-m", "conductor.capstones.orders.smoke", "--api", API, "--orders", str(orders)]
+def _requested(wanted: Installation, own: Names, name: str, requests: int, *, within_seconds: int) -> Ended:
+    argv = ["python", "-m", _smoke_program(own), "--api", own.api, "--requests", str(requests)]
     image = images.name("conductor", wanted.tag)
-    return jobs.run(wanted.kubectl, Program(name, argv, image, within_seconds=within_seconds))
+    program = Program(name, argv, image, secret=own.conductor_secret, within_seconds=within_seconds)
+    return jobs.run(wanted.kubectl, program)
 
 
-def undeploy(wanted: Installation, tell: Tell, *, volumes: bool) -> None:
-    """Take everything away again; with `volumes` what was stored and the Secrets as well, which nothing brings back."""
+def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, platform: bool, volumes: bool) -> None:
+    """Take capstones away with what only they stand on, and with `platform` all the rest. What was stored stays, and so do the Secrets.
+
+    With `volumes` these go as well, with the namespace, and nothing brings them back.
+    """
     kubectl = wanted.kubectl
-    tell("orders")
-    for release in (GREEN, RELEASE):
-        run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
-    tell("platform")
-    kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
-    kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
+    for own in map(Names, capstones):
+        tell(own.capstone)
+        for release in (own.green, own.release):
+            run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
+        if own.own_platform.is_dir():
+            objects = rendered(wanted, own.own_platform)
+            kubectl("delete", "--filename", "-", "--ignore-not-found", "--wait", given=objects)
+    if platform:
+        tell("platform")
+        kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
+        kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
     if volumes:
         tell("volumes and secrets")
         run(["kubectl", "delete", "namespace", wanted.namespace, "--ignore-not-found", "--wait"])

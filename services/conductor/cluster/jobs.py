@@ -26,7 +26,7 @@ class Program:
     name: str
     argv: Sequence[str]
     image: str
-    secret: str = "conductor"
+    secret: str
     within_seconds: int = 300
     keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     cpu: str = "50m"

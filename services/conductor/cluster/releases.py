@@ -1,15 +1,15 @@
-"""The releases of one namespace, by helm and kubectl; see conductor.cluster.blue_green for what is asked of them."""
+"""The releases of one capstone in one namespace, by helm and kubectl; see conductor.cluster.blue_green for what is asked of them."""
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from conductor.capstone import application
 from conductor.cluster import install
 from conductor.cluster.blue_green import Installed, Values
-from conductor.cluster.install import CHART, RELEASE
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
+from conductor.cluster.names import Names
 from conductor.errors import ClusterFailed
 from conductor.waiting import until
 
@@ -26,6 +26,13 @@ class ClusterReleases:
 
     namespace: str = NAMESPACE
     within_seconds: int = 300
+    _: KW_ONLY
+    capstone: str
+
+    @property
+    def own(self) -> Names:
+        """See Releases."""
+        return Names(self.capstone)
 
     @property
     def kubectl(self) -> Kubectl:
@@ -43,7 +50,16 @@ class ClusterReleases:
 
     def install(self, release: str, values: Values, *, migrate: bool, within_seconds: int | None = None) -> None:
         """See Releases."""
-        argv = ["helm", "upgrade", "--install", release, str(CHART), "--namespace", self.namespace, "--reset-values"]
+        argv = [
+            "helm",
+            "upgrade",
+            "--install",
+            release,
+            str(self.own.chart),
+            "--namespace",
+            self.namespace,
+            "--reset-values",
+        ]
         argv += ["--values", "-", "--wait", "--timeout", f"{within_seconds or self.within_seconds}s"]
         run([*argv, *(() if migrate else ("--no-hooks",))], given=json.dumps(values))
 
@@ -93,11 +109,12 @@ class ClusterReleases:
             return bool(seen) and mine.issuperset(seen)
 
         self._await(
-            leads_there, lambda: f"the Service {RELEASE}-api to lead to {release} alone, not to {seen or 'nobody'}"
+            leads_there,
+            lambda: f"the Service {self.own.api_service} to lead to {release} alone, not to {seen or 'nobody'}",
         )
 
     def _behind_the_door(self) -> list[str]:
-        selector = f"kubernetes.io/service-name={RELEASE}-api"
+        selector = f"kubernetes.io/service-name={self.own.api_service}"
         slices = json.loads(self.kubectl("get", "endpointslices", "--selector", selector, "--output", "json"))["items"]
         ends = [end for one in slices for end in one.get("endpoints") or () if end["conditions"].get("ready")]
         return sorted({address for end in ends for address in end["addresses"]})
@@ -117,7 +134,7 @@ class ClusterReleases:
                 "python",
                 "-m",
                 "chassis.steer",
-                application(RELEASE),
+                application(self.capstone),
                 command,
                 *workers,
                 "--within",

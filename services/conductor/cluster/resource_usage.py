@@ -1,4 +1,4 @@
-"""What the pods of an installation take while orders keep coming, and whether what they asked for fits: the table of k8s/README.md.
+"""What the pods of an installation take while requests keep coming, and whether what they asked for fits: the table of k8s/README.md.
 
 CPU and memory are what the metrics server says (`kubectl top`), the working set, which is what the kernel kills for. A pod that is replaced
 during the soak counts with its pool.
@@ -83,7 +83,7 @@ class Soak:
             "| pod | asks for CPU | asks for memory | may use | peak CPU | peak memory |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
-        ordered = sorted(self.taken, key=lambda kind: (kind not in PLATFORM_FIRST, kind.startswith("orders"), kind))
+        ordered = sorted(self.taken, key=lambda kind: (kind not in PLATFORM_FIRST, " " in kind, kind))
         for kind in ordered:
             one = self.taken[kind]
             amounts = (f"{one.asked_milli}m", mebi(one.asked_memory), mebi(one.limit_memory))

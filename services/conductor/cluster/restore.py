@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from conductor.cluster import jobs
-from conductor.cluster.install import RELEASE
+from conductor.cluster.install import PART_OF
 from conductor.cluster.kubectl import Kubectl
 from conductor.errors import ClusterFailed, Refused
 from conductor.waiting import until
@@ -25,8 +25,8 @@ RESTORED, RECONCILED, REPLICAS = (f"celery-capstones/{name}" for name in ("resto
 WITHIN_SECONDS = 900
 ENDED_SECONDS = 180.0
 PAUSED = "autoscaling.keda.sh/paused-replicas"
-POOLS = f"app.kubernetes.io/name={RELEASE}"
-"""Of every release: blue, green and canary write to the same database."""
+POOLS = f"app.kubernetes.io/part-of={PART_OF},app.kubernetes.io/managed-by=Helm"
+"""Of every release of every capstone: all of them write to the one PostgreSQL, which is brought back as a whole."""
 
 
 def backup(kubectl: Kubectl) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from conductor import pools
@@ -12,15 +12,16 @@ from conductor.capstone import application
 from conductor.cluster import blue_green, canary_rollout, images, install, version_upgrade
 from conductor.cluster.blue_green import Colour, Tell
 from conductor.cluster.canary_rollout import Outcome, Trial
-from conductor.cluster.install import CHART, PLATFORM, RELEASE
+from conductor.cluster.install import PLATFORM
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
+from conductor.cluster.names import Names
 from conductor.cluster.releases import ClusterReleases, name_of, restarts_of
-from conductor.cluster.secrets import DATABASE
 from conductor.errors import ClusterFailed, Refused
 from conductor.pools import Broker, Pool
 
 ROLLED_SECONDS = 300
 FOLLOWED_PODS = 50
+TOOL_ROLES = ("relay", "beat", "worker", "api")
 SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
 """StatefulSets, by what the drills call them."""
 
@@ -34,7 +35,7 @@ def ready_at(pod: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class KubernetesRuntime:
-    """The installation in one namespace; `tag` is the one that its images have.
+    """One capstone of the installation in one namespace; `tag` is the one that its images have.
 
     `next_tag` is a newer version's, which a deploy brings; without one a deploy changes a checksum, and every pod rolls all the same.
     `bad_tag` is one of a version whose workers never get ready, `faulty_tag` one whose payments fail now and then.
@@ -46,6 +47,13 @@ class KubernetesRuntime:
     bad_tag: str | None = None
     broker: Broker = "rabbitmq"
     faulty_tag: str | None = None
+    _: KW_ONLY
+    capstone: str
+
+    @property
+    def own(self) -> Names:
+        """The names that the capstone has here."""
+        return Names(self.capstone)
 
     @property
     def kubectl(self) -> Kubectl:
@@ -58,45 +66,50 @@ class KubernetesRuntime:
 
     def pools(self) -> Mapping[str, Pool]:
         """The pools by name."""
-        return pools.load(CHART / "values.yaml")
+        return pools.load(self.own.chart / "values.yaml")
 
     def deploy(
         self, *settings: str, values: Mapping[str, object] | None = None, within_seconds: int = ROLLED_SECONDS
     ) -> None:
         """Change these `key=value`, texts all, of what is installed, or tell it these `values`; returns when every pod is new and ready."""
-        install.upgrade(self.namespace, *settings, values=values, within_seconds=within_seconds)
+        install.upgrade(self.namespace, self.own, *settings, values=values, within_seconds=within_seconds)
 
     def roll_out(self, tag: str, tell: Callable[[str], None], *, back: bool = False) -> None:
         """Bring every pool to another version, the workers before who only sends them work; on the way `back` after them."""
-        version_upgrade.roll_out(self.namespace, tag, tell, back=back, within_seconds=ROLLED_SECONDS)
+        version_upgrade.roll_out(self.namespace, self.own, tag, tell, back=back, within_seconds=ROLLED_SECONDS)
 
     def values(self) -> dict[str, Any]:
         """What the release was told."""
-        return install.values_of(self.namespace)
+        return install.values_of(self.namespace, self.own.release)
 
     def switch(self, to: Colour, tag: str | None, tell: Tell, *, alone: bool = False) -> None:
         """Have this colour do the work; see conductor.cluster.blue_green."""
-        blue_green.switch(ClusterReleases(self.namespace), to, tag, tell, alone=alone)
+        blue_green.switch(ClusterReleases(self.namespace, capstone=self.capstone), to, tag, tell, alone=alone)
 
     def canary(self, trial: Trial, tell: Tell) -> Outcome:
         """Try a version on a share of a pool; see conductor.cluster.canary_rollout."""
-        return canary_rollout.hold(ClusterReleases(self.namespace), trial, tell)
+        return canary_rollout.hold(ClusterReleases(self.namespace, capstone=self.capstone), trial, tell)
 
     def parked(self, *arguments: str) -> list[dict[str, Any]]:
         """Records of what is parked, asked of and told to the capstone's own tool, as a person would."""
-        program = ("python", "-m", "chassis.parked", application(RELEASE), *arguments, "--json")
-        said = self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program)
+        program = ("python", "-m", "chassis.parked", application(self.capstone), *arguments, "--json")
+        said = self.kubectl("exec", self._tools(), "--", *program)
         records: list[dict[str, Any]] = json.loads(said.splitlines()[-1])["records"]
         return records
 
     def run_parked(self, *arguments: str) -> None:
         """Run the command line for parked messages where the service runs; it prints to this terminal."""
-        program = ("python", "-m", "chassis.parked", application(RELEASE), *arguments)
-        self.kubectl("exec", f"deployment/{RELEASE}-relay", "--", *program, shown=True)
+        program = ("python", "-m", "chassis.parked", application(self.capstone), *arguments)
+        self.kubectl("exec", self._tools(), "--", *program, shown=True)
+
+    def _tools(self) -> str:
+        """The Deployment whose pods the capstone's own tools are run in: one that few requests depend on."""
+        found = min(self.pools().values(), key=lambda pool: TOOL_ROLES.index(pool.role))
+        return f"deployment/{self.own.release}-{found.name}"
 
     def print_logs(self, pool: str | None, *, lines: int, follow: bool) -> None:
         """The pods' logs to this terminal, each line with its pod in front. Refused when there is no such pool."""
-        selector = f"app.kubernetes.io/instance={RELEASE}"
+        selector = f"app.kubernetes.io/instance={self.own.release}"
         if pool is not None:
             if pool not in self.pools():
                 raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
@@ -123,25 +136,30 @@ class KubernetesRuntime:
 
     def revision(self) -> int:
         """Of the release, as helm counts them."""
-        history = json.loads(run(["helm", "history", RELEASE, "--namespace", self.namespace, "--output", "json"]))
+        history = json.loads(
+            run(["helm", "history", self.own.release, "--namespace", self.namespace, "--output", "json"])
+        )
         return int(history[-1]["revision"])
 
     def rollback(self, revision: int, *, within_seconds: int = ROLLED_SECONDS) -> None:
         """Back to an earlier revision of the release."""
         where = ("--namespace", self.namespace)
-        run(["helm", "rollback", RELEASE, str(revision), *where, "--wait", "--timeout", f"{within_seconds}s"])
+        run(["helm", "rollback", self.own.release, str(revision), *where, "--wait", "--timeout", f"{within_seconds}s"])
 
     def pods(self, pool: str) -> list[dict[str, Any]]:
         """The pods of a pool that are not on their way out, oldest first. Refused when there is no such pool."""
         if pool not in self.pools():
             raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
-        selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={pool}"
+        selector = f"app.kubernetes.io/instance={self.own.release},app.kubernetes.io/component={pool}"
         alive = [pod for pod in self.kubectl.pods(selector) if "deletionTimestamp" not in pod["metadata"]]
         return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def restarts(self) -> dict[str, int]:
         """How often the containers of each pod were restarted, by pod."""
-        return {name_of(pod): restarts_of(pod) for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")}
+        return {
+            name_of(pod): restarts_of(pod)
+            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={self.own.release}")
+        }
 
     def inside(self, workload: str, *argv: str, given: str | None = None) -> str:
         """What a program prints in a pod of `deployment/…` or `statefulset/…`."""
@@ -151,7 +169,7 @@ class KubernetesRuntime:
         """Run a statement as the database's owner; its rows, as text."""
         psql = ["psql", "--quiet", "--no-psqlrc", "--csv", "--tuples-only"]
         psql += ["--set", "ON_ERROR_STOP=1", "--username", "postgres"]
-        said = self.inside("statefulset/postgres", *psql, DATABASE, given=statement)
+        said = self.inside("statefulset/postgres", *psql, self.own.database, given=statement)
         return list(csv.reader(said.splitlines()))
 
     def kill_pod(self, name: str) -> None:
@@ -168,7 +186,7 @@ class KubernetesRuntime:
 
     def scale(self, pool: str, replicas: int) -> None:
         """As many pods of a pool; returns when they are ready."""
-        deployment = f"deployment/{RELEASE}-{pool}"
+        deployment = f"deployment/{self.own.release}-{pool}"
         self.kubectl("scale", deployment, f"--replicas={replicas}")
         self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
@@ -186,17 +204,19 @@ class KubernetesRuntime:
 
     def _replicas(self, pool: str) -> int:
         """How many pods a pool should have."""
-        return int(self.kubectl("get", f"deployment/{RELEASE}-{pool}", "--output", "jsonpath={.spec.replicas}"))
+        return int(
+            self.kubectl("get", f"deployment/{self.own.release}-{pool}", "--output", "jsonpath={.spec.replicas}")
+        )
 
     def restart(self, pool: str) -> None:
         """Replace every pod of a pool, each when its successor is ready; returns when they are."""
-        deployment = f"deployment/{RELEASE}-{pool}"
+        deployment = f"deployment/{self.own.release}-{pool}"
         self.kubectl("rollout", "restart", deployment)
         self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
 
     def wait_ready(self, *pools: str) -> None:
         """Return when these pools, or all, have the ready pods they should. Raises ClusterFailed: which has not, and who has no node."""
-        deployments = [f"deployment/{RELEASE}-{pool}" for pool in pools or self.pools()]
+        deployments = [f"deployment/{self.own.release}-{pool}" for pool in pools or self.pools()]
         try:
             self.kubectl.await_rolled_out(*deployments, within_seconds=ROLLED_SECONDS)
         except ClusterFailed as error:
@@ -207,7 +227,7 @@ class KubernetesRuntime:
         """The pods that no node takes, and why, in the scheduler's words."""
         return [
             f"{pod['metadata']['name']}: {one.get('message')}"
-            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={RELEASE}")
+            for pod in self.kubectl.pods(f"app.kubernetes.io/instance={self.own.release}")
             for one in pod["status"].get("conditions", ())
             if one["type"] == "PodScheduled" and one["status"] == "False"
         ]

@@ -1,42 +1,42 @@
-"""Gives the orders another password at the database or at the broker, by a roll that loses nothing.
+"""Gives a capstone another password at the database or at the broker, by a roll that loses nothing.
 
-Of the service's two logins the idle one gets a new password, the pools are rolled to it, and then the other is locked. Until the end both
+Of the capstone's two logins the idle one gets a new password, the pools are rolled to it, and then the other is locked. Until the end both
 work, so a process that reconnects meanwhile is let in with whichever it knows. Broken off, it goes on where it was when called again: the
-login in the service's environment says how far it came.
+login in the capstone's environment says how far it came.
 """
 
 from collections.abc import Callable
 from typing import Literal
 from urllib.parse import urlsplit
 
-from conductor.cluster import install, secrets
+from conductor.cluster import install, logins, secrets
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import Kubectl
-from conductor.cluster.secrets import Values, idle, password
+from conductor.cluster.names import Names
+from conductor.cluster.secrets import DEFINITIONS, Values, password
 from conductor.errors import Refused
 
 What = Literal["database", "broker"]
 Tell = Callable[[str], None]
 
-IMPORT = "umask 077; cat >/tmp/new.json && rabbitmqctl --quiet import_definitions /tmp/new.json; it=$?; rm -f /tmp/new.json; exit $it"
-"""By a file, since rabbitmqctl cannot read a pipe on every version of Erlang."""
 
+def rotate(wanted: Installation, capstone: str, what: What, tell: Tell) -> None:
+    """Move every pool of a capstone to another login and lock the one that was in use.
 
-def rotate(wanted: Installation, what: What, tell: Tell) -> None:
-    """Move every pool to another login and lock the one that was in use. Raises ClusterFailed, with both logins working."""
-    kubectl = wanted.kubectl
+    Raises ClusterFailed, with both logins working.
+    """
+    kubectl, own = wanted.kubectl, Names(capstone)
     if what == "database":
-        _rotate(
-            wanted, tell, server="postgres", keys=("ORDERS_USER", "ORDERS_PASSWORD"), url="DATABASE_URL", give=_role
-        )
-    elif urlsplit(_known(kubectl, "orders")["BROKER_URL"]).scheme.startswith("redis"):
+        _rotate(wanted, own, tell, server="postgres", keys=own.database_keys, url="DATABASE_URL", give=_role)
+    elif urlsplit(_known(kubectl, own.secret)["BROKER_URL"]).scheme.startswith("redis"):
         raise Refused("the broker of this installation is Redis, whose one password belongs to the store as well")
     else:
-        _rotate(wanted, tell, server="rabbitmq", keys=("orders-user", "orders-password"), url="BROKER_URL", give=_user)
+        _rotate(wanted, own, tell, server="rabbitmq", keys=own.broker_keys, url="BROKER_URL", give=_user)
 
 
 def _rotate(
     wanted: Installation,
+    own: Names,
     tell: Tell,
     *,
     server: str,
@@ -45,8 +45,10 @@ def _rotate(
     give: Callable[[Kubectl, str, str, Values], None],
 ) -> None:
     kubectl = wanted.kubectl
-    kept, service = _known(kubectl, server), _known(kubectl, "orders")
-    old, new = kept[keys[0]], idle(kept[keys[0]])
+    kept, service = _known(kubectl, server), _known(kubectl, own.secret)
+    if keys[0] not in kept:
+        raise Refused(f"the Secret {server} knows no login of {own.capstone}: `capstone cluster secrets` makes it")
+    old, new = kept[keys[0]], own.idle(kept[keys[0]])
     now = urlsplit(service[url])
     word = now.password if now.username == new and now.password else password()
     tell(f"{new} gets a new password")
@@ -54,37 +56,22 @@ def _rotate(
     give(kubectl, new, word, both)
     # What a server reads when it starts again must say what is true at any moment of this.
     _keep(kubectl, server, both)
-    _keep(kubectl, "orders", {**service, url: _with(service[url], new, word)})
+    _keep(kubectl, own.secret, {**service, url: _with(service[url], new, word)})
     tell("rolling every pool")
-    install.roll_orders(wanted)
+    install.roll(wanted, own)
     tell(f"{old} is locked")
     locked = password()
-    one = {**_redefined(both, old, locked), keys[0]: new, keys[1]: word}
+    one = _redefined({**_redefined(both, old, locked), keys[0]: new, keys[1]: word})
     give(kubectl, old, locked, one)
     _keep(kubectl, server, one)
 
 
 def _role(kubectl: Kubectl, login: str, word: str, _: Values) -> None:
-    """Set a role's password at PostgreSQL; by standard input, so that no list of processes shows it. Both are ours, and plain."""
-    statement = f"ALTER ROLE {login} PASSWORD '{word}';\n"
-    psql = ("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--username", "postgres")
-    kubectl("exec", "--stdin", "statefulset/postgres", "--", *psql, given=statement)
+    logins.set_password(kubectl, login, word)
 
 
 def _user(kubectl: Kubectl, _login: str, _word: str, values: Values) -> None:
-    """Have RabbitMQ read its definitions again, which hold the new password's hash: no list of processes shows it."""
-    kubectl(
-        "exec",
-        "--stdin",
-        "statefulset/rabbitmq",
-        "--container",
-        "rabbitmq",
-        "--",
-        "sh",
-        "-c",
-        IMPORT,
-        given=values["definitions.json"],
-    )
+    logins.to_broker(kubectl, values)
 
 
 def _known(kubectl: Kubectl, name: str) -> Values:
@@ -98,10 +85,11 @@ def _keep(kubectl: Kubectl, name: str, values: Values) -> None:
     kubectl.apply(install.secret(name, values))
 
 
-def _redefined(values: Values, login: str, word: str) -> Values:
-    if "definitions.json" not in values:
-        return values
-    return {**values, "definitions.json": secrets.redefined(values["definitions.json"], login, word)}
+def _redefined(values: Values, login: str = "", word: str = "") -> Values:
+    """A server's Secret with another password for a login, in what the server reads when it starts."""
+    if DEFINITIONS in values:
+        return {**values, DEFINITIONS: secrets.redefined(values[DEFINITIONS], login, word)}
+    return secrets.with_logins(values)
 
 
 def _with(url: str, login: str, word: str) -> str:

@@ -1,15 +1,16 @@
-"""What an installation in a cluster looks like now: its workloads, their pods, and the orders by state. Reads only."""
+"""What an installation in a cluster looks like now: its workloads, their pods, and the requests of each capstone by state. Reads only."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from conductor.capstone import load
-from conductor.cluster.install import PLATFORM, RELEASE
+from conductor.cluster.install import PLATFORM
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.releases import name_of, restarts_of
 from conductor.cluster.runtime import KubernetesRuntime, ready_at
@@ -29,26 +30,25 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """`ready` when each workload has the ready pods that it should have; `orders` by state, None when the database does not answer."""
+    """`ready` when each workload has the ready pods that it should have; `requests` by capstone and state, None for
+    one whose database does not answer."""
 
     namespace: str
     ready: bool
     workloads: Sequence[Workload]
-    orders: Mapping[str, int] | None
+    requests: Mapping[str, Mapping[str, int] | None]
 
 
-def look(runtime: KubernetesRuntime) -> ClusterStatus:
-    """One look. Raises ClusterFailed when kubectl cannot."""
-    kubectl = runtime.kubectl
-    found = [
-        *_workloads(kubectl, f"app.kubernetes.io/instance={RELEASE}"),
-        *_workloads(kubectl, PLATFORM),
-    ]
+def look(runtimes: Sequence[KubernetesRuntime]) -> ClusterStatus:
+    """One look at capstones of one namespace. Raises ClusterFailed when kubectl cannot."""
+    kubectl = runtimes[0].kubectl
+    releases = [f"app.kubernetes.io/instance={one.own.release}" for one in runtimes]
+    found = [one for selector in (*releases, PLATFORM) for one in _workloads(kubectl, selector)]
     return ClusterStatus(
-        namespace=runtime.namespace,
+        namespace=kubectl.namespace,
         ready=bool(found) and all(one.ready >= one.wanted for one in found),
         workloads=found,
-        orders=_orders(runtime),
+        requests={one.capstone: _by_state(one) for one in runtimes},
     )
 
 
@@ -72,15 +72,15 @@ def _workloads(kubectl: Kubectl, selector: str) -> list[Workload]:
     return found
 
 
-def _orders(runtime: KubernetesRuntime) -> Mapping[str, int] | None:
+def _by_state(runtime: KubernetesRuntime) -> Mapping[str, int] | None:
     try:
-        return {state: int(count) for state, count in runtime.sql(load(RELEASE).by_state)}
+        return {state: int(count) for state, count in runtime.sql(load(runtime.capstone).by_state)}
     except ClusterFailed:
         return None
 
 
 def render(status: ClusterStatus) -> RenderableType:
-    """A table of workloads and a line of orders."""
+    """A table of workloads and a line of requests for each capstone."""
     head = Text.assemble(
         ("● ready" if status.ready else "● not ready", "bold green" if status.ready else "bold red"),
         ("   namespace ", "dim"),
@@ -97,6 +97,16 @@ def render(status: ClusterStatus) -> RenderableType:
             Text(str(one.restarts), style="yellow" if one.restarts else "dim"),
             ", ".join(one.images),
         )
-    counted = ", ".join(f"{count} {state}" for state, count in (status.orders or {}).items())
-    told = "the database does not answer" if status.orders is None else f"orders: {counted or 'none'}"
-    return Group(head, table, Text(told))
+    return Group(head, table, *(Text(f"{name}: {_counted(states)}") for name, states in status.requests.items()))
+
+
+def _counted(states: Mapping[str, int] | None) -> str:
+    if states is None:
+        return "the database does not answer"
+    return ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+
+
+def as_json(status: ClusterStatus) -> dict[str, Any]:
+    """For programs: each capstone's requests by state under its name."""
+    told = asdict(status)
+    return {**{key: value for key, value in told.items() if key != "requests"}, **told["requests"]}

@@ -125,11 +125,13 @@ def run(
 
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
-    system = capstones.chosen(capstone)
+    system = _meant(runtime, namespace, capstone)
     every = [one for one in known(system.name).values() if runtime in one.runtimes and not _lacking(one, system)]
     chosen = every if name == "all" else [_named(name, system.name)]
     cluster = (
-        KubernetesRuntime(namespace, tag, next_tag, bad_tag, faulty_tag=faulty_tag) if runtime == "kubernetes" else None
+        KubernetesRuntime(namespace, tag, next_tag, bad_tag, faulty_tag=faulty_tag, capstone=system.name)
+        if runtime == "kubernetes"
+        else None
     )
     chosen_broker = _broker(broker)
     console = Console(stderr=as_json, highlight=False)
@@ -152,6 +154,15 @@ def run(
         print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
     if not all(one.sound for one in played):
         raise typer.Exit(1)
+
+
+def _meant(runtime: str, namespace: str, capstone: str | None) -> "Capstone":
+    """The capstone with this name, or the only one that there is here to drill."""
+    if runtime == "kubernetes":
+        from conductor.cluster import install
+
+        return capstones.named(install.chosen(namespace, capstone))
+    return capstones.chosen(capstone)
 
 
 def _here(drill: "Drill", capstone: "Capstone", size: "Size", reporter: "Reporter", patience: "Patience") -> "Played":

@@ -35,6 +35,10 @@ def verify(
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """Judge every request of this platform; exit status 1 when one was lost or doubled, each named with the reason."""
+    if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster import install
+
+        capstone, runtime = install.chosen(namespace, capstone), "kubernetes"
     system = capstones.chosen(capstone)
     with access.opened(runtime, namespace, system.name) as platform:
         judged = _judged(system, platform, wait)

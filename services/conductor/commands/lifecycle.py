@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from conductor import access, capstones
 from conductor.access import CapstoneOption, NamespaceOption, RuntimeOption
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import typed
-from conductor.errors import Refused
+from conductor.errors import NotRunning, Refused
 from conductor.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def status_command(
     from conductor.laptop.runtime import LocalRuntime
 
     if access.chosen(runtime, namespace) == "kubernetes":
-        raise typer.Exit(_cluster_status(namespace, live=live, as_json=as_json))
+        raise typer.Exit(_cluster_status(namespace, capstone, live=live, as_json=as_json))
     laptop = [LocalRuntime.running(capstone=capstone)] if capstone else LocalRuntime.every()
     if live:
         screen.show(laptop)
@@ -133,16 +132,21 @@ def status_command(
     raise typer.Exit(0 if found.ready else 1)
 
 
-def _cluster_status(namespace: str, *, live: bool, as_json: bool) -> int:
+def _cluster_status(namespace: str, capstone: str | None, *, live: bool, as_json: bool) -> int:
     """Print what runs in a cluster; the exit status."""
+    from conductor.cluster import install
     from conductor.cluster import status as cluster_status
     from conductor.cluster.runtime import KubernetesRuntime
 
     if live:
         raise Refused("--live shows this machine's platform; for a cluster: kubectl get pods --watch")
-    found = cluster_status.look(KubernetesRuntime(namespace))
+    asked = capstones.known([capstone] if capstone else [])
+    names = asked or install.installed(namespace)
+    if not names:
+        raise NotRunning(f'no capstone is installed in the namespace "{namespace}": `make deploy` installs one')
+    found = cluster_status.look([KubernetesRuntime(namespace, capstone=name) for name in names])
     if as_json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps(cluster_status.as_json(found)))
     else:
         Console(highlight=False).print(cluster_status.render(found))
     return 0 if found.ready else 1

@@ -38,9 +38,12 @@ def logs(
     from conductor.laptop import logs as log_files
 
     if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster import install
         from conductor.cluster.runtime import KubernetesRuntime
 
-        KubernetesRuntime(namespace).print_logs(process, lines=lines, follow=follow)
+        KubernetesRuntime(namespace, capstone=install.chosen(namespace, capstone)).print_logs(
+            process, lines=lines, follow=follow
+        )
         return
     run = RunDirectory.chosen()
     if not run.logs.is_dir():
@@ -112,14 +115,17 @@ def kill(
     which: Which = "child" if child else "tree"
     at = now()
     if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster import install
         from conductor.cluster.runtime import KubernetesRuntime
 
         if runtime is None:
             raise Refused("nothing runs on this machine; `--runtime kubernetes` kills a pod of the cluster")
         if number is not signals.SIGKILL:
             raise Refused(f"--signal {signal}: in a cluster only KILL can be sent")
-        pod = KubernetesRuntime(namespace).kill(pool, child=child)
-        history.append(access.journals_of(namespace) / KILLS, Kill(at, pool, which, ()))
+        named, _, pool = pool.rpartition("/")
+        system = install.chosen(namespace, capstone or named or None)
+        pod = KubernetesRuntime(namespace, capstone=system).kill(pool, child=child)
+        history.append(access.journals_of(namespace, system) / KILLS, Kill(at, pool, which, ()))
         print(json.dumps({"pool": pool, "signal": number.name, "pod": pod}) if as_json else f"KILL sent to {pod}")
         return
     laptop, pool = LocalRuntime.of_pool(pool, capstone)
@@ -155,9 +161,10 @@ def parked(
     from conductor.laptop.runtime import LocalRuntime
 
     if access.chosen(runtime, namespace) == "kubernetes":
+        from conductor.cluster import install
         from conductor.cluster.runtime import KubernetesRuntime
 
-        KubernetesRuntime(namespace).run_parked(*context.args)
+        KubernetesRuntime(namespace, capstone=install.chosen(namespace, capstone)).run_parked(*context.args)
         return
     from conductor.capstone import application
 

@@ -34,6 +34,7 @@ def soak(
 ) -> None:
     """Let requests come steadily; fails when a pod was restarted or ran out of memory, has no room to its limit, or lost a request."""
     from conductor.capstone import Patience, Size
+    from conductor.cluster import install
     from conductor.cluster import resource_usage as soaking
     from conductor.cluster.resource_usage import EVERY_SECONDS, Soak
     from conductor.cluster.runtime import KubernetesRuntime
@@ -41,7 +42,8 @@ def soak(
     from conductor.harness.reporter import Reporter
 
     console = Console(highlight=False)
-    runtime = KubernetesRuntime(namespace, tag)
+    system = capstones.named(install.chosen(namespace, capstone))
+    runtime = KubernetesRuntime(namespace, tag, capstone=system.name)
     runtime.wait_ready()
     restarts, found = runtime.restarts(), Soak()
     began = time.monotonic()
@@ -52,7 +54,7 @@ def soak(
 
     with Reporter(console) as reporter:
         session = ClusterSession(
-            capstones.chosen(capstone),
+            system,
             runtime,
             Size(REQUESTS, per_second=per_second, steady=True),
             reporter,

@@ -15,7 +15,6 @@ from psycopg import sql
 from conductor.capabilities import Moment, Target
 from conductor.capstone import Capstone, Patience, Size
 from conductor.cluster import jobs
-from conductor.cluster.install import API
 from conductor.cluster.jobs import Program
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, ConductorError, DrillFailed
@@ -63,7 +62,8 @@ class ClusterSession:
     @contextlib.contextmanager
     def judged(self) -> Iterator[None]:
         """A judge is there during the block, and gone after it."""
-        argv = ["python", "-m", "conductor.judge", "--capstone", self.capstone.name, "--api", API]
+        own = self.runtime.own
+        argv = ["python", "-m", "conductor.judge", "--capstone", self.capstone.name, "--api", own.api]
         argv += ["--requests", str(self.size.requests), "--per-second", f"{self.size.per_second or PER_SECOND}"]
         argv += ["--steady"] if self.size.steady else []
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
@@ -71,10 +71,12 @@ class ClusterSession:
         within = int(self._patience.total_seconds) + 120
         keys = {
             # To look at the queues; no other login may ask a queue itself.
-            "BROKER_URL": (self.capstone.name, "BROKER_URL"),
+            "BROKER_URL": (own.secret, "BROKER_URL"),
+            **{one.variable: (own.secret, one.variable) for one in self.capstone.stores},
             "OUTSIDE_ADMIN_TOKEN": ("outside-admin", "OUTSIDE_ADMIN_TOKEN"),
         }
-        program = Program("judge", argv, self.runtime.image("conductor"), within_seconds=within, keys=keys, cpu=CPU)
+        image, secret = self.runtime.image("conductor"), own.conductor_secret
+        program = Program("judge", argv, image, secret=secret, within_seconds=within, keys=keys, cpu=CPU)
         kubectl = self.runtime.kubectl
         self._job = jobs.start(kubectl, program)
         try:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from conductor.capabilities import HasNewerVersion
 from conductor.capstone import application, capability
-from conductor.cluster.install import RELEASE
 from conductor.cluster.runtime import ready_at
 from conductor.errors import Refused
 from conductor.pools import Role
@@ -41,7 +40,7 @@ class ClusterVersions:
         pools = {**told, **{name: {**told.get(name, {}), **canary} for name in beside}}
         runtime.deploy(values={**self.before, "pools": pools})
         self._session.reporter.phase(f"{runtime.tag} and {self._tag} side by side: {', '.join(beside)}")
-        self._knows(f"deployment/{RELEASE}-{self._newer.pool}-canary")
+        self._knows(f"deployment/{runtime.own.release}-{self._newer.pool}-canary")
 
     def newer_alone(self) -> None:
         self._session.runtime.deploy(f"image.tag={self._tag}", values=self.before)

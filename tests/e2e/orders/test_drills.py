@@ -8,6 +8,7 @@ from playing import missing
 
 from conductor.cluster import install, nodes
 from conductor.cluster.install import Installation
+from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known
 from conductor.harness.runner import Played
@@ -30,7 +31,7 @@ def test_every_drill_of_a_cluster_is_played_here() -> None:
 
 
 def test_fifty_orders_are_delivered_without_an_error(installation: Installation) -> None:
-    ended = install.smoke(installation, 50)
+    ended = install.smoke(installation, Names("orders"), 50)
 
     told = json.loads(ended.output.splitlines()[-1])
     assert (0, 50, 0) == (ended.status, told["orders"], told["errors"])
@@ -65,6 +66,6 @@ def test_deploying_again_without_a_change_rolls_no_pod(installation: Installatio
         return set(installation.kubectl("get", "pods", "--selector", selector, "--output", "name").split())
 
     before = pods()
-    install.install_orders(installation)
+    install.install_release(installation, Names("orders"))
 
     assert before == pods()

@@ -9,6 +9,7 @@ import pytest
 from conductor.capstones.orders import cluster_reconciliation
 from conductor.cluster import install, restore
 from conductor.cluster.install import Installation
+from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
 
@@ -21,7 +22,7 @@ print(u.urlopen(u.Request('http://127.0.0.1:9101/ledger', headers=token), timeou
 
 
 def deliver(installation: Installation) -> None:
-    ended = install.smoke(installation, FEW)
+    ended = install.smoke(installation, Names("orders"), FEW)
     assert (0, 0) == (ended.status, json.loads(ended.output.splitlines()[-1])["errors"])
 
 

@@ -15,7 +15,7 @@ def test_passwords_are_rotated_under_load_without_a_failed_request(
         with session.load():
             for what in ("database", "broker"):
                 session.await_loaded()
-                secret_rotation.rotate(installation, what, session.reporter.tell)
+                secret_rotation.rotate(installation, runtime.capstone, what, session.reporter.tell)
                 session.await_progress()
         findings = session.verdict().findings
     after = installation.kubectl.secret("orders") or {}

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from conductor.cluster import blue_green
 from conductor.cluster.blue_green import Colour, Installed, Values
-from conductor.cluster.install import GREEN, RELEASE
+from conductor.cluster.names import Names
 from conductor.errors import ClusterFailed, Refused
 
+OWN = Names("orders")
+RELEASE, GREEN = OWN.release, OWN.green
 BLUE = {"image": {"tag": "1"}, "broker": "rabbitmq", "api": {"ingress": {"host": "orders.example"}}}
 
 
@@ -26,6 +28,7 @@ class Memory:
     migrated: list[str] = field(default_factory=list)
     changes: int = 0
     left: int = 1000
+    own: Names = OWN
 
     @classmethod
     def with_blue(cls) -> "Memory":

@@ -9,9 +9,10 @@ import pytest
 from conductor.cluster import canary_rollout
 from conductor.cluster.blue_green import Installed, Values
 from conductor.cluster.canary_rollout import Outcome, Trial
-from conductor.cluster.install import RELEASE
+from conductor.cluster.names import Names
 from conductor.errors import ClusterFailed, Refused
 
+OWN = Names("orders")
 BEFORE = {"image": {"tag": "1"}, "pools": {"payments": {"replicas": 3}}}
 TRIAL = Trial("payments", "2", enough=100, within_seconds=0.5)
 
@@ -35,6 +36,7 @@ class Cluster:
     installed_values: list[Values] = field(default_factory=list)
     when_installed_with: dict[str, Act] = field(default_factory=dict)
     looks: int = 0
+    own: Names = OWN
 
     @property
     def kubectl(self) -> "Cluster":
@@ -48,7 +50,7 @@ class Cluster:
         return f'chassis_commands_total{{outcome="done"}} {done}\nchassis_commands_total{{outcome="park"}} {failed}\n'
 
     def installed(self, release: str) -> Installed | None:
-        return Installed(self.values) if release == RELEASE else None
+        return Installed(self.values) if release == OWN.release else None
 
     def install(self, release: str, values: Values, *, migrate: bool) -> None:
         self.values = dict(values)

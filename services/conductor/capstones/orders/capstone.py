@@ -57,7 +57,7 @@ class Orders:
     targets = TARGETS
     outside = outside_programs.OUTSIDE
     stores = ()
-    callers: Mapping[str, Mapping[str, str]] = {}
+    callers: Mapping[str, Mapping[str, str]] = {"operator": {"role": "operator"}, "customer": {"customer": "c-1"}}
     capabilities: Sequence[object] = (
         SurvivesBrokerLoss(),
         Redelivers(outside={"carrier": CALLBACKS}),

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from conductor.capstones.orders import NAME
 from conductor.cluster import jobs, restore
-from conductor.cluster.install import RELEASE
 from conductor.cluster.jobs import Ended
 from conductor.cluster.kubectl import Kubectl
 from conductor.errors import Refused
 from conductor.history import since_of
 
-TOOLS_POOL = f"{RELEASE}-payments"
+TOOLS_POOL = f"{NAME}-payments"
 """Whose settings and image the reconciliation has."""
 
 
@@ -46,7 +46,7 @@ def job(pool: dict[str, Any], argv: Sequence[str]) -> dict[str, Any]:
         name: pool["metadata"]["labels"][name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance")
     }
     return jobs.job(
-        f"{RELEASE}-reconciliation-",
+        f"{NAME}-reconciliation-",
         {**labels, "app.kubernetes.io/component": "reconciliation"},
         pod,
         within_seconds=restore.WITHIN_SECONDS,

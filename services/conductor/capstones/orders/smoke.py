@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
         prog="python -m conductor.capstones.orders.smoke", description="Are orders taken and delivered?"
     )
     parser.add_argument("--api", required=True, metavar="URL", help="where the orders' API answers")
-    parser.add_argument("--orders", type=int, default=50, help="how many to place (default: %(default)s)")
+    parser.add_argument("--requests", "--orders", type=int, default=50, help="how many to place (default: %(default)s)")
     parser.add_argument("--within-seconds", type=float, default=120.0, help="patience (default: %(default)s)")
     options = parser.parse_args(argv)
     token = os.environ.get("OPERATOR_TOKEN", "")
@@ -106,9 +106,9 @@ def main(argv: list[str]) -> int:
         parser.error("OPERATOR_TOKEN is not set")
     try:
         catalogue.fill(options.api, token)
-        found = smoke(options.api, token, orders=options.orders, within_seconds=options.within_seconds)
+        found = smoke(options.api, token, orders=options.requests, within_seconds=options.within_seconds)
     except ConductorError as error:
-        found = Smoke(options.orders, [str(error)])
+        found = Smoke(options.requests, [str(error)])
     for line in found.errors:
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(found.as_json() + "\n")
