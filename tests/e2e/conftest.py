@@ -19,7 +19,7 @@ from playing import PATIENCE, missing, size
 from conductor import capstones
 from conductor.capstones.orders.capstone import NEWER_CODE
 from conductor.cluster import images as cluster_images
-from conductor.cluster import install
+from conductor.cluster import install, removal
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.runtime import KubernetesRuntime
@@ -80,7 +80,7 @@ def installation(images: None) -> Iterator[Installation]:
         if os.environ.get("E2E_KEEP"):
             tell(f"kept in the namespace {NAMESPACE}")
         else:
-            install.undeploy(wanted, capstones.names(), tell, platform=True, volumes=True)
+            removal.undeploy(wanted, capstones.names(), tell, platform=True, volumes=True)
 
 
 @pytest.fixture(scope="session")

@@ -287,28 +287,6 @@ def _requested(wanted: Installation, own: Names, name: str, requests: int, *, wi
     return jobs.run(wanted.kubectl, program)
 
 
-def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, platform: bool, volumes: bool) -> None:
-    """Take capstones away with what only they stand on, and with `platform` all the rest. What was stored stays, and so do the Secrets.
-
-    With `volumes` these go as well, with the namespace, and nothing brings them back.
-    """
-    kubectl = wanted.kubectl
-    for own in map(Names, capstones):
-        tell(own.capstone)
-        for release in (own.green, own.release):
-            run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
-        if own.own_platform.is_dir():
-            objects = rendered(wanted, own.own_platform)
-            kubectl("delete", "--filename", "-", "--ignore-not-found", "--wait", given=objects)
-    if platform:
-        tell("platform")
-        kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
-        kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
-    if volumes:
-        tell("volumes and secrets")
-        run(["kubectl", "delete", "namespace", wanted.namespace, "--ignore-not-found", "--wait"])
-
-
 def reachable() -> bool:
     """Whether kubectl has a cluster that answers."""
     try:
@@ -316,13 +294,3 @@ def reachable() -> bool:
     except (ClusterFailed, subprocess.SubprocessError):
         return False
     return True
-
-
-def kind_up(configuration: Path, name: str) -> None:
-    """Make a cluster with kind; its context becomes kubectl's current one."""
-    run(["kind", "create", "cluster", "--name", name, "--config", str(configuration), "--wait", "120s"], shown=True)
-
-
-def kind_down(name: str) -> None:
-    """Remove it."""
-    run(["kind", "delete", "cluster", "--name", name], shown=True)

@@ -36,7 +36,7 @@ Namespace = Annotated[str, typer.Option(help="Where everything lives.")]
 Tag = Annotated[str, typer.Option(help="The tag of our images.")]
 Overlay = Annotated[str, typer.Option(help="A folder of k8s/overlays.")]
 Within = Annotated[int, typer.Option(min=10, metavar="SECONDS", help="Patience with each part.")]
-BrokerName = Annotated[str, typer.Option("--broker", help="rabbitmq or redis: what carries the orders' messages.")]
+BrokerName = Annotated[str, typer.Option("--broker", help="rabbitmq or redis: what carries the capstones' messages.")]
 CONSOLE = Console(highlight=False)
 
 
@@ -58,25 +58,25 @@ def _broker(name: str) -> Broker:
 @commands.command()
 def up() -> None:
     """Make a cluster with kind, unless kubectl already has one that answers."""
-    from conductor.cluster import install
+    from conductor.cluster import install, kind
 
     if install.reachable():
         context = run(["kubectl", "config", "current-context"]).strip()
         where = os.environ.get("KUBECONFIG") or "~/.kube/config"
         print(f"using the cluster that is there: context {context} of {where}")
         return
-    install.kind_up(KIND_CONFIGURATION, KIND_NAME)
+    kind.up(KIND_CONFIGURATION, KIND_NAME)
 
 
 @commands.command()
 def down() -> None:
     """Remove the cluster that `up` made; one that was given is left alone."""
-    from conductor.cluster import install
+    from conductor.cluster import kind
 
     context = run(["kubectl", "config", "current-context"]).strip()
     if context != f"kind-{KIND_NAME}":
         raise Refused(f"the context {context} is not a cluster that `cluster up` made; it is left alone")
-    install.kind_down(KIND_NAME)
+    kind.down(KIND_NAME)
 
 
 @commands.command()
@@ -235,9 +235,9 @@ def undeploy(
     volumes: Annotated[bool, typer.Option("--volumes", help="What was stored and the Secrets as well.")] = False,
 ) -> None:
     """Take everything away, or some capstones while the others go on; what was stored stays, unless told otherwise."""
-    from conductor.cluster import install
+    from conductor.cluster import removal
     from conductor.cluster.install import Installation
 
     if capstone and volumes:
         raise Refused("--volumes takes what every capstone stored, and the platform with it: leave --capstone out")
-    install.undeploy(Installation(namespace), _known(capstone), _tell, platform=not capstone, volumes=volumes)
+    removal.undeploy(Installation(namespace), _known(capstone), _tell, platform=not capstone, volumes=volumes)

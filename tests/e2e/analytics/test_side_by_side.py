@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from conductor.capstones.analytics.api_client import EdgeApi, QueryApi
-from conductor.cluster import install
+from conductor.cluster import install, removal
 from conductor.cluster.access import ClusterAccess
 from conductor.cluster.install import Installation
 from conductor.cluster.names import Names
@@ -29,7 +29,7 @@ def beside(installation: Installation) -> Iterator[KubernetesRuntime]:
     try:
         yield KubernetesRuntime(installation.namespace, installation.tag, capstone=ANALYTICS.capstone)
     finally:
-        install.undeploy(wanted, [ANALYTICS.capstone], print, platform=False, volumes=False)
+        removal.undeploy(wanted, [ANALYTICS.capstone], print, platform=False, volumes=False)
 
 
 def test_both_do_their_work_side_by_side(beside: KubernetesRuntime, installation: Installation) -> None:

@@ -1,0 +1,29 @@
+"""Takes capstones and the platform out of a cluster."""
+
+from collections.abc import Sequence
+
+from conductor.cluster.install import KINDS, PLATFORM, Installation, Tell, rendered
+from conductor.cluster.kubectl import run
+from conductor.cluster.names import Names
+
+
+def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, platform: bool, volumes: bool) -> None:
+    """Take capstones away with what only they stand on, and with `platform` all the rest. What was stored stays, and so do the Secrets.
+
+    With `volumes` these go as well, with the namespace, and nothing brings them back.
+    """
+    kubectl = wanted.kubectl
+    for own in map(Names, capstones):
+        tell(own.capstone)
+        for release in (own.green, own.release):
+            run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
+        if own.own_platform.is_dir():
+            objects = rendered(wanted, own.own_platform)
+            kubectl("delete", "--filename", "-", "--ignore-not-found", "--wait", given=objects)
+    if platform:
+        tell("platform")
+        kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
+        kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
+    if volumes:
+        tell("volumes and secrets")
+        run(["kubectl", "delete", "namespace", wanted.namespace, "--ignore-not-found", "--wait"])
