@@ -43,6 +43,8 @@ class Analytics:
         # A busy machine is not what is drilled.
         "ANSWER_SECONDS": "5",
         "COLLECT_EVERY_SECONDS": "2",
+        # Learning what to recommend takes a core, and is not what is drilled.
+        "ENGAGEMENTS_PER_SECOND": "50",
     }
 
     def __init__(self) -> None:
