@@ -27,11 +27,14 @@ from conductor.waiting import until
 LOADED = 3
 """Requests that are accepted and not counted, so that an aggregator that is hit holds batches."""
 
-PER_SECOND = 40.0
-"""Requests a second while nothing waits for load: 60,000 events a second."""
+PER_SECOND, SMALL_PER_SECOND = 40.0, 10.0
+"""Requests a second while nothing waits for load: 60,000 events a second, and 3,000 in a small drill."""
 
-ROOM = 400
-"""Most requests that are accepted and not counted: 600,000 events."""
+EVENTS, SMALL_EVENTS = 1500, 300
+"""Of a request."""
+
+LEAST_ROOM = 40
+"""Most requests that are accepted and not counted are a fifth of all, and never fewer than this."""
 
 ANSWER_SECONDS = 180.0
 LOOK_SECONDS = 0.1
@@ -98,7 +101,8 @@ class AnalyticsWorkload:
         self._over = threading.Event()
         self._pacer = threading.Thread(target=self._pace, daemon=True)
         self._submitting = threading.Lock()
-        self.shape = Shape()
+        self.shape = Shape(events=EVENTS if size.large else SMALL_EVENTS)
+        self._room = max(LEAST_ROOM, size.requests // 5)
         self.load = Load(
             partial(EdgeApi.of, access),
             journal,
@@ -173,14 +177,14 @@ class AnalyticsWorkload:
     def _per_second(self) -> float | None:
         if self._hurry.is_set() and not self._size.steady:
             return None
-        return self._size.per_second or PER_SECOND
+        return self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
 
     def _pace(self) -> None:
         # While the counters are away, what was counted last is what is known.
         counted = 0
         while not self._over.wait(LOOK_SECONDS):
             counted = max(counted, self.progress.completed() or 0)
-            (self._full.set if self.load.accepted - counted >= ROOM else self._full.clear)()
+            (self._full.set if self.load.accepted - counted >= self._room else self._full.clear)()
 
 
 def send_again(api: EdgeApi, intent: Intent, accepted: Accepted) -> None:
