@@ -45,6 +45,11 @@ class ChassisApp(Celery):  # type: ignore[misc]
     batch_queues: "Mapping[str, BatchQueue]"
     """Those of `service_queues` whose messages are batches and no tasks."""
 
+    @property
+    def copies(self) -> Mapping[str, tuple[str, ...]]:
+        """By queue of batches, the queues whose batches it gets as well."""
+        return {name: queue.copies_of for name, queue in self.batch_queues.items() if queue.copies_of}
+
     @cached_property
     def Worker(self) -> Any:
         """The worker that refuses to start without limits, writes the heartbeat and parks what it cannot run."""
@@ -94,18 +99,24 @@ def make_app(
     """The app of service `name`; the first of `queues` (each `service.pool`) takes what is sent without naming one.
 
     `includes` are task modules, imported by workers and beat. `batch_queues` says which of `queues` hold batches and no tasks, and how
-    they are consumed. Raises ValueError for a queue of another service.
+    they are consumed. Raises ValueError for a queue of another service, and for a copy of what is no queue of batches.
     """
     strangers = [queue for queue in queues if not queue.startswith(f"{name}.")]
     if strangers or not queues:
         raise ValueError(f"queues of {name!r} are named {name}.<pool>, got {list(strangers or queues)}")
     if unknown := sorted(set(batch_queues or {}) - set(queues)):
         raise ValueError(f"batch queues {unknown} of {name!r} are none of its queues")
+    for copy, queue in (batch_queues or {}).items():
+        if unknown := sorted(set(queue.copies_of) - (set(batch_queues or {}) - {copy})):
+            raise ValueError(f"{copy!r} cannot copy {unknown}: no other queues of batches")
     app = ChassisApp(name, set_as_current=False, task_cls="chassis.task:ChassisTask")
     app.settings = settings
     app.service_queues = tuple(queues)
     app.batch_queues = dict(batch_queues or {})
     app.conf.update(_configuration(queues, settings))
+    app.conf.task_queues = [
+        work_queue(queue, redis=settings.broker_is_redis, copies_of=app.copies.get(queue, ())) for queue in queues
+    ]
     app.conf.include = list(includes)
     app.conf.beat_schedule = {name: dict(entry) for name, entry in (beat_schedule or {}).items()}
     return app
@@ -145,7 +156,6 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
         },
         "task_serializer": "json",
         "accept_content": ["json"],
-        "task_queues": [work_queue(queue, redis=redis) for queue in queues],
         "task_default_queue": queues[0],
         "task_default_exchange": "" if redis else queues[0].partition(".")[0],
         "task_default_exchange_type": "direct" if redis else "topic",

@@ -59,6 +59,9 @@ class BatchQueue:
     """Longest time that a batch waits for others; half of the prefetch count ends the window as well, so that the broker can deliver the
     other half meanwhile."""
 
+    copies_of: tuple[str, ...] = ()
+    """Other queues of batches of the service. What is published to one of them comes to this one as well."""
+
 
 class BatchConsumer:
     """Consumes one queue of batches on behalf of a worker's consumer. Everything runs in the worker's event loop."""

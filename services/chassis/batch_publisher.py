@@ -2,6 +2,10 @@
 
 RabbitMQ confirms a message that it could not route, so each is published as mandatory as well, and one that comes back is an error. On
 Redis a publish is answered once the entry is in the list. A batch whose error is reported may have arrived all the same.
+
+A queue that copies this one (BatchQueue.copies_of) gets each batch as well, before it counts as confirmed: on RabbitMQ by the exchange,
+which confirms once all queues have it; on Redis by a second publish, and when only the first was done the caller is told that it was not
+confirmed.
 """
 
 import threading
@@ -27,6 +31,9 @@ class BatchPublisher:
     def __init__(self, app: ChassisApp, queue: str, *, threads: int = 2) -> None:
         self._app = app
         self._queue = app.amqp.queues[queue]
+        copies = [copy for copy, sources in app.copies.items() if queue in sources]
+        self._declared = [queue, *copies]
+        self._lists = [app.amqp.queues[name] for name in self._declared] if app.settings.broker_is_redis else []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="publisher")
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -80,7 +87,7 @@ class BatchPublisher:
         if not self._connected():
             self._local.connection = self._app.connection_for_write()
             self._local.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=2.0)
-            declare(self._local.connection, [self._queue.name])
+            declare(self._local.connection, self._declared, self._app.copies)
         connection = self._local.connection
         channel = connection.default_channel
         returned: list[str] = []
@@ -92,18 +99,19 @@ class BatchPublisher:
         if connection.transport.driver_type != "redis":
             mandatory = {"mandatory": True}
             channel.events["basic_return"] = {note}
-        self._app.amqp.Producer(channel, auto_declare=False).publish(
-            body,
-            exchange=self._queue.exchange.name,
-            routing_key=self._queue.routing_key,
-            headers={"id": batch_id},
-            content_type=CONTENT_TYPE,
-            content_encoding="binary",
-            delivery_mode=2,
-            retry=False,
-            confirm_timeout=self._app.settings.publish_timeout_seconds,
-            **mandatory,
-        )
+        for queue in self._lists or [self._queue]:
+            self._app.amqp.Producer(channel, auto_declare=False).publish(
+                body,
+                exchange=queue.exchange.name,
+                routing_key=queue.routing_key,
+                headers={"id": batch_id},
+                content_type=CONTENT_TYPE,
+                content_encoding="binary",
+                delivery_mode=2,
+                retry=False,
+                confirm_timeout=self._app.settings.publish_timeout_seconds,
+                **mandatory,
+            )
         if returned:
             raise NotConfirmed(f"no queue takes a batch for {self._queue.name!r}: {returned[0]}")
 

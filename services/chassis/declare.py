@@ -15,7 +15,7 @@ def declare_app(app: ChassisApp) -> list[str]:
         connection.ensure_connection(
             max_retries=3, interval_start=0.2, interval_step=0.3, interval_max=1.0, timeout=patience
         )
-        return declare(connection, app.service_queues)
+        return declare(connection, app.service_queues, app.copies)
 
 
 def main(argv: list[str]) -> int:

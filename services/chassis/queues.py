@@ -10,10 +10,10 @@ Sources: https://www.rabbitmq.com/docs/quorum-queues, https://www.rabbitmq.com/d
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
-from kombu import Connection, Exchange, Queue
+from kombu import Connection, Exchange, Queue, binding
 
 from chassis.errors import ChassisError
 from chassis.loggers import get_logger
@@ -44,17 +44,23 @@ def dead_queue_name(queue: str) -> str:
     return f"{queue}.dead"
 
 
-def work_queue(queue: str, *, redis: bool) -> Queue:
-    """The queue of a pool, named `service.pool`."""
+def work_queue(queue: str, *, redis: bool, copies_of: Sequence[str] = ()) -> Queue:
+    """The queue of a pool, named `service.pool`.
+
+    On RabbitMQ what is published to one of `copies_of`, queues of the same service, reaches this one as well: the exchange routes it to
+    both, and confirms it once both have it. Redis has no exchange; chassis.batch_publisher writes to each list there.
+    """
     if not _NAME.fullmatch(queue):
         raise ValueError(f"queue {queue!r} is not named service.pool in lower case")
     service = queue.partition(".")[0]
     if redis:
         return Queue(queue, Exchange(""), routing_key=queue)
+    exchange = Exchange(service, type="topic", durable=True)
     return Queue(
         queue,
-        Exchange(service, type="topic", durable=True),
+        exchange,
         routing_key=queue,
+        bindings=[binding(exchange, routing_key=source) for source in copies_of],
         durable=True,
         queue_arguments={
             "x-queue-type": "quorum",
@@ -79,14 +85,18 @@ def dead_queue(queue: str) -> Queue:
     )
 
 
-def declare(connection: Connection, queues: Sequence[str]) -> list[str]:
+def declare(
+    connection: Connection, queues: Sequence[str], copies: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
     """Make every exchange and queue that is missing; the names of all queues that now exist. Safe to repeat.
+
+    `copies` has, by queue, the queues whose messages it gets as well.
 
     Raises TopologyMismatch when one exists with other arguments, NotPermitted when one is missing and the user may not make it, and
     the transport's own error when the broker is away. What exists and may not be declared is taken as it is, with a warning.
     """
     redis = connection.transport.driver_type == "redis"
-    wanted = [work_queue(name, redis=redis) for name in queues]
+    wanted = [work_queue(name, redis=redis, copies_of=(copies or {}).get(name, ())) for name in queues]
     if not redis:
         wanted += [dead_queue(name) for name in queues]
     for queue in wanted:

@@ -110,7 +110,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         connection = super().connect()
         if self.batches is not None:
             self.batches.connected()
-        declare(connection, sorted(self.controller.pulse.expected))
+        declare(connection, sorted(self.controller.pulse.expected), self.app.copies)
         if self.app.settings.broker_is_redis:
             from chassis.valkey import keep_unreadable
 
