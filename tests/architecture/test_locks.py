@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
-IMAGES = [f"services/image/requirements/{name}.txt" for name in ("analytics", "conductor", "orders", "outside")]
+IMAGES = [
+    f"services/image/requirements/{name}.txt"
+    for name in ("analytics", "analytics-archive", "conductor", "orders", "outside")
+]
 EXPORTED = ["requirements.txt", "requirements-dev.txt", "requirements-uv.txt", *IMAGES]
 
 
