@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from loadtests.analytics import events, memory, over_http
+from loadtests.analytics import archived, events, memory, over_http
 from loadtests.analytics.measured import Measured
 from loadtests.analytics.report import compared, table
 from loadtests.analytics.rival import naive_and_lean
@@ -40,14 +40,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--contents", type=int, default=1_000)
     parser.add_argument("--zipf", action="store_true", help="draw users and contents by Zipf's law")
+    parser.add_argument(
+        "--archive", action="store_true", help="with an archiver; it is waited for and measured as well"
+    )
     parser.add_argument("--paced", type=int, default=100_000, help="events a second of the paced run")
     parser.add_argument("--paced-seconds", type=int, default=60)
     options = parser.parse_args(argv)
     # So that everything that was started is ended, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with started({"LOG_LEVEL": "ERROR"}) as servers:
+    with started({"LOG_LEVEL": "ERROR", **(archived.SETTINGS if options.archive else {})}) as servers:
         os.environ.update(servers.environment)  # the service reads its settings when it is imported
         start_aggregator(servers)
+        if options.archive:
+            archived.start(servers)
         bench = Bench(servers, options)
         for part in options.parts:
             getattr(bench, part)()

@@ -9,7 +9,7 @@ import time
 
 import redis
 
-from loadtests.analytics import counters, events
+from loadtests.analytics import archived, counters, events
 from loadtests.analytics.http_client import RETRY_SECONDS
 from loadtests.analytics.measured import Measured
 from loadtests.analytics.servers import Servers
@@ -18,7 +18,7 @@ from loadtests.orders import cpu
 IN_FLIGHT = 24
 """Bodies whose confirm is awaited at a time."""
 
-STAGES = ("rabbitmq", "valkey", "aggregate")
+STAGES = ("rabbitmq", "valkey", "aggregate", "archive")
 
 
 def measure(servers: Servers, made: list[list[dict[str, object]]], requests: int, name: str) -> Measured:
@@ -28,17 +28,21 @@ def measure(servers: Servers, made: list[list[dict[str, object]]], requests: int
     with redis.Redis.from_url(servers.environment["COUNTERS_URL"]) as store:
         store.flushdb()
         stages = servers.stages(*STAGES)
+        rows, size = archived.rows_and_bytes(servers) if "archive" in stages else (0, 0)
         before, own = cpu.seconds(stages), time.process_time()
         began = time.monotonic()
         repeats = asyncio.run(_send(raw, requests, name))
         confirmed = time.monotonic() - began
         counters.await_ours(store, total)
         seconds = time.monotonic() - began
+        more: dict[str, float] = {"confirmed_seconds": round(confirmed, 2), "repeats": repeats}
+        if "archive" in stages:
+            archived.await_rows(servers, rows + total)
+            more["archived_seconds"] = round(time.monotonic() - began, 2)
+            more["archived_bytes_per_event"] = round((archived.rows_and_bytes(servers)[1] - size) / total, 1)
         spent = {"edge": time.process_time() - own, **cpu.since(before, stages)}
         wrong = counters.differences(store, counters.OURS, events.expected(made, times(requests, len(made))))
-    return Measured(
-        "ours", total, seconds, spent, wrong, {"confirmed_seconds": round(confirmed, 2), "repeats": repeats}
-    )
+    return Measured("ours", total, seconds, spent, wrong, more)
 
 
 def times(requests: int, distinct: int) -> list[int]:

@@ -50,7 +50,8 @@ class Servers:
 
 @contextlib.contextmanager
 def started(settings: dict[str, str]) -> Iterator[Servers]:
-    """Start broker and store, wait until both answer, and kill all at the end. `settings` are those of the service."""
+    """Start broker and store, wait until both answer, and kill all at the end. `settings` are those of the service; in
+    their values {folder} is a folder of the bench."""
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder, contextlib.ExitStack() as stack:
         run = RunDirectory(Path(folder))
         run.data.mkdir(parents=True)
@@ -74,19 +75,24 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
             # Only a batch that cannot be counted would be written there, and there is none.
             "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",
             "API_TOKENS": json.dumps({TOKEN: {"client": "bench"}}),
-            **settings,
+            **{name: value.format(folder=folder) for name, value in settings.items()},
         }
         yield Servers(environment, pids, plain, Path(folder), stack)
 
 
 def start_aggregator(servers: Servers) -> None:
     """One worker that counts, as the chart starts it. Returns when it consumes."""
-    heartbeat = servers.folder / "aggregate.heartbeat"
-    command = [sys.executable, "-m", "celery", "--app", "analytics.app", "worker", "--queues", "analytics.aggregate"]
+    start_batch_worker(servers, "aggregate")
+
+
+def start_batch_worker(servers: Servers, pool: str) -> None:
+    """One worker of a pool that consumes batches, as the chart starts it. Returns when it consumes."""
+    heartbeat = servers.folder / f"{pool}.heartbeat"
+    command = [sys.executable, "-m", "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}"]
     command += ["--pool", "solo", "--concurrency", "1", "--without-gossip", "--without-mingle"]
     command += ["--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10"]
-    servers.run("aggregate", command, {**servers.environment, "HEARTBEAT_FILE": str(heartbeat)})
-    wait(lambda: heartbeat.exists() and json.loads(heartbeat.read_text())["state"] == "idle", "the aggregator")
+    servers.run(pool, command, {**servers.environment, "HEARTBEAT_FILE": str(heartbeat)})
+    wait(lambda: heartbeat.exists() and json.loads(heartbeat.read_text())["state"] == "idle", f"the pool {pool}")
 
 
 def start_edge(servers: Servers) -> int:

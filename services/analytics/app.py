@@ -7,9 +7,10 @@ import time
 import uuid
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from analytics import tasks
-from analytics.queues import AGGREGATE, QUEUES, RECOMMEND, RECOMMEND_USERS, SERVICE
+from analytics.queues import AGGREGATE, ARCHIVE, QUEUES, RECOMMEND, RECOMMEND_USERS, REPORTS, SERVICE
 from analytics.settings import Settings
 from chassis.app import make_app
 from chassis.batch_consumer import BatchQueue
@@ -61,6 +62,79 @@ def make_aggregate() -> Any:
     return Aggregate(store, oldest_ms=settings.dedup_ms // 2, clock_ms=_clock_ms, observers=observers)
 
 
+def make_archiver() -> Any:
+    """What archives batches. Raises Transient without ARCHIVE_URL, so that what was copied for it stays in its queue."""
+    from analytics.usecases.archiver import Archiver
+
+    return Archiver(make_archive())
+
+
+def make_archive() -> Any:
+    """The archive's files, as they are written. Raises Transient without ARCHIVE_URL."""
+    if not settings.archive_url:
+        raise Transient("ARCHIVE_URL is not set")
+    from analytics.adapters.archive_files import ArchiveFiles
+
+    return ArchiveFiles(settings.archive_url)
+
+
+def _archive_query(files: Any) -> Any:
+    from analytics.adapters.archive_query import ArchiveQuery
+
+    late_ms, future_ms = int(settings.late_hours * 3_600_000), int(settings.future_seconds * 1000)
+    return ArchiveQuery(files, late_ms=late_ms, future_ms=future_ms)
+
+
+def make_reports() -> Any:
+    """What makes reports. Raises Transient without ARCHIVE_URL."""
+    from analytics.adapters.revision_store import SqlRevisionStore
+    from analytics.usecases.reports import Reports
+
+    files = make_archive()
+    return Reports(
+        _archive_query(files), files, SqlRevisionStore(settings.database_url),
+        zone=ZoneInfo(settings.report_zone), days=settings.report_days,
+        settle_seconds=settings.report_settle_seconds, clock_ms=_clock_ms,
+    )  # fmt: skip
+
+
+def expire_archive() -> None:
+    """Remove what is older than the archive is kept. Raises Transient."""
+    make_archive().remove_before(_clock_ms() // 3_600_000 - settings.archive_retention_days * 24)
+
+
+def make_erasure() -> Any:
+    """What erases users; from the archive where there is one."""
+    from redis import Redis
+
+    from analytics.adapters.erasing import CounterErasure, ParkedErasure, RecommendationErasure, SqlReceipts
+    from analytics.usecases.erasure import Erasure, Place
+
+    client = Redis.from_url(settings.counters_url, socket_timeout=settings.counters_timeout_seconds)
+    places: list[tuple[str, Place]] = [
+        ("counters", CounterErasure(client)),
+        ("recommendations", RecommendationErasure(client)),
+        ("parked", ParkedErasure(settings.database_url, (AGGREGATE, ARCHIVE))),
+    ]
+    if settings.archive_url:
+        from analytics.adapters.archive_erasure import ArchiveErasure
+
+        places.append(("archive", ArchiveErasure(make_archive())))
+    return Erasure(places, SqlReceipts(settings.database_url), clock_ms=_clock_ms)
+
+
+def make_recount() -> Any:
+    """What compares the archive with the counters. Raises Transient without ARCHIVE_URL."""
+    from analytics.adapters.counter_snapshot import CounterSnapshot
+    from analytics.usecases.recount import Recount
+
+    counters = CounterSnapshot(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
+    return Recount(
+        _archive_query(make_archive()), counters, clock_ms=_clock_ms,
+        minute_hours=settings.minute_retention_hours, hour_days=settings.hour_retention_days,
+    )  # fmt: skip
+
+
 def _engagement_store() -> Any:
     from analytics.adapters.engagement_store import RedisEngagementStore
 
@@ -82,6 +156,15 @@ def _send_users(users: list[str]) -> None:
     app.send_task(RECOMMEND_USERS, kwargs={"v": 1, "users": users}, queue=RECOMMEND)
 
 
+def _of_the_archive() -> dict[str, Any]:
+    """What the clock does with the archive: only its pool has what reads it."""
+    options = {"queue": REPORTS}
+    return {
+        "report": {"task": "analytics.report", "schedule": settings.report_every_seconds, "options": options},
+        "expire_archive": {"task": "analytics.expire_archive", "schedule": 3600.0, "options": options},
+    }
+
+
 app = make_app(
     SERVICE,
     QUEUES,
@@ -89,17 +172,26 @@ app = make_app(
     beat_schedule={
         "collect_dead_letters": {"task": "analytics.collect_dead_letters", "schedule": settings.collect_every_seconds},
         "recommend": {"task": "analytics.recommend", "schedule": settings.recommend_every_seconds},
+        **(_of_the_archive() if settings.archive_url else {}),
     },
     batch_queues={
         AGGREGATE: BatchQueue(
             make_aggregate, prefetch=settings.prefetch_batches, window_seconds=settings.window_ms / 1000
-        )
+        ),
+        ARCHIVE: BatchQueue(
+            make_archiver,
+            prefetch=settings.archive_prefetch_batches,
+            window_seconds=settings.archive_window_seconds,
+            copies_of=(AGGREGATE,) if settings.archive_url else (),
+        ),
     },
 )
 tasks.register(
     app,
     {
         "analytics.collect_dead_letters": lambda: collect_dead_letters(app),
+        "analytics.report": lambda: make_reports().make(),
+        "analytics.expire_archive": expire_archive,
         "analytics.recommend": lambda: _recommender().fan_out(_send_users),
     },
     lambda users: _recommender().learn(users),

@@ -1,10 +1,13 @@
 """What the use cases need from outside, as protocols."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+from analytics.domain.batch import Batch
 from analytics.domain.counting import Growth
 from analytics.domain.trends import Measure
 
@@ -132,6 +135,123 @@ class RecommendationReader(Protocol):
 
 class StoreUnavailable(Exception):
     """The counters cannot be read now."""
+
+
+class ArchiveWriter(Protocol):
+    """The archive, as an archiver writes it."""
+
+    def rows(self, batch: Batch) -> Any:
+        """The events of a batch as they are archived. Raises analytics.domain.errors.BatchRefused."""
+
+    def write(self, batches: Sequence[Any]) -> None:
+        """Write the rows of some batches; they are durable when it returns. Raises chassis.errors.Transient."""
+
+    def ping(self) -> None:
+        """Return when the archive takes files. Raises Transient when it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """How often something was archived."""
+
+    events: int
+    """Each part once, which is what counters count."""
+    distinct: int
+    """Events that differ in id, user, content, kind or time: a client that sent an event again under another key sent one of these."""
+
+
+class ArchiveHour(Protocol):
+    """One hour of the archive, without late and future events."""
+
+    def totals(self) -> Mapping[tuple[str, int], Archived]:
+        """By kind and minute."""
+
+    def contents(self, minute: int) -> Mapping[tuple[str, str], Archived]:
+        """By kind and content, in one minute."""
+
+    def users(self) -> Mapping[str, Archived]:
+        """By user; erased ones are left out."""
+
+
+class ArchiveReader(Protocol):
+    """The archive, as it is recounted. Every method raises chassis.errors.Transient when the archive fails."""
+
+    def hours(self, hours: range) -> AbstractContextManager[Iterator[tuple[int, ArchiveHour]]]:
+        """Each of some hours since 1970, one after the other; an hour is gone when the next is taken."""
+
+
+class CounterHours(Protocol):
+    """The counters as they are recounted, by hours and minutes since 1970. Every method raises chassis.errors.Transient."""
+
+    def totals(self, hour: int) -> Mapping[tuple[str, int], int]:
+        """By kind and minute."""
+
+    def contents(self, minute: int) -> Mapping[tuple[str, str], int]:
+        """By kind and content."""
+
+    def users(self, hour: int) -> Mapping[str, int]:
+        """By user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a report shows of a period: events on time, each part once."""
+
+    kinds: Sequence[tuple[str, int, int]]
+    """Kind, events, and events without those that were sent again under another key."""
+    top: Sequence[tuple[str, str, int, int, int]]
+    """Content, kind, events, the same without repetitions, users; the largest first."""
+    users: int
+    """Users that did something; erased ones are not counted."""
+    parquet: Path
+    csv: Path
+    """All contents, in files that are gone with the context."""
+
+
+class ReportSource(Protocol):
+    """What reports are made of. Every method raises chassis.errors.Transient when the archive fails."""
+
+    def fingerprint(self, begin_ms: int, end_ms: int) -> str:
+        """Something that changes when events of the period are archived; empty when there are none."""
+
+    def summary(self, begin_ms: int, end_ms: int) -> AbstractContextManager[Summary]:
+        """What there is of a period."""
+
+
+class ReportFiles(Protocol):
+    """Where reports are put."""
+
+    def put_report(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Write the files of a report, the page last. Raises chassis.errors.Transient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A report as it was made."""
+
+    period: str
+    """`hour` or `day`."""
+    begin_ms: int
+    revision: int
+    """1 for the first."""
+    fingerprint: str
+    digest: str
+    """Of what the report shows."""
+    events: int
+    folder: str
+
+
+class RevisionStore(Protocol):
+    """Which reports were made, the newest revision of each. Every method raises chassis.errors.Transient when the database fails."""
+
+    def newest(self, period: str, begin_ms: int) -> Revision | None:
+        """The newest revision of a period's report."""
+
+    def add(self, made: Revision) -> bool:
+        """Note a revision; False when somebody else noted the same number."""
+
+    def unchanged(self, made: Revision, fingerprint: str) -> None:
+        """Note that a report shows what it would with this fingerprint as well."""
 
 
 class BatchSink(Protocol):

@@ -1,5 +1,7 @@
 """The analytics' settings, from the environment; see chassis.settings for the ones every service has."""
 
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 from pydantic import Field, SecretStr, field_validator
 
 from chassis.settings import ServiceSettings
@@ -66,6 +68,31 @@ class Settings(ServiceSettings):
     recommend_chunks: int = Field(default=20, ge=1, le=1000)
     """Most tasks that are sent at a time."""
 
+    archive_url: str = ""
+    """Folder of the archive: `file:///var/lib/archive`, or an address of object storage that fsspec knows. Empty: there is no archive, and
+    no batch is copied to its queue. All processes of the service must have the same value."""
+
+    archive_window_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long a batch waits in an archiver for others, because each window is a file of Parquet."""
+
+    archive_prefetch_batches: int = Field(default=64, ge=1, le=1000)
+    """Most batches that one archiver holds (about 100 B an event); half of them end a window."""
+
+    archive_retention_days: int = Field(default=35, ge=2)
+    """How long archived events are kept, by the time at which an edge published them."""
+
+    report_every_seconds: float = Field(default=300.0, gt=0)
+    """How often missing reports are made, where there is an archive; they are put into its folder `reports`."""
+
+    report_settle_seconds: float = Field(default=300.0, ge=0)
+    """How long after its end a period is reported: what still comes then makes a revision."""
+
+    report_days: int = Field(default=7, ge=1, le=90)
+    """How many days back missing and changed reports are made. Less than the archive is kept."""
+
+    report_zone: str = "UTC"
+    """Whose calendar the days of reports are of, for example Asia/Kathmandu."""
+
     batch_events: int = Field(default=5000, ge=1, le=100_000)
     """A batch is published as soon as it has this many events."""
 
@@ -108,6 +135,22 @@ class Settings(ServiceSettings):
     def _is_redis(cls, value: str) -> str:
         if not value.startswith(("redis://", "rediss://")):
             raise ValueError("is not redis://host…")
+        return value
+
+    @field_validator("archive_url")
+    @classmethod
+    def _is_a_url(cls, value: str) -> str:
+        if value and "://" not in value:
+            raise ValueError("is not protocol://path")
+        return value.rstrip("/")
+
+    @field_validator("report_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no zone of the time zone database") from None
         return value
 
     @property

@@ -4,6 +4,8 @@
 |---|---|---|
 | analytics.recommend | analytics.upkeep | by the clock: sends users with new engagements, in chunks |
 | analytics.recommend_users | analytics.recommend | learns what is new of some users and stores their recommendations |
+| analytics.report | analytics.reports | by the clock: makes the reports that are missing or changed |
+| analytics.expire_archive | analytics.reports | by the clock: removes what is older than the archive is kept |
 | analytics.collect_dead_letters | analytics.upkeep | by the clock: brings the broker's dead letters into the table of what is parked |
 """
 

@@ -71,15 +71,17 @@ class Analytics:
         self.processes.append(process)
         return process
 
-    def worker(self, name: str = "worker", *, ready: bool = True, **environment: str) -> subprocess.Popen[bytes]:
-        """Start an aggregator, and wait until it consumes."""
+    def worker(
+        self, name: str = "worker", *, ready: bool = True, queue: str = "aggregate", **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start an aggregator, or what consumes another queue of batches, and wait until it consumes."""
         heartbeat = self.folder / f"{name}.heartbeat"
         heartbeat.unlink(missing_ok=True)
         process = self.start(
-            "celery", "--app", "analytics.app", "worker", "--queues", "analytics.aggregate", "--pool", "solo",
+            "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{queue}", "--pool", "solo",
             "--concurrency", "1", "--hostname", f"{name}@test", "--without-gossip", "--without-mingle",
             "--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10", "--loglevel", "INFO",
-            log=f"{name}.log", HEARTBEAT_FILE=str(heartbeat), **environment,
+            log=f"{name}.log", HEARTBEAT_FILE=str(heartbeat), **{"POOL": queue, **environment},
         )  # fmt: skip
         if ready:
             wait_until(lambda: self.state(name) in ("idle", "busy"), what=f"{name}:\n{self.log(f'{name}.log')}")

@@ -2,11 +2,12 @@
 
 from alembic import context
 
+from analytics.adapters import tables
 from chassis import tables as chassis_tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=chassis_tables.metadata,
+    target_metadata=[chassis_tables.metadata, tables.metadata],
     transaction_per_migration=True,
 )
 with context.begin_transaction():
