@@ -2,7 +2,7 @@
 
     <root>/hour=2026-11-28T17/<first minute>-<last minute>-<digest>.parquet
 
-Minutes are those of the events, since 1970. The digest is of the part ids, so that the same window written again replaces its file. A file
+Minutes are those of the events, since 1970. The digest is of the part ids, so that a window that is written again finds its file. A file
 is whole or not there: on a disk it is written beside its place, synced and renamed; object storage does the same by itself. A batch that
 was delivered twice with other neighbours is in two files; a reader takes each part from one file only (see archive_query).
 """
@@ -114,7 +114,16 @@ class ArchiveFiles:
         for hour, found in hours.items():
             table, parts = _once(found)
             if table.num_rows:
-                self.put(self._path(hour, table, parts), table)
+                self._put_new(self._path(hour, table, parts), table)
+
+    def _put_new(self, path: str, table: pa.Table) -> None:
+        """Write a file that is not there. One that is has these parts as they came first, and perhaps without erased users."""
+        try:
+            known = self.filesystem.exists(path)
+        except OSError as error:
+            raise Transient(f"the archive does not answer: {error}") from error
+        if not known:
+            self.put(path, table)
 
     def put(self, path: str, table: pa.Table) -> None:
         """Write a file, or replace it at once. Raises Transient."""

@@ -4,7 +4,7 @@ A report is made when its period is over and `settle_seconds` have passed, or wh
 are archived after that, and the report would show something else, a new revision is made beside the old one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from html import escape
 from zoneinfo import ZoneInfo
@@ -82,7 +82,7 @@ def _page(period: Period, made: Revision, found: Summary, zone: str) -> str:
     )
 
 
-def _table(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows)
     return f"<h2>{title}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from analytics.domain.days import day_of
 from analytics.domain.events import HOUR_MS, MINUTE_MS
 from analytics.domain.trends import ranked
 from analytics.ports import CounterReader, TrendReader
@@ -30,6 +33,39 @@ class Range:
         if self.to_ms - self.from_ms > limit_hours * HOUR_MS:
             raise BadRange(f"from_ms {self.from_ms} to to_ms {self.to_ms} is longer than {limit_hours} h")
         return range(self.from_ms // step_ms, -(-self.to_ms // step_ms))
+
+
+def asked_range(from_ms: int | None, to_ms: int | None, day: date | None, zone: str | None) -> Range:
+    """The range that a question names: both ends, or a day of a zone (of UTC without one). Raises BadRange."""
+    if day is not None:
+        if from_ms is not None or to_ms is not None:
+            raise BadRange("day is given together with from_ms or to_ms")
+        try:
+            period = day_of(day, ZoneInfo(zone or "UTC"))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise BadRange(f"zone {zone!r} is no zone of the time zone database") from None
+        except OverflowError:
+            raise BadRange(f"day {day} has no end in zone {zone or 'UTC'}") from None
+        return Range(period.begin_ms, period.end_ms)
+    if zone is not None:
+        raise BadRange(f"zone {zone!r} is of a day, and there is none")
+    if from_ms is None or to_ms is None:
+        raise BadRange("from_ms and to_ms are needed, or a day")
+    return Range(from_ms, to_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which points of a series are wanted: at most `limit`, those after `after_ms`."""
+
+    limit: int
+    after_ms: int = -1
+
+    def of(self, points: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int | None]:
+        """The points of the page, and what the next page comes after; None for the last."""
+        left = [point for point in points if point["at_ms"] > self.after_ms]
+        page = left[: self.limit]
+        return page, page[-1]["at_ms"] if len(left) > len(page) else None
 
 
 class TrendViews:
@@ -74,43 +110,63 @@ class Views:
         self._range_hours = range_hours
         self._clock_ms = clock_ms
 
-    async def content(self, content: str, asked: Range) -> dict[str, Any]:
+    async def content(self, content: str, asked: Range, page: Page) -> dict[str, Any]:
         """A content's events by kind and minute within the range, and by kind of all time."""
         freshness = await self.freshness()  # before the counters: they are at least this current
         minutes = asked.steps(MINUTE_MS, self._range_hours)
         series = await self._reader.content(content, minutes)
         total = dict(await self._reader.content_totals(content))
+        points, after = page.of(_points(series, MINUTE_MS))
         return {
             "content": content,
             "range": _sums(series),
             "all_time": total,
             "deleted": total.get("delete", 0) > 0,
-            "minutes": _points(series, MINUTE_MS),
-            "freshness": freshness,
+            "minutes": points,
+            "next_after_ms": after,
+            **await self._about(minutes, MINUTE_MS, freshness),
         }
 
-    async def user(self, user: str, asked: Range) -> dict[str, Any]:
+    async def user(self, user: str, asked: Range, page: Page) -> dict[str, Any]:
         """A user's events by hour, of all kinds together."""
         freshness = await self.freshness()
         hours = asked.steps(HOUR_MS, self._range_hours * HOUR_RANGE_FACTOR)
         found = await self._reader.user(user, hours)
         points = [{"at_ms": hour * HOUR_MS, "events": events} for hour, events in sorted(found.items())]
-        return {"user": user, "events": sum(found.values()), "hours": points, "freshness": freshness}
+        shown, after = page.of(points)
+        return {
+            "user": user,
+            "events": sum(found.values()),
+            "hours": shown,
+            "next_after_ms": after,
+            **await self._about(hours, HOUR_MS, freshness),
+        }
 
-    async def totals(self, asked: Range) -> dict[str, Any]:
+    async def totals(self, asked: Range, page: Page) -> dict[str, Any]:
         """All events by kind and minute; and what is counted by kind only, of all time."""
         freshness = await self.freshness()
         minutes = asked.steps(MINUTE_MS, self._range_hours)
         hours = range(minutes.start // 60, -(-minutes.stop // 60))
         found = await self._reader.totals(hours)
         series = {kind: {m: n for m, n in counts.items() if m in minutes} for kind, counts in found.items()}
-        apart = await self._reader.apart()
+        points, after = page.of(_points(series, MINUTE_MS))
         return {
             "range": _sums(series),
-            "minutes": _points(series, MINUTE_MS),
+            "minutes": points,
+            "next_after_ms": after,
+            **await self._about(minutes, MINUTE_MS, freshness),
+        }
+
+    async def _about(self, steps: range, step_ms: int, freshness: Mapping[str, Any]) -> dict[str, Any]:
+        """What every answer says of itself: the range of its whole minutes or hours, how current it is, and what it leaves out."""
+        apart = await self._reader.apart()
+        return {
+            "covers": {"from_ms": steps.start * step_ms, "to_ms": steps.stop * step_ms},
             "late": _named(apart, "late"),
             "future": _named(apart, "future"),
             "freshness": freshness,
+            # Grows with everything that is counted: two answers with the same one are of the same counters.
+            "revision": freshness["events"],
         }
 
     async def freshness(self) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import gzip
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -116,6 +118,15 @@ def test_the_api_tells_what_was_counted(served: Any, now: int) -> None:
     both = served.ask("/users/u", from_ms=begin - hour, to_ms=begin + hour)
     gone = served.ask("/contents/gone", **now_range)
 
+    local = f"{datetime.fromtimestamp(begin / 1000, ZoneInfo('Asia/Kathmandu')):%Y-%m-%d}"
+    of_day = served.ask("/totals", day=local, zone="Asia/Kathmandu", limit=1)
+
+    assert ({"view": 1}, {"share": 1}, 6) == (user["late"], user["future"], user["revision"])
+    assert {"from_ms": begin, "to_ms": begin + hour} == user["covers"]
+    assert 24 * hour == of_day["covers"]["to_ms"] - of_day["covers"]["from_ms"]
+    assert 15 * 60_000 == of_day["covers"]["from_ms"] % hour
+    assert of_day["covers"]["from_ms"] <= begin < of_day["covers"]["to_ms"]
+    assert (1, of_day["minutes"][0]["at_ms"]) == (len(of_day["minutes"]), of_day["next_after_ms"])
     assert {"view": 1, "like": 1} == content["range"]
     assert {"view": 2, "like": 1} == content["all_time"]
     assert [{"at_ms": begin, "view": 1, "like": 1}] == content["minutes"]

@@ -73,7 +73,7 @@ def test_a_report_is_made_once_and_anew_when_its_period_changed(made: Any, tmp_p
     assert [("day", midnight - 24 * HOUR, 1, 1)] == made(hour + HOUR + 59_000)  # the hour is not settled
     assert [("hour", hour, 1, 4)] == made(hour + HOUR + 61_000)
     assert [] == made(hour + HOUR + 62_000)
-    archive(files, [event("a", midnight)], "1", DAY)  # delivered again
+    archive(files, [event("a", midnight), event("x", midnight + 1)], "1", DAY)  # another body under the same key
     assert [("day", midnight, 1, 3)] == made(midnight + 24 * HOUR + 61_000)  # the hour is not made anew
     archive(files, [event("d", midnight + 2, content="<b>")], "3", DAY + HOUR)
     changed = made(midnight + 24 * HOUR + 62_000)
