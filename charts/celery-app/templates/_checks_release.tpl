@@ -61,7 +61,7 @@
 {{- if regexMatch "://[^/?#]*:[^/?#]*@" $value }}
 {{- fail (printf "settings.%s: holds a password; put %s into the secret %s instead" $key ($key | snakecase | upper) $.Values.existingSecret) }}
 {{- end }}
-{{- if and (regexMatch "(Url|Endpoint)$" $key) $value (not (regexMatch "^[a-z][a-z0-9+.-]*://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?([/?#]\\S*)?$" $value)) }}
+{{- if and (regexMatch "(Url|Endpoint)$" $key) $value (not (regexMatch "^([a-z][a-z0-9+.-]*://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?([/?#]\\S*)?|file:///\\S+)$" $value)) }}
 {{- fail (printf "settings.%s: %q is no URL: it takes SCHEME://HOST[:PORT][/PATH]" $key $value) }}
 {{- end }}
 {{- end }}
