@@ -108,7 +108,8 @@ def make_erasure() -> Any:
     from redis import Redis
 
     from analytics.adapters.erasing import CounterErasure, ParkedErasure, RecommendationErasure, SqlReceipts
-    from analytics.usecases.erasure import Erasure, Place
+    from analytics.ports import Place
+    from analytics.usecases.erasure import Erasure
 
     client = Redis.from_url(settings.counters_url, socket_timeout=settings.counters_timeout_seconds)
     places: list[tuple[str, Place]] = [

@@ -139,7 +139,7 @@ class Settings(ServiceSettings):
 
     @field_validator("archive_url")
     @classmethod
-    def _is_a_url(cls, value: str) -> str:
+    def _is_a_folder(cls, value: str) -> str:
         if value and "://" not in value:
             raise ValueError("is not protocol://path")
         return value.rstrip("/")

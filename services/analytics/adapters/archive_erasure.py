@@ -16,7 +16,7 @@ from chassis.errors import Transient
 
 
 class ArchiveErasure:
-    """A place of usecases.erasure."""
+    """See ports.Place."""
 
     def __init__(self, files: ArchiveFiles) -> None:
         self._files = files

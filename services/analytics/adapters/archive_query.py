@@ -79,7 +79,11 @@ class ArchiveQuery:
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         with tempfile.TemporaryDirectory(prefix="archive-query-") as folder:
-            settings = {"memory_limit": MEMORY, "temp_directory": folder, "threads": 2}
+            settings: dict[str, str | bool | int | float | list[str]] = {
+                "memory_limit": MEMORY,
+                "temp_directory": folder,
+                "threads": 2,
+            }
             with duckdb.connect(config=settings) as connection:
                 if not self._files.local:
                     connection.register_filesystem(self._files.filesystem)

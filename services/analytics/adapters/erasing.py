@@ -14,7 +14,7 @@ from analytics.adapters.transactions import begun
 from analytics.domain import batch
 from analytics.domain.erasing import FOLLOWS, without_user
 from analytics.domain.errors import BatchRefused
-from analytics.usecases.erasure import Receipt
+from analytics.ports import Receipt
 from chassis import storable
 from chassis.errors import Transient
 from chassis.parking import engine_for
@@ -106,7 +106,7 @@ class ParkedErasure:
 
 
 class SqlReceipts:
-    """See usecases.erasure.Receipts."""
+    """See ports.Receipts."""
 
     def __init__(self, database_url: str) -> None:
         self._engine = engine_for(database_url)

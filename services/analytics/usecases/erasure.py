@@ -4,34 +4,10 @@ Counts by content, kind and time stay, since they name nobody. What is still on 
 so it is repeated after the longest of these ways.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any, Protocol
 
-
-class Place(Protocol):
-    """Something that keeps ids of users."""
-
-    def erase(self, user: str) -> Mapping[str, Any]:
-        """Erase the user here; what was found, for the receipt. Raises chassis.errors.Transient; what was erased stays erased."""
-
-
-class Receipts(Protocol):
-    """Where receipts are kept."""
-
-    def keep(self, receipt: "Receipt", actor: str) -> int:
-        """Keep a receipt; its number. Raises Transient."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What one erasure found. It holds no id of a user."""
-
-    user_sha256: str
-    begun_ms: int
-    ended_ms: int
-    places: Mapping[str, Mapping[str, Any]]
+from analytics.ports import Place, Receipt, Receipts
 
 
 class Erasure:
