@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chassis.app import ChassisApp, make_app
+from chassis.batch_consumer import BatchQueue
 from chassis.queues import dead_queue, dead_queue_name, work_queue
 from chassis.settings import ServiceSettings
 
@@ -121,3 +122,21 @@ def test_dead_letters_keep_the_name_of_their_queue_as_routing_key() -> None:
         dead_queue("shop.till").exchange.name,
         dead_queue("shop.till").routing_key,
     )
+
+
+@pytest.mark.parametrize("copied", ["shop.till", "shop.stock", "shop.unknown"], ids=["of tasks", "itself", "unknown"])
+def test_only_another_queue_of_batches_can_be_copied(copied: str) -> None:
+    settings = app().settings
+
+    with pytest.raises(ValueError, match=copied):
+        make_app(
+            "shop", ("shop.till", "shop.stock"), settings,
+            batch_queues={"shop.stock": BatchQueue(lambda: pytest.fail("made"), copies_of=(copied,))},
+        )  # fmt: skip
+
+
+def test_a_copy_is_bound_to_what_it_copies() -> None:
+    bound = work_queue("shop.archive", redis=False, copies_of=("shop.columns",))
+
+    assert ["shop.columns"] == [each.routing_key for each in bound.bindings]
+    assert "shop.archive" == bound.routing_key
