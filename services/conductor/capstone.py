@@ -4,6 +4,7 @@ A drill breaks things and never names a request's kind; a plug-in makes load and
 """
 
 import importlib
+import importlib.util
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from typing import LiteralString, Protocol, TypeVar
 from conductor.capabilities import Moment, Target
 from conductor.errors import Refused
 from conductor.history import Journal
+from conductor.run_directory import CAPSTONE_PATH
 from conductor.runtime import Reach
 from conductor.verdict import Verdict
 
@@ -206,7 +208,7 @@ class Capstone(Protocol):
 
     @property
     def callers(self) -> Mapping[str, Mapping[str, str]]:
-        """Who its API takes the bearer of a token for, by the token's name in `Reach.tokens`; empty when it reads them otherwise."""
+        """Who its API takes the bearer of a token for, by the token's name in `Reach.tokens`: the entries of API_TOKENS."""
 
     @property
     def capabilities(self) -> Sequence[object]:
@@ -262,8 +264,14 @@ def capability(capstone: Capstone, kind: type[C]) -> C:
 
 
 def load(name: str) -> Capstone:
-    """The plug-in of a capstone: what its module in conductor.capstones calls CAPSTONE. Raises ImportError when there is none."""
-    found: Capstone = importlib.import_module(f"conductor.capstones.{name}.capstone").CAPSTONE
+    """The plug-in of a capstone: what its module in conductor.capstones calls CAPSTONE. Refused when there is none."""
+    package = "conductor.capstones"
+    importlib.import_module(package).search()
+    if importlib.util.find_spec(f"{package}.{name}") is None:
+        raise Refused(
+            f'no capstone "{name}" is found here: if it lies in a folder of its own, {CAPSTONE_PATH} has to name that'
+        )
+    found: Capstone = importlib.import_module(f"{package}.{name}.capstone").CAPSTONE
     return found
 
 

@@ -1,14 +1,20 @@
-"""Where everything of one running platform lies: .run/ of the checkout, or CAPSTONE_RUN_DIR for a second one beside it.
+"""Where everything of one running platform lies, and where its capstones do.
 
-Paths only; `make()` is the one effect.
+A platform lies in .run/ of the checkout, or in CAPSTONE_RUN_DIR for a second one beside it. Capstones lie in the checkout, and in the
+folders of CAPSTONE_PATH, each laid out as the checkout is. Paths only; `make()` is the one effect.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from conductor.errors import Refused
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The checkout that this conductor belongs to; the services lie in its services/."""
+
+CAPSTONE_PATH = "CAPSTONE_PATH"
+"""The environment variable that names more folders with capstones, separated as in PATH."""
 
 PRIVATE = 0o700
 
@@ -16,9 +22,23 @@ KILLS = "kills.jsonl"
 """The journal of kills, among a capstone's journals."""
 
 
+def roots() -> tuple[Path, ...]:
+    """The folders that hold capstones: the checkout, then those of CAPSTONE_PATH. Refused when one of these is no folder."""
+    named = [Path(each).absolute() for each in os.environ.get(CAPSTONE_PATH, "").split(os.pathsep) if each]
+    for folder in named:
+        if not folder.is_dir():
+            raise Refused(f'{CAPSTONE_PATH}: "{folder}" is no folder')
+    return (CHECKOUT, *named)
+
+
+def home(capstone: str) -> Path:
+    """The first of these folders that has the capstone's chart; the checkout when none has."""
+    return next((root for root in roots() if (root / "charts" / capstone).is_dir()), CHECKOUT)
+
+
 def chart(capstone: str) -> Path:
     """The folder of a capstone's chart."""
-    return CHECKOUT / "charts" / capstone
+    return home(capstone) / "charts" / capstone
 
 
 def values(capstone: str) -> Path:

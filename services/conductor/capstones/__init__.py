@@ -1,4 +1,7 @@
-"""The capstones: one package each, found by its folder. `capstone.py` in it holds CAPSTONE, and it may have commands/ and drills/."""
+"""The capstones: one package each, found by its folder here or in the same place of a folder of CAPSTONE_PATH.
+
+`capstone.py` in it holds CAPSTONE, and it may have commands/ and drills/.
+"""
 
 import importlib.util
 import pkgutil
@@ -7,14 +10,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from conductor.errors import Refused
-from conductor.run_directory import RunDirectory
+from conductor.run_directory import RunDirectory, roots
 
 if TYPE_CHECKING:
     from conductor.capstone import Capstone
 
 
+def search() -> None:
+    """Make the packages of CAPSTONE_PATH importable, and only those. Refused when it names what is no folder."""
+    __path__[:] = [str(root / "services" / "conductor" / "capstones") for root in roots()]
+
+
 def names() -> tuple[str, ...]:
     """Those there are, in alphabetical order."""
+    search()
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
 
 

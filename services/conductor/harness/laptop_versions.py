@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from conductor.capabilities import HasNewerVersion
 from conductor.capstone import capability
-from conductor.run_directory import CHECKOUT
+from conductor.run_directory import CHECKOUT, home
 from conductor.runtime import Change
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _previous(capstone: str, folder: Path) -> Path | None:
 
 def _next(capstone: str, code: str, folder: Path) -> Path:
     """This checkout's services, with `code` at the end of the capstone's application."""
-    for package in ("chassis", capstone):
+    for package, root in (("chassis", CHECKOUT), (capstone, home(capstone))):
         ignored = shutil.ignore_patterns("__pycache__", "tests")
-        shutil.copytree(CHECKOUT / "services" / package, folder / "services" / package, ignore=ignored)
+        shutil.copytree(root / "services" / package, folder / "services" / package, ignore=ignored)
     with (folder / "services" / capstone / "app.py").open("a") as app:
         app.write(code)
     return folder

@@ -1,5 +1,6 @@
 """The environment of a service's processes: every setting is given here, none is inherited from a terminal."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,9 @@ from conductor.capstone import Capstone
 from conductor.laptop.outside import shared_secrets
 from conductor.laptop.state import State, callers
 from conductor.pools import Pool
-from conductor.run_directory import RunDirectory
+from conductor.run_directory import CHECKOUT, RunDirectory, home
+
+PYTHON_PATH = "PYTHONPATH"
 
 
 def service(
@@ -30,6 +33,7 @@ def service(
         **own_stores,
         **capstone.environment(state.ports_of(capstone.name)),
         **shared_secrets(capstone, state),
+        **code_of(capstone.name),
         "API_TOKENS_FILE": str(run.tokens),
         **({"API_TOKENS": callers(state, capstone.callers)} if capstone.callers else {}),
         "LOG_FORMAT": "json",
@@ -45,5 +49,18 @@ def process(run: RunDirectory, api_port: int, pool: Pool, name: str, *, code: Pa
         own |= {"HOST": "127.0.0.1", "PORT": str(api_port), "SHARE_PORT": "true"}
     if code is not None:
         # Ahead of the editable install's path, which comes from a .pth file.
-        own |= {"PYTHONPATH": str(code / "services")}
+        own |= {PYTHON_PATH: str(code / "services")}
     return own
+
+
+def code_of(capstone: str) -> dict[str, str]:
+    """What makes the services importable where the capstone does not lie in the checkout, whose own are installed."""
+    root = home(capstone)
+    return {} if root == CHECKOUT else {PYTHON_PATH: str(root / "services")}
+
+
+def layered(*layers: Mapping[str, str]) -> dict[str, str]:
+    """These variables together. A later layer wins; of PYTHONPATH it comes before what the earlier ones name."""
+    paths = [layer[PYTHON_PATH] for layer in reversed(layers) if PYTHON_PATH in layer]
+    together = {name: value for layer in layers for name, value in layer.items()}
+    return {**together, **({PYTHON_PATH: os.pathsep.join(paths)} if paths else {})}

@@ -4,6 +4,7 @@ Supervisor and servers are there once; each capstone has a database, a vhost, po
 """
 
 import dataclasses
+import os
 import re
 import socket
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from conductor.laptop.servers.valkey import Store, Valkey
 from conductor.laptop.state import State
 from conductor.laptop.supervisor import Supervisor, inherited
 from conductor.pools import Pool
-from conductor.run_directory import RunDirectory, values
+from conductor.run_directory import CAPSTONE_PATH, RunDirectory, roots, values
 from conductor.runtime import UNCHANGED, Change
 
 POOL_PROCESS = re.compile(r"(?P<capstone>\w+)\.(?P<pool>.+)-g(?P<generation>\d+)-(?P<replica>\d+)")
@@ -74,8 +75,10 @@ class Platform:
 
     @cached_property
     def base_environment(self) -> dict[str, str]:
-        """What every process gets: the little that is inherited, and the mark of this run."""
-        return {**inherited(), "PYTHONUNBUFFERED": "1", MARKER: self.state.run_id}
+        """What every process gets: the little that is inherited, where capstones lie, and the mark of this run."""
+        _, *others = map(str, roots())
+        path = {CAPSTONE_PATH: os.pathsep.join(others)} if others else {}
+        return {**inherited(), **path, "PYTHONUNBUFFERED": "1", MARKER: self.state.run_id}
 
     @cached_property
     def capstone(self) -> Capstone:
@@ -127,7 +130,6 @@ class Platform:
     def service_environment(self) -> dict[str, str]:
         """What every process of the service shares."""
         return environment.service(
-            self.run,
             self.state,
             self.capstone,
             self.base_environment,
@@ -157,7 +159,7 @@ class Platform:
             schedule=self.run.data / f"{self.name}.beat-schedule",
         )
         own = environment.process(self.run, self.state.ports_of(self.name)["api"], pool, name, code=change.code)
-        variables = {**self.service_environment(), **own, **change.settings}
+        variables = environment.layered(self.service_environment(), own, change.settings)
         return Program(name, "pool", argv, variables, stop_seconds=pool.grace_seconds)
 
     def with_state(self, **changes: object) -> "Platform":
