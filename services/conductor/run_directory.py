@@ -72,11 +72,6 @@ class RunDirectory:
         """Held by whoever starts, stops or rolls."""
         return self.path / "lock"
 
-    @property
-    def tokens(self) -> Path:
-        """What the API reads: token -> who it is."""
-        return self.path / "tokens.json"
-
     def values(self, capstone: str) -> Path:
         """Pools of this platform alone: when the file is there, it takes the place of the chart's values."""
         return self.path / f"{capstone}.values.yaml"

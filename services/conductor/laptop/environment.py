@@ -14,7 +14,6 @@ PYTHON_PATH = "PYTHONPATH"
 
 
 def service(
-    run: RunDirectory,
     state: State,
     capstone: Capstone,
     base: Mapping[str, str],
@@ -34,8 +33,7 @@ def service(
         **capstone.environment(state.ports_of(capstone.name)),
         **shared_secrets(capstone, state),
         **code_of(capstone.name),
-        "API_TOKENS_FILE": str(run.tokens),
-        **({"API_TOKENS": callers(state, capstone.callers)} if capstone.callers else {}),
+        "API_TOKENS": callers(state.logins[capstone.name].tokens, capstone.callers),
         "LOG_FORMAT": "json",
         **state.settings,
     }

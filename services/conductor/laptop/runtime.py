@@ -195,7 +195,7 @@ class LocalRuntime:
 
     def tokens(self) -> Mapping[str, str]:
         state = self.platform.state
-        return {**state.tokens.model_dump(), "outside": state.passwords.outside_admin}
+        return {**state.logins[self.platform.name].tokens.model_dump(), "outside": state.passwords.outside_admin}
 
     def service_environment(self) -> Mapping[str, str]:
         return self.platform.service_environment()

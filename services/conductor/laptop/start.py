@@ -13,7 +13,7 @@ from conductor.errors import StartFailed, Unready
 from conductor.laptop import outside, probes, programs
 from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.programs import Program
-from conductor.laptop.state import save, write_tokens
+from conductor.laptop.state import save
 from conductor.laptop.supervisor import Process
 from conductor.pools import Pool
 from conductor.waiting import until
@@ -38,7 +38,6 @@ def start_servers(platform: Platform) -> Platform:
         server.prepare()
     platform = platform.with_state(supervisor_pid=platform.supervisor.start(platform.base_environment))
     save(platform.state, platform.run.state)
-    write_tokens(platform.state, platform.run.tokens)
     platform.supervisor.add(*_base_programs(platform))
     return platform
 

@@ -20,10 +20,10 @@ FIRST = "orders"
 
 
 class Tokens(BaseModel):
-    """Bearer tokens of the API."""
+    """Bearer tokens of a capstone's API. No API takes those of another."""
 
-    operator: str
-    customer: str
+    operator: str = Field(default_factory=lambda: f"operator-{secrets.token_hex(12)}")
+    customer: str = Field(default_factory=lambda: f"customer-{secrets.token_hex(12)}")
 
 
 class Passwords(BaseModel):
@@ -40,7 +40,7 @@ class Passwords(BaseModel):
 
 
 class Login(BaseModel):
-    """What one capstone has of the shared servers, for good: its passwords, and which databases of Valkey are its.
+    """What one capstone has for good: its passwords on the shared servers, its API's tokens, and which databases of Valkey are its.
 
     Its login, database and vhost have its name. Two databases of Valkey are its: messages are in number 2 × `place` when Valkey is the
     broker, what its processes share is in the next one.
@@ -50,6 +50,7 @@ class Login(BaseModel):
     rabbitmq: str = Field(default_factory=lambda: secrets.token_hex(16))
     stores: str = Field(default_factory=lambda: secrets.token_hex(16))
     """Of the stores that only it uses. A state that is older gets one, which the next start keeps."""
+    tokens: Tokens = Field(default_factory=Tokens)
     place: int
 
 
@@ -70,10 +71,22 @@ class State(BaseModel):
     external_broker: str | None = None
     ports: dict[str, int] = {}
     passwords: Passwords
-    tokens: Tokens
     settings: dict[str, str] = {}
     supervisor_pid: int | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_shared_tokens(cls, told: Any) -> Any:
+        """Gives the first capstone the tokens of a state in which all had the same; the others get new ones."""
+        if not isinstance(told, dict) or "tokens" not in told:
+            return told
+        kept = {name: value for name, value in told.items() if name != "tokens"}
+        logins = kept.get("logins")
+        if isinstance(logins, dict) and isinstance(logins.get(FIRST), dict):
+            kept["logins"] = {**logins, FIRST: {"tokens": told["tokens"], **logins[FIRST]}}
+        return kept
+
+    # The validator that is defined last runs first.
     @model_validator(mode="before")
     @classmethod
     def _of_one_capstone(cls, told: Any) -> Any:
@@ -93,14 +106,12 @@ class State(BaseModel):
     def fresh(cls, broker: Broker, *capstones: str) -> Self:
         """A platform that never ran, with passwords of its own and these capstones, or the first one."""
         passwords = {name: secrets.token_hex(16) for name in Passwords.model_fields}
-        tokens = {name: f"{name}-{secrets.token_hex(12)}" for name in Tokens.model_fields}
         empty = cls(
             run_id=secrets.token_hex(8),
             capstones=[],
             logins={},
             broker=broker,
             passwords=Passwords(**passwords),
-            tokens=Tokens(**tokens),
         )
         return empty.running(*(capstones or (FIRST,)))
 
@@ -167,12 +178,6 @@ def write_private(path: Path, text: str, *, durable: bool = False) -> None:
     fresh.replace(path)
 
 
-def callers(state: State, who: Mapping[str, Mapping[str, str]]) -> str:
+def callers(tokens: Tokens, who: Mapping[str, Mapping[str, str]]) -> str:
     """The tokens of an API as JSON: who the bearer of each is. `who` has that by the tokens' names."""
-    return json.dumps({getattr(state.tokens, name): dict(caller) for name, caller in who.items()})
-
-
-def write_tokens(state: State, path: Path) -> None:
-    """The file that the API reads its bearer tokens from."""
-    who = {state.tokens.operator: {"role": "operator"}, state.tokens.customer: {"customer": "c-1"}}
-    write_private(path, json.dumps(who, indent=2) + "\n")
+    return json.dumps({getattr(tokens, name): dict(caller) for name, caller in who.items()})

@@ -179,8 +179,12 @@ def test_what_the_command_line_prints_for_a_shell_is_the_services_environment(
 
 def secrets(run: RunDirectory) -> list[str]:
     own = state.loaded(run.state)
-    logins = [word for login in own.logins.values() for word in (login.postgres, login.rabbitmq)]
-    return [*own.passwords.model_dump().values(), *own.tokens.model_dump().values(), *logins]
+    logins = [
+        word
+        for login in own.logins.values()
+        for word in (login.postgres, login.rabbitmq, *login.tokens.model_dump().values())
+    ]
+    return [*own.passwords.model_dump().values(), *logins]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from conductor.errors import NotRunning, StateUnreadable
 from conductor.laptop import state
-from conductor.laptop.state import Login, State
+from conductor.laptop.state import Login, State, Tokens
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
@@ -26,13 +26,28 @@ def test_no_two_platforms_share_a_password() -> None:
     assert len(every) == len(set(every))
 
 
-@pytest.mark.parametrize("name", ["state.json", "tokens.json"])
-def test_only_its_owner_reads_a_file_with_secrets(name: str, tmp_path: Path) -> None:
-    own = State.fresh("valkey")
-    state.save(own, tmp_path / "state.json")
-    state.write_tokens(own, tmp_path / "tokens.json")
+def test_only_its_owner_reads_a_file_with_secrets(tmp_path: Path) -> None:
+    state.save(State.fresh("valkey"), tmp_path / "state.json")
 
-    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
+
+
+def test_no_two_capstones_share_a_token() -> None:
+    own = State.fresh("valkey", "orders", "analytics")
+
+    tokens = [token for login in own.logins.values() for token in login.tokens.model_dump().values()]
+    assert 4 == len(set(tokens))
+
+
+def test_the_tokens_of_a_state_in_which_all_had_the_same_stay_the_first_capstones() -> None:
+    told = State.fresh("valkey", "orders", "analytics").model_dump()
+    for login in told["logins"].values():
+        del login["tokens"]
+
+    own = State.model_validate({**told, "tokens": {"operator": "o", "customer": "c"}})
+
+    assert Tokens(operator="o", customer="c") == own.logins["orders"].tokens
+    assert {"o", "c"}.isdisjoint(own.logins["analytics"].tokens.model_dump().values())
 
 
 def test_a_platform_that_never_ran_is_said_not_to_run(tmp_path: Path) -> None:
@@ -53,6 +68,7 @@ def earlier(**changes: object) -> dict[str, Any]:
     told = State.fresh("rabbitmq").model_dump()
     del told["capstones"], told["logins"]
     told["passwords"] |= {"postgres": "p", "rabbitmq": "r"}
+    told["tokens"] = {"operator": "o", "customer": "c"}
     return {**told, "ports": {"api": 8001, "postgres": 5433}, **changes}
 
 
@@ -63,7 +79,8 @@ def test_a_state_of_one_capstone_keeps_its_data_passwords_and_ports(tmp_path: Pa
 
     assert own is not None
     # The password of stores of its own is new: no earlier version had such stores.
-    login = Login(postgres="p", rabbitmq="r", stores=own.logins["orders"].stores, place=0)
+    tokens = Tokens(operator="o", customer="c")
+    login = Login(postgres="p", rabbitmq="r", stores=own.logins["orders"].stores, tokens=tokens, place=0)
     assert (["orders"], {"orders": login}) == (own.capstones, own.logins)
     assert ({"orders.api": 8001, "postgres": 5433}, True) == (own.ports, own.earlier)
 
