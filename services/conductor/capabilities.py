@@ -64,7 +64,8 @@ class RejectsMessages:
     """A message that cannot be processed is parked, and a command that kills its workers as well, with a sign to a person.
 
     `command` is the outbox key of a request's command of `task`; `startable` whether that has not begun; `attention` what the request
-    tells a person; `hold` a plan for the target's server that keeps the calls of one request waiting.
+    tells a person; `hold` a plan for the target's server that keeps the calls of one request waiting. Where the target has no server,
+    `Workload.submit` sends a request whose command takes some seconds.
     """
 
     target: Target
@@ -72,7 +73,7 @@ class RejectsMessages:
     command: Callable[[str], str]
     startable: Callable[[Reach, str], bool]
     attention: Callable[[Reach, str], str | None]
-    hold: Callable[[str], Plan]
+    hold: Callable[[str], Plan] = lambda request: {}
 
 
 @dataclass(frozen=True, slots=True)
