@@ -1,8 +1,9 @@
 """How the tests are spread over several processes by pytest-xdist: what shares costly servers stays together.
 
-Each process starts the servers that its tests ask for, so tests of one file and one broker form a group, and so do all drills on Valkey.
-Those on RabbitMQ are handed out one by one: each process plays its share on a platform of its own, and most of a drill is waiting. A test
-without such servers may run anywhere. What takes longest is handed out first, so that all processes end at about the same time.
+Each process starts the servers that its tests ask for, so tests of one file and one broker form a group, and so do the drills of a capstone
+unless they name RabbitMQ. Those are handed out one by one: each process plays its share on a platform of its own, and most of a drill is
+waiting. A test without such servers may run anywhere. What takes longest is handed out first, so that all processes end at about the same
+time.
 (`--dist loadgroup` would group as well; with pytest 9 it does not see its own marks: pytest-xdist 3.8.)
 """
 
@@ -18,7 +19,6 @@ FREE = ("charts/test_template_mutants.py",)
 """Files whose tests share nothing that costs."""
 
 BROKERS = ("rabbitmq", "valkey")
-VALKEYS_DRILLS = "drills valkey"
 
 LONG = (
     *("stuck-consumer", "point-in-time-restore", "mixed-versions", "reconciliation_off"),
@@ -47,7 +47,7 @@ def group_of(nodeid: str) -> str:
     parameters = name.partition("[")[2].rstrip("]").split("-")
     broker = next((each for each in parameters if each in BROKERS), "")
     if path.startswith("drills/"):
-        return nodeid if broker == "rabbitmq" else VALKEYS_DRILLS
+        return nodeid if broker == "rabbitmq" else path.rpartition("/")[0]
     return f"{path} {broker}"
 
 
@@ -59,5 +59,5 @@ def order(items: list[pytest.Item]) -> None:
 def _rank(name: str) -> tuple[int, bool, bool]:
     folder = name.partition("/")[0]
     place = LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
-    # A process that came to them from RabbitMQ would go back to it, and start three platforms where two do, or one.
-    return place, group_of(name) != VALKEYS_DRILLS, not any(long in name for long in LONG)
+    # A process that came to a group of drills from single ones would go back to them, and start three platforms where two do, or one.
+    return place, group_of(name) == name, not any(long in name for long in LONG)

@@ -1,16 +1,17 @@
-"""One platform a capstone and broker for all drills, in a directory of its own; each drill plays on it with a journal of its own.
+"""Drills on a platform that rests between them: each plays with a journal of its own, and begins when all is ready again.
 
-The platform is started when the first drill asks for it and rests between drills: a drill begins when all is ready again.
+A folder of a capstone has the fixture `runtime`, the platform that its drills are played on.
 """
 
-import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from conductor import capstones
+sys.path.insert(0, str(Path(__file__).parent))  # fixtures import `drill_platforms` by name
+
 from conductor.capstone import Patience, Size
 from conductor.commands.drill import known
 from conductor.harness import runner
@@ -18,8 +19,6 @@ from conductor.harness.drill import Drill
 from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
 from conductor.laptop.runtime import LocalRuntime
-from conductor.laptop.servers import rabbitmq
-from conductor.pools import Broker
 from conductor.runtime import Change
 
 MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
@@ -37,40 +36,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
-@pytest.fixture(scope="session", params=["rabbitmq", "valkey"])
-def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRuntime]:
-    """A platform with the settings of every drill; its logs stay in pytest's temporary directory.
-
-    The parameter is the broker, for the orders, or the capstone and the broker: `analytics-rabbitmq`.
-    """
-    name, _, told = str(request.param).rpartition("-")
-    capstone = capstones.named(name or "orders")
-    broker: Broker = "rabbitmq" if told == "rabbitmq" else "valkey"
-    if broker == "rabbitmq" and not rabbitmq.installed():
-        reason = "rabbitmq-server is not installed"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    settings: dict[str, str] = {}
-    pools: dict[str, object] = {}
-    for drill in known(capstone.name).values():
-        settings |= drill.settings
-        pools |= drill.pools
-    reporter = Reporter(Console(highlight=False))
-    directory = tmp_path_factory.mktemp("drills") / broker
-    with runner.own_platform(directory, capstone, broker, reporter, settings=settings, pools=pools) as running:
-        yield running
-
-
 @pytest.fixture
 def play(runtime: LocalRuntime, tmp_path: Path) -> Play:
     """Plays a drill by name, or one made for the test, on the platform once it is ready."""
+    capstone = runtime.platform.capstone
 
-    def run(drill: str | Drill, orders: int, *, patience: Patience = PATIENCE) -> Played:
-        capstone = runtime.platform.capstone
+    def run(drill: str | Drill, requests: int, *, patience: Patience = PATIENCE) -> Played:
         chosen = known(capstone.name)[drill] if isinstance(drill, str) else drill
         runtime.wait_ready(READY_SECONDS)
         with Reporter(Console(highlight=False, width=160)) as reporter:
             journal = tmp_path / f"{chosen.name}-{len(list(tmp_path.iterdir()))}.jsonl"
-            return runner.play(chosen, capstone, runtime, Size(orders), reporter, journal, patience)
+            return runner.play(chosen, capstone, runtime, Size(requests), reporter, journal, patience)
 
     return run
 

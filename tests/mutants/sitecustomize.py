@@ -86,16 +86,22 @@ def outbox_bypassed(outbox: ModuleType) -> None:
         rows = conn.execute(hide, {"keys": [command.key for command in commands]}).all()
 
         def publish(_: Any) -> None:
-            from orders.app import app
-
             for row in rows:
-                app.send_task(row.task, kwargs={"v": 1, "ids": [row.id]}, routing_key=row.queue, retry=False)
+                _application().send_task(row.task, kwargs={"v": 1, "ids": [row.id]}, routing_key=row.queue, retry=False)
 
         if rows:
             sa.event.listen(conn, "commit", publish, once=True)
         return written
 
     outbox.put = put_and_publish
+
+
+def _application() -> Any:
+    """The Celery app of the service that runs in this process."""
+    services = [
+        module for name, module in sys.modules.items() if name.endswith(".app") and hasattr(module, "make_relay")
+    ]
+    return services[0].app  # type: ignore[attr-defined]
 
 
 def reconciliation_off(reconciliation: ModuleType) -> None:

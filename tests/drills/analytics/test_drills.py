@@ -7,7 +7,7 @@ import pytest
 from conductor.capstone import Patience
 from conductor.harness.runner import Played
 
-pytestmark = pytest.mark.parametrize("runtime", ["analytics-rabbitmq"], indirect=True)
+pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 
 REQUESTS = 30
 # What is lost stays lost: no need to wait for it long.

@@ -1,6 +1,7 @@
 """A drill that cannot fail proves nothing: with a guard broken, each of these is not sound; with it whole, the same drill is.
 
-Broken processes take the place of sound ones by a roll, and run the same code with one guard taken away (see tests/mutants).
+Broken processes take the place of sound ones by a roll, and run the same code with one guard taken away (see tests/mutants). Guards that
+are the chassis' alone are broken on another capstone (tests/drills).
 """
 
 from collections.abc import Callable
@@ -8,38 +9,21 @@ from functools import partial
 
 import pytest
 
-from conductor.capabilities import Moment
 from conductor.capstone import Patience
 from conductor.capstones.orders.drills import point_in_time_restore
-from conductor.capstones.orders.targets import PAYMENTS
 from conductor.harness.drill import Drill
 from conductor.harness.runner import Played
-from conductor.harness.session import Session
 
-# Each on the broker where it takes less time; only RabbitMQ gives back at once what a killed worker had not acknowledged.
+# Each on the broker where it takes less time.
 on_rabbitmq = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 on_valkey = pytest.mark.parametrize("runtime", ["valkey"], indirect=True)
 
 ORDERS = 40
-# What is lost stays lost: no need to wait for it long. The sound twin passes with the same patience.
+# What is lost stays lost: no need to wait for it long.
 PATIENCE = Patience(total_seconds=300, quiet_seconds=15, hanging_seconds=10)
-
-AROUND: tuple[Moment, ...] = ("before", "after")
 
 Mutate = Callable[..., None]
 Plays = Callable[..., Played]
-
-
-def _kill_payments(session: Session) -> None:
-    with session.load():
-        # Twice only: whoever is hit three times is taken for poison on this platform.
-        for moment in AROUND:
-            session.await_loaded()
-            with session.holding(PAYMENTS, moment, seed=1):
-                session.aimed_kill(PAYMENTS, "tree", moment)
-
-
-KILL_PAYMENTS = Drill("kill-payments", "kills the payment workers in the middle of their tasks", _kill_payments)
 
 
 @on_rabbitmq
@@ -58,34 +42,6 @@ def test_sweeper_off_is_caught(play: Plays, mutate: Mutate) -> None:
     played = play("broker-wipe", ORDERS, patience=PATIENCE)
 
     assert any(finding.fault == "lost" for finding in played.findings)
-
-
-@on_valkey
-def test_outbox_bypassed_is_caught(play: Plays, mutate: Mutate) -> None:
-    mutate("outbox_bypassed", pools=["api", "saga", "payments", "fulfilment"])
-
-    played = play("broker-wipe", ORDERS, patience=PATIENCE)
-
-    assert any(finding.fault == "lost" for finding in played.findings)
-
-
-@on_rabbitmq
-def test_early_ack_is_caught_when_nothing_sweeps(play: Plays, mutate: Mutate) -> None:
-    mutate("sweeper_off", pools=["relay"])
-    mutate("early_ack", pools=["payments"])
-
-    played = play(KILL_PAYMENTS, ORDERS, patience=PATIENCE)
-
-    assert any(finding.fault == "lost" for finding in played.findings)
-
-
-@on_rabbitmq
-def test_late_acknowledgement_alone_survives_kills_when_nothing_sweeps(play: Plays, mutate: Mutate) -> None:
-    mutate("sweeper_off", pools=["relay"])
-
-    played = play(KILL_PAYMENTS, ORDERS, patience=PATIENCE)
-
-    assert (True, None, ()) == (played.sound, played.failure, played.findings)
 
 
 @on_rabbitmq

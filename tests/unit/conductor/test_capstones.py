@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from conductor import capstones
+from conductor.capstone import load
 from conductor.errors import Refused
-from conductor.laptop import state
+from conductor.laptop import environment, state
 from conductor.laptop.state import State
-from conductor.run_directory import RunDirectory
+from conductor.run_directory import CAPSTONE_PATH, CHECKOUT, RunDirectory, chart, home
 
 
 def test_a_capstone_is_what_has_a_folder() -> None:
@@ -54,3 +55,53 @@ def runs(running: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_part_is_found_in_the_capstones_that_have_it() -> None:
     assert ["conductor.capstones.orders.drills"] == [one.__name__ for one in capstones.packages("drills", "orders")]
     assert [] == capstones.packages("no_such_part", "orders")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of CAPSTONE_PATH with a capstone of its own, and with one of the name of one of the checkout's."""
+    monkeypatch.setenv(CAPSTONE_PATH, str(tmp_path))
+    for name in ("abroad", "orders"):
+        (tmp_path / "charts" / name).mkdir(parents=True)
+        plug_in = tmp_path / "services" / "conductor" / "capstones" / name
+        plug_in.mkdir(parents=True)
+        (plug_in / "__init__.py").touch()
+        (plug_in / "capstone.py").write_text(f"class Found:\n    name = {name!r}\n\n\nCAPSTONE = Found()\n")
+    return tmp_path
+
+
+def test_a_capstone_is_found_on_the_path_as_well(elsewhere: Path) -> None:
+    assert {"abroad", "orders"} <= set(capstones.names())
+    assert "abroad" == capstones.named("abroad").name
+    assert elsewhere / "charts" / "abroad" == chart("abroad")
+    assert {"PYTHONPATH": str(elsewhere / "services")} == environment.code_of("abroad")
+
+
+def test_the_checkout_comes_first(elsewhere: Path) -> None:
+    assert CHECKOUT == home("orders")
+    assert str(elsewhere) not in str(load("orders").__class__.__module__)
+    assert {} == environment.code_of("orders")
+
+
+def test_without_the_path_it_is_not_found_any_more(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CAPSTONE_PATH)
+
+    assert "abroad" not in capstones.names()
+    with pytest.raises(Refused, match=r'no capstone "nowhere" is found here.*CAPSTONE_PATH'):
+        load("nowhere")
+
+
+def test_a_path_that_is_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CAPSTONE_PATH, str(tmp_path / "missing"))
+
+    with pytest.raises(Refused, match=r'CAPSTONE_PATH: ".*/missing" is no folder'):
+        capstones.names()
+
+
+def test_what_a_roll_adds_to_the_path_of_modules_comes_first() -> None:
+    service = {"PYTHONPATH": "/tally/services", "POOL": "one"}
+
+    assert {"PYTHONPATH": "/mutants:/tally/services", "POOL": "two"} == environment.layered(
+        service, {"POOL": "two"}, {"PYTHONPATH": "/mutants"}
+    )
+    assert {"POOL": "two"} == environment.layered({}, {"POOL": "two"})

@@ -21,7 +21,7 @@ def test_every_server_of_the_outside_has_the_token_and_no_process_of_the_service
 
     servers = outside.programs(ORDERS, run, state, {})
     service = environment.service(
-        run, state, ORDERS, {}, database="postgresql://d", broker="redis://b", store="redis://s", own_stores={}
+        state, ORDERS, {}, database="postgresql://d", broker="redis://b", store="redis://s", own_stores={}
     )
 
     assert [token] * 3 == [server.environment["OUTSIDE_ADMIN_TOKEN"] for server in servers]

@@ -1,0 +1,34 @@
+"""The platform that a capstone's drills are played on: one a broker, in a directory of its own, with the settings of every drill."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from conductor import capstones
+from conductor.commands.drill import known
+from conductor.harness import runner
+from conductor.harness.reporter import Reporter
+from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.servers import rabbitmq
+from conductor.pools import Broker
+
+
+@contextlib.contextmanager
+def own_platform(capstone: str, broker: Broker, directory: Path) -> Iterator[LocalRuntime]:
+    """The platform, down again after the block. Its logs stay in the directory."""
+    if broker == "rabbitmq" and not rabbitmq.installed():
+        reason = "rabbitmq-server is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    system = capstones.named(capstone)
+    settings: dict[str, str] = {}
+    pools: dict[str, object] = {}
+    for drill in known(capstone).values():
+        settings |= drill.settings
+        pools |= drill.pools
+    reporter = Reporter(Console(highlight=False))
+    with runner.own_platform(directory, system, broker, reporter, settings=settings, pools=pools) as running:
+        yield running
