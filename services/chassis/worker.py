@@ -21,9 +21,9 @@ from chassis.batch_consumer import BatchConsumer
 from chassis.intake import Fault
 from chassis.loggers import get_logger
 from chassis.permissions import told
-from chassis.pulse import Pulse
 from chassis.queues import declare
-from chassis.shape import check_shape
+from chassis.startup_checks import check_startup
+from chassis.worker_heartbeat import WorkerHeartbeat
 
 log = get_logger(__name__)
 celery_logger = celery_log.get_logger(__name__)
@@ -44,14 +44,14 @@ class Worker(CeleryWorker):  # type: ignore[misc]
     def setup_defaults(self, **options: Any) -> None:
         """Take the command line, and refuse it when it leaves out what must be explicit."""
         super().setup_defaults(**options)
-        check_shape(self, options)
+        check_startup(self, options)
         pool = str(getattr(self.pool_cls, "__module__", self.pool_cls)).rpartition(".")[2]
         if pool == "solo":
             # A solo worker sends no heartbeats while a task runs; RabbitMQ must not take that for death.
             conf = self.app.conf
             conf.broker_heartbeat = conf.broker_heartbeat and max(conf.broker_heartbeat, int(2 * self.time_limit))
         instruments.install(self.app, forks=pool in ("prefork", "processes"))
-        self.app.steps["worker"].add(Pulse)
+        self.app.steps["worker"].add(WorkerHeartbeat)
 
     def _process_task(self, req: Any) -> None:
         """Hand a task to a process. What cannot be handed over gives its place back, and is parked."""

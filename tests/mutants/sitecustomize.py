@@ -64,14 +64,14 @@ def early_ack(app: ModuleType) -> None:
     app._configuration = acknowledging
 
 
-def early_ack_shape(shape: ModuleType) -> None:
+def early_ack_unchecked(startup_checks: ModuleType) -> None:
     """And the worker that would refuse to start like that does not notice."""
-    problems = shape.problems
+    problems = startup_checks.problems
 
     def unnoticed(*arguments: Any) -> list[str]:
         return [sentence for sentence in problems(*arguments) if "acknowledge" not in sentence]
 
-    shape.problems = unnoticed
+    startup_checks.problems = unnoticed
 
 
 def outbox_bypassed(outbox: ModuleType) -> None:
@@ -145,7 +145,7 @@ MUTANTS: dict[str, dict[str, Break]] = {
         "orders.usecases.steps": idempotency_off_steps,
         "orders.adapters.wire": idempotency_off_wire,
     },
-    "early_ack": {"chassis.app": early_ack, "chassis.shape": early_ack_shape},
+    "early_ack": {"chassis.app": early_ack, "chassis.startup_checks": early_ack_unchecked},
     "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
     "reconciliation_off": {"orders.usecases.reconciliation": reconciliation_off},
     "gate_off": {"chassis.intake": gate_off},

@@ -62,7 +62,7 @@ def unconsumed(consumer: Any, expected: frozenset[str], now: float, held: int = 
     return sorted(queue for queue in expected if tags.get(queue) not in live)
 
 
-class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
+class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     """Writes the heartbeat of a worker."""
 
     requires = ("celery.worker.components:Timer",)

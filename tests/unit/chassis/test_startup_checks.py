@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chassis.shape import check_shape, problems
+from chassis.startup_checks import check_startup, problems
 
 GOOD = {"concurrency": 2, "time_limit": 30, "soft_time_limit": 20, "prefetch_multiplier": 1}
 
@@ -57,7 +57,7 @@ def test_a_limit_below_the_visibility_timeout_is_taken_on_redis() -> None:
 
 def test_all_refusals_are_said_at_once() -> None:
     with pytest.raises(SystemExit) as refused:
-        check_shape(worker(concurrency=None, time_limit=None), {})
+        check_startup(worker(concurrency=None, time_limit=None), {})
 
     assert str(refused.value).count("\n") == 2
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis.pulse import MARGIN_SECONDS, Deadlines, Pulse, unconsumed
+from chassis.worker_heartbeat import MARGIN_SECONDS, Deadlines, WorkerHeartbeat, unconsumed
 
 
 def test_without_tasks_there_is_no_deadline() -> None:
@@ -100,13 +100,13 @@ def worker(tmp_path: Path) -> Any:
 
 
 def test_sigterm_wakes_the_loop(worker: Any) -> None:
-    Pulse(worker).drain()
+    WorkerHeartbeat(worker).drain()
 
     assert worker.hub._waker.woken == 1
 
 
 def test_sigterm_in_a_child_is_not_the_workers(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pulse = Pulse(worker)
+    pulse = WorkerHeartbeat(worker)
     monkeypatch.setattr("os.getpid", lambda: -1)
 
     pulse.drain()
@@ -115,7 +115,7 @@ def test_sigterm_in_a_child_is_not_the_workers(worker: Any, monkeypatch: pytest.
 
 
 def test_a_worker_without_a_connection_is_unreachable(worker: Any, tmp_path: Path) -> None:
-    pulse = Pulse(worker)
+    pulse = WorkerHeartbeat(worker)
     pulse.tick()
 
     assert json.loads((tmp_path / "heartbeat").read_text())["state"] == "unreachable"
@@ -131,10 +131,10 @@ class Delivered:
 def test_a_task_that_is_delivered_again_at_once_under_its_id_begins_anew(
     worker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pulse = Pulse(worker)
+    pulse = WorkerHeartbeat(worker)
     for now in (100.0, 125.0):
         held = [Delivered()]
-        monkeypatch.setattr("chassis.pulse.requests", SimpleNamespace(reserved_requests=held, active_requests=held))
+        monkeypatch.setattr("chassis.worker_heartbeat.requests", SimpleNamespace(reserved_requests=held, active_requests=held))
         pulse.tick(lambda now=now: now)  # type: ignore[misc]
 
     assert 125.0 + 30 + MARGIN_SECONDS == pulse._deadline
@@ -145,10 +145,10 @@ def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
 ) -> None:
     running = Delivered()
     monkeypatch.setattr(
-        "chassis.pulse.requests", SimpleNamespace(reserved_requests=[running], active_requests=[running])
+        "chassis.worker_heartbeat.requests", SimpleNamespace(reserved_requests=[running], active_requests=[running])
     )
     monkeypatch.setattr("time.monotonic", lambda: 1000.0)
-    pulse = Pulse(worker)
+    pulse = WorkerHeartbeat(worker)
     deadlines = []
     for look in (lambda: pulse.tick(lambda: 100.0), pulse.unreachable, lambda: pulse.tick(lambda: 300.0)):
         look()
@@ -158,7 +158,7 @@ def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
 
 
 def test_a_second_task_within_the_same_second_costs_no_second_write(worker: Any, tmp_path: Path) -> None:
-    pulse = Pulse(worker)
+    pulse = WorkerHeartbeat(worker)
     task = SimpleNamespace(request=SimpleNamespace(timelimit=None), time_limit=None)
     pulse.before_task(task)
     first = (tmp_path / "heartbeat").read_text()
@@ -171,7 +171,7 @@ def test_a_second_task_within_the_same_second_costs_no_second_write(worker: Any,
 def test_a_tasks_own_limit_goes_before_the_workers(worker: Any, tmp_path: Path) -> None:
     task = SimpleNamespace(request=SimpleNamespace(timelimit=[5, 4]), time_limit=20)
 
-    Pulse(worker).before_task(task)
+    WorkerHeartbeat(worker).before_task(task)
 
     told = json.loads((tmp_path / "heartbeat").read_text())
     assert told["deadline"] - told["ticked"] == pytest.approx(5 + MARGIN_SECONDS + 1, abs=0.5)

@@ -11,7 +11,7 @@ CONSUMER_TIMEOUT_SECONDS = 1800.0
 
 
 def problems(worker: Any, options: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with the shape of a worker, as sentences; `options` is its command line."""
+    """Returns everything that is wrong with how a worker was started, as sentences; `options` is its command line."""
     settings = worker.app.settings
     hard, soft = worker.time_limit, worker.soft_time_limit
     wrong = []
@@ -61,7 +61,7 @@ def _batch_problems(worker: Any, options: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def check_shape(worker: Any, options: dict[str, Any]) -> None:
+def check_startup(worker: Any, options: dict[str, Any]) -> None:
     """End the process with one sentence a problem, if there are any."""
     if wrong := problems(worker, options):
         raise SystemExit("this worker refuses to start:\n" + "\n".join(f"  {sentence}" for sentence in wrong))
