@@ -31,12 +31,17 @@ BUSY_SECONDS = 60.0
 def aimed_kill(session: "LaptopSession", effects: Effects, pool: str, which: Which, moment: Moment) -> Kill:
     """Kill a process of the pool (`tree` or `child`) that is running a task, at that moment if one comes soon.
 
-    DrillFailed when no task of the pool runs although requests are in flight.
+    No command is hit twice: one that kills its workers again and again is parked. DrillFailed when no other task of the pool runs although
+    requests are in flight.
     """
     began = time.monotonic()
+    hit = {key for kill in session.kills for key in kill.commands}
 
     def good(held: Sequence[Held]) -> str | None:
-        found = effects.moment([one.key for one in held])
+        keys = [one.key for one in held]
+        if not hit.isdisjoint(keys):
+            return None
+        found = effects.moment(keys)
         return found if found == moment or time.monotonic() - began > MOMENT_SECONDS else None
 
     return kill_when(session, pool, which, good)
