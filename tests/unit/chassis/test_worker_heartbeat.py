@@ -134,7 +134,9 @@ def test_a_task_that_is_delivered_again_at_once_under_its_id_begins_anew(
     pulse = WorkerHeartbeat(worker)
     for now in (100.0, 125.0):
         held = [Delivered()]
-        monkeypatch.setattr("chassis.worker_heartbeat.requests", SimpleNamespace(reserved_requests=held, active_requests=held))
+        monkeypatch.setattr(
+            "chassis.worker_heartbeat.requests", SimpleNamespace(reserved_requests=held, active_requests=held)
+        )
         pulse.tick(lambda now=now: now)  # type: ignore[misc]
 
     assert 125.0 + 30 + MARGIN_SECONDS == pulse._deadline
