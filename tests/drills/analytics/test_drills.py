@@ -29,7 +29,7 @@ def test_part_ids_off_is_caught(play: Plays, mutate: Mutate) -> None:
 
     played = play("edge-kill", REQUESTS, patience=PATIENCE)
 
-    assert {"doubled"} == {finding.fault for finding in played.findings}
+    assert any(finding.fault == "doubled" for finding in played.findings)
 
 
 def test_acknowledged_before_the_flush_is_caught(play: Plays, mutate: Mutate) -> None:

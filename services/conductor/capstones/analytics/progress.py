@@ -4,6 +4,7 @@ Every request of a scope has one view of the scope's marker, so the counters tel
 known to their client alone.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,9 @@ from conductor.runtime import Reach
 
 ANSWER_SECONDS = 2.0
 
+STILL_SECONDS = 1.5
+"""How long nothing is counted when nothing is left: a few windows of an aggregator."""
+
 BY_STATE = "SELECT 'parked', count(*) FROM parked WHERE status = 'parked'"
 
 
@@ -29,6 +33,8 @@ class AnalyticsProgress:
         self._access = access
         self._scope = scope
         self._accepted = accepted
+        self._mark: tuple[int, ...] = (-1,)
+        self._marked_at = time.monotonic()
 
     def in_flight(self) -> int | None:
         """Requests that were accepted and are not counted; of all scopes 0, since nobody knows."""
@@ -66,8 +72,11 @@ class AnalyticsProgress:
         return (meta.get("events", 0),) if meta else ()
 
     def settled(self) -> bool:
-        """Whether every accepted request is counted."""
-        return self.in_flight() == 0
+        """Whether every accepted request is counted, and nothing was for a while: what counts twice hides what is not counted yet."""
+        mark = self.moved()
+        if mark != self._mark:
+            self._mark, self._marked_at = mark, time.monotonic()
+        return self.in_flight() == 0 and time.monotonic() - self._marked_at > STILL_SECONDS
 
     def close(self) -> None:
         """Nothing is kept open."""
