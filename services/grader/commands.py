@@ -139,6 +139,21 @@ def hint(slug: Slug, as_json: AsJson = False) -> None:
 
 
 @commands.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine can do for labs, and why not. The status is 1 when labs cannot be checked here at all."""
+    from grader.doctor import examined
+
+    findings = examined(work())
+    if as_json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{'ok' if finding.fine else 'NO' if finding.needed else '--'}  {finding.what}: {finding.said}")
+    if any(finding.needed and not finding.fine for finding in findings):
+        raise typer.Exit(1)
+
+
+@commands.command()
 def reset(
     slug: Slug,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -31,6 +31,10 @@ class Progress:
         }
         self._book.append("graded", result.lab, body)
 
+    def events(self) -> list[Event]:
+        """Everything, oldest first. Raises GradebookBroken."""
+        return self._book.events()
+
     def solution_shown(self, slug: str) -> bool:
         """Whether this lab is practice from now on."""
         return any(event.kind == "solution" for event in self._book.events(slug))

@@ -14,7 +14,7 @@ FOLDERS = folders()
 IMPORTS = service_imports()
 FILES = [
     path.relative_to(ROOT).as_posix()
-    for place in (".ci", "charts", "docs", "k8s", "loadtests", "observability", "scripts", "services", "tests")
+    for place in (".ci", "charts", "docs", "k8s", "labs", "loadtests", "observability", "scripts", "services", "tests")
     for path in (ROOT / place).rglob("*")
     if path.is_file()
 ] + [path.name for path in ROOT.iterdir() if path.is_file()]

@@ -1,0 +1,135 @@
+"""A lab that cannot be used is refused with file, key and value, before anything starts."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conductor.errors import ConductorError
+from grader import checks
+from grader.authoring import new
+from grader.catalog import MODEL, Catalog, answers
+from grader.errors import LabInvalid, UnknownLab
+from grader.proving import expected_answers
+
+
+@pytest.fixture
+def labs(tmp_path: Path) -> Path:
+    (tmp_path / "catalog.yaml").write_text("labs:\n  - { slug: older, level: foundations, points: 5 }\n")
+    new("fine", "foundations", tmp_path)
+    return tmp_path
+
+
+def refused(labs: Path) -> str:
+    with pytest.raises(ConductorError) as caught:
+        Catalog(labs).lab("fine")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new_text", "said"),
+    [
+        ("title: Fine", "title: Fine\ncolour: red", "lab.yaml: colour: Extra inputs are not permitted, not red"),
+        (
+            "seconds: 20",
+            "seconds: 601",
+            "lab.yaml: checks.1.seconds: Input should be less than or equal to 600, not 601",
+        ),
+        ("points: 3", "points: 4", "lab.yaml: points: the checks add up to 6, the catalogue says 5"),
+        ("points: 3", "points: many", "lab.yaml: checks.1.points: Input should be a valid integer"),
+        ("kind: call", "kind: telepathy", 'lab.yaml: checks.1.kind: "telepathy" is no check kind; there are call, '),
+        ("kind: call", "kind: ../call", 'lab.yaml: checks.1.kind: "../call" is no check kind'),
+        ("needs: [worker]", "needs: [values]", "lab.yaml: needs: values wait for each other in a cycle"),
+        ("needs: [worker]", "needs: [nobody]", 'no check has the id "nobody"'),
+        (
+            "tasks: [double]",
+            "tasks: [double], pace: 9",
+            "lab.yaml: checks.0.with.pace: Extra inputs are not permitted, not 9",
+        ),
+        ("value: 42", "value: 42, fails: true", "it cannot both have a value and fail"),
+        ("otherwise: Another value", "otherwise: Nothing like it", 'hints.md has no section "Nothing like it"'),
+        ("servers: [valkey]", "servers: [oracle]", 'servers: "oracle" is none of valkey, rabbitmq'),
+        ("title: Fine", "title: [", "lab.yaml: while parsing"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(labs: Path, old: str, new_text: str, said: str) -> None:
+    path = labs / "fine" / "lab.yaml"
+    assert old in path.read_text()
+    path.write_text(
+        path.read_text().replace(old, new_text, 1) if old != "seconds: 20" else path.read_text().replace(old, new_text)
+    )
+
+    assert said in refused(labs)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{ slug: ../etc, level: foundations, points: 5 }", 'slug "../etc" may hold only a-z'),
+        ("{ slug: fine, level: foundations, points: 5 }", 'slug "fine" stands there twice'),
+        ("{ slug: other, level: easy, points: 5 }", 'level "easy" of other is none of'),
+        ("{ slug: other, level: foundations, points: 0 }", "points: Input should be greater than 0, not 0"),
+        ("{ slug: other, level: foundations, points: 5, needs: [later] }", 'no lab above it is called "later"'),
+        ("{ slug: other, level: foundations, points: 5, stars: 3 }", "stars: Extra inputs are not permitted, not 3"),
+    ],
+)
+def test_a_wrong_line_of_the_catalogue_is_named(labs: Path, line: str, said: str) -> None:
+    with (labs / "catalog.yaml").open("a") as catalog:
+        catalog.write(f"  - {line}\n")
+
+    assert f"{labs}/catalog.yaml" in refused(labs)
+    assert said in refused(labs)
+
+
+@pytest.mark.parametrize("slug", ["../fine", "nothing", "", "fine/../fine", "FINE"])
+def test_only_what_the_catalogue_names_is_a_lab(labs: Path, slug: str) -> None:
+    with pytest.raises(UnknownLab, match=f'there is no lab "{slug}"'):
+        Catalog(labs).lab(slug)
+
+
+@pytest.mark.parametrize(("slug", "said"), [("../up", "may hold only"), ("fine", "already"), ("a--b", "may hold only")])
+def test_a_new_lab_needs_a_name_of_its_own(labs: Path, slug: str, said: str) -> None:
+    with pytest.raises(LabInvalid, match=said):
+        new(slug, "foundations", labs)
+
+
+def test_a_part_that_is_missing_is_named(labs: Path) -> None:
+    shutil.rmtree(labs / "fine" / "starter")
+
+    assert "starter is missing" in refused(labs)
+
+
+def test_a_lab_without_two_wrong_answers_is_not_proved(labs: Path) -> None:
+    shutil.rmtree(labs / "fine" / "answers" / "no-result")
+
+    with pytest.raises(LabInvalid, match="at least 2 wrong ones"):
+        expected_answers(Catalog(labs), "fine")
+
+
+def test_another_starting_point_is_another_version(labs: Path) -> None:
+    before = Catalog(labs).lab("fine").version
+    (labs / "fine" / "answers" / "note.txt").write_text("other words")
+    same = Catalog(labs).lab("fine").version
+    (labs / "fine" / "starter" / "tasks.py").write_text("other code")
+
+    assert (True, False) == (before == same, before == Catalog(labs).lab("fine").version)
+
+
+@pytest.mark.parametrize("slug", Catalog().slugs())
+def test_every_lab_of_the_catalogue_can_be_used(slug: str) -> None:
+    lab, folder = Catalog().lab(slug), Catalog().path(slug)
+
+    assert MODEL == answers(folder)[0]
+    assert [] == [name for name in answers(folder)[1:] if not (folder / "answers" / f"{name}.json").exists()]
+    assert all(check.hints for check in lab.checks)
+
+
+def test_every_folder_of_labs_is_in_the_catalogue() -> None:
+    assert sorted(path.parent.name for path in Catalog().folder.glob("*/lab.yaml")) == sorted(Catalog().slugs())
+
+
+@pytest.mark.parametrize("kind", checks.kinds())
+def test_every_kind_says_what_it_may_be_told(kind: str) -> None:
+    schema = checks.parameters(kind).model_json_schema()
+
+    assert (False, True) == (schema["additionalProperties"], bool(schema["description"]))

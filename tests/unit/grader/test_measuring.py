@@ -1,0 +1,22 @@
+"""A ratio is told only where the baseline holds still."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from grader.errors import Unable
+from grader.measuring import ratio
+
+
+def rounds(*seconds: float) -> Callable[[], float]:
+    values: Iterator[float] = iter(seconds)
+    return lambda: next(values)
+
+
+def test_the_medians_decide() -> None:
+    assert 0.5 == ratio(rounds(0.5, 9.0, 0.4), rounds(1.0, 1.3, 1.0))
+
+
+def test_a_restless_baseline_is_the_graders_fault() -> None:
+    with pytest.raises(Unable, match=r"too busy to tell: the same work took 1.00 s and 1.50 s"):
+        ratio(rounds(0.5, 0.5, 0.5), rounds(1.0, 1.5, 1.0))

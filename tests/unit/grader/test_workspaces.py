@@ -1,0 +1,95 @@
+"""Workspaces appear and go at once, and only plain files of theirs are graded."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from grader.adapters import workspaces
+from grader.errors import WorkspaceError
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Path:
+    (tmp_path / "starter" / "inner").mkdir(parents=True)
+    (tmp_path / "starter" / "app.py").write_text("begin")
+    (tmp_path / "starter" / "inner" / "data").write_text("1")
+    (tmp_path / "README.md").write_text("# Read me")
+    return tmp_path / "starter"
+
+
+@pytest.fixture
+def workspace(starter: Path, tmp_path: Path) -> Path:
+    workspaces.start(starter, tmp_path / "README.md", tmp_path / "work" / "lab")
+    return tmp_path / "work" / "lab"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_workspace_holds_the_starting_files_and_what_to_do(workspace: Path) -> None:
+    assert ["README.md", "app.py", "inner", "inner/data"] == names(workspace)
+
+
+def test_one_that_is_there_is_not_written_over(starter: Path, workspace: Path, tmp_path: Path) -> None:
+    (workspace / "app.py").write_text("my work")
+
+    with pytest.raises(WorkspaceError, match="is there already"):
+        workspaces.start(starter, tmp_path / "README.md", workspace)
+    assert "my work" == (workspace / "app.py").read_text()
+
+
+def test_a_reset_keeps_what_was_there_each_time(starter: Path, workspace: Path, tmp_path: Path) -> None:
+    kept = []
+    for text in ("first", "second"):
+        (workspace / "app.py").write_text(text)
+        kept.append(workspaces.reset(starter, tmp_path / "README.md", workspace))
+
+    assert ["first", "second"] == [path and (path / "app.py").read_text() for path in kept]
+    assert "begin" == (workspace / "app.py").read_text()
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next(starter: Path, tmp_path: Path) -> None:
+    (tmp_path / "work" / ".making-old").mkdir(parents=True)
+
+    workspaces.start(starter, tmp_path / "README.md", tmp_path / "work" / "lab")
+    assert ["lab"] == [path.name for path in (tmp_path / "work").iterdir()]
+
+
+def test_links_and_devices_are_not_graded(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("not yours")
+    (workspace / "link").symlink_to(tmp_path / "secret")
+    (workspace / "folder").symlink_to(tmp_path)
+    os.mkfifo(workspace / "pipe")
+    (workspace / "a\nname").write_text("odd")
+
+    left_out = workspaces.copy(workspace, tmp_path / "graded")
+
+    assert ["folder", "link", "pipe"] == left_out
+    assert ["README.md", "a\nname", "app.py", "inner", "inner/data"] == names(tmp_path / "graded")
+
+
+def test_a_workspace_that_is_itself_a_link_is_not_graded(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "lab").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(WorkspaceError, match="is not there"):
+        workspaces.copy(tmp_path / "lab", tmp_path / "graded")
+
+
+def test_folders_of_tools_are_not_graded(workspace: Path, tmp_path: Path) -> None:
+    for name in (".git", ".venv", "__pycache__"):
+        (workspace / name).mkdir()
+        (workspace / name / "file").write_text("x")
+
+    workspaces.copy(workspace, tmp_path / "graded")
+    assert ["README.md", "app.py", "inner", "inner/data"] == names(tmp_path / "graded")
+
+
+def test_too_much_is_refused_with_the_limit(workspace: Path, tmp_path: Path) -> None:
+    for number in range(workspaces.MOST_FILES):
+        (workspace / f"file-{number}").touch()
+
+    with pytest.raises(WorkspaceError, match="more than 500 files"):
+        workspaces.copy(workspace, tmp_path / "graded")
