@@ -19,7 +19,7 @@ TESTS = $(VENV) tests/selection/run_selected.py $(if $(SINCE),--since $(SINCE)) 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test test-e2e test-all chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
+.PHONY: help install install-dev up down status live test test-e2e test-all test-labs chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
 
 ##@ Start here
 help: ## Say what each target does

@@ -1,0 +1,120 @@
+"""`capstone lab` as a newcomer types it: the commands of README.md, and what they say."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.adapters.workspaces import overlay
+from grader.catalog import LABS
+
+ROOT = Path(__file__).resolve().parents[3]
+CAPSTONE = str(Path(sys.executable).parent / "capstone")
+README = ROOT / "README.md"
+
+
+class Learner:
+    """Somebody at a terminal, with a folder of their own for workspaces."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+
+    def types(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "CAPSTONE_LABS_DIR": str(self.work)}
+        return subprocess.run(
+            [CAPSTONE, "lab", *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+        )
+
+    def gets(self, *arguments: str) -> Any:
+        ended = self.types(*arguments, "--json")
+        assert ended.stdout, ended.stderr
+        return json.loads(ended.stdout)
+
+
+@pytest.fixture
+def learner(tmp_path: Path) -> Learner:
+    return Learner(tmp_path / "work")
+
+
+def test_the_commands_of_the_readme_lead_to_ten_of_ten(learner: Learner) -> None:
+    section = README.read_text().partition("## A first lab")[2].partition("\n## ")[0]
+    blocks = [block.strip().splitlines() for block in re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)]
+    typed = [[shlex.split(line, comments=True) for line in block if not line.startswith("make ")] for block in blocks]
+    assert [5, 1] == [len(block) for block in blocks]
+
+    said = [learner.types(*words[2:]).stdout for words in typed[0]]
+    overlay(LABS / "first-app" / "answers" / "model", learner.work / "first-app")
+    at_last = learner.types(*typed[1][0][2:])
+
+    assert "first-app" in said[0]
+    assert "5 checks, 1 of them hidden" in said[1]
+    assert "0/10 not passed" in said[2]
+    assert "looks for its broker" in said[3]
+    assert "10/10 passed" in at_last.stdout
+    assert 0 == at_last.returncode
+
+
+def test_a_lab_goes_its_way_from_start_to_practice(learner: Learner) -> None:
+    started = learner.gets("start", "async-or-not")
+    first = learner.types("check", "async-or-not")
+    hints = [learner.gets("hint", "async-or-not")["check"] for _ in range(2)]
+    shutil.copy(LABS / "async-or-not" / "answers" / "model" / "answers.yaml", started["workspace"])
+    second = learner.gets("check", "async-or-not", "--seed", "7")
+    best = {lab["slug"]: lab["best"] for lab in learner.gets("list")}
+    solution = learner.gets("solution", "async-or-not", "--yes")
+    third = learner.gets("check", "async-or-not")
+    reset = learner.gets("reset", "async-or-not", "--yes")
+
+    assert 1 == first.returncode
+    assert ["registration-email", "profile-query"] == hints
+    assert (8, True, False, 7, False) == tuple(
+        second[key] for key in ("points", "passed", "practice", "seed", "confined")
+    )
+    assert 8 == best["async-or-not"]
+    assert ["answers.yaml"] == list(solution)
+    assert third["practice"]
+    assert (Path(reset["kept"]) / "answers.yaml").read_text() == solution["answers.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("check", "../first-app"), 'there is no lab "../first-app"'),
+        (("check", "first-app"), "first-app is not there: "),
+        (("start", "nothing"), 'there is no lab "nothing"'),
+    ],
+)
+def test_bad_input_is_one_line(learner: Learner, arguments: tuple[str, ...], said: str) -> None:
+    ended = learner.types(*arguments)
+
+    assert (1, 1) == (ended.returncode, len(ended.stderr.splitlines()))
+    assert said in ended.stderr
+
+
+def test_a_second_start_leaves_the_work_alone(learner: Learner) -> None:
+    workspace = Path(learner.gets("start", "async-or-not")["workspace"])
+    (workspace / "answers.yaml").write_text("mine")
+
+    again = learner.types("start", "async-or-not")
+
+    assert "is there already" in again.stderr
+    assert "mine" == (workspace / "answers.yaml").read_text()
+
+
+def test_an_edited_gradebook_is_noticed(learner: Learner) -> None:
+    learner.gets("start", "async-or-not")
+    with sqlite3.connect(learner.work / "gradebook.sqlite") as database:
+        database.executescript("DROP TRIGGER no_update; UPDATE events SET kind = 'graded';")
+
+    asked = learner.types("doctor", "--json")
+
+    assert 1 == asked.returncode
+    assert ["gradebook"] == [one["what"] for one in json.loads(asked.stdout) if one["needed"] and not one["fine"]]
