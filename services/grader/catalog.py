@@ -51,6 +51,7 @@ class _Check(_Strict):
     kind: str
     parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
     needs: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
     seconds: float = Field(default=60, gt=0, le=600)
     hidden: bool = False
     hints: dict[str, str] = Field(default_factory=dict)
@@ -125,7 +126,7 @@ def _lab(folder: Path, line: _Line) -> Lab:
         if server not in SERVERS:
             raise LabInvalid(f'{path}: servers: "{server}" is none of {", ".join(SERVERS)}')
     hints = hint_sections(folder / "hints.md")
-    found = [_check(path, number, check, hints) for number, check in enumerate(read.checks)]
+    found = [_check(path, number, check, hints, read.servers) for number, check in enumerate(read.checks)]
     try:
         add_up(found, line.points)
         order = ordered(found)
@@ -144,7 +145,7 @@ def _lab(folder: Path, line: _Line) -> Lab:
     )
 
 
-def _check(path: Path, number: int, check: _Check, hints: dict[str, str]) -> Check:
+def _check(path: Path, number: int, check: _Check, hints: dict[str, str], servers: tuple[str, ...]) -> Check:
     try:
         model = checks.parameters(check.kind)
     except KeyError:
@@ -153,6 +154,11 @@ def _check(path: Path, number: int, check: _Check, hints: dict[str, str]) -> Che
     for reason, section in check.hints.items():
         if section not in hints:
             raise LabInvalid(f'{path}: checks.{number}.hints.{reason}: hints.md has no section "{section}"')
+    for server in check.servers:
+        if server not in servers:
+            raise LabInvalid(
+                f'{path}: checks.{number}.servers: "{server}" is none of those of the lab, {", ".join(servers)}'
+            )
     return Check(
         id=check.id,
         title=check.title,
@@ -160,6 +166,7 @@ def _check(path: Path, number: int, check: _Check, hints: dict[str, str]) -> Che
         kind=check.kind,
         parameters=_valid(path, model, check.parameters, f"checks.{number}.with."),
         needs=check.needs,
+        servers=check.servers,
         seconds=check.seconds,
         hidden=check.hidden,
         hints={reason: hints[section] for reason, section in check.hints.items()},

@@ -57,6 +57,7 @@ def list_labs(as_json: AsJson = False) -> None:
 def start(slug: Slug, as_json: AsJson = False) -> None:
     """Make a workspace with the lab's starting files, and say what to do."""
     from grader.adapters import workspaces
+    from grader.adapters.rabbitmq import absent
     from grader.catalog import Catalog
     from grader.progress import Progress
 
@@ -70,6 +71,8 @@ def start(slug: Slug, as_json: AsJson = False) -> None:
     print((workspace / "README.md").read_text())
     hidden = f", {lab.hidden} of them hidden" if lab.hidden else ""
     print(f"{len(lab.checks)} checks{hidden}. Your files are in {_short(workspace)}")
+    for left_out in lab.skipped(absent()):
+        print(f"Skipped on this machine, which has no {', '.join(left_out.servers)}: {left_out.title}")
     print(as_typed(f"To have them checked: `capstone lab check {slug}`"))
 
 

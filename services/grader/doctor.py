@@ -64,7 +64,7 @@ def _labs() -> str:
 
 def _rabbitmq() -> Finding:
     found = rabbitmq.installed()
-    said = "installed" if found else "not installed: checks that need it end as an error and cost nothing"
+    said = "installed" if found else "not installed: checks that need it are skipped"
     return Finding("rabbitmq", found, False, said)
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from grader import checks
-from grader.adapters import workspaces
+from grader.adapters import rabbitmq, workspaces
 from grader.adapters.box import Box
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result, Verdict, judged, missing, unjudged
@@ -66,6 +66,9 @@ def _verdict(check: Check, before: list[Verdict], session: Session) -> Verdict:
     lacking = missing(check, before)
     if lacking:
         return unjudged(check, Outcome.SKIPPED, "needs", f"it needs what did not pass: {'; '.join(lacking)}")
+    without = [server for server in check.servers if server in rabbitmq.absent()]
+    if without:
+        return unjudged(check, Outcome.SKIPPED, "server", f"{', '.join(without)} is not installed on this machine")
     started = time.monotonic()
     session.begin(check.seconds)
     try:

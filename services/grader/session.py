@@ -19,7 +19,7 @@ from celery import Celery
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
 from grader.adapters.http_server import HttpServer
 from grader.adapters.observed import Events, Results
-from grader.adapters.rabbitmq import RabbitMQ
+from grader.adapters.rabbitmq import RabbitMQ, absent
 from grader.adapters.valkey import Valkey
 from grader.domain.verdict import Finding
 
@@ -212,7 +212,11 @@ class Session:
         return f"redis://localhost:{self.valkey.inside_port}/0"
 
     def _ports(self) -> dict[int, int]:
-        servers: list[_Served] = [self.valkey, self.http, *([self.rabbitmq] if "rabbitmq" in self._servers else [])]
+        servers: list[_Served] = [
+            self.valkey,
+            self.http,
+            *([self.rabbitmq] if "rabbitmq" in self._servers and not absent() else []),
+        ]
         return {server.inside_port: server.port for server in servers}
 
     def _until_the_end(self, part: Ending) -> Ending:

@@ -23,6 +23,11 @@ GUEST = "guest"
 """User and password that RabbitMQ's documentation and every client assume."""
 
 
+def absent() -> tuple[str, ...]:
+    """The servers that a lab may ask for and that this machine has not; Valkey comes as a wheel."""
+    return () if rabbitmq.installed() else ("rabbitmq",)
+
+
 class RabbitMQ:
     """The node; it answers when this was made. Raises Unable where RabbitMQ is not installed."""
 

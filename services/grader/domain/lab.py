@@ -1,6 +1,6 @@
 """What a lab is: checks worth points, and which check must pass before another one can say anything. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ class Impossible(ValueError):
 class Check:
     """One thing that a lab asks for.
 
-    `needs` are ids of checks that must pass first; `hints` leads from a reason to a text. The reason `otherwise` stands for all others.
+    `needs` are ids of checks that must pass first; `servers` are those without which it is skipped. `hints` leads
+    from a reason to a text; the reason `otherwise` stands for all others.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Check:
     kind: str
     parameters: Any
     needs: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
     seconds: float = 60
     hidden: bool = False
     hints: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +45,10 @@ class Lab:
     servers: tuple[str, ...]
     checks: tuple[Check, ...]
     version: str
+
+    def skipped(self, absent: Collection[str]) -> list[Check]:
+        """The checks that need a server which is absent."""
+        return [check for check in self.checks if any(server in absent for server in check.servers)]
 
     @property
     def hidden(self) -> int:

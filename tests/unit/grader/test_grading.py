@@ -1,0 +1,75 @@
+"""What a grading says of checks that do not run, or that break."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor.laptop.servers import rabbitmq
+from grader import checks
+from grader.adapters.box import Unconfined
+from grader.domain.lab import Check, Lab
+from grader.domain.verdict import Finding, Outcome, Result
+from grader.errors import Unable
+from grader.grading import grade
+from grader.session import Session, passed
+
+
+def graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *asked: Check) -> Result:
+    """A grading of checks whose kinds are played: "breaks", "lacks" or "passes"."""
+
+    def kind(name: str) -> Any:
+        def run(parameters: object, session: Session) -> Finding:
+            if name == "breaks":
+                raise ZeroDivisionError("division by zero")
+            if name == "lacks":
+                raise Unable("there is no port left")
+            return passed("fine")
+
+        return run
+
+    monkeypatch.setattr(checks, "run", kind)
+    (tmp_path / "work").mkdir()
+    lab = Lab("lab", "foundations", 3, (), "Lab", 1, ("valkey", "rabbitmq"), asked, "1")
+    return grade(lab, tmp_path, tmp_path / "work", Unconfined(), seed=1)
+
+
+def outcomes(result: Result) -> list[tuple[Outcome, str]]:
+    return [(verdict.outcome, verdict.because) for verdict in result.verdicts]
+
+
+def test_what_a_check_raises_is_the_graders_fault_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [Check(name, name, 1, name, None) for name in ("breaks", "lacks", "passes")]
+
+    result = graded(tmp_path, monkeypatch, *asked)
+
+    assert outcomes(result) == [
+        (Outcome.ERROR, "the grader could not judge this: ZeroDivisionError: division by zero"),
+        (Outcome.ERROR, "the grader could not judge this: there is no port left"),
+        (Outcome.PASSED, "fine"),
+    ]
+    assert (1, True) == (result.points, result.undecided)
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [(True, (Outcome.PASSED, "fine")), (False, (Outcome.SKIPPED, "rabbitmq is not installed on this machine"))],
+)
+def test_a_check_is_skipped_without_its_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool, expected: tuple[Outcome, str]
+) -> None:
+    monkeypatch.setattr(rabbitmq, "installed", lambda: installed)
+
+    result = graded(tmp_path, monkeypatch, Check("one", "One", 1, "passes", None, servers=("rabbitmq",)))
+
+    assert [expected] == outcomes(result)
+
+
+def test_what_needs_a_failed_check_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [Check("first", "First", 1, "breaks", None), Check("second", "Second", 1, "passes", None, needs=("first",))]
+
+    result = graded(tmp_path, monkeypatch, *asked)
+
+    assert (Outcome.SKIPPED, "it needs what did not pass: First") == outcomes(result)[1]
