@@ -35,8 +35,9 @@ class Job:
     """A program to run on learner code.
 
     `workspace` is the working directory, by the same path inside and outside, and the only folder but a private /tmp that the job may
-    write. `ports` leads from a port of localhost as the job sees it to the one that the grader's server listens on; no other address is
-    for the job. `output` is a file outside the workspace that takes standard output and error.
+    write. A box with a /tmp of its own may set HOME and TMPDIR of the environment to it. `ports` leads from a port of localhost as the
+    job sees it to the one that the grader's server listens on; no other address is for the job. `output` is a file outside the workspace
+    that takes standard output and error.
     """
 
     argv: Sequence[str]
