@@ -1,0 +1,118 @@
+"""Reads a journal, also while it is written. May read a record again after a restart; the sequence number tells.
+
+`records` reads all that was committed, for who holds the journal or knows that nobody writes. `Tail` follows a writer and gives closed blocks
+only: their hash proves that they are whole, on processors whose stores are seen in another order as well.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trading.adapters.journal import frames
+from trading.adapters.journal.errors import JournalDamaged
+from trading.adapters.journal.frames import Bad, Block, Frame
+from trading.adapters.journal.segment import PAGE, header_of, map_for_reading, path_of, segments
+from trading.adapters.journal.walk import Walk
+
+PATIENCE_SECONDS = 1.0
+"""How long a tail takes a wrong frame for one that another processor has not seen whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed block with its records, each with its sequence number."""
+
+    segment: int
+    block: Block
+    records: list[tuple[int, bytes]]
+
+
+def records(folder: Path, after: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Every committed record whose sequence number is above `after`, in order. The hash chain is not checked.
+
+    Raises JournalDamaged where a frame is wrong or a sequence number is missing; what came before was given already.
+    """
+    expected = None
+    for path in segments_from(folder, after + 1):
+        header = header_of(path)
+        if expected not in (None, header.first_sequence):
+            raise JournalDamaged(path, 0, f"sequence number {expected} is missing, {header.first_sequence} follows")
+        expected = header.first_sequence
+        with map_for_reading(path) as buffer:
+            offset = PAGE
+            while frame := frames.frame_at(buffer, offset, header.size):
+                if isinstance(frame, Bad):
+                    raise JournalDamaged(path, frame.offset, frame.reason)
+                if frame.sequence != expected:
+                    raise JournalDamaged(path, offset, f"sequence number {expected} is missing, {frame.sequence} follows")
+                offset = frame.end
+                if frame.kind != frames.GROUP:
+                    continue
+                for sequence, record in frames.records(frame):
+                    if sequence > after:
+                        yield sequence, record
+                    expected = sequence + 1
+            found = frames.last_block(buffer, header.size)
+            if found and found[1] > offset:
+                raise JournalDamaged(path, offset, "no frame is here, but a closed block follows")
+
+
+def segments_from(folder: Path, sequence: int) -> list[Path]:
+    """The segments that hold a sequence number and what follows it."""
+    paths = segments(folder)
+    for index in range(len(paths) - 1, -1, -1):
+        if header_of(paths[index]).first_sequence <= sequence:
+            return paths[index:]
+    return paths
+
+
+class Tail:
+    """Follows the writer of a journal block by block. The journal must have a segment already."""
+
+    def __init__(self, folder: Path, after: int = 0) -> None:
+        self._folder, self._after = folder, after
+        self._waiting: list[tuple[int, bytes]] = []
+        self._bad_since: float | None = None
+        self._enter(segments_from(folder, after + 1)[0])
+
+    def poll(self) -> list[Closed]:
+        """The blocks that were closed since the last call, those with nothing above `after` left out; raises JournalDamaged."""
+        found: list[Closed] = []
+        while True:
+            for frame in self._walk.frames():
+                self._bad_since = None
+                self._see(frame, found)
+            if self._walk.bad:
+                self._doubt(self._walk.bad)
+                return found
+            following = path_of(self._folder, self._walk.header.number + 1)
+            # The writer closes a segment before it makes the next one.
+            if not following.exists() or next(self._walk.frames(), None):
+                return found
+            self._enter(following)
+
+    def close(self) -> None:
+        """Let go of the segment."""
+        self._buffer.close()
+
+    def _see(self, frame: Frame, found: list[Closed]) -> None:
+        if frame.kind == frames.GROUP:
+            self._waiting += [one for one in frames.records(frame) if one[0] > self._after]
+        elif frame.kind == frames.BLOCK:
+            if self._waiting:
+                found.append(Closed(self._walk.header.number, frames.block_of(frame), self._waiting))
+            self._waiting = []
+
+    def _doubt(self, bad: Bad) -> None:
+        now = time.monotonic()
+        if self._bad_since is None:
+            self._bad_since = now
+        elif now - self._bad_since > PATIENCE_SECONDS:
+            raise JournalDamaged(path_of(self._folder, self._walk.header.number), bad.offset, bad.reason)
+
+    def _enter(self, path: Path) -> None:
+        if hasattr(self, "_buffer"):
+            self._buffer.close()
+        self._buffer = map_for_reading(path)
+        self._walk = Walk(self._buffer, header_of(path))

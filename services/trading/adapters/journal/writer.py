@@ -1,0 +1,182 @@
+"""The writer of a journal: one process at a time, and no system call a record unless the level is `disk`.
+
+A commit copies its records into the mapped segment and writes their length last, so they survive a SIGKILL of the writer from then on. At level
+`disk` an fdatasync follows, which covers all that was committed before it.
+"""
+
+import fcntl
+import mmap
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from trading.adapters.journal import frames
+from trading.adapters.journal.errors import JournalError, JournalHeld, RecordTooLarge
+from trading.adapters.journal.frames import BLOCK, GROUP, HEADER, HOLDER, REST, SIZE, Block, padded
+from trading.adapters.journal.recovery import recovered
+from trading.adapters.journal.segment import PAGE, SYNCED, SYNCED_AT, Header, create, path_of, segments
+
+Level = Literal["process", "disk"]
+
+SEGMENT_BYTES = 64 << 20
+BLOCK_BYTES = 64 << 10
+BLOCK_FRAME = padded(frames.BLOCK_BODY.size)
+
+
+class Journal:
+    """A journal that this process holds. Not for several threads.
+
+    `segment_bytes` is the size of new segments; an eighth of it is kept free for what one commit may bring. A block is closed as soon as it
+    has `block_bytes`. Raises JournalHeld, JournalDamaged, JournalFull.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        level: Level,
+        code_version: str,
+        segment_bytes: int = SEGMENT_BYTES,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        if segment_bytes % PAGE or not 16 * PAGE <= segment_bytes < 1 << 32:
+            raise JournalError(f"a segment has whole pages from 64 KiB to 4 GiB, asked for {segment_bytes} bytes")
+        self.folder, self.level = folder, level
+        self._disk = level == "disk"
+        self._segment_bytes, self._block_bytes = segment_bytes, block_bytes
+        self.commit_bytes = segment_bytes // 8
+        """What one commit may take after `reserve`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _hold(folder)
+        try:
+            self._recover()
+            body = frames.HOLDER_BODY.pack(self.epoch, int(self._disk)) + code_version.encode()
+            if self._end + padded(len(body)) + BLOCK_FRAME > self._size:
+                self._roll()
+            self._write(HOLDER, body)
+            self.sync()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def reserve(self) -> None:
+        """Make sure that `commit_bytes` fit, in a new segment if need be; raises JournalFull, and nothing is lost."""
+        if self._size - self._end < self.commit_bytes:
+            self._roll()
+
+    def commit(self, records: list[bytes]) -> int:
+        """Write records together and give the sequence number of the first; they last as `level` says when this returns."""
+        body = b"".join([part for record in records for part in (SIZE.pack(len(record)), record)])
+        if self._end + padded(len(body)) + BLOCK_FRAME > self._size:
+            self._roll()
+            if self._end + padded(len(body)) + BLOCK_FRAME > self._size:
+                raise RecordTooLarge(f"{len(records)} records have {len(body)} bytes, a segment {self._size}")
+        first = self.next_sequence
+        self._write(GROUP, body)
+        self.next_sequence = first + len(records)
+        if self._disk:
+            self.sync()
+        # After the sync: a closed block says that all of it is there, also when the power fails.
+        if self._end - self._block_start >= self._block_bytes:
+            self.close_block()
+        return first
+
+    def close_block(self) -> None:
+        """Put what is open under the hash chain, so that readers see it; does nothing when nothing is open."""
+        if self._end == self._block_start:
+            return
+        chain = frames.link(self._chain, memoryview(self._map)[self._block_start : self._end])
+        block = Block(self._next_block, self.epoch, self._block_start, self._block_sequence, self.next_sequence, chain)
+        self._write(BLOCK, frames.block_body(block))
+        self._chain, self._next_block = chain, block.number + 1
+        self._block_start, self._block_sequence = self._end, self.next_sequence
+
+    @property
+    def block_is_open(self) -> bool:
+        """Whether something was committed that no closed block holds."""
+        return self._end != self._block_start
+
+    def sync(self) -> None:
+        """Wait until all that was committed is on the disk."""
+        os.fdatasync(self._file)
+        # At level `process` what follows is not synced in order, so that a recovery must not judge by this mark.
+        SYNCED.pack_into(self._map, SYNCED_AT, self._end if self._disk else 0)
+
+    def close(self) -> None:
+        """Close the open block, wait for the disk, and let the next writer in."""
+        self.close_block()
+        self.sync()
+        self._unmap()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _write(self, kind: int, body: bytes) -> None:
+        at, buffer = self._end, self._map
+        size, word = len(body), frames.word(kind, self.next_sequence)
+        start = at + HEADER.size
+        buffer[start : start + size] = body
+        REST.pack_into(buffer, at + SIZE.size, frames.checksum(body, word), word)
+        # Last, so that a frame exists when it is whole.
+        SIZE.pack_into(buffer, at, size)
+        self._end = at + padded(size)
+
+    def _recover(self) -> None:
+        paths = segments(self.folder)
+        if not paths:
+            self.epoch, self.next_sequence, self._next_block, self._chain = 1, 1, 1, bytes(frames.DIGEST_BYTES)
+            self._start(1)
+            return
+        self._open(paths[-1])
+        walk = recovered(paths[-1], self._map)
+        self.epoch, self.next_sequence = walk.epoch + 1, walk.next_sequence
+        self._number, self._end, self._chain, self._next_block = (
+            walk.header.number,
+            walk.offset,
+            walk.chain,
+            walk.next_block,
+        )
+        self._block_start, self._block_sequence = walk.block_start, walk.block_sequence
+
+    def _start(self, number: int) -> None:
+        header = Header(
+            self._segment_bytes, self.epoch, number, self.next_sequence, self._next_block, self._chain
+        )
+        create(self.folder, header)
+        self._open(path_of(self.folder, number))
+        self._number, self._end = number, PAGE
+        self._block_start, self._block_sequence = PAGE, self.next_sequence
+
+    def _roll(self) -> None:
+        self.close_block()
+        if self._disk:
+            self.sync()
+        old_file, old_map = self._file, self._map
+        self._start(self._number + 1)
+        old_map.close()
+        os.close(old_file)
+
+    def _open(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR)
+        self._map = mmap.mmap(self._file, 0)
+        self._size = len(self._map)
+
+    def _unmap(self) -> None:
+        self._map.close()
+        os.close(self._file)
+
+
+def _hold(folder: Path) -> int:
+    """The locked file of a journal; the kernel lets go of it when its process ends, however it ends."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise JournalHeld(folder) from None
+    return lock

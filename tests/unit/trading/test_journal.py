@@ -1,0 +1,208 @@
+"""What was committed is read back, whatever ended its writer; what was changed or cut since is found."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trading.adapters.journal.errors import JournalDamaged, JournalFull, JournalHeld
+from trading.adapters.journal.heads import head_of, keep, kept
+from trading.adapters.journal.reader import Tail, records
+from trading.adapters.journal.recovery import cut_to_the_last_sync
+from trading.adapters.journal.segment import segments
+from trading.adapters.journal.verification import verify
+from trading.adapters.journal.writer import Journal, Level
+
+KEY = b"a key that the journal's owner does not have"
+SMALL = {"segment_bytes": 16 * 4096, "block_bytes": 512}
+
+
+def opened(folder: Path, level: Level = "process") -> Journal:
+    return Journal(folder, level=level, code_version="test", **SMALL)
+
+
+def record(number: int) -> bytes:
+    return b"record %d " % number * (number % 7 + 1)
+
+
+def written(folder: Path, count: int, level: Level = "process") -> Journal:
+    journal = opened(folder, level)
+    for number in range(1, count + 1):
+        journal.reserve()
+        assert number == journal.commit([record(number)])
+    return journal
+
+
+def left_by_a_kill(journal: Journal) -> None:
+    """What the kernel does to the files of a process that was killed: the lock goes, the pages stay."""
+    os.close(journal._lock)
+
+
+@pytest.mark.parametrize("level", ["process", "disk"])
+def test_records_are_read_in_order_over_segments(tmp_path: Path, level: Level) -> None:
+    written(tmp_path, 1000, level).close()
+
+    assert [(number, record(number)) for number in range(1, 1001)] == list(records(tmp_path))
+    assert [(number, record(number)) for number in range(900, 1001)] == list(records(tmp_path, after=899))
+    assert len(segments(tmp_path)) > 1
+    assert [] == verify(tmp_path).findings
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path), pytest.raises(JournalHeld):
+        opened(tmp_path)
+
+
+def test_every_writer_has_an_epoch_and_names_its_version(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with opened(tmp_path) as journal:
+        assert 2 == journal.epoch
+    verified = verify(tmp_path)
+
+    assert [(1, "test"), (2, "test")] == [(epoch, version) for epoch, _, _, version in verified.holders]
+
+
+@given(torn=st.binary(max_size=80), count=st.integers(0, 60))
+@settings(max_examples=60)
+def test_a_frame_that_was_not_finished_is_cut(tmp_path_factory: pytest.TempPathFactory, torn: bytes, count: int) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    journal = written(folder, count)
+    # All of a frame but its size, which is written last.
+    journal._map[journal._end + 4 : journal._end + 4 + len(torn)] = torn
+    left_by_a_kill(journal)
+
+    with opened(folder) as journal:
+        assert count + 1 == journal.commit([b"next"])
+    assert [*(record(number) for number in range(1, count + 1)), b"next"] == [each for _, each in records(folder)]
+    assert [] == verify(folder).findings
+
+
+def test_a_byte_flipped_in_any_frame_is_found(tmp_path: Path) -> None:
+    written(tmp_path, 40).close()
+    path = segments(tmp_path)[-1]
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0"))
+
+    for offset in [*range(76), *range(4096, end)]:
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x10]) + whole[offset + 1 :])
+
+        assert verify(tmp_path).findings, offset
+
+
+def test_damage_that_was_committed_stops_the_next_writer(tmp_path: Path) -> None:
+    journal = written(tmp_path, 3)
+    journal._map[journal._end - 12] ^= 1
+    left_by_a_kill(journal)
+
+    with pytest.raises(JournalDamaged, match="checksum"):
+        opened(tmp_path)
+
+
+def test_a_segment_that_is_missing_is_found(tmp_path: Path) -> None:
+    written(tmp_path, 2000).close()
+    segments(tmp_path)[1].unlink()
+
+    assert "segment 2 is missing, 3 follows" in verify(tmp_path).findings[0]
+
+
+def test_a_tail_gives_closed_blocks_while_they_are_written(tmp_path: Path) -> None:
+    journal, read = opened(tmp_path), []
+    tail = Tail(tmp_path, after=10)
+    for number in range(1, 1001):
+        journal.reserve()
+        journal.commit([record(number)])
+        read += [one for closed in tail.poll() for one in closed.records]
+        assert not read or read[-1][0] <= number
+    journal.close_block()
+    read += [one for closed in tail.poll() for one in closed.records]
+
+    assert [(number, record(number)) for number in range(11, 1001)] == read
+
+
+def test_signed_heads_find_a_tail_that_was_cut(tmp_path: Path) -> None:
+    folder, heads = tmp_path / "journal", tmp_path / "elsewhere" / "heads"
+    with opened(folder) as journal:
+        for number in range(1, 31):
+            journal.commit([record(number)])
+    for closed in Tail(folder).poll():
+        keep(heads, head_of(closed), KEY)
+    assert [] == verify(folder, kept(heads, KEY)).findings
+
+    # Whoever cuts the end of the journal whole block by whole block leaves a journal that is sound in itself.
+    path = segments(folder)[-1]
+    whole = path.read_bytes()
+    last = Tail(folder).poll()[-1].block
+    path.write_bytes(whole[: last.start].ljust(len(whole), b"\0"))
+    assert [] == verify(folder).findings
+
+    assert "it ends before sequence number 30" in verify(folder, kept(heads, KEY)).findings[0]
+    assert "not by this key" in verify(folder, kept(heads, b"another key")).findings[0]
+
+
+def test_at_level_disk_everything_committed_survives_a_power_failure(tmp_path: Path) -> None:
+    left_by_a_kill(written(tmp_path, 200, "disk"))
+
+    cut_to_the_last_sync(segments(tmp_path)[-1])
+
+    opened(tmp_path, "disk").close()
+    assert [record(number) for number in range(1, 201)] == [each for _, each in records(tmp_path)]
+
+
+def test_at_level_process_a_power_failure_takes_what_was_not_synced(tmp_path: Path) -> None:
+    left_by_a_kill(written(tmp_path, 20))
+
+    assert cut_to_the_last_sync(segments(tmp_path)[-1])
+    assert [] == list(records(tmp_path))
+
+
+def test_a_full_disk_refuses_before_a_record_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = written(tmp_path, 1)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(JournalFull, match="No space left"):
+        for number in range(2, 10_000):
+            journal.reserve()
+            journal.commit([record(number)])
+    monkeypatch.undo()
+
+    last = journal.next_sequence - 1
+    journal.reserve()
+    journal.commit([record(last + 1)])
+    journal.close()
+    assert last + 1 == sum(1 for _ in records(tmp_path))
+    assert [] == verify(tmp_path).findings
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from trading.adapters.journal.writer import Journal
+journal = Journal(Path(sys.argv[1]), level="process", code_version="test", segment_bytes=1 << 20, block_bytes=4096)
+while True:
+    journal.reserve()
+    first = journal.commit([b"x%d" % journal.next_sequence] * 3)
+    sys.stdout.write(f"{first + 2}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_what_was_said_before_a_kill_is_there(tmp_path: Path) -> None:
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout
+            for _ in range(2000):
+                writer.stdout.readline()
+            writer.send_signal(signal.SIGKILL)
+            said = [int(line) for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+
+        assert said[-1] <= sum(1 for _ in records(tmp_path))
+    opened(tmp_path).close()
+    assert [] == verify(tmp_path).findings
