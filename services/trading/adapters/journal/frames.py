@@ -1,7 +1,7 @@
 """Frames: what a segment consists of after its header. Pure functions over a buffer.
 
-A frame is `size u32 | crc32 u32 | kind u8 and sequence u56 | body`, padded to 8 bytes. `size` is the length of the body; it is written last,
-so a frame whose writer was killed half way does not exist. A size of 0 ends the segment. There are three kinds:
+A frame is `size u32 | crc32 u32 | kind u8 and sequence u56 | body`, padded to 8 bytes. `size` is the length of the body; it is written
+last, so a frame whose writer was killed half way does not exist. A size of 0 ends the segment. There are three kinds:
 
 - GROUP: the records of one commit, each `length u32 | record`. Its sequence is that of the first record.
 - BLOCK: closes all frames since the last BLOCK under one link of the hash chain. Its sequence is that of the next record.
@@ -71,6 +71,10 @@ def padded(size: int) -> int:
     return HEADER.size + (size + 7 & ~7)
 
 
+BLOCK_FRAME = padded(BLOCK_BODY.size)
+"""Bytes that a frame takes that closes a block."""
+
+
 def checksum(body: bytes, word: int) -> int:
     """CRC of a body, bound to its place in the sequence and to its length."""
     return zlib.crc32(body, (word ^ word >> 32 ^ len(body)) & 0xFFFFFFFF)
@@ -112,7 +116,7 @@ def count(frame: Frame) -> int:
 
 def link(chain: bytes, content: Buffer) -> bytes:
     """The next link of the hash chain, over the frames of one block."""
-    digest = hashlib.blake2b(chain, digest_size=DIGEST_BYTES)
+    digest = hashlib.sha256(chain)
     digest.update(content)
     return digest.digest()
 

@@ -1,7 +1,7 @@
 """Signed heads: how far the journal reached, kept where who can change the journal cannot.
 
-A head names a closed block and its link of the hash chain, signed with a key (HMAC-SHA256). A journal that was cut, or written anew from some
-block on, has another chain at that block or none. Heads are lines of JSON, one file a journal, appended and synced.
+A head names a closed block and its link of the hash chain, signed with a key (HMAC-SHA256). A journal that was cut, or written anew
+from some block on, has another chain at that block or none. Heads are lines of JSON, one file a journal, appended and synced.
 """
 
 import hashlib

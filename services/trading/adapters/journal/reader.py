@@ -1,9 +1,10 @@
 """Reads a journal, also while it is written. May read a record again after a restart; the sequence number tells.
 
-`records` reads all that was committed, for who holds the journal or knows that nobody writes. `Tail` follows a writer and gives closed blocks
-only: their hash proves that they are whole, on processors whose stores are seen in another order as well.
+`records` reads all that was committed, for who holds the journal or knows that nobody writes. `Tail` follows a writer and gives closed
+blocks only: their hash proves that they are whole, on processors whose stores are seen in another order as well.
 """
 
+import mmap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from pathlib import Path
 
 from trading.adapters.journal import frames
 from trading.adapters.journal.errors import JournalDamaged
-from trading.adapters.journal.frames import Bad, Block, Frame
-from trading.adapters.journal.segment import PAGE, header_of, map_for_reading, path_of, segments
+from trading.adapters.journal.frames import BLOCK_FRAME, Bad, Block, Frame
+from trading.adapters.journal.segment import PAGE, Header, header_of, map_for_reading, path_of, segments
 from trading.adapters.journal.walk import Walk
 
 PATIENCE_SECONDS = 1.0
@@ -40,12 +41,14 @@ def records(folder: Path, after: int = 0) -> Iterator[tuple[int, bytes]]:
             raise JournalDamaged(path, 0, f"sequence number {expected} is missing, {header.first_sequence} follows")
         expected = header.first_sequence
         with map_for_reading(path) as buffer:
-            offset = PAGE
+            offset, expected = _near(buffer, header, after + 1)
             while frame := frames.frame_at(buffer, offset, header.size):
                 if isinstance(frame, Bad):
                     raise JournalDamaged(path, frame.offset, frame.reason)
                 if frame.sequence != expected:
-                    raise JournalDamaged(path, offset, f"sequence number {expected} is missing, {frame.sequence} follows")
+                    raise JournalDamaged(
+                        path, offset, f"sequence number {expected} is missing, {frame.sequence} follows"
+                    )
                 offset = frame.end
                 if frame.kind != frames.GROUP:
                     continue
@@ -65,6 +68,23 @@ def segments_from(folder: Path, sequence: int) -> list[Path]:
         if header_of(paths[index]).first_sequence <= sequence:
             return paths[index:]
     return paths
+
+
+def _near(buffer: mmap.mmap, header: Header, sequence: int) -> tuple[int, int]:
+    """Offset and first sequence number of the last closed block that begins at or before `sequence`, or of the segment.
+
+    Goes from block to block backwards, so that a start from a snapshot reads what follows the snapshot and not the segment.
+    """
+    found = frames.last_block(buffer, header.size)
+    while found and found[0].first_sequence > sequence:
+        # What comes before a block in a segment is the frame that closed the one before.
+        previous = frames.frame_at(buffer, found[0].start - BLOCK_FRAME, header.size) if found[0].start > PAGE else None
+        if not isinstance(previous, Frame) or previous.kind != frames.BLOCK:
+            break
+        found = frames.block_of(previous), previous.end
+    if found and found[0].first_sequence <= sequence:
+        return found[0].start, found[0].first_sequence
+    return PAGE, header.first_sequence
 
 
 class Tail:

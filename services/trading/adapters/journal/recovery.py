@@ -1,9 +1,10 @@
 """What a new writer does with the end of the last segment.
 
-A writer that was killed leaves at most one frame that was not finished, and its size is still 0. A machine that lost its power may leave any
-bytes after the last fdatasync. Both lie behind the last closed block, because at level `disk` a block is closed after the fdatasync that covers
-it. They are cut, and kept in a file beside the segment. What is before a closed block, or before the last fdatasync, is never cut: when that is
-wrong, the journal is damaged. What lies before the last closed block is not read here; who replays it reads it.
+A writer that was killed leaves at most one frame that was not finished, and its size is still 0. A machine that lost its power may
+leave any bytes after the last fdatasync. Both lie behind the last closed block, because at level `disk` a block is closed after the
+fdatasync that covers it. They are cut, and kept in a file beside the segment. What is before a closed block, or before the last
+fdatasync, is never cut: when that is wrong, the journal is damaged. What lies before the last closed block is not read here; who
+replays it reads it.
 
 At level `process` a power failure is no part of the promise: what it leaves may be refused as damaged.
 """

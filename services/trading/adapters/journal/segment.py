@@ -1,7 +1,8 @@
 """Segments: the preallocated, mapped files of a journal, and the names under which they lie.
 
-The first page is the header: who wrote it, its first sequence number, the number of its first block, and the hash chain so far. Frames follow.
-Files are filled with zeros before they are used, so that a later fdatasync writes data and no metadata, and a full disk is met before a record.
+The first page is the header: who wrote it, its first sequence number, the number of its first block, and the hash chain so far. Frames
+follow. Files are filled with zeros before they are used, so that a later fdatasync writes data and no metadata, and a full disk is met
+before a record.
 """
 
 import mmap
@@ -35,9 +36,7 @@ class Header:
 
     def encode(self) -> bytes:
         """The header as bytes, with its checksum."""
-        head = HEADER.pack(
-            MAGIC, self.size, self.epoch, self.number, self.first_sequence, self.first_block, self.chain
-        )
+        head = HEADER.pack(MAGIC, self.size, self.epoch, self.number, self.first_sequence, self.first_block, self.chain)
         return head + CRC.pack(zlib.crc32(head))
 
 

@@ -1,0 +1,70 @@
+"""Numbers that the processes of one shard show each other in shared memory: beats, states, counts.
+
+Each number has one writer, is 8 bytes and aligned. Nothing is decided by the order in which two of them change.
+"""
+
+import struct
+import time
+from enum import IntEnum
+from multiprocessing.shared_memory import SharedMemory
+
+_NUMBER = struct.Struct("<Q")
+BYTES = 4096
+
+
+class Field(IntEnum):
+    """Where a number stands."""
+
+    ENGINE_BEAT = 0
+    """Monotonic nanoseconds of the last sign of life."""
+    ENGINE_STATE = 1
+    ENGINE_SEQUENCE = 2
+    """Inputs in the journal."""
+    ENGINE_REPLAYED = 3
+    """Inputs that the engine read again when it started."""
+    ENGINE_COMMITS = 4
+    GATEWAY_BEAT = 8
+    GATEWAY_STATE = 9
+    GATEWAY_PORT = 10
+    GATEWAY_MESSAGES_IN = 11
+    GATEWAY_MESSAGES_OUT = 12
+    GATEWAY_SESSIONS = 13
+    GATEWAY_REFUSED_FULL = 14
+    """Orders that the ring had no room for."""
+
+
+class State(IntEnum):
+    """What a process is doing."""
+
+    STARTING = 0
+    READY = 1
+    DRAINING = 2
+    DRAINED = 3
+
+
+class Board:
+    """One page of shared memory. Its maker ends it with `unlink`; it may be handed to a process that is spawned."""
+
+    def __init__(self) -> None:
+        self._memory = SharedMemory(create=True, size=BYTES)
+
+    def set(self, field: Field, value: int) -> None:
+        """Show a number."""
+        _NUMBER.pack_into(self._memory.buf, field * 8, value)
+
+    def get(self, field: Field) -> int:
+        """Read a number."""
+        return int(_NUMBER.unpack_from(self._memory.buf, field * 8)[0])
+
+    def beat(self, field: Field) -> None:
+        """Show a sign of life."""
+        _NUMBER.pack_into(self._memory.buf, field * 8, time.monotonic_ns())
+
+    def silent_seconds(self, field: Field) -> float:
+        """Seconds since the last sign of life."""
+        return (time.monotonic_ns() - self.get(field)) / 1e9
+
+    def unlink(self) -> None:
+        """Let go of the memory; processes that still use it keep theirs."""
+        self._memory.close()
+        self._memory.unlink()

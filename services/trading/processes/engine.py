@@ -1,0 +1,209 @@
+"""The engine process: inputs from one ring, outcomes into the other, and every input in the journal before its outcomes are said.
+
+It opens no socket and speaks to no broker. While it spins it makes no system call an input at level `process`.
+"""
+
+import gc
+import os
+import signal
+import time
+from multiprocessing.process import parent_process
+from typing import Any
+
+from trading.adapters.board import Board, Field, State
+from trading.adapters.journal.errors import JournalFull
+from trading.adapters.journal.reader import records
+from trading.adapters.journal.writer import Journal
+from trading.adapters.kept_numbers import KeptNumbers
+from trading.adapters.layouts import INPUTS, OUTCOMES, REPEATED, Between, Known, flagged, slots
+from trading.adapters.ring import Receiver, Ring, Sender
+from trading.adapters.snapshots import newest, save
+from trading.domain.records import Record
+from trading.domain.terms import Input
+from trading.processes.lifeline import die_with
+from trading.processes.settings import ShardSettings
+from trading.usecases.replay import code_version, replay
+
+BATCH = 256
+"""Inputs that are committed together at most."""
+IDLE_SECONDS = 0.05
+IDLE_SPINS = 50
+"""Empty rounds of spinning after which the open block is closed: about 10 ms."""
+TIME_US = 5000
+"""The engine is told the time with the first input that comes so long after it was last told."""
+BEAT_BATCHES = 64
+FULL_SECONDS = 0.5
+"""Pause between two tries to make room in the journal."""
+
+_CLIENT_KINDS = {Input.NEW, Input.CANCEL, Input.REPLACE, Input.MASS_CANCEL}
+
+
+class EngineProcess:
+    """One engine at work. `run` returns when it was told to end and has drained its ring."""
+
+    def __init__(self, settings: ShardSettings, board: Board, inputs: Receiver, outcomes: Sender) -> None:
+        self._settings, self._board, self._inputs, self._outcomes = settings, board, inputs, outcomes
+        self._ending = False
+        self._full_until = 0.0
+        self.journal = Journal(
+            settings.journal,
+            level=settings.level,
+            code_version=code_version(),
+            segment_bytes=settings.segment_bytes,
+            block_bytes=settings.block_bytes,
+        )
+        self.engine = newest(settings.snapshots, at_most=self.journal.next_sequence - 1)
+        self._rebuild()
+
+    def end(self, *_: object) -> None:
+        """Drain and return; a signal handler."""
+        self._ending = True
+
+    def run(self) -> None:
+        """Take inputs until told to end."""
+        receive = self._inputs.next
+        wait: Any = self._inputs.wait if self._settings.engine_core is None else self._spin
+        board, idle, batches = self._board, 0, 0
+        board.set(Field.ENGINE_STATE, State.READY)
+        while True:
+            message = wait(IDLE_SECONDS)
+            if message is None:
+                board.beat(Field.ENGINE_BEAT)
+                idle += 1
+                if self._settings.engine_core is None or idle % IDLE_SPINS == 0:
+                    self._idle()
+                    if self._ending:
+                        return
+                continue
+            idle = 0
+            batch = [message]
+            while len(batch) < BATCH and (message := receive()) is not None:
+                batch.append(message)
+            self._take(batch)
+            batches += 1
+            if not batches % BEAT_BATCHES or self._ending:
+                board.beat(Field.ENGINE_BEAT)
+
+    def close(self) -> None:
+        """Sync the journal, write a snapshot, and tell the gateway that nothing more will come."""
+        self._board.set(Field.ENGINE_STATE, State.DRAINING)
+        self.journal.close()
+        save(self._settings.snapshots, self.engine)
+        self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
+        self._say(OUTCOMES[Between.END].pack(Between.END))
+        self._board.set(Field.ENGINE_STATE, State.DRAINED)
+
+    def _spin(self, _: float) -> bytes | None:
+        return self._inputs.spin()
+
+    def _take(self, batch: list[bytes]) -> None:
+        try:
+            if time.monotonic() < self._full_until:
+                raise JournalFull
+            self.journal.reserve()
+        except JournalFull:
+            self._full_until = time.monotonic() + FULL_SECONDS
+            return self._refuse(batch)
+        self._full_until = 0.0
+        apply, written, said = self.engine.apply, [], []
+        now_us = time.time_ns() // 1000
+        if now_us - self.engine.now_us >= TIME_US:
+            record = (int(Input.TIME), now_us)
+            apply(record)
+            written.append(INPUTS[Input.TIME].pack(*record))
+        for message in batch:
+            kind = message[0]
+            if kind == Between.STATUS_REQUEST:
+                said.append(self._status(INPUTS[kind].unpack(message)))
+                continue
+            outcomes = [OUTCOMES[one[0]].pack(*one) for one in apply(INPUTS[kind].unpack(message))]
+            written.append(b"".join((message, *outcomes)))
+            said += outcomes
+        if written:
+            self.journal.commit(written)
+        for outcome in said:
+            if not self._outcomes.send(outcome):
+                self._say(outcome)
+        return None
+
+    def _say(self, outcome: bytes) -> None:
+        """Hand over an outcome, also when the gateway is behind. A gateway that is dead gets this process replaced as well."""
+        while not self._outcomes.send(outcome):
+            self._outcomes.wait_for_room(IDLE_SECONDS)
+            self._board.beat(Field.ENGINE_BEAT)
+
+    def _idle(self) -> None:
+        board = self._board
+        if board.get(Field.ENGINE_SEQUENCE) != self.engine.sequence:
+            board.set(Field.ENGINE_SEQUENCE, self.engine.sequence)
+            self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
+        if self.journal.block_is_open:
+            self.journal.close_block()
+
+    def _refuse(self, batch: list[bytes]) -> None:
+        for message in batch:
+            record = INPUTS[message[0]].unpack(message)
+            if record[0] == Between.STATUS_REQUEST:
+                self._say(self._status(record))
+            elif record[0] in _CLIENT_KINDS:
+                self._say(OUTCOMES[Between.JOURNAL_FULL].pack(Between.JOURNAL_FULL, record[1], record[2]))
+            else:
+                self._say(OUTCOMES[Between.JOURNAL_FULL].pack(Between.JOURNAL_FULL, 0, 0))
+
+    def _status(self, record: Record) -> bytes:
+        _, session_id, _, asked = record
+        session = self.engine.sessions.get(session_id)
+        order = session.orders.get(asked) if session else None
+        known = Known.OPEN if order else Known.CLOSED if session and asked <= session.last_id else Known.NEVER_SEEN
+        answer: Record = (int(Between.STATUS), session_id, asked, int(known), 0, 0, 0, 0, 0, 0, 0)
+        if order:
+            holding = order.holding
+            answer = (
+                *answer[:4],
+                order.order_id,
+                holding.account_id,
+                holding.symbol,
+                order.side,
+                order.price,
+                order.quantity,
+                order.open,
+            )
+        return OUTCOMES[Between.STATUS].pack(*answer)
+
+    def _rebuild(self) -> None:
+        """Read again what the snapshot does not hold, and say again what the gateway perhaps has not passed on."""
+        settings, board = self._settings, self._board
+
+        def progress() -> None:
+            board.beat(Field.ENGINE_BEAT)
+
+        board.set(
+            Field.ENGINE_REPLAYED,
+            replay(self.engine, records(settings.journal, self.engine.sequence), progress=progress),
+        )
+        board.set(Field.ENGINE_SEQUENCE, self.engine.sequence)
+        numbers = KeptNumbers(settings.reported, 1)
+        for _, record in records(settings.journal, numbers[0]):
+            for outcome in slots(record)[1:]:
+                self._say(flagged(outcome, REPEATED))
+        numbers.close()
+        self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
+
+
+def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
+    """The process: where `multiprocessing` begins."""
+    owner = parent_process()
+    assert owner is not None and owner.pid is not None
+    die_with(owner.pid)
+    board.beat(Field.ENGINE_BEAT)
+    if settings.engine_core is not None:
+        os.sched_setaffinity(0, {settings.engine_core})
+    process = EngineProcess(settings, board, inputs.receiver(), outcomes.sender())
+    signal.signal(signal.SIGTERM, process.end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A collection would stop the engine for milliseconds, and orders make no cycles.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    process.run()
+    process.close()
