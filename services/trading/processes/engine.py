@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import time
-from multiprocessing.process import parent_process
 from typing import Any
 
 from trading.adapters.board import Board, Field, State
@@ -20,7 +19,7 @@ from trading.adapters.ring import Receiver, Ring, Sender
 from trading.adapters.snapshots import newest, save
 from trading.domain.records import Record
 from trading.domain.terms import Input
-from trading.processes.lifeline import die_with
+from trading.processes.lifeline import die_with_owner
 from trading.processes.settings import ShardSettings
 from trading.usecases.replay import code_version, replay
 
@@ -192,15 +191,16 @@ class EngineProcess:
 
 def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
     """The process: where `multiprocessing` begins."""
-    owner = parent_process()
-    assert owner is not None and owner.pid is not None
-    die_with(owner.pid)
+    # Told to end while it reads its journal, it ends when it has.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    die_with_owner()
     board.beat(Field.ENGINE_BEAT)
     if settings.engine_core is not None:
         os.sched_setaffinity(0, {settings.engine_core})
     process = EngineProcess(settings, board, inputs.receiver(), outcomes.sender())
     signal.signal(signal.SIGTERM, process.end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # A collection would stop the engine for milliseconds, and orders make no cycles.
     gc.collect()
     gc.freeze()

@@ -1,0 +1,107 @@
+"""The engine process takes inputs from its ring, keeps them and answers; whatever ends it, the next one goes on where it was."""
+
+import pytest
+from driven_engine import SESSION, driven, order, shard
+
+from trading.adapters.journal.reader import records
+from trading.adapters.journal.verification import verify
+from trading.adapters.layouts import REPEATED, Between, Known, decode_input, decode_outcome, flags_of, slots
+from trading.adapters.snapshots import newest
+from trading.domain.engine import Engine
+from trading.domain.snapshot import snapshot
+from trading.domain.terms import Input, Outcome, Side
+from trading.usecases.replay import replay
+
+
+def test_an_order_is_in_the_journal_with_its_outcomes(tmp_path):
+    with driven(shard(tmp_path)) as engine:
+        engine.open_market()
+        engine.send(order(1), order(2, Side.SELL, account=2))
+        acknowledged, taker, first, second = engine.outcomes(4)
+        engine.end()
+    written = [[decode_input(slots(record)[0]), *map(decode_outcome, slots(record)[1:])] for _, record in records(tmp_path / "journal")]
+
+    assert [Outcome.ACKNOWLEDGED, Outcome.ACKNOWLEDGED, Outcome.EXECUTED, Outcome.EXECUTED] == [
+        one[0] for one in (acknowledged, taker, first, second)
+    ]
+    assert [order(2, Side.SELL, account=2), taker, first, second] == written[-1]
+    assert [] == verify(tmp_path / "journal").findings
+
+
+def test_what_it_was_sent_before_it_was_told_to_end_is_done(tmp_path):
+    with driven(shard(tmp_path)) as engine:
+        engine.open_market()
+        engine.send(*(order(number) for number in range(1, 2001)))
+        engine.end()
+        said = engine.said_before_it_ended()
+
+    assert 2000 == sum(1 for one in said if one[0] == Outcome.ACKNOWLEDGED)
+    rebuilt = Engine()
+    replay(rebuilt, records(tmp_path / "journal"))
+    assert snapshot(rebuilt) == snapshot(newest(tmp_path / "snapshots"))
+
+
+@pytest.mark.parametrize("level", ["process", "disk"])
+def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path, level):
+    settings, sent, acknowledged = shard(tmp_path, level=level), 0, set()
+    for burst in range(3):
+        with driven(settings) as engine:
+            if not burst:
+                engine.open_market()
+            engine.wait_until_ready()
+            for _ in range(3000):
+                sent += 1
+                engine.send(order(sent, price=1000 - sent % 7))
+            acknowledged |= {one[2] for one in engine.outcomes(500) if one[0] == Outcome.ACKNOWLEDGED}
+            engine.kill()
+            acknowledged |= {one[2] for one in engine.said_before_it_ended() if one[0] == Outcome.ACKNOWLEDGED}
+
+    with driven(settings) as engine:
+        engine.wait_until_ready()
+        engine.end()
+    assert 500 <= len(acknowledged)
+    kept = [slots(record) for _, record in records(tmp_path / "journal")]
+    orders = [decode_input(one[0])[2] for one in kept if one[0][0] == Input.NEW and one[1][0] == Outcome.ACKNOWLEDGED]
+    assert set() == acknowledged - set(orders)
+    assert len(set(orders)) == len(orders)
+    assert [] == verify(tmp_path / "journal").findings
+
+
+def test_what_the_gateway_has_not_passed_on_is_said_again(tmp_path):
+    with driven(shard(tmp_path)) as engine:
+        engine.open_market()
+        engine.send(order(1))
+        engine.outcomes(1)
+        engine.kill()
+
+    with driven(shard(tmp_path)) as engine:
+        messages = [engine.message() for _ in range(7)]
+
+    assert {REPEATED} == {flags_of(one) for one in messages}
+    assert Outcome.ACKNOWLEDGED == decode_outcome(messages[-1])[0]
+
+
+def test_it_tells_what_it_knows_of_a_client_id(tmp_path):
+    with driven(shard(tmp_path)) as engine:
+        engine.open_market()
+        engine.send(order(5), order(6, price=990), (Input.CANCEL, SESSION, 7, 6))
+        engine.outcomes(3)
+        engine.send(*((Between.STATUS_REQUEST, SESSION, 0, asked) for asked in (5, 6, 9)))
+        known = [one[3] for one in engine.outcomes(3)]
+
+    assert [Known.OPEN, Known.CLOSED, Known.NEVER_SEEN] == known
+
+
+def test_a_full_ring_refuses_but_for_what_is_urgent(tmp_path):
+    with driven(shard(tmp_path)) as engine:
+        engine.wait_until_ready()
+        engine.process.kill()
+        engine.process.join()
+        inputs = engine._inputs
+        message = bytes(64)
+        taken = 0
+        while inputs.send(message):
+            taken += 1
+
+        assert inputs.send(message, urgent=True)
+        assert 16384 - 256 == taken
