@@ -50,19 +50,25 @@ class Board:
 
     def set(self, field: Field, value: int) -> None:
         """Show a number."""
-        _NUMBER.pack_into(self._memory.buf, field * 8, value)
+        _NUMBER.pack_into(self._buffer, field * 8, value)
 
     def get(self, field: Field) -> int:
         """Read a number."""
-        return int(_NUMBER.unpack_from(self._memory.buf, field * 8)[0])
+        return int(_NUMBER.unpack_from(self._buffer, field * 8)[0])
 
     def beat(self, field: Field) -> None:
         """Show a sign of life."""
-        _NUMBER.pack_into(self._memory.buf, field * 8, time.monotonic_ns())
+        _NUMBER.pack_into(self._buffer, field * 8, time.monotonic_ns())
 
     def silent_seconds(self, field: Field) -> float:
         """Seconds since the last sign of life."""
         return (time.monotonic_ns() - self.get(field)) / 1e9
+
+    @property
+    def _buffer(self) -> memoryview:
+        buffer = self._memory.buf
+        assert buffer is not None
+        return buffer
 
     def unlink(self) -> None:
         """Let go of the memory; processes that still use it keep theirs."""

@@ -11,9 +11,7 @@ from trading.adapters.ring import SLOT_BYTES
 from trading.domain.records import Record
 from trading.domain.terms import Input, Outcome
 
-LAST = 1
-"""Flag: the last outcome of its input."""
-REPEATED = 2
+REPEATED = 1
 """Flag: this outcome was perhaps handed over before, by an engine that was replaced."""
 
 
@@ -23,7 +21,7 @@ class Between(IntEnum):
     STATUS_REQUEST = 100
     """(kind, session, client id, client id asked for): changes nothing."""
     STATUS = 101
-    """(kind, session, client id asked for, `Known`, order id, account, symbol, side, price, quantity, open)"""
+    """(kind, session, client id asked for, `Known`, order id, account, symbol, side, price, quantity, open, value)"""
     MARK = 102
     """(kind, sequence number): all outcomes up to this input were handed over."""
     END = 103
@@ -71,7 +69,7 @@ OUTCOMES: dict[int, struct.Struct] = {
     Outcome.REPLACED: _layout("BIqqqIIIIB"),
     Outcome.STOP_TRIGGERED: _layout("BIqqII"),
     Outcome.DONE: _layout("BIqBq"),
-    Between.STATUS: _layout("BIqBqIIBIII"),
+    Between.STATUS: _layout("BIqBqIIBIIIq"),
     Between.MARK: _layout("Bq"),
     Between.END: _layout("B"),
     Between.JOURNAL_FULL: _layout("BIq"),
@@ -104,7 +102,7 @@ def decode_outcome(message: bytes) -> Record:
 
 
 def flags_of(message: bytes) -> int:
-    """LAST, REPEATED, both or 0."""
+    """REPEATED or 0."""
     return message[_FLAGS_AT]
 
 

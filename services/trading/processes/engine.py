@@ -18,6 +18,7 @@ from trading.adapters.layouts import INPUTS, OUTCOMES, REPEATED, Between, Known,
 from trading.adapters.ring import Receiver, Ring, Sender
 from trading.adapters.snapshots import newest, save
 from trading.domain.records import Record
+from trading.domain.state import Order
 from trading.domain.terms import Input
 from trading.processes.lifeline import die_with_owner
 from trading.processes.settings import ShardSettings
@@ -153,21 +154,10 @@ class EngineProcess:
         _, session_id, _, asked = record
         session = self.engine.sessions.get(session_id)
         order = session.orders.get(asked) if session else None
-        known = Known.OPEN if order else Known.CLOSED if session and asked <= session.last_id else Known.NEVER_SEEN
-        answer: Record = (int(Between.STATUS), session_id, asked, int(known), 0, 0, 0, 0, 0, 0, 0)
         if order:
-            holding = order.holding
-            answer = (
-                *answer[:4],
-                order.order_id,
-                holding.account_id,
-                holding.symbol,
-                order.side,
-                order.price,
-                order.quantity,
-                order.open,
-            )
-        return OUTCOMES[Between.STATUS].pack(*answer)
+            return _told(order)
+        known = Known.CLOSED if session and asked <= session.last_id else Known.NEVER_SEEN
+        return OUTCOMES[Between.STATUS].pack(Between.STATUS, session_id, asked, known, 0, 0, 0, 0, 0, 0, 0, 0)
 
     def _rebuild(self) -> None:
         """Read again what the snapshot does not hold, and say again what the gateway perhaps has not passed on."""
@@ -186,7 +176,29 @@ class EngineProcess:
             for outcome in slots(record)[1:]:
                 self._say(flagged(outcome, REPEATED))
         numbers.close()
+        for session in self.engine.sessions.values():
+            for order in session.orders.values():
+                self._say(flagged(_told(order), REPEATED))
         self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
+
+
+def _told(order: Order) -> bytes:
+    """An open order as a STATUS."""
+    holding = order.holding
+    return OUTCOMES[Between.STATUS].pack(
+        Between.STATUS,
+        order.session.id,
+        order.client_id,
+        Known.OPEN,
+        order.order_id,
+        holding.account_id,
+        holding.symbol,
+        order.side,
+        order.price,
+        order.quantity,
+        order.open,
+        order.value,
+    )
 
 
 def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trading.adapters.board import Board, Field, State
-from trading.adapters.layouts import Between, decode_outcome, encode_input
+from trading.adapters.layouts import Between, decode_outcome, encode_input, flags_of
 from trading.adapters.ring import Ring
 from trading.domain.records import Record
 from trading.domain.terms import Input, Phase, Side, TimeInForce, Type
@@ -18,6 +18,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 PATIENCE_SECONDS = 20.0
 SESSION, SYMBOL = 1, 1
 ACCOUNTS = (1, 2)
+
 
 def order(client_id: int, side: Side = Side.BUY, price: int = 1000, account: int = 1, quantity: int = 1) -> Record:
     """A limit order of the session."""
@@ -56,9 +57,9 @@ class DrivenEngine:
         """The next outcomes, marks left out."""
         found: list[Record] = []
         while len(found) < count:
-            record = decode_outcome(self.message())
-            if record[0] != Between.MARK:
-                found.append(record)
+            message = self.message()
+            if message[0] != Between.MARK and not (message[0] == Between.STATUS and flags_of(message)):
+                found.append(decode_outcome(message))
         return found
 
     def message(self) -> bytes:

@@ -19,7 +19,10 @@ def test_an_order_is_in_the_journal_with_its_outcomes(tmp_path):
         engine.send(order(1), order(2, Side.SELL, account=2))
         acknowledged, taker, first, second = engine.outcomes(4)
         engine.end()
-    written = [[decode_input(slots(record)[0]), *map(decode_outcome, slots(record)[1:])] for _, record in records(tmp_path / "journal")]
+    written = [
+        [decode_input(slots(record)[0]), *map(decode_outcome, slots(record)[1:])]
+        for _, record in records(tmp_path / "journal")
+    ]
 
     assert [Outcome.ACKNOWLEDGED, Outcome.ACKNOWLEDGED, Outcome.EXECUTED, Outcome.EXECUTED] == [
         one[0] for one in (acknowledged, taker, first, second)

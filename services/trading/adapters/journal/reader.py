@@ -94,6 +94,7 @@ class Tail:
         self._folder, self._after = folder, after
         self._waiting: list[tuple[int, bytes]] = []
         self._bad_since: float | None = None
+        self._buffer: mmap.mmap | None = None
         self._enter(segments_from(folder, after + 1)[0])
 
     def poll(self) -> list[Closed]:
@@ -114,7 +115,8 @@ class Tail:
 
     def close(self) -> None:
         """Let go of the segment."""
-        self._buffer.close()
+        if self._buffer is not None:
+            self._buffer.close()
 
     def _see(self, frame: Frame, found: list[Closed]) -> None:
         if frame.kind == frames.GROUP:
@@ -132,7 +134,6 @@ class Tail:
             raise JournalDamaged(path_of(self._folder, self._walk.header.number), bad.offset, bad.reason)
 
     def _enter(self, path: Path) -> None:
-        if hasattr(self, "_buffer"):
-            self._buffer.close()
+        self.close()
         self._buffer = map_for_reading(path)
         self._walk = Walk(self._buffer, header_of(path))

@@ -104,5 +104,5 @@ def _compare(path: Path, walk: Walk, wanted: dict[int, Head]) -> None:
         raise JournalDamaged(path, block.start, f"block {block.number} is not the one whose head was signed")
 
 
-def _text(value: int | bytes) -> str:
+def _text(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)

@@ -34,6 +34,19 @@ class Journal:
     has `block_bytes`. Raises JournalHeld, JournalDamaged, JournalFull.
     """
 
+    epoch: int
+    """Counts the writers of this journal from 1."""
+    next_sequence: int
+    _file: int
+    _map: mmap.mmap
+    _size: int
+    _number: int
+    _end: int
+    _chain: bytes
+    _next_block: int
+    _block_start: int
+    _block_sequence: int
+
     def __init__(
         self,
         folder: Path,

@@ -1,0 +1,311 @@
+"""The gateway process: FIX over TCP on one side, the rings on the other.
+
+One thread waits for the sockets and hands inputs over; another waits for outcomes and writes the reports. Neither waits for a client.
+"""
+
+import gc
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from trading.adapters.board import Board, Field, State
+from trading.adapters.fix import terms
+from trading.adapters.fix.codec import Fields, Garbled, Oversized
+from trading.adapters.fix.directory import Directory, Login, read
+from trading.adapters.fix.reports import Reports
+from trading.adapters.fix.requests import MissingTag, Refused, Request, request
+from trading.adapters.fix.session import FixSession, Verdict
+from trading.adapters.fix.stamp import Stamp
+from trading.adapters.kept_numbers import KeptNumbers
+from trading.adapters.layouts import REPEATED, Between, decode_outcome, encode_input, flags_of
+from trading.adapters.ring import Receiver, Ring, Sender
+from trading.domain.terms import Input, Outcome
+from trading.processes.connection import Connection
+from trading.processes.control import LINE_BYTES, Control
+from trading.processes.lifeline import die_with_owner
+from trading.processes.settings import ShardSettings
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+LOGON_SECONDS = 5.0
+CONNECTIONS = 256
+REPORTS_SECONDS = 0.5
+"""A gateway whose reports stand still for so long shows no sign of life."""
+RECEIVE_BYTES = 65536
+SWITCH_SECONDS = 0.0005
+"""How long one thread keeps the other out: Python's 5 ms would be the latency of every report under load."""
+
+
+class Gateway:
+    """All sessions of one shard. `run` returns when it was told to end and the engine has said its last."""
+
+    def __init__(self, settings: ShardSettings, board: Board, inputs: Sender, outcomes: Receiver) -> None:
+        self._settings, self._board, self._inputs, self._outcomes = settings, board, inputs, outcomes
+        self._directory: Directory = read(settings.sessions)
+        self._reports = Reports(self._directory)
+        self._stamp = Stamp()
+        self._sessions = {login.id: self._session(login) for login in self._directory.logins.values()}
+        self._pending: dict[int, dict[int, Request]] = {id: {} for id in self._sessions}
+        self._to_end = [login for login in self._directory.logins.values() if login.cancel_on_disconnect]
+        """Sessions whose orders have to leave: also those of a gateway that was killed."""
+        self._connections: set[Connection] = set()
+        self._selector = selectors.DefaultSelector()
+        self._waking, self._woken = socket.socketpair()
+        for sock in (self._waking, self._woken):
+            sock.setblocking(False)
+        self._listener = socket.create_server((settings.host, settings.port), backlog=128)
+        self._listener.setblocking(False)
+        self._control = Control(settings.folder / "control", inputs)
+        for sock, data in ((self._listener, "fix"), (self._control.listener, "control"), (self._woken, "wake")):
+            self._selector.register(sock, selectors.EVENT_READ, data)
+        self._draining = self._ended = False
+        self._reports_beat = time.monotonic()
+
+    def end(self, *_: object) -> None:
+        """Refuse new orders, and return when the engine has drained; a signal handler."""
+        self._draining = True
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        board = self._board
+        board.set(Field.GATEWAY_PORT, self._listener.getsockname()[1])
+        threading.Thread(target=self._report, name="reports", daemon=True).start()
+        board.set(Field.GATEWAY_STATE, State.READY)
+        ticked = 0.0
+        while not self._ended:
+            for key, events in self._selector.select(TICK_SECONDS):
+                self._serve(key.fileobj, key.data, events)
+            now = time.monotonic()
+            if now - ticked >= TICK_SECONDS:
+                ticked = now
+                if now - self._reports_beat < REPORTS_SECONDS:
+                    board.beat(Field.GATEWAY_BEAT)
+                self._tick(now)
+        for connection in list(self._connections):
+            if connection.session:
+                connection.session.log_out("the venue is restarting")
+            self._close(connection, "the gateway ends")
+
+    def _serve(self, sock: Any, data: object, events: int) -> None:
+        if data == "fix":
+            self._accept()
+        elif data == "control":
+            accepted, _ = sock.accept()
+            self._selector.register(accepted, selectors.EVENT_READ, "request")
+        elif data == "request":
+            line = sock.recv(LINE_BYTES)
+            if line:
+                self._control.request(sock, line)
+            else:
+                self._selector.unregister(sock)
+                sock.close()
+        elif data == "wake":
+            sock.recv(RECEIVE_BYTES)
+            for connection in list(self._connections):
+                self._after_writing(connection)
+        elif isinstance(data, Connection):
+            if events & selectors.EVENT_WRITE:
+                data.flush()
+            if events & selectors.EVENT_READ:
+                self._receive(data)
+            self._after_writing(data)
+
+    def _accept(self) -> None:
+        sock, address = self._listener.accept()
+        if len(self._connections) >= CONNECTIONS:
+            log.warning("connection_refused", extra={"address": str(address), "connections": len(self._connections)})
+            return sock.close()
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(sock, self._wake, time.monotonic())
+        self._connections.add(connection)
+        self._selector.register(sock, selectors.EVENT_READ, connection)
+        return None
+
+    def _wake(self) -> None:
+        try:
+            self._waking.send(b"w")
+        except BlockingIOError:
+            # It is awake already.
+            return
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            data = connection.socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            connection.broken = str(error)
+            return
+        if not data:
+            connection.broken = "the client closed it"
+            return
+        now = time.monotonic()
+        try:
+            for message in connection.framer.feed(data):
+                if isinstance(message, Garbled):
+                    log.warning("fix_garbled", extra={"reason": str(message)})
+                elif not connection.ending:
+                    self._take(connection, message, now)
+        except Oversized as error:
+            if connection.session:
+                connection.session.log_out(str(error))
+            connection.broken = str(error)
+
+    def _take(self, connection: Connection, fields: Fields, now: float) -> None:
+        session = connection.session
+        if session is None:
+            return self._log_on(connection, fields, now)
+        if (fields.get(terms.SENDER), fields.get(terms.TARGET)) != (session.login.company, self._directory.company):
+            session.reject(
+                fields.get(terms.MSG_SEQ_NUM, b"0"), fields[terms.MSG_TYPE], terms.SENDER, 9, "CompID problem"
+            )
+            connection.ending = True
+            return None
+        verdict = session.receive(fields, now)
+        if verdict is Verdict.TAKE:
+            self._hand_over(session, fields)
+        elif verdict is Verdict.END:
+            connection.ending = True
+        return None
+
+    def _log_on(self, connection: Connection, fields: Fields, now: float) -> None:
+        login = self._directory.logins.get(fields.get(terms.SENDER, b""))
+        if (
+            fields[terms.MSG_TYPE] != terms.LOGON
+            or login is None
+            or fields.get(terms.TARGET) != self._directory.company
+            or not login.knows(fields.get(terms.PASSWORD, b""))
+        ):
+            connection.broken = "it did not log on with a known CompID and password"
+            return
+        session = self._sessions[login.id]
+        if session.write is not None:
+            connection.broken = f"{login.company.decode()} is logged on already"
+            return
+        connection.session = session
+        connection.ending = session.log_on(fields, connection.write, now) is Verdict.END
+
+    def _hand_over(self, session: FixSession, fields: Fields) -> None:
+        login, kind = session.login, fields[terms.MSG_TYPE]
+        number = fields[terms.MSG_SEQ_NUM]
+        try:
+            asked = request(fields, login, self._directory)
+            if self._draining and kind != terms.STATUS:
+                raise Refused(terms.CL_ORD_ID, "DRAINING: the venue is restarting")
+            client_id = asked.record[2]
+            if client_id:
+                self._pending[login.id][client_id] = asked
+            if not self._inputs.send(encode_input(asked.record), urgent=kind == terms.MASS_CANCEL):
+                self._board.set(Field.GATEWAY_REFUSED_FULL, self._board.get(Field.GATEWAY_REFUSED_FULL) + 1)
+                self._pending[login.id].pop(client_id, None)
+                raise Refused(terms.CL_ORD_ID, "BUSY: the engine is behind")
+        except MissingTag as error:
+            session.reject(number, kind, error.tag, 1, str(error))
+        except Refused as error:
+            raw = Request((0,), kind, fields[terms.CL_ORD_ID], fields.get(terms.ORIG_CL_ORD_ID, b"NONE"), None, 0)
+            session.send(*self._reports.refused(raw, login.id, 0, str(error)))
+
+    def _tick(self, now: float) -> None:
+        self._to_end = [login for login in self._to_end if not self._end_orders(login)]
+        if self._draining and not self._to_end:
+            self._board.set(Field.GATEWAY_STATE, State.DRAINED)
+        for connection in list(self._connections):
+            session = connection.session
+            if session and session.tick(now) is Verdict.END:
+                connection.ending = True
+            elif not session and now - connection.since > LOGON_SECONDS:
+                connection.broken = "it did not log on in time"
+            self._after_writing(connection)
+        self._board.set(Field.GATEWAY_SESSIONS, sum(1 for one in self._connections if one.session))
+
+    def _end_orders(self, login: Login) -> bool:
+        """Cancel-on-disconnect; False when the ring has no room even for that."""
+        return self._inputs.send(encode_input((int(Input.SESSION_ENDED), login.id)), urgent=True)
+
+    def _after_writing(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return
+        if connection.broken or (connection.ending and not connection.waits):
+            self._close(connection, connection.broken)
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.waits else 0)
+        self._selector.modify(connection.socket, events, connection)
+
+    def _close(self, connection: Connection, reason: str) -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+        session = connection.session
+        if session:
+            session.write = None
+            if session.login.cancel_on_disconnect and not self._end_orders(session.login):
+                self._to_end.append(session.login)
+        if reason:
+            log.info("fix_closed", extra={"reason": reason, "session": session.login.id if session else 0})
+
+    def _session(self, login: Login) -> FixSession:
+        numbers = KeptNumbers(self._settings.folder / "sessions" / str(login.id), 2, initial=1)
+        return FixSession(self._directory.company, login, numbers, self._stamp)
+
+    def _report(self) -> None:
+        """The thread of the reports. The process does not outlive it."""
+        try:
+            self._report_until_the_end()
+        except BaseException:
+            log.exception("reports_failed")
+            os._exit(1)
+
+    def _report_until_the_end(self) -> None:
+        reported = KeptNumbers(self._settings.reported, 1)
+        while not self._ended:
+            message = self._outcomes.wait(TICK_SECONDS)
+            self._reports_beat = time.monotonic()
+            while message is not None:
+                kind = message[0]
+                if kind == Between.MARK:
+                    reported[0] = decode_outcome(message)[1]
+                elif kind == Between.END:
+                    self._ended = True
+                    self._wake()
+                else:
+                    self._tell(message)
+                message = self._outcomes.next()
+
+    def _tell(self, message: bytes) -> None:
+        outcome, repeated = decode_outcome(message), flags_of(message) & REPEATED
+        if repeated and outcome[0] == Between.STATUS:
+            return self._reports.follow(outcome)
+        session = self._sessions.get(outcome[1])
+        if session is None:
+            return self._control.told(outcome) if not outcome[1] and not repeated else None
+        pending = self._pending[outcome[1]]
+        told = self._reports.message(outcome, pending.pop(outcome[2], None))
+        if outcome[0] == Outcome.CANCELLED:
+            pending.pop(outcome[9], None)
+        if told:
+            kind, body = told
+            session.send(kind, body + b"97=Y\x01" if repeated else body)
+        return None
+
+
+def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
+    """The process: where `multiprocessing` begins."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    die_with_owner()
+    board.beat(Field.GATEWAY_BEAT)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gateway = Gateway(settings, board, inputs.sender(), outcomes.receiver())
+    signal.signal(signal.SIGTERM, gateway.end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    gc.collect()
+    gc.freeze()
+    gateway.run()

@@ -1,0 +1,80 @@
+"""The keeper process: follows the journal block by block with an engine of its own, so that nothing it does stops the one that trades.
+
+It finds an outcome that a replay would not give while the day goes on, writes snapshots without a pause of the engine, signs heads, and
+has the file of the next segment ready. When it is behind or dead, trading goes on; a restart then reads more of the journal again.
+"""
+
+import logging
+import os
+import signal
+import time
+
+from trading.adapters.journal.errors import JournalFull
+from trading.adapters.journal.heads import head_of, keep
+from trading.adapters.journal.reader import Closed, Tail
+from trading.adapters.journal.segment import prepare_spare, segments
+from trading.adapters.snapshots import newest, save
+from trading.processes.lifeline import die_with_owner
+from trading.processes.settings import ShardSettings
+from trading.usecases.replay import replay
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 0.1
+HEAD_SECONDS = 1.0
+SPARE_SECONDS = 5.0
+"""Pause between two tries on a disk that is full."""
+
+
+class Keeper:
+    """Keeps one journal. `round` does what there is to do now."""
+
+    def __init__(self, settings: ShardSettings) -> None:
+        self._settings = settings
+        self._engine = newest(settings.snapshots)
+        self._saved = self._engine.sequence
+        self._tail = Tail(settings.journal, after=self._engine.sequence)
+        self._key = settings.heads_key.read_bytes() if settings.heads_key else b""
+        self._unsigned: Closed | None = None
+        self._signed_at = self._spare_at = 0.0
+
+    def round(self, now: float) -> None:
+        """Follow the journal; raises ReplayDiffers, JournalDamaged."""
+        for closed in self._tail.poll():
+            replay(self._engine, closed.records)
+            self._unsigned = closed
+            if self._engine.sequence - self._saved >= self._settings.snapshot_inputs:
+                save(self._settings.snapshots, self._engine)
+                self._saved = self._engine.sequence
+        if self._settings.heads and self._unsigned and now - self._signed_at >= HEAD_SECONDS:
+            keep(self._settings.heads, head_of(self._unsigned), self._key)
+            self._unsigned, self._signed_at = None, now
+        if now >= self._spare_at:
+            try:
+                prepare_spare(self._settings.journal, self._settings.segment_bytes)
+            except JournalFull as error:
+                log.warning("journal_full", extra={"reason": str(error)})
+                self._spare_at = now + SPARE_SECONDS
+
+
+def main(settings: ShardSettings) -> None:
+    """The process: where `multiprocessing` begins."""
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_owner()
+    os.nice(10)
+    while not ended and not segments(settings.journal):
+        time.sleep(PAUSE_SECONDS)
+    if ended:
+        return
+    keeper = Keeper(settings)
+    while not ended:
+        keeper.round(time.monotonic())
+        time.sleep(PAUSE_SECONDS)
+    keeper.round(time.monotonic())

@@ -1,0 +1,198 @@
+"""The owner of one shard: starts engine and gateway over rings, sees when one is dead or silent, and replaces both over new rings.
+
+It is a plain class: whoever runs it calls `check` at least every 0.1 s from the thread that called `start`, and `stop` at the end. Both
+children die with that thread. `python -m trading.processes.owner` runs it alone.
+"""
+
+import logging
+import multiprocessing
+import signal
+import time
+from multiprocessing.context import SpawnProcess
+
+from trading.adapters.board import Board, Field, State
+from trading.adapters.ring import Ring
+from trading.processes import engine, gateway, keeper
+from trading.processes.settings import ShardSettings
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 0.05
+SILENT_SECONDS = 0.6
+"""A child that shows no sign of life for so long is killed. Less would take a busy neighbour for a dead child."""
+STARTING_SECONDS = 10.0
+"""The same until a child has shown its first one: Python starts, modules are imported."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.0, 5.0
+"""Seconds before children are started again that died before both were ready; the first pause is nothing, each next one twice as long."""
+DRAIN_SECONDS = 20.0
+
+
+class Owner:
+    """Engine, gateway and keeper of a shard. Not for several threads."""
+
+    def __init__(self, settings: ShardSettings) -> None:
+        self.settings = settings
+        self._context = multiprocessing.get_context("spawn")
+        self._board: Board | None = None
+        self._rings: tuple[Ring, Ring] | None = None
+        self._children: dict[str, SpawnProcess] = {}
+        self._keeper: SpawnProcess | None = None
+        self._was_ready = False
+        self._failures = 0
+        self._start_at = self._started = self._keeper_started = 0.0
+        self.replaced = 0
+        """How often both children were replaced."""
+        self.why = ""
+        """Why they were the last time."""
+
+    def start(self) -> None:
+        """Start the children; returns before they are ready."""
+        self._board = Board()
+        self._rings = Ring(self._context, self.settings.slots), Ring(self._context, self.settings.slots)
+        arguments = (self.settings, self._board, *self._rings)
+        for field in (Field.ENGINE_BEAT, Field.GATEWAY_BEAT):
+            self._board.beat(field)
+        self._started = time.monotonic()
+        self._was_ready = False
+        for name, main in (("engine", engine.main), ("gateway", gateway.main)):
+            child = self._context.Process(target=main, args=arguments, name=f"trading-{name}")
+            child.start()
+            self._children[name] = child
+        self._keep()
+
+    def check(self) -> None:
+        """Look after the children, and replace both when one is dead or silent."""
+        if not self._children:
+            if time.monotonic() >= self._start_at:
+                self.start()
+            return
+        if self.ready:
+            self._was_ready, self._failures = True, 0
+        why = self._trouble()
+        if why:
+            self._replace(why)
+        self._keep()
+
+    @property
+    def ready(self) -> bool:
+        """Whether orders are taken."""
+        return self._board is not None and all(
+            self._board.get(field) == State.READY for field in (Field.ENGINE_STATE, Field.GATEWAY_STATE)
+        )
+
+    @property
+    def port(self) -> int:
+        """The port of FIX; 0 until the gateway listens."""
+        return self._board.get(Field.GATEWAY_PORT) if self._board else 0
+
+    def pid(self, name: str) -> int:
+        """The process id of `engine` or `gateway`; 0 when there is none now."""
+        child = self._children.get(name)
+        return child.pid or 0 if child else 0
+
+    def number(self, field: Field) -> int:
+        """A number that a child shows; 0 when there is none now."""
+        return self._board.get(field) if self._board else 0
+
+    def stop(self) -> bool:
+        """Refuse new orders, empty the ring, sync, snapshot, end. False when a child had to be killed."""
+        until = time.monotonic() + DRAIN_SECONDS
+        clean = bool(self._children) and self._drain(until)
+        for child in (*self._children.values(), self._keeper):
+            if child is not None and child.is_alive():
+                child.kill()
+                child.join()
+        clean = clean and all(child.exitcode == 0 for child in self._children.values())
+        self._let_go()
+        return clean
+
+    def _drain(self, until: float) -> bool:
+        board, both = self._board, self._children
+        assert board is not None
+        if self._keeper is not None:
+            self._keeper.terminate()
+        # A child that still reads its journal has no handler yet, and ends when it has.
+        for name, field in (("gateway", Field.GATEWAY_STATE), ("engine", Field.ENGINE_STATE)):
+            both[name].terminate()
+            while board.get(field) != State.DRAINED:
+                if time.monotonic() > until or not all(one.is_alive() for one in both.values()):
+                    return board.get(field) == State.DRAINED
+                time.sleep(0.01)
+        for child in (*both.values(), self._keeper):
+            if child is not None:
+                child.join(max(until - time.monotonic(), 0.1))
+        return True
+
+    def _trouble(self) -> str:
+        """Why the children have to be replaced, or nothing."""
+        for name, child in self._children.items():
+            if child.exitcode is not None:
+                return f"{name} ended with {child.exitcode}"
+        assert self._board is not None
+        young = time.monotonic() - self._started < STARTING_SECONDS and not self._was_ready
+        for name, field in (("engine", Field.ENGINE_BEAT), ("gateway", Field.GATEWAY_BEAT)):
+            silent = self._board.silent_seconds(field)
+            if silent > (STARTING_SECONDS if young else SILENT_SECONDS):
+                return f"{name} was silent for {silent:.2f} s"
+        return ""
+
+    def _replace(self, why: str) -> None:
+        log.warning("children_replaced", extra={"reason": why, "replaced": self.replaced + 1})
+        self.why = why
+        self.replaced += 1
+        for child in self._children.values():
+            # The old engine is gone before the new one starts: only one may hold the journal.
+            child.kill()
+        for child in self._children.values():
+            child.join()
+        self._let_go()
+        pause = FIRST_PAUSE
+        if not self._was_ready:
+            self._failures += 1
+            pause = min(0.1 * 2**self._failures, LONGEST_PAUSE)
+        self._start_at = time.monotonic() + pause
+        if not pause:
+            self.start()
+
+    def _let_go(self) -> None:
+        for child in self._children.values():
+            child.close()
+        self._children = {}
+        for shared in (*(self._rings or ()), self._board):
+            if shared is not None:
+                shared.unlink()
+        self._rings = self._board = None
+
+    def _keep(self) -> None:
+        """Start the keeper when there is none. Trading goes on without it."""
+        if self._keeper is None or self._keeper.exitcode is not None:
+            if self._keeper is not None:
+                log.warning("keeper_replaced", extra={"exit_code": self._keeper.exitcode})
+                if time.monotonic() - self._keeper_started < LONGEST_PAUSE:
+                    return
+                self._keeper.close()
+            self._keeper_started = time.monotonic()
+            self._keeper = self._context.Process(target=keeper.main, args=(self.settings,), name="trading-keeper")
+            self._keeper.start()
+
+
+def run(settings: ShardSettings) -> int:
+    """Own a shard until SIGTERM or SIGINT; 0 when it was drained."""
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    owner = Owner(settings)
+    owner.start()
+    said = False
+    while not ended:
+        owner.check()
+        if owner.ready and not said:
+            said = True
+            log.info("shard_ready", extra={"port": owner.port})
+        time.sleep(CHECK_SECONDS)
+    return 0 if owner.stop() else 1

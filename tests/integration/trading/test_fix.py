@@ -1,0 +1,175 @@
+"""Orders by FIX over TCP, and the session level: gaps, repeats, numbers too low and too high, garbage."""
+
+import pytest
+from fix_client import FixClient
+
+from trading.domain.terms import Input
+from trading.processes.control import ask
+
+
+def fields(message, *tags):
+    return [value and value.decode() for value in map(message.get, tags)]
+
+
+def test_two_orders_trade(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.order(1, side=1, quantity=5, account=1)
+        assert ["0", "0", "1", "5"] == fields(client.receive("8"), 150, 39, 11, 151)
+        client.order(2, side=2, quantity=3, account=2)
+        client.receive("8")
+        resting, arriving = client.receive("8"), client.receive("8")
+
+    assert ["F", "1", "1", "10.00", "3", "2", "3", "10.0000"] == fields(resting, 150, 39, 11, 31, 32, 151, 14, 6)
+    assert ["F", "2", "2", "AAPL", "2"] == fields(arriving, 150, 39, 11, 55, 54)
+
+
+def test_cancel_replace_mass_cancel_and_status(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.order(1)
+        client.receive("8")
+        client.send("G", (11, 2), (41, 1), (55, "AAPL"), (54, 1), (40, 2), (44, "9.99"), (38, 7))
+        assert ["5", "2", "1", "7"] == fields(client.receive("8"), 150, 11, 41, 151)
+        client.send("H", (11, 2), (55, "AAPL"), (54, 1))
+        assert ["I", "0", "9.99"] == fields(client.receive("8"), 150, 39, 44)
+        client.send("F", (11, 3), (41, 2), (55, "AAPL"), (54, 1), (38, 7))
+        assert ["4", "4", "3", "2"] == fields(client.receive("8"), 150, 39, 11, 41)
+        client.send("F", (11, 4), (41, 2), (55, "AAPL"), (54, 1), (38, 7))
+        assert ["4", "2", "1"] == fields(client.receive("9"), 11, 41, 434)
+        client.send("H", (11, 2), (55, "AAPL"), (54, 1))
+        assert ["I", "4"] == fields(client.receive("8"), 150, 39)
+        client.send("H", (11, 99), (55, "AAPL"), (54, 1))
+        assert ["I", "8", "5"] == fields(client.receive("8"), 150, 39, 103)
+        client.order(5)
+        client.order(6)
+        client.receive("8"), client.receive("8")
+        client.send("q", (11, 7), (530, 7))
+        assert [["4", "5"], ["4", "6"]] == [fields(client.receive("8"), 39, 11) for _ in range(2)]
+        assert ["7", "7"] == fields(client.receive("r"), 11, 531)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ((44, "10.001"), "tag 44"),
+        ((44, "NaN"), "tag 44"),
+        ((44, "-1"), "tag 44"),
+        ((44, "9" * 30), "tag 44"),
+        ((38, "0"), "tag 38"),
+        ((38, "1.5"), "tag 38"),
+        ((11, "007"), "tag 11"),
+        ((11, "9" * 25), "tag 11"),
+        ((55, "NOBODY"), "no symbol"),
+        ((1, "3"), "account 3"),
+        ((54, "9"), "tag 54"),
+        ((44, "999"), "COLLAR_HIGH"),
+    ],
+    ids=str,
+)
+def test_what_is_no_order_is_refused_with_its_value(owned_once, changed, said):
+    usual = {11: 1, 1: 1, 55: "AAPL", 54: 1, 40: 2, 44: "10.00", 38: 1}
+    with FixClient(owned_once.owner.port) as client:
+        client.log_on(reset=True)
+        client.send("D", *{**usual, 11: owned_once.next_id(), **dict([changed])}.items())
+        report = client.receive("8")
+
+    assert ["8", "8"] == fields(report, 150, 39)
+    assert said in report.get(58).decode()
+
+
+def test_a_gap_is_asked_for_and_filled(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.next_out += 2
+        client.order(5)
+        assert ["2", "0"] == fields(client.receive("2"), 7, 16)
+        client.send("4", (43, "Y"), (123, "Y"), (36, 4), number=2)
+        client.send("D", (43, "Y"), (11, 5), (1, 1), (55, "AAPL"), (54, 1), (40, 2), (44, "10"), (38, 1), number=4)
+        assert ["0", "5"] == fields(client.receive("8"), 150, 11)
+        client.send("D", (43, "Y"), (11, 5), (1, 1), (55, "AAPL"), (54, 1), (40, 2), (44, "10"), (38, 1), number=4)
+        client.next_out = 5
+        client.send("1", (112, "still there"))
+        assert ["still there"] == fields(client.receive("0"), 112)
+
+
+def test_reports_that_were_missed_are_sent_again(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.order(1, quantity=2)
+        client.receive("8")
+    with FixClient(owned.owner.port, "CLIENT2") as other:
+        other.log_on()
+        other.order(1, side=2, account=2)
+        other.receive("8"), other.receive("8")
+
+    with FixClient(owned.owner.port, next_out=client.next_out) as client:
+        assert 4 == int(client.log_on().get(34))
+        client.send("2", (7, 2), (16, 0))
+        again = [client.receive("8", "4") for _ in range(3)]
+
+    assert [["8", "2", "Y", "0"], ["8", "3", "Y", "F"], ["4", "4", "Y", None]] == [fields(one, 35, 34, 43, 150) for one in again]
+
+
+def test_a_number_too_low_ends_the_session(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.order(1)
+        client.receive("8")
+        client.send("0", number=1)
+        assert "MsgSeqNum too low, expecting 3 but received 1" == client.receive("5").get(58).decode()
+
+
+def test_garbage_costs_only_itself(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        whole = client.message("D", 2, (11, 1), (1, 1), (55, "AAPL"), (54, 1), (40, 2), (44, "10"), (38, 1))
+        client.socket.sendall(b"GET / HTTP/1.1\r\n\r\n" + whole[:-4] + b"999\x01"[:4] + b"8=FIX.4.4\x019=x\x01")
+        client.order(1)
+        assert ["0", "1"] == fields(client.receive("8"), 150, 11)
+
+
+def test_a_message_that_is_too_long_ends_the_connection(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.send("D", (58, "x" * 5000))
+        assert "4096 are taken" in client.receive("5").get(58).decode()
+        with pytest.raises(ConnectionResetError):
+            client.receive("5")
+
+
+@pytest.mark.parametrize("wrong", ["password", "company", "no logon"])
+def test_a_stranger_is_not_answered(owned, wrong):
+    with FixClient(owned.owner.port, "NOBODY" if wrong == "company" else "CLIENT1") as client, pytest.raises(ConnectionResetError):
+        if wrong == "no logon":
+            client.order(1)
+            client.receive("8")
+        client.log_on(password="wrong" if wrong == "password" else "secret")
+
+
+def test_orders_leave_with_the_connection_where_asked(owned):
+    with FixClient(owned.owner.port, "CLIENT2") as leaving, FixClient(owned.owner.port) as staying:
+        for client in (leaving, staying):
+            client.log_on()
+            client.order(1)
+            client.receive("8")
+        leaving.socket.close()
+        with FixClient(owned.owner.port, "CLIENT2", leaving.next_out) as back:
+            assert 4 == int(back.log_on().get(34))
+            back.send("2", (7, 3), (16, 3))
+            report = back.receive("8")
+        staying.send("H", (11, 1), (55, "AAPL"), (54, 1))
+
+        assert ["4", "SESSION_ENDED"] == fields(report, 150, 58)
+        assert ["I", "0"] == fields(staying.receive("8"), 150, 39)
+
+
+def test_a_kill_switch_is_told_by_rule(owned):
+    with FixClient(owned.owner.port) as client:
+        client.log_on()
+        client.order(1)
+        client.receive("8")
+        ask(owned.settings.folder / "control", Input.KILL, 1, 0, 2)
+        assert ["4", "KILL_SWITCH"] == fields(client.receive("8"), 150, 58)
+        client.order(2)
+        assert "ALL_KILLED" in client.receive("8").get(58).decode()
