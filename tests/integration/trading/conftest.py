@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import sys
 import time
@@ -14,31 +13,41 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from driven_engine import shard
+from fix_client import FixClient
 
 from trading.domain.terms import Input, Phase
 from trading.processes.control import ask
 from trading.processes.owner import Owner
 from trading.processes.settings import ShardSettings
 
-SYMBOLS = {"AAPL": {"id": 1, "tick": "0.01"}}
+CLIENTS = 40
+LEAVING = {2, 4}
+"""Clients whose orders leave with their connection."""
 
 
-def write_directory(path: Path, **sessions: dict[str, object]) -> None:
-    """Clients with the password `secret`; each may trade for accounts 1 and 2."""
-    password = hashlib.sha256(b"secret").hexdigest()
-    entries = {
-        name: {"id": at, "password_sha256": password, "accounts": [1, 2], **more}
-        for at, (name, more) in enumerate(sessions.items(), start=1)
+def write_directory(path: Path) -> None:
+    """Clients with the password `secret`, each with a symbol of its own number; all may trade for accounts 1 and 2."""
+    password, numbers = hashlib.sha256(b"secret").hexdigest(), range(1, CLIENTS + 1)
+    sessions = {
+        f"CLIENT{at}": {
+            "id": at,
+            "password_sha256": password,
+            "accounts": [1, 2],
+            "cancel_on_disconnect": at in LEAVING,
+        }
+        for at in numbers
     }
-    path.write_text(json.dumps({"company": "VENUE", "symbols": SYMBOLS, "sessions": entries}))
+    symbols = {f"SYM{at}": {"id": at, "tick": "0.01"} for at in numbers}
+    path.write_text(json.dumps({"company": "VENUE", "symbols": symbols, "sessions": sessions}))
 
 
 def open_market(settings: ShardSettings) -> None:
-    """List AAPL around 10.00, open it, and let accounts 1 and 2 trade as they like."""
+    """List all symbols around 10.00, open them, and let accounts 1 and 2 trade as they like."""
     control = settings.folder / "control"
-    ask(control, Input.LIST, 1, 1, 5000)
-    ask(control, Input.MARKET_DATA, 1, 1000)
-    ask(control, Input.PHASE, 1, Phase.CONTINUOUS)
+    for symbol in range(1, CLIENTS + 1):
+        ask(control, Input.LIST, symbol, 1, 5000)
+        ask(control, Input.MARKET_DATA, symbol, 1000)
+        ask(control, Input.PHASE, symbol, Phase.CONTINUOUS)
     for account in (1, 2):
         [[*_, proposal]] = ask(control, Input.PROPOSE_LIMITS, account, 1, 10**12, 10**12, 10**9, 10**15, 10**9)
         ask(control, Input.APPROVE_LIMITS, account, 2, proposal)
@@ -49,13 +58,14 @@ class OwnedShard:
 
     def __init__(self, settings: ShardSettings) -> None:
         self.settings, self.owner = settings, Owner(settings)
-        self._ids = itertools.count(1)
+        self._staying = iter(sorted({*range(1, CLIENTS + 1)} - LEAVING))
+        self._leaving = iter(sorted(LEAVING))
         self.owner.start()
         self.until(lambda: self.owner.ready)
 
-    def next_id(self) -> int:
-        """A client id that nobody used before."""
-        return next(self._ids)
+    def client(self, leaving: bool = False) -> FixClient:
+        """A client that nobody was before; with `leaving` one whose orders leave with its connection."""
+        return FixClient(self.owner.port, next(self._leaving if leaving else self._staying))
 
     def until(self, true: Callable[[], object], seconds: float = 20.0) -> None:
         """Check the children until something is true."""
@@ -68,9 +78,9 @@ class OwnedShard:
 
 @contextlib.contextmanager
 def traded(folder: Path) -> Iterator[OwnedShard]:
-    """An open market with two clients; the orders of the second leave with its connection."""
+    """An open market."""
     settings = shard(folder)
-    write_directory(settings.sessions, CLIENT1={}, CLIENT2={"cancel_on_disconnect": True})
+    write_directory(settings.sessions)
     owned = OwnedShard(settings)
     try:
         open_market(settings)
@@ -81,13 +91,13 @@ def traded(folder: Path) -> Iterator[OwnedShard]:
 
 @pytest.fixture
 def owned(tmp_path: Path) -> Iterator[OwnedShard]:
-    """A market of a test's own."""
+    """A market that a test may break."""
     with traded(tmp_path) as owned:
         yield owned
 
 
 @pytest.fixture(scope="module")
-def owned_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedShard]:
-    """One market for tests that only have orders refused."""
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedShard]:
+    """A market that all tests of a module share."""
     with traded(tmp_path_factory.mktemp("shard")) as owned:
         yield owned

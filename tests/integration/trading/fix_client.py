@@ -6,15 +6,16 @@ from typing import Self
 
 import simplefix
 
-COMPANY, VENUE, PASSWORD = "CLIENT1", "VENUE", "secret"
+VENUE, PASSWORD = "VENUE", "secret"
 PATIENCE_SECONDS = 15.0
 
 
 class FixClient:
-    """One connection. `numbers` go on from one to the next when handed over."""
+    """One connection of a client by its number. It trades the symbol of the same number."""
 
-    def __init__(self, port: int, company: str = COMPANY, next_out: int = 1) -> None:
-        self.company, self.next_out, self._parser = company, next_out, simplefix.FixParser()
+    def __init__(self, port: int, number: int = 1, next_out: int = 1) -> None:
+        self.port, self.number, self.company, self.symbol = port, number, f"CLIENT{number}", f"SYM{number}"
+        self.next_out, self._parser = next_out, simplefix.FixParser()
         until = time.monotonic() + PATIENCE_SECONDS
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=until - time.monotonic())
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -25,7 +26,13 @@ class FixClient:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def log_on(self, *fields: tuple[int, object], reset: bool = False, password: str = PASSWORD) -> simplefix.FixMessage:
+    def again(self) -> "FixClient":
+        """Another connection of the same client, its numbers going on."""
+        return FixClient(self.port, self.number, self.next_out)
+
+    def log_on(
+        self, *fields: tuple[int, object], reset: bool = False, password: str = PASSWORD
+    ) -> simplefix.FixMessage:
         """Log on; gives the answer."""
         more = [(141, "Y")] if reset else []
         self.send("A", (98, 0), (108, 30), (554, password), *more, *fields)
@@ -53,7 +60,7 @@ class FixClient:
     def order(self, client_id: int, side: int = 1, price: str = "10.00", quantity: int = 1, **more: object) -> int:
         """Send a new limit order."""
         account = more.pop("account", 1)
-        fields = [(11, client_id), (1, account), (55, "AAPL"), (54, side), (40, 2), (44, price), (38, quantity)]
+        fields = [(11, client_id), (1, account), (55, self.symbol), (54, side), (40, 2), (44, price), (38, quantity)]
         return self.send("D", *fields, (59, more.pop("time_in_force", 0)))
 
     def receive(self, *kinds: str) -> simplefix.FixMessage:

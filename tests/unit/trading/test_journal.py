@@ -86,7 +86,7 @@ def test_a_frame_that_was_not_finished_is_cut(
 
 
 def test_a_byte_flipped_in_any_frame_is_found(tmp_path: Path) -> None:
-    written(tmp_path, 40).close()
+    written(tmp_path, 15).close()
     path = segments(tmp_path)[-1]
     whole = path.read_bytes()
     end = len(whole.rstrip(b"\0"))
@@ -171,9 +171,7 @@ def test_a_full_disk_refuses_before_a_record_is_written(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(JournalFull, match="No space left"):
-        for number in range(2, 10_000):
-            journal.reserve()
-            journal.commit([record(number)])
+        fill(journal)
     monkeypatch.undo()
 
     last = journal.next_sequence - 1
@@ -182,6 +180,13 @@ def test_a_full_disk_refuses_before_a_record_is_written(tmp_path: Path, monkeypa
     journal.close()
     assert last + 1 == sum(1 for _ in records(tmp_path))
     assert [] == verify(tmp_path).findings
+
+
+def fill(journal: Journal) -> None:
+    """Write until something stands in the way."""
+    for number in range(2, 10_000):
+        journal.reserve()
+        journal.commit([record(number)])
 
 
 WRITER = """
