@@ -52,7 +52,7 @@ def story(folder: Path, order: int) -> Iterator[str]:
 
 
 def _order_of(outcome: Record) -> int:
-    names = OUTCOMES[outcome[0]]._fields  # type: ignore[attr-defined]
+    names = OUTCOMES[outcome[0]]._fields
     return outcome[3] if names[3] == "order_id" else 0
 
 

@@ -61,15 +61,15 @@ INPUTS: dict[int, struct.Struct] = {
     Between.STATUS_REQUEST: _layout("BIqq"),
 }
 OUTCOMES: dict[int, struct.Struct] = {
-    Outcome.ACKNOWLEDGED: _layout("BIqqIIBBBIII"),
+    Outcome.ACKNOWLEDGED: _layout("BIqqIIBBBqqq"),
     Outcome.REFUSED: _layout("BIqIqq"),
     Outcome.EXECUTED: _layout("BIqqIIBIIIIqqB"),
     Outcome.CANCELLED: _layout("BIqqIIBIBqHqq"),
     Outcome.EXPIRED: _layout("BIqqIIBI"),
-    Outcome.REPLACED: _layout("BIqqqIIIIB"),
+    Outcome.REPLACED: _layout("BIqqqqqIIB"),
     Outcome.STOP_TRIGGERED: _layout("BIqqII"),
     Outcome.DONE: _layout("BIqBq"),
-    Between.STATUS: _layout("BIqBqIIBIIIq"),
+    Between.STATUS: _layout("BIqBqIIBqIIq"),
     Between.MARK: _layout("Bq"),
     Between.END: _layout("B"),
     Between.JOURNAL_FULL: _layout("BIq"),

@@ -169,8 +169,9 @@ def test_orders_leave_with_the_connection_where_asked(market):
             one.receive("5")
         with leaving.again() as back:
             back.log_on()
-            back.send("2", (7, 4), (16, 4))
-            report = back.receive("8")
+            back.send("2", (7, 4), (16, 0))
+            while (report := back.receive("8", "4")).get(35) != b"8":
+                pass
         with client.again() as client:
             client.log_on()
             client.send("H", (11, 1), (55, client.symbol), (54, 1))

@@ -2,7 +2,7 @@
 
 import pytest
 import simplefix
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading.adapters.fix.codec import MAX_BYTES, Framer, Garbled, Oversized, checksum, decode, encode
@@ -29,16 +29,19 @@ def taken(framer: Framer, data: bytes) -> list[dict[int, bytes]]:
     return [one for one in framer.feed(data) if not isinstance(one, Garbled)]
 
 
+@settings(max_examples=40)
 @given(BODIES)
 def test_both_write_the_same_bytes(fields):
     assert by_simplefix(fields) == ours(fields)
 
 
+@settings(max_examples=40)
 @given(BODIES)
 def test_it_reads_what_simplefix_writes(fields):
     assert {35: b"D", **fields} == decode(by_simplefix(fields))
 
 
+@settings(max_examples=40)
 @given(BODIES)
 def test_simplefix_reads_what_it_writes(fields):
     parser = simplefix.FixParser()
@@ -49,11 +52,13 @@ def test_simplefix_reads_what_it_writes(fields):
     assert fields == {tag: message.get(tag) for tag in fields}
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=2000))
 def test_the_checksum_is_the_sum_of_all_bytes(data):
     assert sum(data) % 256 == checksum(data)
 
 
+@settings(max_examples=40)
 @given(st.lists(BODIES, max_size=4), st.lists(st.integers(1, 60), max_size=40))
 def test_a_stream_may_be_cut_anywhere(messages, cuts):
     data, framer, found = b"".join(map(ours, messages)), Framer(), []
@@ -65,6 +70,7 @@ def test_a_stream_may_be_cut_anywhere(messages, cuts):
     assert [{35: b"D", **one} for one in messages] == found
 
 
+@settings(max_examples=40)
 @given(BODIES, st.data())
 def test_a_message_with_a_changed_byte_is_not_taken(fields, data):
     message = bytearray(ours(fields))
@@ -78,6 +84,7 @@ def test_a_message_with_a_changed_byte_is_not_taken(fields, data):
     assert [] == found
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=300), BODIES)
 def test_bytes_before_a_message_cost_only_themselves(garbage, fields):
     framer, message = Framer(), ours(fields)

@@ -11,8 +11,10 @@ from trading.adapters.fix import terms
 from trading.adapters.fix.codec import Fields
 from trading.adapters.fix.directory import Directory, Login, Symbol
 from trading.adapters.layouts import Between
-from trading.domain.records import Record
-from trading.domain.terms import MAX_CLIENT_ID, MAX_PRICE, MAX_QUANTITY, Input, Type
+from trading.domain.records import BITS, Record
+from trading.domain.terms import MAX_PRICE, MAX_QUANTITY, Input, Type
+
+MAX_CLIENT_ID = 2**BITS - 1
 
 
 class MissingTag(ValueError):
