@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from driven_engine import shard
+from loadtests.trading.driven_engine import shard
 from fix_client import FixClient
 
 from trading.domain.terms import Input, Phase

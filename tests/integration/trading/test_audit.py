@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from driven_engine import SESSION, driven, order, shard
+from loadtests.trading.driven_engine import SESSION, driven, order, shard
 
 from trading import audit
 from trading.adapters.journal.segment import segments

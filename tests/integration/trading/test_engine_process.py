@@ -1,7 +1,7 @@
 """The engine process takes inputs from its ring, keeps them and answers; whatever ends it, the next one goes on where it was."""
 
 import pytest
-from driven_engine import SESSION, driven, order, shard
+from loadtests.trading.driven_engine import SESSION, driven, order, shard
 
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.verification import verify
@@ -100,7 +100,7 @@ def test_a_full_ring_refuses_but_for_what_is_urgent(tmp_path):
         engine.wait_until_ready()
         engine.process.kill()
         engine.process.join()
-        inputs = engine._inputs
+        inputs = engine.inputs
         message = bytes(64)
         taken = 0
         while inputs.send(message):

@@ -1,4 +1,4 @@
-"""An engine process at the other ends of its rings, in the place of a gateway."""
+"""An engine process at the other ends of its rings, in the place of a gateway: for tests and benches."""
 
 import multiprocessing
 import time
@@ -35,12 +35,12 @@ class DrivenEngine:
         arguments = (settings, self.board, *self._rings)
         self.process = CONTEXT.Process(target=engine.main, args=arguments)
         self.process.start()
-        self._inputs, self._outcomes = self._rings[0].sender(), self._rings[1].receiver()
+        self.inputs, self.said = self._rings[0].sender(), self._rings[1].receiver()
 
     def send(self, *records: Record) -> None:
         """Hand inputs over."""
         for record in records:
-            assert self._inputs.send(encode_input(record))
+            assert self.inputs.send(encode_input(record))
 
     def open_market(self) -> None:
         """List a symbol, open it, and let two accounts trade as they like."""
@@ -64,14 +64,14 @@ class DrivenEngine:
 
     def message(self) -> bytes:
         """The next message of the engine."""
-        message = self._outcomes.wait(PATIENCE_SECONDS)
+        message = self.said.wait(PATIENCE_SECONDS)
         assert message is not None, f"the engine said nothing, exit code {self.process.exitcode}"
         return message
 
     def said_before_it_ended(self) -> list[Record]:
         """What an engine that is gone has left in its ring, marks left out."""
         said = []
-        while (message := self._outcomes.next()) is not None:
+        while (message := self.said.next()) is not None:
             said.append(decode_outcome(message))
         return [record for record in said if record[0] < Between.STATUS_REQUEST]
 

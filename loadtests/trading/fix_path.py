@@ -1,0 +1,133 @@
+"""From a client's order by FIX over TCP to its execution report: gateway, ring, engine, journal and back. The client is another process."""
+
+import hashlib
+import json
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trading.adapters.fix.codec import encode
+from trading.adapters.fix.stamp import Stamp
+from trading.domain.terms import Input, Phase
+from trading.processes.control import ask
+from trading.processes.owner import Owner
+from trading.processes.settings import ShardSettings
+
+SINGLE, PIPELINED, IN_FLIGHT = 1_000, 10_000, 300
+END_OF_MESSAGE = b"\x0110="
+
+
+def measured(rounds: int, folder: Path | None = None) -> dict[str, Any]:
+    """Medians; times in microseconds."""
+    runs = []
+    with tempfile.TemporaryDirectory(prefix="trading-bench-", dir=folder) as place, owned(Path(place)) as owner:
+        client = Client(owner.port)
+        for _ in range(rounds):
+            run: dict[str, float] = dict(client.one_in_flight(SINGLE))
+            run["per_second"] = client.pipelined(PIPELINED)
+            runs.append(run)
+            owner.check()
+        replaced = owner.replaced
+        client.socket.close()
+    medians = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
+    print("FIX over TCP: " + ", ".join(f"{name} {value:,}" for name, value in medians.items()))
+    return {**medians, "replaced": replaced}
+
+
+@contextmanager
+def owned(folder: Path, **settings: Any) -> Iterator[Owner]:
+    """A shard with one client and one open symbol; it is drained at the end."""
+    directory = folder / "sessions.json"
+    login = {"id": 1, "password_sha256": hashlib.sha256(b"secret").hexdigest(), "accounts": [1, 2]}
+    content = {"company": "VENUE", "symbols": {"AAPL": {"id": 1, "tick": "0.01"}}, "sessions": {"CLIENT1": login}}
+    directory.write_text(json.dumps(content))
+    owner = Owner(ShardSettings(folder=folder, sessions=directory, **settings))
+    owner.start()
+    try:
+        until(owner, lambda: owner.ready)
+        control = folder / "control"
+        for record in ((Input.LIST, 1, 1, 5000), (Input.MARKET_DATA, 1, 1000), (Input.PHASE, 1, Phase.CONTINUOUS)):
+            ask(control, *record)
+        for account in (1, 2):
+            [[*_, proposal]] = ask(control, Input.PROPOSE_LIMITS, account, 1, 10**12, 10**12, 10**9, 10**15, 10**9)
+            ask(control, Input.APPROVE_LIMITS, account, 2, proposal)
+        yield owner
+    finally:
+        owner.stop()
+
+
+def until(owner: Owner, true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Look after the children until something is true; raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s; the children were replaced {owner.replaced} times, last because {owner.why!r}")
+        owner.check()
+        time.sleep(0.005)
+
+
+class Client:
+    """A client that sends orders as fast as it can. Half of them rest below the market and are cancelled by nobody."""
+
+    def __init__(self, port: int, first_id: int = 1) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stamp, self._number, self._rest = Stamp(), 1, b""
+        self.next_id = first_id
+        self._send(b"A", b"98=0\x01108=60\x01141=Y\x01554=secret\x01")
+        self._read(1)
+
+    def one_in_flight(self, count: int) -> dict[str, float]:
+        """Percentiles of order to report."""
+        taken = []
+        for _ in range(count):
+            began = time.perf_counter_ns()
+            self.order()
+            self._read(1)
+            taken.append((time.perf_counter_ns() - began) / 1000)
+        taken.sort()
+        return {"p50": taken[count // 2], "p99": taken[count * 99 // 100]}
+
+    def pipelined(self, count: int) -> float:
+        """Reports a second with IN_FLIGHT orders in flight."""
+        began, flying, left = time.perf_counter(), 0, count
+        for _ in range(count):
+            while flying >= IN_FLIGHT:
+                read = self._read(1)
+                flying, left = flying - read, left - read
+            self.order()
+            flying += 1
+        while left > 0:
+            left -= self._read(1)
+        return count / (time.perf_counter() - began)
+
+    def order(self, side: int = 1, account: int = 1, price: bytes = b"") -> int:
+        """Send an order; gives its client id."""
+        number, self.next_id = self.next_id, self.next_id + 1
+        price = price or b"9.%02d" % (number % 100)
+        body = b"11=%d\x011=%d\x0155=AAPL\x0154=%d\x0140=2\x0144=%b\x0138=1\x0159=0\x01"
+        self._send(b"D", body % (number, account, side, price))
+        return number
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        head = b"35=%b\x0149=CLIENT1\x0156=VENUE\x0134=%d\x0152=%b\x01" % (kind, self._number, self._stamp())
+        self._number += 1
+        self.socket.sendall(encode(head + body))
+
+    def _read(self, least: int) -> int:
+        """Messages that came, at least so many."""
+        found = 0
+        while found < least:
+            data = self.socket.recv(65536)
+            if not data:
+                raise ConnectionResetError("the venue closed the connection")
+            self._rest += data
+            messages = self._rest.split(END_OF_MESSAGE)
+            found += len(messages) - 1
+            self._rest = messages[-1]
+        return found
