@@ -66,7 +66,9 @@ def until(owner: Owner, true: Callable[[], object], seconds: float = 60.0) -> No
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s; the children were replaced {owner.replaced} times, last because {owner.why!r}")
+            raise TimeoutError(
+                f"waited {seconds} s; the children were replaced {owner.replaced} times, last because {owner.why!r}"
+            )
         owner.check()
         time.sleep(0.005)
 

@@ -1,7 +1,8 @@
 """`python -m loadtests.trading.kills`: SIGKILLs of the engine in bursts of orders by FIX; the last line is JSON.
 
-The client counts what it was told. Afterwards the journal says what is: every order that was acknowledged is in it once, every trade once, the
-hash chain is whole, and a replay gives every outcome again and the state of the last snapshot. Exits with 1 when one of these is not so.
+The client counts what it was told. Afterwards the journal says what is: every order that was acknowledged is in it once, every trade
+once, the hash chain is whole, and a replay gives every outcome again and the state of the last snapshot. Exits with 1 when one of these
+is not so.
 """
 
 import argparse
@@ -93,7 +94,12 @@ def main() -> int:
                 away.append(seconds)
                 print(f"kill {number + 1}: {len(told)} acknowledged, away for {seconds:.2f} s ({owner.why})")
         document = judged(folder, acknowledged)
-    document |= {"kills": asked.kills, "level": asked.level, "away_max_s": round(max(away), 2), "load": round(os.getloadavg()[0], 1)}
+    document |= {
+        "kills": asked.kills,
+        "level": asked.level,
+        "away_max_s": round(max(away), 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
     print(json.dumps({"capstone": "trading", "bench": "engine-kill", **document}))
     return 0 if document["sound"] else 1
 

@@ -32,7 +32,9 @@ def measured(rounds: int, folder: Path | None = None) -> dict[str, Any]:
     records = mixed((SINGLE + PIPELINED) * rounds, seed=2)
     rehearsal = opened()
     counts = [len(rehearsal.apply(record)) for record in records]
-    return {way: _way(way, rounds, records, counts, folder) for way in WAYS if "spinning" not in way or len(cores()) > 1}
+    return {
+        way: _way(way, rounds, records, counts, folder) for way in WAYS if "spinning" not in way or len(cores()) > 1
+    }
 
 
 def cores() -> list[int]:
@@ -99,7 +101,9 @@ def _one_in_flight(engine: DrivenEngine, messages: list[tuple[Record, int]], spi
                 count -= 1
         taken.append(clock() - began)
     taken.sort()
-    return {name: taken[int(len(taken) * share)] / 1000 for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+    return {
+        name: taken[int(len(taken) * share)] / 1000 for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+    }
 
 
 def _pipelined(engine: DrivenEngine, messages: list[tuple[Record, int]], spinning: bool) -> float:

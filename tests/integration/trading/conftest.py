@@ -12,8 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loadtests.trading.driven_engine import shard
 from fix_client import FixClient
+from loadtests.trading.driven_engine import shard
 
 from trading.domain.terms import Input, Phase
 from trading.processes.control import ask

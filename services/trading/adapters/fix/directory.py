@@ -9,11 +9,11 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
+from trading.domain import tick_size
 from trading.domain.terms import MAX_ID
-
-MAX_DECIMALS = 8
 
 
 class BadDirectory(ValueError):
@@ -22,41 +22,33 @@ class BadDirectory(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """An instrument. A tick is `units` times 10 to the power of minus `decimals`."""
+    """An instrument and its tick."""
 
     id: int
     name: bytes
-    units: int
-    decimals: int
+    tick: str
+    hundredth: str
+    """Of a tick: mean prices are told to this."""
 
-    def ticks(self, price: bytes) -> int | None:
-        """A decimal price in ticks; None when it is no positive number or lies between two ticks."""
-        whole, _, fraction = price.partition(b".")
-        if not whole.isdigit() or (b"." in price and not fraction.isdigit()) or len(price) > 20:
-            return None
-        if len(fraction) > self.decimals:
-            if fraction[self.decimals :].strip(b"0"):
-                return None
-            fraction = fraction[: self.decimals]
-        units = int(whole + fraction.ljust(self.decimals, b"0"))
-        return None if units % self.units else units // self.units
+    def ticks(self, price: bytes) -> int:
+        """A decimal price in ticks; raises BadPrice."""
+        return tick_size.ticks(price.decode("ascii", "backslashreplace"), self.tick)
 
     def price(self, ticks: int) -> bytes:
         """Ticks as a decimal price."""
-        units = ticks * self.units
-        if not self.decimals:
-            return b"%d" % units
-        whole, fraction = divmod(units, 10**self.decimals)
-        return b"%d.%0*d" % (whole, self.decimals, fraction)
+        return tick_size.written(ticks, self.tick).encode()
 
     def average(self, value: int, lots: int) -> bytes:
-        """The mean price of `lots` whose prices times lots sum to `value`, to two more decimals, rounded half up."""
-        if not lots:
-            return b"0"
-        decimals = self.decimals + 2
-        units = (2 * value * self.units * 100 + lots) // (2 * lots)
-        whole, fraction = divmod(units, 10**decimals)
-        return b"%d.%0*d" % (whole, decimals, fraction)
+        """The mean price of `lots` whose prices times lots sum to `value`, rounded half up."""
+        return tick_size.written((200 * value + lots) // (2 * lots), self.hundredth).encode() if lots else b"0"
+
+
+def symbol_of(id: int, name: str, tick: str) -> Symbol:
+    """A symbol; raises BadPrice when the tick is none, or finer than 7 places."""
+    tick_size.ticks(tick, tick)
+    hundredth = format(Decimal(tick) / 100, "f")
+    tick_size.ticks(hundredth, hundredth)
+    return Symbol(id, name.encode(), tick, hundredth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ def read(path: Path) -> Directory:
     """The directory in a file; raises BadDirectory."""
     try:
         content = json.loads(path.read_text())
-        symbols = {name.encode(): _symbol(name, one) for name, one in content["symbols"].items()}
+        symbols = {name.encode(): symbol_of(one["id"], name, one["tick"]) for name, one in content["symbols"].items()}
         logins = {
             name.encode(): Login(
                 name.encode(),
@@ -111,12 +103,3 @@ def read(path: Path) -> Directory:
         raise BadDirectory(f"{path}: {error}") from None
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadDirectory(f"{path}: {error!r}") from error
-
-
-def _symbol(name: str, one: dict[str, object]) -> Symbol:
-    whole, _, fraction = str(one["tick"]).partition(".")
-    if not (whole + fraction).isdigit() or not int(whole + fraction) or len(fraction) > MAX_DECIMALS:
-        raise BadDirectory(
-            f"the tick of {name} is a positive decimal of at most {MAX_DECIMALS} places, got {one['tick']!r}"
-        )
-    return Symbol(int(str(one["id"])), name.encode(), int(whole + fraction), len(fraction))

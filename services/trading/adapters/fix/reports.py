@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from trading.adapters.fix import terms
-from trading.adapters.fix.directory import Directory, Symbol
+from trading.adapters.fix.directory import Directory, Symbol, symbol_of
 from trading.adapters.fix.requests import Request
 from trading.adapters.layouts import Between, Known
 from trading.domain.records import Record
@@ -193,7 +193,7 @@ class Reports:
 
     def _symbol(self, number: int) -> Symbol:
         """The symbol of a number, also when it has left the directory."""
-        return self._symbols.get(number) or Symbol(number, b"%d" % number, 1, 0)
+        return self._symbols.get(number) or symbol_of(number, str(number), "1")
 
     def _close(self, session: int, client_id: int, status: bytes) -> None:
         self._closed[session, client_id] = status

@@ -13,6 +13,7 @@ from trading.adapters.fix.directory import Directory, Login, Symbol
 from trading.adapters.layouts import Between
 from trading.domain.records import BITS, Record
 from trading.domain.terms import MAX_PRICE, MAX_QUANTITY, Input, Type
+from trading.domain.tick_size import BadPrice
 
 MAX_CLIENT_ID = 2**BITS - 1
 
@@ -110,10 +111,12 @@ def _whole(fields: Fields, tag: int, most: int) -> int:
 
 
 def _price(fields: Fields, tag: int, symbol: Symbol) -> int:
-    ticks = symbol.ticks(_field(fields, tag))
-    if ticks is None or not 0 < ticks <= MAX_PRICE:
-        tick = symbol.price(1).decode()
-        raise Refused(tag, f"tag {tag} is a price of 1 to {MAX_PRICE} ticks of {tick}, got {_shown(fields, tag)}")
+    try:
+        ticks = symbol.ticks(_field(fields, tag))
+    except BadPrice as error:
+        raise Refused(tag, f"tag {tag}: {error}") from error
+    if ticks > MAX_PRICE:
+        raise Refused(tag, f"tag {tag} is at most {MAX_PRICE} ticks of {symbol.tick}, got {_shown(fields, tag)}")
     return ticks
 
 
