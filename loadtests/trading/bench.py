@@ -1,7 +1,8 @@
-"""`make bench CAPSTONE=trading`: orders through the engine in process, all rules on; the last line is JSON.
+"""`make bench CAPSTONE=trading`: orders through the engine in process, then over each way to an acknowledgement; the last line is JSON.
 
-No journal, no gateway, no second process: this is the time that rules, book and outcomes take, and nothing else's figure. On a crowded
-machine read the CPU figures and compare them with those of the plain loop, which runs right before.
+In process there is no journal, no gateway, no second process: this is the time that rules, book and outcomes take, and nothing else's
+figure. The other ways stand under `paths`, see paths.py and fix_path.py. On a crowded machine read the CPU figures and compare them
+with those of the plain loop, which runs right before.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import statistics
 import time
 from typing import Any
 
+from loadtests.trading import fix_path, paths
 from loadtests.trading.orders import ACCOUNTS, SYMBOLS, Record, mixed, opened
 from trading.domain.snapshot import snapshot
 
@@ -24,6 +26,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--orders", type=int, default=200_000, help="orders and cancels of a run")
     parser.add_argument("--rounds", type=int, default=5, help="the medians are of these")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--path-rounds", type=int, default=9, help="the medians of the ways are of these; 0 leaves them out"
+    )
     asked = parser.parse_args(argv)
     records = mixed(asked.orders, asked.seed)
     rounds: list[dict[str, float]] = []
@@ -41,6 +46,8 @@ def main(argv: list[str]) -> int:
     document |= {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
     # What each order took in its best round: the program without its neighbours, and no figure to be quoted without this word.
     document["undisturbed"] = {"orders_per_s": round(len(least) / sum(least) * 1e9), **quantiles(least)}
+    if asked.path_rounds:
+        document["paths"] = {**paths.measured(asked.path_rounds), "fix": fix_path.measured(asked.path_rounds)}
     document |= {"same_state": len(states) == 1, "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(document))
     return 0 if document["same_state"] else 1
