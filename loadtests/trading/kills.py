@@ -53,21 +53,26 @@ class Listener(threading.Thread):
 
 
 def burst(owner: Owner, first_id: int, orders: int, kill_at: int) -> tuple[set[int], int, float]:
-    """Send orders and kill the engine among them; what was acknowledged, the next client id, seconds until orders are taken again."""
+    """Send orders and kill the engine after so many acknowledgements; what was acknowledged, the next client id, seconds until orders
+    are taken again.
+    """
     client = Client(owner.port, first_id)
     listener = Listener(client.socket)
     listener.start()
-    began = time.monotonic()
-    before = owner.replaced
+    before, began = owner.replaced, 0.0
     try:
         for number in range(orders):
             client.order(side=1 + number % 2, account=1 + number % 2, price=b"10.00")
-            if number == kill_at:
+            if not began and len(listener.acknowledged) >= kill_at:
                 os.kill(owner.pid("engine"), signal.SIGKILL)
                 began = time.monotonic()
     except OSError:
         # The gateway goes with its engine: what was sent since is unknown, and is in the journal or not.
         pass
+    if not began:
+        until(owner, lambda: len(listener.acknowledged) >= kill_at)
+        os.kill(owner.pid("engine"), signal.SIGKILL)
+        began = time.monotonic()
     until(owner, lambda: owner.replaced > before)
     until(owner, lambda: owner.ready)
     away = time.monotonic() - began
