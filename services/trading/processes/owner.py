@@ -20,6 +20,14 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 0.05
 SILENT_SECONDS = 0.6
 """A child that shows no sign of life for so long is killed. Less would take a busy neighbour for a dead child."""
+MOST_SILENT_SECONDS, CALM_SECONDS = 5.0, 30.0
+"""Each child that was killed for its silence doubles the patience up to the first, because a machine without a core to spare is not
+helped by
+processes that start. After so many seconds without one it is what it was."""
+LATE_SECONDS = 0.25
+"""An owner that comes so late was kept off the cores, or its machine stood still, and its children perhaps as well: their silence
+counts anew.
+"""
 STARTING_SECONDS = 10.0
 """The same until a child has shown its first one: Python starts, modules are imported."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.0, 5.0
@@ -39,7 +47,8 @@ class Owner:
         self._keeper: SpawnProcess | None = None
         self._was_ready = False
         self._failures = 0
-        self._start_at = self._started = self._keeper_started = 0.0
+        self._patience_seconds = SILENT_SECONDS
+        self._start_at = self._started = self._keeper_started = self._checked = self._awake_since = 0.0
         self.replaced = 0
         """How often both children were replaced."""
         self.why = ""
@@ -62,12 +71,18 @@ class Owner:
 
     def check(self) -> None:
         """Look after the children, and replace both when one is dead or silent."""
+        now = time.monotonic()
+        if now - self._checked > LATE_SECONDS:
+            self._awake_since = now
+        self._checked = now
         if not self._children:
-            if time.monotonic() >= self._start_at:
+            if now >= self._start_at:
                 self.start()
             return
         if self.ready:
             self._was_ready, self._failures = True, 0
+            if now - self._started > CALM_SECONDS:
+                self._patience_seconds = SILENT_SECONDS
         why = self._trouble()
         if why:
             self._replace(why)
@@ -131,8 +146,9 @@ class Owner:
         assert self._board is not None
         young = time.monotonic() - self._started < STARTING_SECONDS and not self._was_ready
         for name, field in (("engine", Field.ENGINE_BEAT), ("gateway", Field.GATEWAY_BEAT)):
-            silent = self._board.silent_seconds(field)
-            if silent > (STARTING_SECONDS if young else SILENT_SECONDS):
+            silent = min(self._board.silent_seconds(field), time.monotonic() - self._awake_since)
+            if silent > (STARTING_SECONDS if young else self._patience_seconds):
+                self._patience_seconds = min(2 * self._patience_seconds, MOST_SILENT_SECONDS)
                 return f"{name} was silent for {silent:.2f} s"
         return ""
 
