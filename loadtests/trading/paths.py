@@ -53,7 +53,7 @@ def _way(way: str, rounds: int, records: list[Record], counts: list[int], folder
             for at in range(rounds):
                 first = at * (SINGLE + PIPELINED)
                 single, many = messages[first : first + SINGLE], messages[first + SINGLE : first + SINGLE + PIPELINED]
-                run = {"pause_p999": pauses()} | _one_in_flight(engine, single, spinning)
+                run = {"pause_p999": pauses()} | one_in_flight(engine, single, spinning)
                 run["per_second"] = _pipelined(engine, many, spinning)
                 if "disk" in way:
                     run["fdatasync_p50"] = bare_fdatasync(Path(place))
@@ -89,7 +89,8 @@ def market(folder: Path, way: str) -> Iterator[DrivenEngine]:
         yield engine
 
 
-def _one_in_flight(engine: DrivenEngine, messages: list[tuple[Record, int]], spinning: bool) -> dict[str, float]:
+def one_in_flight(engine: DrivenEngine, messages: list[tuple[Record, int]], spinning: bool) -> dict[str, float]:
+    """Percentiles of the microseconds from an input to the last of its outcomes."""
     taken, clock = [], time.perf_counter_ns
     for record, count in messages:
         began = clock()
