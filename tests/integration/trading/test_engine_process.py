@@ -1,15 +1,28 @@
 """The engine process takes inputs from its ring, keeps them and answers; whatever ends it, the next one goes on where it was."""
 
 import pytest
-from loadtests.trading.driven_engine import SESSION, driven, order, shard
+from loadtests.trading.driven_engine import CONTEXT, SESSION, driven, order, shard
 
+from trading.adapters.board import Board
+from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.verification import verify
-from trading.adapters.layouts import REPEATED, Between, Known, decode_input, decode_outcome, flags_of, slots
+from trading.adapters.layouts import (
+    REPEATED,
+    Between,
+    Known,
+    decode_input,
+    decode_outcome,
+    encode_input,
+    flags_of,
+    slots,
+)
+from trading.adapters.ring import Ring
 from trading.adapters.snapshots import newest
 from trading.domain.engine import Engine
 from trading.domain.snapshot import snapshot
-from trading.domain.terms import Input, Outcome, Side
+from trading.domain.terms import Input, Outcome, Rule, Side
+from trading.processes.engine import EngineProcess
 from trading.usecases.replay import replay
 
 
@@ -108,3 +121,27 @@ def test_a_full_ring_refuses_but_for_what_is_urgent(tmp_path):
 
         assert inputs.send(message, urgent=True)
         assert 16384 - 256 == taken
+
+
+def test_a_full_disk_refuses_and_applies_nothing(tmp_path, monkeypatch):
+    board, inputs, outcomes = Board(), Ring(CONTEXT), Ring(CONTEXT)
+    process, said = EngineProcess(shard(tmp_path), board, inputs.receiver(), outcomes.sender()), outcomes.receiver()
+    assert Between.MARK == said.next()[0]
+
+    def full() -> None:
+        raise JournalFull("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process.journal, "reserve", full)
+        process._take([encode_input(order(1))])
+    process._full_until = 0.0
+    process._take([encode_input(order(1))])
+    process.journal.close()
+
+    assert (Between.JOURNAL_FULL, SESSION, 1) == decode_outcome(said.next())
+    refused = decode_outcome(said.next())
+    assert (Outcome.REFUSED, SESSION, 1, Rule.UNKNOWN_SYMBOL) == refused[:4]
+    # The time and the second try: the first one is nowhere.
+    assert [Input.TIME, Input.NEW] == [record[0] for _, record in records(tmp_path / "journal")]
+    for shared in (board, inputs, outcomes):
+        shared.unlink()
