@@ -3,13 +3,10 @@
 One thread waits for the sockets and hands inputs over; another waits for outcomes and writes the reports. Neither waits for a client.
 """
 
-import gc
 import logging
 import os
 import selectors
-import signal
 import socket
-import sys
 import threading
 import time
 from typing import Any
@@ -24,11 +21,10 @@ from trading.adapters.fix.session import FixSession, Verdict
 from trading.adapters.fix.stamp import Stamp
 from trading.adapters.kept_numbers import KeptNumbers
 from trading.adapters.layouts import REPEATED, Between, decode_outcome, encode_input, flags_of
-from trading.adapters.ring import Receiver, Ring, Sender
+from trading.adapters.ring import Receiver, Sender
 from trading.domain.terms import Input, Outcome
 from trading.processes.connection import Connection
 from trading.processes.control import LINE_BYTES, Control
-from trading.processes.lifeline import die_with_owner
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -39,8 +35,6 @@ CONNECTIONS = 256
 REPORTS_SECONDS = 0.5
 """A gateway whose reports stand still for so long shows no sign of life."""
 RECEIVE_BYTES = 65536
-SWITCH_SECONDS = 0.0005
-"""How long one thread keeps the other out: Python's 5 ms would be the latency of every report under load."""
 
 
 class Gateway:
@@ -294,18 +288,3 @@ class Gateway:
             kind, body = told
             session.send(kind, body + b"97=Y\x01" if repeated else body)
         return None
-
-
-def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
-    """The process: where `multiprocessing` begins."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    die_with_owner()
-    board.beat(Field.GATEWAY_BEAT)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gateway = Gateway(settings, board, inputs.sender(), outcomes.receiver())
-    signal.signal(signal.SIGTERM, gateway.end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    gc.collect()
-    gc.freeze()
-    gateway.run()

@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 
 from trading.adapters.board import Board, Field, State
 from trading.adapters.ring import Ring
-from trading.processes import engine, gateway, keeper
+from trading.processes import engine, gateway_start, keeper
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Owner:
             self._board.beat(field)
         self._started = time.monotonic()
         self._was_ready = False
-        for name, main in (("engine", engine.main), ("gateway", gateway.main)):
+        for name, main in (("engine", engine.main), ("gateway", gateway_start.main)):
             child = self._context.Process(target=main, args=arguments, name=f"trading-{name}")
             child.start()
             self._children[name] = child

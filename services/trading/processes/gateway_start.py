@@ -1,0 +1,29 @@
+"""Where the gateway process begins."""
+
+import gc
+import signal
+import sys
+
+from trading.adapters.board import Board, Field
+from trading.adapters.ring import Ring
+from trading.processes.gateway import Gateway
+from trading.processes.lifeline import die_with_owner
+from trading.processes.settings import ShardSettings
+
+SWITCH_SECONDS = 0.0005
+"""How long one thread keeps the other out: Python's 5 ms would be the latency of every report under load."""
+
+
+def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
+    """The process: where `multiprocessing` begins."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    die_with_owner()
+    board.beat(Field.GATEWAY_BEAT)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gateway = Gateway(settings, board, inputs.sender(), outcomes.receiver())
+    signal.signal(signal.SIGTERM, gateway.end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    gc.collect()
+    gc.freeze()
+    gateway.run()
