@@ -132,7 +132,7 @@ def test_a_batch_that_kills_its_worker_uses_up_its_own_deliveries_only(
 def test_a_lost_connection_drops_the_window_and_the_broker_delivers_it_again(
     rabbit_columns: Columns, rabbitmq: RabbitMQ, vhost: str
 ) -> None:
-    rabbit_columns.worker(WINDOW="4")
+    rabbit_columns.worker(WINDOW="6")
     rabbit_columns.publish("first")
     rabbit_columns.wait_flushed("first")
     rabbit_columns.publish("a", "b")

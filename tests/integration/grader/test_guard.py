@@ -41,15 +41,16 @@ def started(tmp_path: Path, code: str, **limits: float) -> Guarded:
     )
 
 
-def daemon(tmp_path: Path) -> psutil.Process:
+def daemon(tmp_path: Path) -> int:
+    """Its process id; it may have ended already."""
     pid = tmp_path / "daemon"
     wait_until(lambda: pid.exists() and pid.read_text() != "", what="the daemon")
-    return psutil.Process(int(pid.read_text()))
+    return int(pid.read_text())
 
 
-def gone(process: psutil.Process) -> bool:
+def gone(pid: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
-        return process.status() == psutil.STATUS_ZOMBIE
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     return True
 
 
@@ -78,7 +79,7 @@ def test_a_daemon_that_forked_twice_ends_with_the_program(tmp_path: Path) -> Non
 def test_what_is_ended_leaves_no_process(tmp_path: Path) -> None:
     program = started(tmp_path, DAEMON + "time.sleep(600)")
     left_behind = daemon(tmp_path)
-    wait_until(lambda: left_behind.pid in program.processes(), what="the daemon to be below the guard")
+    wait_until(lambda: left_behind in program.processes(), what="the daemon to be below the guard")
 
     program.end()
     assert gone(left_behind)
