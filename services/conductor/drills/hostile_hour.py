@@ -29,6 +29,8 @@ from conductor.harness.silent_collector import SilentCollector
 from conductor.runtime import Change
 
 NEIGHBOUR_SECONDS = 2.0
+SMALL_NEIGHBOUR_SECONDS = 8.0
+"""Small drills are played beside others, whose load comes and goes."""
 CLOCK_AHEAD_SECONDS = 20 * 60.0
 CLOCK = Path(hostile_messages.__file__).with_name("clock_ahead")
 CLOCK_WARNING = "clock_differs"
@@ -99,7 +101,8 @@ class _Hour:
         )
 
     def _in_time(self, queue: str, age_seconds: float, gap_seconds: float = 0.0) -> bool:
-        return age_seconds <= self._usual.seen(queue) + NEIGHBOUR_SECONDS + gap_seconds
+        more = NEIGHBOUR_SECONDS if self._session.size.large else SMALL_NEIGHBOUR_SECONDS
+        return age_seconds <= self._usual.seen(queue) + more + gap_seconds
 
     # Faults
 

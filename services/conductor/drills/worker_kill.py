@@ -29,7 +29,7 @@ def play(session: Session) -> None:
             )
         aimed = {target.pool for target in targets}
         for pool in session.runtime.pools().values():
-            if pool.name not in aimed and pool.role != "beat":
+            if pool.name not in aimed and pool.role != "beat" and pool.replicas:
                 session.await_loaded()
                 session.kill_process(pool.name)
                 session.reporter.tell(f"killed the {pool.name}")

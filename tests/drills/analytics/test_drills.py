@@ -5,13 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from conductor.capstone import Patience
+from conductor.harness.drill import Drill
 from conductor.harness.runner import Played
+from conductor.harness.session import Session
 
 pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 
 REQUESTS = 30
 # What is lost stays lost: no need to wait for it long.
 PATIENCE = Patience(total_seconds=300, quiet_seconds=15)
+
+KILLS = 3
 
 Mutate = Callable[..., None]
 Plays = Callable[..., Played]
@@ -35,6 +39,15 @@ def test_part_ids_off_is_caught(play: Plays, mutate: Mutate) -> None:
 def test_acknowledged_before_the_flush_is_caught(play: Plays, mutate: Mutate) -> None:
     mutate("ack_before_flush", pools=["aggregate"])
 
-    played = play("worker-kill", REQUESTS, patience=PATIENCE)
+    played = play(
+        Drill("kills-before-a-flush", "kills workers that hold batches", _kill_before), REQUESTS, patience=PATIENCE
+    )
 
     assert any(finding.fault == "lost" for finding in played.findings)
+
+
+def _kill_before(session: Session) -> None:
+    with session.load():
+        for target in [*session.targets()] * KILLS:
+            session.await_loaded()
+            session.aimed_kill(target, "tree", "before")
