@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from conductor.capstone import Capstone
 
 
+OWN = tuple(__path__)
+"""Where this package lies: in a checkout, or in an image, which has no charts beside it."""
+
+
 def search() -> None:
     """Make the packages of CAPSTONE_PATH importable, and only those. Refused when it names what is no folder."""
-    __path__[:] = [str(root / "services" / "conductor" / "capstones") for root in roots()]
+    __path__[:] = [*OWN, *(str(root / "services" / "conductor" / "capstones") for root in roots()[1:])]
 
 
 def names() -> tuple[str, ...]:

@@ -17,6 +17,14 @@ def test_a_capstone_is_what_has_a_folder() -> None:
     assert [] == [name for name in capstones.names() if capstones.named(name).name != name]
 
 
+def test_an_image_has_its_capstones_without_the_checkout_around_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conductor.run_directory.CHECKOUT", tmp_path)
+
+    assert {"analytics", "orders"} <= {*capstones.names()}
+
+
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(Refused, match=r'no capstone is named "nosuch"; there are .*orders'):
         capstones.named("nosuch")
