@@ -79,3 +79,6 @@ def test_no_deployment_takes_the_reconciliation_for_a_pod_of_its_own(reconciling
     job, pool = reconciling
 
     assert not pool["spec"]["selector"]["matchLabels"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
+    # By these the network policies of the servers know who may come.
+    told = {"app.kubernetes.io/part-of": "celery-capstones", "app.kubernetes.io/managed-by": "Helm"}
+    assert told.items() <= job["spec"]["template"]["metadata"]["labels"].items()

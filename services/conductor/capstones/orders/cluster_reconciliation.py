@@ -42,12 +42,11 @@ def job(pool: dict[str, Any], argv: Sequence[str]) -> dict[str, Any]:
         container.pop(part, None)
     container["command"] = list(argv)
     pod |= {"restartPolicy": "Never", "terminationGracePeriodSeconds": 30}
-    labels = {
-        name: pool["metadata"]["labels"][name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance")
-    }
+    # All labels but one: network policies know the release's pods by them.
+    labels = {**pool["metadata"]["labels"], "app.kubernetes.io/component": "reconciliation"}
     return jobs.job(
         f"{NAME}-reconciliation-",
-        {**labels, "app.kubernetes.io/component": "reconciliation"},
+        labels,
         pod,
         within_seconds=restore.WITHIN_SECONDS,
     )
