@@ -8,6 +8,7 @@ import itertools
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from conductor.errors import ApiRefused, ApiUnreachable
+from conductor.errors import ApiRefused, ApiUnreachable, DrillFailed
+from conductor.waiting import until
 
 FIRST_BACKOFF_SECONDS = 0.1
 LAST_BACKOFF_SECONDS = 2.0
@@ -23,7 +25,11 @@ LAST_BACKOFF_SECONDS = 2.0
 PAUSE_SECONDS = 0.05
 """Between two looks while the load waits for requests to be worked off, or for its turn."""
 
+ANSWER_SECONDS = 180.0
+"""How long a single request is sent again and again."""
+
 A = TypeVar("A")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Answer:
     why: str = ""
 
 
-class Load(Generic[A]):
+class Load(ABC, Generic[A]):
     """Requests of `clients` threads until at least `at_least` were accepted *and* it was told to stop. A subclass says what is sent.
 
     With `room` (whether another request may be sent now) the load never piles up more than the drill wants; with `per_second` (how many
@@ -71,9 +77,9 @@ class Load(Generic[A]):
         """How many of these times nobody said when to come again: no answer, or one without Retry-After."""
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
 
+    @abstractmethod
     def send(self, api: A, number: int) -> None:
         """Send the request with this number, by `insist`, and write down what was promised."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -156,3 +162,23 @@ class Load(Generic[A]):
     def _wanted(self) -> bool:
         enough = self._stop.is_set() and self.accepted >= self._at_least
         return not enough and not self._abandon.is_set()
+
+
+def insist(ask: Callable[[], T], within_seconds: float = ANSWER_SECONDS) -> T:
+    """Ask again while the API is away or busy, and return its answer. DrillFailed when it refuses for good."""
+    answer: list[T] = []
+
+    def answered() -> bool:
+        try:
+            answer.append(ask())
+        except ApiUnreachable:
+            return False
+        except ApiRefused as error:
+            if error.status in (429, 503):
+                return False
+            raise DrillFailed(str(error)) from error
+        return True
+
+    if not until(answered, within_seconds=within_seconds):
+        raise DrillFailed("waited in vain for the API to answer")
+    return answer[0]

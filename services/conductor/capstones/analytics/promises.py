@@ -7,7 +7,8 @@ from typing import Any
 
 from conductor import history
 from conductor.capstones.analytics.events import Row, Shape, drawn
-from conductor.history import Kill
+from conductor.harness.load import Answer
+from conductor.history import Kill, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,14 @@ class Told:
     refused: Mapping[str, Refused]
     kills: tuple[Kill, ...]
     baselines: tuple[Baseline, ...] = ()
+
+
+def outcome(key: str, answer: Answer) -> Accepted | Refused:
+    """What is written down of a request that was answered just now, or given up."""
+    if answer.told is None:
+        return Refused(now(), key, answer.status, answer.why)
+    refused = tuple(one["index"] for one in answer.told["refused"])
+    return Accepted(now(), key, answer.told["accepted"], refused, answer.tries)
 
 
 def read(paths: Iterable[Path]) -> Told:

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from conductor.capstones.analytics import promises
 from conductor.capstones.analytics.api_client import EdgeApi
 from conductor.capstones.analytics.events import Shape, drawn, ndjson, rows_of
-from conductor.capstones.analytics.promises import Accepted, Intent, Refused
+from conductor.capstones.analytics.promises import Intent, Refused
 from conductor.harness import load
 from conductor.history import Journal, now
 
@@ -80,17 +81,14 @@ class Sender(load.Load[EdgeApi]):
         answer = self.insist(partial(api.send, key, request.body), random.Random(key))
         with self._noting:
             self.sent.events += request.events
-            if answer.told is None:
-                self._journal.write(Refused(now(), key, answer.status, answer.why))
-                self.sent.unanswered[answer.why] += request.events
+            outcome = promises.outcome(key, answer)
+            self._journal.write(outcome)
+            if isinstance(outcome, Refused):
+                self.sent.unanswered[outcome.why] += request.events
                 return
-            refused = answer.told["refused"]
-            self._journal.write(
-                Accepted(now(), key, answer.told["accepted"], tuple(one["index"] for one in refused), answer.tries)
-            )
-            self.sent.accepted += answer.told["accepted"]
-            self.sent.repeats += answer.tries - 1
-            self.sent.refused.update(one["reason"] for one in refused)
+            self.sent.accepted += outcome.events
+            self.sent.repeats += outcome.tries - 1
+            self.sent.refused.update(one["reason"] for one in answer.told["refused"])
 
     def all(self) -> Sent:
         """Send all of them. Returns what came of it."""

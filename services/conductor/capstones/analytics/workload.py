@@ -5,7 +5,6 @@ import random
 import secrets
 import threading
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -18,11 +17,12 @@ from conductor.capstones.analytics.api_client import EdgeApi
 from conductor.capstones.analytics.events import Shape, drawn, ndjson
 from conductor.capstones.analytics.progress import AnalyticsProgress
 from conductor.capstones.analytics.promises import Accepted, Baseline, Intent, Refused
-from conductor.errors import ApiRefused, ApiUnreachable, DrillFailed
+from conductor.errors import DrillFailed
 from conductor.harness import load
+from conductor.harness.load import insist
+from conductor.harness.paced_workload import PacedWorkload
 from conductor.history import Journal, now
 from conductor.runtime import Reach
-from conductor.waiting import until
 
 LOADED = 3
 """Requests that are accepted and not counted, so that an aggregator that is hit holds batches."""
@@ -35,9 +35,6 @@ EVENTS, SMALL_EVENTS = 1500, 300
 
 LEAST_ROOM = 40
 """Most requests that are accepted and not counted are a fifth of all, and never fewer than this."""
-
-ANSWER_SECONDS = 180.0
-LOOK_SECONDS = 0.1
 
 
 class Load(load.Load[EdgeApi]):
@@ -73,15 +70,13 @@ class Load(load.Load[EdgeApi]):
         self._journal.write(intent)
         body = ndjson(key, drawn(self.scope, self._seed, number, intent.at_ms, shape))
         answer = self.insist(partial(api.send, key, body), random.Random(key))
-        if answer.told is None:
-            self._journal.write(Refused(now(), key, answer.status, answer.why))
-            return False
-        refused = tuple(one["index"] for one in answer.told["refused"])
         with self._writing:
-            at = now()
-            self._journal.write(Accepted(at, key, answer.told["accepted"], refused, answer.tries))
-            self.accepted_at.append(at)
-            self.events += answer.told["accepted"]
+            outcome = promises.outcome(key, answer)
+            self._journal.write(outcome)
+            if isinstance(outcome, Refused):
+                return False
+            self.accepted_at.append(outcome.at)
+            self.events += outcome.events
         return True
 
     def accepted_until(self, moment: datetime | None) -> int:
@@ -91,15 +86,12 @@ class Load(load.Load[EdgeApi]):
         return bisect_right(self.accepted_at, moment.timestamp())
 
 
-class AnalyticsWorkload:
+class AnalyticsWorkload(PacedWorkload[Load]):
     """A load of events for a drill; see conductor.capstone.Workload. `shape` may be changed while it runs."""
 
     def __init__(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> None:
+        super().__init__()
         self._access, self._journal, self._size = access, journal, size
-        self._hurry = threading.Event()
-        self._full = threading.Event()
-        self._over = threading.Event()
-        self._pacer = threading.Thread(target=self._pace, daemon=True)
         self._submitting = threading.Lock()
         self.shape = Shape(events=EVENTS if size.large else SMALL_EVENTS)
         self._room = max(LEAST_ROOM, size.requests // 5)
@@ -110,55 +102,20 @@ class AnalyticsWorkload:
             shape=lambda: self.shape,
             at_least=size.requests,
             patience_seconds=patience.total_seconds,
-            room=lambda: not self._full.is_set(),
+            room=self._has_room,
             per_second=self._per_second,
         )
         self.scope = self.load.scope
         self.progress = AnalyticsProgress(access, self.scope, self.load.accepted_until)
 
-    @property
-    def accepted(self) -> int:
-        return self.load.accepted
-
-    @property
-    def repeats(self) -> int:
-        return self.load.repeats
-
-    @property
-    def gave_up(self) -> int:
-        return self.load.gave_up
-
-    @property
-    def abrupt(self) -> int:
-        return self.load.abrupt
-
     def start(self) -> None:
         shared = counters.read(self._access, counters.SHARED)
         self._journal.write(Baseline(now(), shared))
-        self._pacer.start()
-        self.load.__enter__()
+        super().start()
 
     def loaded(self) -> int | None:
         there = self.progress.in_flight() or 0
         return there if there >= LOADED else None
-
-    @contextlib.contextmanager
-    def hurried(self) -> Iterator[None]:
-        self._hurry.set()
-        try:
-            yield
-        finally:
-            self._hurry.clear()
-
-    def finish(self, within_seconds: float) -> bool:
-        with self.hurried():
-            in_time = self.load.finish(within_seconds)
-        self._over.set()
-        self._pacer.join()
-        return in_time
-
-    def asked_again(self) -> Counter[str]:
-        return self.load.asked_again()
 
     def submit(self, name: str) -> str:
         key = f"{self.scope}{name}"
@@ -179,12 +136,17 @@ class AnalyticsWorkload:
             return None
         return self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
 
-    def _pace(self) -> None:
+    @contextlib.contextmanager
+    def _fullness(self) -> Iterator[Callable[[], bool]]:
         # While the counters are away, what was counted last is what is known.
         counted = 0
-        while not self._over.wait(LOOK_SECONDS):
+
+        def is_full() -> bool:
+            nonlocal counted
             counted = max(counted, self.progress.completed() or 0)
-            (self._full.set if self.load.accepted - counted >= self._room else self._full.clear)()
+            return self.load.accepted - counted >= self._room
+
+        yield is_full
 
 
 def send_again(api: EdgeApi, intent: Intent, accepted: Accepted) -> None:
@@ -193,23 +155,3 @@ def send_again(api: EdgeApi, intent: Intent, accepted: Accepted) -> None:
     answer = insist(partial(api.send, intent.key, body))
     if answer["accepted"] != accepted.events:
         raise DrillFailed(f"key {intent.key} was answered {accepted.events} events, and then {answer['accepted']}")
-
-
-def insist(ask: Callable[[], dict[str, Any]], within_seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
-    """Ask again while the API is away or busy, and return its answer. DrillFailed when it refuses for good."""
-    answer: list[dict[str, Any]] = []
-
-    def answered() -> bool:
-        try:
-            answer.append(ask())
-        except ApiUnreachable:
-            return False
-        except ApiRefused as error:
-            if error.status in (429, 503):
-                return False
-            raise DrillFailed(str(error)) from error
-        return True
-
-    if not until(answered, within_seconds=within_seconds, every_seconds=LOOK_SECONDS):
-        raise DrillFailed("waited in vain for the API to answer")
-    return answer[0]

@@ -12,11 +12,12 @@ from functools import partial
 from conductor.capstones.orders import evidence, promises, reconciling
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.capstones.orders.promises import Accepted
-from conductor.capstones.orders.workload import insist, place_again
+from conductor.capstones.orders.workload import place_again
 from conductor.errors import Refused
 from conductor.harness.drill import Drill
 from conductor.harness.laptop_session import LaptopSession
 from conductor.harness.ledgers import LedgerTail
+from conductor.harness.load import insist
 from conductor.history import Restored, now
 from conductor.laptop import restore, start
 from conductor.laptop.backups import Backups
