@@ -5,7 +5,6 @@ It opens no socket and speaks to no broker. While it spins it makes no system ca
 
 import gc
 import os
-import signal
 import time
 from typing import Any
 
@@ -20,7 +19,7 @@ from trading.adapters.snapshots import newest, save
 from trading.domain.records import Record
 from trading.domain.state import Order
 from trading.domain.terms import Input
-from trading.processes.lifeline import die_with_owner
+from trading.processes.lifeline import beginning, ended_by
 from trading.processes.settings import ShardSettings
 from trading.usecases.replay import code_version, replay
 
@@ -203,16 +202,12 @@ def _told(order: Order) -> bytes:
 
 def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
     """The process: where `multiprocessing` begins."""
-    # Told to end while it reads its journal, it ends when it has.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    die_with_owner()
-    board.beat(Field.ENGINE_BEAT)
-    if settings.engine_core is not None:
-        os.sched_setaffinity(0, {settings.engine_core})
-    process = EngineProcess(settings, board, inputs.receiver(), outcomes.sender())
-    signal.signal(signal.SIGTERM, process.end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    with beginning():
+        board.beat(Field.ENGINE_BEAT)
+        if settings.engine_core is not None:
+            os.sched_setaffinity(0, {settings.engine_core})
+        process = EngineProcess(settings, board, inputs.receiver(), outcomes.sender())
+        ended_by(process.end)
     # A collection would stop the engine for milliseconds, and orders make no cycles.
     gc.collect()
     gc.freeze()

@@ -1,13 +1,12 @@
 """Where the gateway process begins."""
 
 import gc
-import signal
 import sys
 
 from trading.adapters.board import Board, Field
 from trading.adapters.ring import Ring
 from trading.processes.gateway import Gateway
-from trading.processes.lifeline import die_with_owner
+from trading.processes.lifeline import beginning, ended_by
 from trading.processes.settings import ShardSettings
 
 SWITCH_SECONDS = 0.0005
@@ -16,14 +15,11 @@ SWITCH_SECONDS = 0.0005
 
 def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) -> None:
     """The process: where `multiprocessing` begins."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    die_with_owner()
-    board.beat(Field.GATEWAY_BEAT)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gateway = Gateway(settings, board, inputs.sender(), outcomes.receiver())
-    signal.signal(signal.SIGTERM, gateway.end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    with beginning():
+        board.beat(Field.GATEWAY_BEAT)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gateway = Gateway(settings, board, inputs.sender(), outcomes.receiver())
+        ended_by(gateway.end)
     gc.collect()
     gc.freeze()
     gateway.run()

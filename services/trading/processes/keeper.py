@@ -6,7 +6,6 @@ has the file of the next segment ready. When it is behind or dead, trading goes 
 
 import logging
 import os
-import signal
 import time
 
 from trading.adapters.journal.errors import JournalFull
@@ -14,7 +13,7 @@ from trading.adapters.journal.heads import head_of, keep
 from trading.adapters.journal.reader import Closed, Tail
 from trading.adapters.journal.segment import prepare_spare, segments
 from trading.adapters.snapshots import newest, save
-from trading.processes.lifeline import die_with_owner
+from trading.processes.lifeline import die_with_owner, ended_by
 from trading.processes.settings import ShardSettings
 from trading.usecases.replay import replay
 
@@ -65,8 +64,7 @@ def main(settings: ShardSettings) -> None:
         nonlocal ended
         ended = True
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ended_by(end)
     die_with_owner()
     os.nice(10)
     while not ended and not segments(settings.journal):

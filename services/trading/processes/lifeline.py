@@ -1,9 +1,11 @@
-"""Binds a child process to its owner: however the owner ends, the child ends as well, also when it is stopped."""
+"""How a child process begins and ends: however its owner ends, the child ends as well, also when it is stopped."""
 
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.process import parent_process
 
 _PR_SET_PDEATHSIG = 1
@@ -21,3 +23,18 @@ def die_with_owner() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != owner.pid:
         os._exit(1)
+
+
+@contextmanager
+def beginning() -> Iterator[None]:
+    """A block in which the process gets ready: told to end meanwhile, it ends when it is."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    die_with_owner()
+    yield
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def ended_by(end: Callable[..., None]) -> None:
+    """Call `end` when the owner says SIGTERM. A person's Ctrl-C is the owner's business."""
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

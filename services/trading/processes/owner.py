@@ -21,9 +21,8 @@ CHECK_SECONDS = 0.05
 SILENT_SECONDS = 0.6
 """A child that shows no sign of life for so long is killed. Less would take a busy neighbour for a dead child."""
 MOST_SILENT_SECONDS, CALM_SECONDS = 5.0, 30.0
-"""Each child that was killed for its silence doubles the patience up to the first, because a machine without a core to spare is not
-helped by
-processes that start. After so many seconds without one it is what it was."""
+"""Each child that was killed for its silence doubles the patience up to the first, because a machine without a core to spare is not helped
+by processes that start. After so many seconds without one it is what it was."""
 LATE_SECONDS = 0.25
 """An owner that comes so late was kept off the cores, or its machine stood still, and its children perhaps as well: their silence
 counts anew.
