@@ -189,11 +189,7 @@ class Session:
 
     def output(self) -> str:
         """The end of what the learner's programs printed since the check began."""
-        texts = []
-        for one in self._running:
-            with contextlib.suppress(OSError), one.output.open("rb") as file:
-                file.seek(max(self._marked.get(one.output, 0), one.output.stat().st_size - 4 * OUTPUT_CHARACTERS))
-                texts.append(file.read().decode(errors="replace"))
+        texts = [said(one, self._marked.get(one.output, 0)) for one in self._running]
         return "".join(texts)[-OUTPUT_CHARACTERS:]
 
     def end_programs(self) -> None:
@@ -224,10 +220,10 @@ class Session:
         return part
 
 
-def said(running: Running) -> str:
-    """The end of what a program printed."""
+def said(running: Running, since: int = 0) -> str:
+    """The end of what a program printed, after so many bytes."""
     with contextlib.suppress(OSError), running.output.open("rb") as file:
-        file.seek(max(0, running.output.stat().st_size - 4 * OUTPUT_CHARACTERS))
+        file.seek(max(since, running.output.stat().st_size - 4 * OUTPUT_CHARACTERS))
         return file.read().decode(errors="replace")[-OUTPUT_CHARACTERS:]
     return ""
 

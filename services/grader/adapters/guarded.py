@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from conductor.waiting import until
 from grader.errors import Unable
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -87,3 +88,18 @@ def start(
         stderr=subprocess.DEVNULL,
     )
     return Guarded(process, output)
+
+
+def await_answer(
+    what: str, programs: Sequence[Guarded], answers: Callable[[], bool], *, within_seconds: float, every_seconds: float
+) -> None:
+    """Return when a server answers. Raises Unable when one of its programs has ended or the time is over; all of them are gone then."""
+
+    def alive() -> bool:
+        return all(program.poll() is None for program in programs)
+
+    if until(lambda: not alive() or answers(), within_seconds=within_seconds, every_seconds=every_seconds) and alive():
+        return
+    for program in reversed(programs):
+        program.end()
+    raise Unable(f"{what} did not start: {programs[-1].output.read_text(errors='replace')[-500:]}")

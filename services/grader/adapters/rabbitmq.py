@@ -1,6 +1,5 @@
 """A RabbitMQ for one grading, where one is installed: on free ports of loopback, as `guest` on the vhost `/`, gone with the grading."""
 
-import time
 from pathlib import Path
 
 import amqp
@@ -53,7 +52,9 @@ class RabbitMQ:
                 )
                 for program in node.programs()
             ]
-            self._wait()
+            guarded.await_answer(
+                "RabbitMQ", self._programs, self._answers, within_seconds=START_SECONDS, every_seconds=0.1
+            )
 
     def url(self) -> str:
         """How the grader reaches it."""
@@ -63,16 +64,6 @@ class RabbitMQ:
         """Stop it; nothing of it stays."""
         for program in reversed(self._programs):
             program.end()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and all(program.poll() is None for program in self._programs):
-            if self._answers():
-                return
-            time.sleep(0.1)
-        self.end()
-        said = self._programs[-1].output.read_text(errors="replace")[-500:]
-        raise Unable(f"RabbitMQ did not start: {said}")
 
     def _answers(self) -> bool:
         try:

@@ -1,7 +1,6 @@
 """A Valkey for one grading: on a free port of loopback, in memory alone, gone with the grading."""
 
 import contextlib
-import time
 from pathlib import Path
 
 import redis
@@ -9,7 +8,6 @@ import redis
 from conductor.laptop.ports import reserved
 from conductor.laptop.servers.valkey import binary
 from grader.adapters import guarded
-from grader.errors import Unable
 
 INSIDE_PORT = 6379
 """The port by which learner code knows it."""
@@ -32,7 +30,9 @@ class Valkey:
             self._process = guarded.start(
                 [str(binary()), *options], directory=directory, environment={}, output=directory / "valkey.log"
             )
-            self._wait()
+            guarded.await_answer(
+                "valkey", [self._process], self._answers, within_seconds=START_SECONDS, every_seconds=0.01
+            )
 
     def url(self, database: int = 0) -> str:
         """How the grader reaches it."""
@@ -46,12 +46,8 @@ class Valkey:
         """Stop it; nothing of it stays."""
         self._process.end()
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(redis.RedisError), self.client() as client:
-                client.ping()
-                return
-            time.sleep(0.01)
-        self._process.end()
-        raise Unable(f"valkey did not start: {self._process.output.read_text(errors='replace')[-500:]}")
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError), self.client() as client:
+            client.ping()
+            return True
+        return False
