@@ -13,6 +13,9 @@ from conductor.errors import Refused
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The checkout that this conductor belongs to; the services lie in its services/."""
 
+FIRST = "orders"
+"""The capstone that runs, or is deployed, when none is named; a state that was written when a platform had one only is its."""
+
 CAPSTONE_PATH = "CAPSTONE_PATH"
 """The environment variable that names more folders with capstones, separated as in PATH."""
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from conductor.errors import Refused
-from conductor.run_directory import RunDirectory, roots
+from conductor.run_directory import FIRST, RunDirectory, roots
 
 if TYPE_CHECKING:
     from conductor.capstone import Capstone
@@ -55,7 +55,7 @@ def chosen(name: str | None) -> "Capstone":
     from conductor.laptop import state
 
     own = state.load(RunDirectory.chosen().state)
-    running = own.capstones if own else [state.FIRST]
+    running = own.capstones if own else [FIRST]
     if name is None and len(running) != 1:
         raise Refused(f"--capstone: which one? There run {', '.join(running)}")
     return named(name or running[0])

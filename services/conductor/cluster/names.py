@@ -9,8 +9,8 @@ OVERLAYS = CHECKOUT / "k8s" / "overlays"
 
 
 def charts() -> tuple[str, ...]:
-    """The capstones that have a chart."""
-    return tuple(sorted(path.parent.name for path in (CHECKOUT / "charts").glob("*/values.yaml")))
+    """The capstones that have a chart. A library, which renders nothing by itself, is none of them."""
+    return tuple(sorted(path.parent.parent.name for path in (CHECKOUT / "charts").glob("*/templates/app.yaml")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,12 @@ from conductor import capstones
 from conductor.cluster.kubectl import NAMESPACE, run
 from conductor.cluster.secrets import Broker
 from conductor.errors import Refused
-from conductor.run_directory import CHECKOUT
+from conductor.run_directory import CHECKOUT, FIRST
 
 if TYPE_CHECKING:
     from conductor.cluster.secret_rotation import What
 
 commands = typer.Typer(name="cluster", no_args_is_help=True, help="The platform on Kubernetes, where kubectl points.")
-
-FIRST = "orders"
-"""What is deployed where nothing is installed and no capstone is named."""
 
 KIND_NAME = "capstones"
 KIND_CONFIGURATION = CHECKOUT / "k8s" / "cluster.yaml"

@@ -17,9 +17,9 @@ from conductor.laptop.ports import API, OF_RABBITMQ, USUAL, reserved
 from conductor.laptop.runtime import LocalRuntime, locked
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.start import Tell
-from conductor.laptop.state import FIRST, State, api_port
+from conductor.laptop.state import State, api_port
 from conductor.pools import Broker
-from conductor.run_directory import RunDirectory
+from conductor.run_directory import FIRST, RunDirectory
 from conductor.waiting import until
 
 KEEPER_SECONDS = 15.0

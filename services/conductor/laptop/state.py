@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from conductor.errors import NotRunning, StateUnreadable
 from conductor.pools import Broker
-
-FIRST = "orders"
-"""The capstone that runs when none is named; a state that was written when a platform had one only is its."""
+from conductor.run_directory import FIRST
 
 
 class Tokens(BaseModel):

@@ -6,6 +6,7 @@ import pytest
 
 from conductor import capstones
 from conductor.capstone import load
+from conductor.cluster.names import charts
 from conductor.errors import Refused
 from conductor.laptop import environment, state
 from conductor.laptop.state import State
@@ -23,6 +24,10 @@ def test_an_image_has_its_capstones_without_the_checkout_around_them(
     monkeypatch.setattr("conductor.run_directory.CHECKOUT", tmp_path)
 
     assert {"analytics", "orders"} <= {*capstones.names()}
+
+
+def test_the_charts_of_a_cluster_are_those_of_capstones() -> None:
+    assert capstones.names() == charts()
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
