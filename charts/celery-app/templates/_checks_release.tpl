@@ -117,7 +117,7 @@ of its pods, with ten letters more; KEDA puts `keda-hpa-` before the name. Takes
 {{- range $path := list "image" "settings" "caBundle" "migration" "migration.resources" "api" "api.ingress" "api.route" "scaler" "networkPolicy" "networkPolicy.metricsFrom" "networkPolicy.egress" "monitoring" "defaults" "defaults.autoscaling" "defaults.resources" "pools" }}
 {{- $value := $.Values }}
 {{- range splitList "." $path }}
-{{- $value = ternary (index (default dict $value) .) nil (kindIs "map" (default dict $value)) }}
+{{- $value = index (default dict $value) . }}
 {{- end }}
 {{- if not (kindIs "map" $value) }}
 {{- fail (printf "%s: null: it must be a map; leave the key out to keep what the chart says" $path) }}
