@@ -11,6 +11,7 @@ Any other record stands for a message: a replay publishes it again, and that may
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -198,10 +199,12 @@ def _brief() -> sa.Select[Any]:
     return sa.select(*(column for column in parked.c if column.name != "body"), body.label("body"))
 
 
+@cache
 def engine_for(database_url: str) -> sa.Engine:
-    """An engine for now and then: keeps no connection that a fork could inherit, and gives up on a database that is away.
+    """The engine for now and then: keeps no connection that a fork could inherit, and gives up on a database that is away.
 
-    It works behind a pooler as well. A worker's event loop stands still while it parks, so a statement may not take long either.
+    It works behind a pooler as well. A worker's event loop stands still while it parks, so a statement may not take long either, and
+    what an engine learns of its server and compiles is kept for the next time.
     """
     return connect(database_url, pool_size=0, statement_timeout_seconds=10.0, pooler=True)
 
