@@ -218,19 +218,20 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
         """Not a task message at all."""
-        self.park(message, Fault("malformed", "not a task message"))
+        self.park(message, Fault("malformed", "not a task message", message_only=True))
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """A task that this worker does not have, for example one of a newer version."""
         self.park(message, Fault("unknown_task", str(exc)))
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """A task message that Celery refuses."""
-        self.park(message, Fault("malformed", str(exc)))
+        """A task message that Celery refuses after the gate let it pass."""
+        self.park(message, Fault("malformed", str(exc), message_only=True))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """A body that is not JSON."""
-        self.park(message, Fault("malformed", f"body cannot be read: {exc}"))
+        """A body that kombu refuses to unpack, for its headers: so the commands that its text seems to name are not to blame."""
+        found = intake.fault(message, self.app.tasks)
+        self.park(message, found or Fault("malformed", f"body cannot be read: {exc}", message_only=True))
 
     def park(self, message: Any, found: Fault) -> None:
         """Move the message to the database, then acknowledge it; while that fails it stays unacknowledged, and is tried again."""

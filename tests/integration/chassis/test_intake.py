@@ -114,6 +114,24 @@ def test_an_unknown_task_with_outbox_commands_parks_the_commands_once(open_shop:
     assert {row.state for row in open_shop.rows("SELECT state FROM outbox")} == {"parked"}
 
 
+@pytest.mark.parametrize(
+    "headers", [{"compression": "application/x-gzip"}, {"compression": "application/x-none"}, {"timelimit": "x"}]
+)
+def test_a_message_whose_headers_are_wrong_parks_no_command_that_it_names(
+    open_shop: Any, headers: dict[str, str]
+) -> None:
+    with engine_for(open_shop.database_url).begin() as conn:
+        outbox.put(conn, [Command(key="k", task="shop.future", queue="shop.till", body={"n": 1})])
+    (row,) = open_shop.rows("UPDATE outbox SET issued = 1 RETURNING id")
+    body = json.dumps([[], {"v": 1, "ids": [row.id], "mark": 1}, {}]).encode()
+
+    publish(open_shop, body, **{**GOOD_HEADERS, "task": "shop.future", **headers})
+    wait_until(lambda: "message_parked" in open_shop.log(), what="the message, parked")
+
+    assert [tuple(row) for row in open_shop.rows("SELECT key, task FROM parked")] == [(None, "shop.future")]
+    assert {row.state for row in open_shop.rows("SELECT state FROM outbox")} == {"open"}
+
+
 def test_a_message_of_either_readable_version_runs(open_shop: Any) -> None:
     for version in (1, 2):
         open_shop.send("shop.reserve", v=version, ids=[7])
