@@ -1,6 +1,8 @@
 """A Valkey for one grading: on a free port of loopback, in memory alone, gone with the grading."""
 
 import contextlib
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -14,6 +16,15 @@ INSIDE_PORT = 6379
 
 FIRST_PORT = 16379
 START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that no worker has taken."""
+
+    queue: str
+    task: str
+    id: str
 
 
 class Valkey:
@@ -42,6 +53,14 @@ class Valkey:
         """A client of one of its databases; answers are text."""
         return redis.Redis(host="127.0.0.1", port=self.port, db=database, decode_responses=True, socket_timeout=10)
 
+    def waiting(self) -> list[Waiting]:
+        """The tasks that wait in queues of database 0."""
+        found = []
+        with self.client() as client:
+            for key in sorted(client.scan_iter(_type="list")):
+                found += [one for text in client.lrange(key, 0, -1) if (one := _message(key, text)) is not None]
+        return found
+
     def end(self) -> None:
         """Stop it; nothing of it stays."""
         self._process.end()
@@ -51,3 +70,11 @@ class Valkey:
             client.ping()
             return True
         return False
+
+
+def _message(queue: str, text: str) -> Waiting | None:
+    """What an entry of a list says when it is a message of Celery's."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        headers = json.loads(text)["headers"]
+        return Waiting(queue, str(headers["task"]), str(headers["id"]))
+    return None
