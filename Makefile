@@ -19,7 +19,7 @@ TESTS = $(VENV) tests/selection/run_selected.py $(if $(SINCE),--since $(SINCE)) 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test test-e2e test-all test-labs chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock clean
+.PHONY: help install install-dev up down status live test test-e2e test-all test-labs chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock vendor clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -123,6 +123,9 @@ charts: install-dev ## Write the charts' schemas and golden renders anew, to be 
 lock: install-dev ## Lock the newest allowed versions kept, and export what pip installs
 	@$(VENV) -m uv lock --quiet
 	@$(VENV) scripts/export_requirements.py
+
+vendor: ## Bring the live page's chart library from npm into the checkout, checked against its checksum; needs npm
+	@$(PYTHON) scripts/vendor.py
 
 clean: down ## Remove what was installed and what ran
 	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -221,7 +221,7 @@ def make_api() -> Any:
     from analytics.api import make_api as api
 
     reader = RedisCounterReader(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
-    return api(make_collector(), reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
+    return api(make_collector(), reader, reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
 
 
 def _ping() -> None:

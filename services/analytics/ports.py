@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from analytics.domain.batch import Batch
 from analytics.domain.counting import Growth
+from analytics.domain.seconds import Flush
 from analytics.domain.trends import Measure
 
 
@@ -33,6 +34,8 @@ class Freshness:
     """When it was counted, by the store's clock."""
     events: int
     """Events counted since the store was made, late and future ones included."""
+    accepted_ms: int
+    """When the newest batch that a broker has confirmed was published, as edges note it once a second; 0 before the first."""
 
 
 class CounterReader(Protocol):
@@ -55,6 +58,12 @@ class CounterReader(Protocol):
 
     async def freshness(self) -> Freshness:
         """How current the counters are."""
+
+    async def contents(self, contents: Sequence[str], minutes: range) -> Mapping[str, Mapping[str, int]]:
+        """Events of some contents by kind, within these minutes; contents and kinds without any are left out."""
+
+    async def flushes(self, after_ms: int) -> tuple[int, Sequence[Flush]]:
+        """The store's time, and every flush after `after_ms`, the oldest first; those of the last quarter of an hour are kept."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,6 +140,13 @@ class RecommendationReader(Protocol):
 
     async def recommended(self, user: str) -> tuple[list[str], list[str], list[str]]:
         """What is kept for a user, the user's history, and the most popular contents. Raises StoreUnavailable."""
+
+
+class AcceptedMark(Protocol):
+    """What edges note of what they took."""
+
+    async def accepted(self, published_ms: int) -> None:
+        """Note that a batch that was published then is confirmed. Raises StoreUnavailable."""
 
 
 class StoreUnavailable(Exception):

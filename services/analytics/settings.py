@@ -124,6 +124,12 @@ class Settings(ServiceSettings):
     range_hours_limit: int = Field(default=48, ge=1)
     """Longest time range that one query by minute may ask for; by hour it is 60 times as long."""
 
+    event_streams_process_limit: int = Field(default=100, ge=1)
+    """Live pages that one API process serves at a time; the next one gets a 503."""
+
+    event_stream_seconds: float = Field(default=600.0, gt=0)
+    """How long an event stream lasts at most; its last event then says to connect again, which the page does by itself."""
+
     collect_every_seconds: float = Field(default=10.0, gt=0)
     """How often the broker's dead letters are brought into the table of what is parked."""
 

@@ -7,11 +7,15 @@
 {0}:apart               hash: events by late:<kind> or future:<kind>
 {0}:parts:<slot>        set: ids of parts counted in a slot of time; expires
 {0}:meta                hash: events, published_ms, counted_ms
+{0}:flushes             stream: what each flush added, and how late; the last quarter of an hour
+{live}:accepted         sorted set: when the newest confirmed batch was published
 """
 
 PREFIX = "{0}:"
 APART = f"{PREFIX}apart"
 META = f"{PREFIX}meta"
+FLUSHES = f"{PREFIX}flushes"
+ACCEPTED = "{live}:accepted"
 
 
 def content_minutes(kind: str, minute: int) -> str:

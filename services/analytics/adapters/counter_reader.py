@@ -1,6 +1,7 @@
 """Reads the counters from Redis or Valkey, without blocking the event loop. All commands of one question go in one round trip."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis.asyncio as redis
@@ -11,11 +12,12 @@ from redis.exceptions import RedisError
 from analytics.adapters import counter_keys as keys
 from analytics.adapters import engagement_store, trend_board
 from analytics.domain.events import KINDS
+from analytics.domain.seconds import Flush
 from analytics.ports import Freshness, StoreUnavailable, TrendReport
 
 
 class RedisCounterReader:
-    """See ports.CounterReader, ports.TrendReader and ports.RecommendationReader."""
+    """See ports.CounterReader, ports.AcceptedMark, ports.TrendReader and ports.RecommendationReader."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._client = redis.Redis.from_url(
@@ -63,8 +65,38 @@ class RedisCounterReader:
 
     async def freshness(self) -> Freshness:
         """How current the counters are."""
-        (found,) = await self._ask([("HMGET", keys.META, "published_ms", "counted_ms", "events")])
-        return Freshness(*(int(value or 0) for value in found))
+        # The mark first: what is accepted between the two answers must not look as if it was not counted.
+        accepted, found = await self._ask(
+            [
+                ("ZSCORE", keys.ACCEPTED, "published_ms"),
+                ("HMGET", keys.META, "published_ms", "counted_ms", "events"),
+            ]
+        )
+        published_ms, counted_ms, events = (int(value or 0) for value in found)
+        return Freshness(published_ms, counted_ms, events, int(accepted or 0))
+
+    async def contents(self, contents: Sequence[str], minutes: range) -> Mapping[str, Mapping[str, int]]:
+        """Events of some contents by kind, within these minutes."""
+        if not contents:
+            return {}
+        asked = [(kind, minute) for kind in KINDS for minute in minutes]
+        found = await self._ask([("HMGET", keys.content_minutes(kind, minute), *contents) for kind, minute in asked])
+        sums: dict[str, Counter[str]] = {}
+        for (kind, _), values in zip(asked, found, strict=True):
+            for content, value in zip(contents, values, strict=True):
+                if value is not None:
+                    sums.setdefault(content, Counter())[kind] += int(value)
+        return sums
+
+    async def flushes(self, after_ms: int) -> tuple[int, Sequence[Flush]]:
+        """The store's time, and every flush after `after_ms`."""
+        # The time first: what is flushed later has a later id.
+        time, found = await self._ask([("TIME",), ("XRANGE", keys.FLUSHES, f"{after_ms + 1}", "+")])
+        return int(time[0]) * 1000 + int(time[1]) // 1000, [_flush(*entry) for entry in found]
+
+    async def accepted(self, published_ms: int) -> None:
+        """Note that a batch that was published then is confirmed, unless a newer one was."""
+        await self._ask([("ZADD", keys.ACCEPTED, "GT", f"{published_ms}", "published_ms")])
 
     async def trend_reports(self) -> Mapping[str, TrendReport]:
         """The last report of each replica."""
@@ -95,3 +127,8 @@ class RedisCounterReader:
             return await pipeline.execute()
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"the counters cannot be read: {error}") from error
+
+
+def _flush(name: str, fields: Mapping[str, str]) -> Flush:
+    counts = {field: int(value) for field, value in fields.items()}
+    return Flush(int(name.partition("-")[0]), counts.pop("delay_ms"), counts)

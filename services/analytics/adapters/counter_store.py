@@ -15,7 +15,7 @@ from analytics.domain.counting import Growth
 from chassis.errors import Transient
 
 SOURCE = Path(__file__).with_name("flush.lua")
-FUNCTION = "analytics_flush_1"
+FUNCTION = "analytics_flush_2"
 """Has a version, so that two releases can use one server: each loads its own library."""
 
 DEDUP_SLOTS = 6
@@ -45,7 +45,10 @@ class RedisCounterStore:
         hashes = [
             (key, seconds, list(counter), list(counter.values())) for key, seconds, counter in self._hashes(growth)
         ]
-        payload = msgspec.msgpack.encode((self._slot_ms, DEDUP_SLOTS, hashes, growth.published_ms, growth.events))
+        apart = [str(each) for pair in growth.apart_sums().items() for each in pair]
+        payload = msgspec.msgpack.encode(
+            (self._slot_ms, DEDUP_SLOTS, hashes, growth.published_ms, growth.oldest_ms, growth.events, apart)
+        )
         told, *known = self._call(b"".join(growth.parts), payload)
         if told == b"added":
             return frozenset()

@@ -10,20 +10,25 @@ from fastapi.responses import Response
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.routing import Route
 
-from analytics.api import query_routes
+from analytics.api import live_routes, query_routes
 from analytics.api.access import caller
 from analytics.api.event_routes import Events
-from analytics.ports import CounterReader, RecommendationReader, StoreUnavailable, TrendReader
+from analytics.ports import AcceptedMark, CounterReader, RecommendationReader, StoreUnavailable, TrendReader
 from analytics.queues import SERVICE
 from analytics.settings import Settings
 from analytics.usecases.collect import Collector
+from analytics.usecases.live import LiveViews, mark_accepted
 from analytics.usecases.recommendations import Recommendations
+from analytics.usecases.top import TopViews
 from analytics.usecases.views import BadRange, TrendViews, Views
-from chassis.http import health_routes, refusals
+from chassis.http import health_routes, reference, refusals
 from chassis.http.metrics import Observed
 from chassis.http.problems import Problem, answer
+from chassis.http.streams import Streams
 from chassis.http.threads import Threads
 from chassis.http.tokens import read_tokens
+
+LINKS = {"freshness": "/freshness", "totals": "/totals", "trends": "/trends", "top": "/top", "live page": "/live"}
 
 
 def make_api(
@@ -31,6 +36,7 @@ def make_api(
     reader: CounterReader,
     trends: TrendReader,
     recommendations: RecommendationReader,
+    mark: AcceptedMark,
     *,
     ping: Callable[[], None],
     settings: Settings,
@@ -45,19 +51,35 @@ def make_api(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        marking = asyncio.create_task(mark_accepted(collector, mark))
         yield
+        marking.cancel()
         await collector.close()
         await reader.close()
         threads.close()
 
-    app = FastAPI(title="Analytics", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Analytics",
+        description="Takes events of engagement, and counts each exactly once. Times are milliseconds since 1970-01-01 UTC.",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.callers = read_tokens(settings.api_tokens.get_secret_value(), caller)
     app.state.draining = asyncio.Event()
     app.router.routes.insert(0, Route("/events", Events(collector, settings).post, methods=["POST"]))
     views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms)
     trending = TrendViews(trends, live_seconds=settings.trends_live_seconds, clock_ms=clock_ms)
     app.include_router(query_routes.routes(views, trending, Recommendations(recommendations)))
+    live_seconds = settings.trends_live_seconds
+    top = TopViews(reader, trends, views, live_seconds=live_seconds, clock_ms=clock_ms)
+    live = LiveViews(reader, views, trending, top, clock_ms=clock_ms)
+    streams = Streams(settings.event_streams_process_limit, per_holder=0, reserved=0)
+    app.include_router(live_routes.routes(live, top, streams, settings.event_stream_seconds))
     app.include_router(health_routes.routes(ping, threads, registry))
+    app.include_router(reference.routes(app, LINKS))
     refusals.install(app)
     app.add_exception_handler(BadRange, _bad_range)
     app.add_exception_handler(StoreUnavailable, _unavailable)

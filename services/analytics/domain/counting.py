@@ -33,6 +33,15 @@ class Growth:
     events: int = 0
     published_ms: int = 0
     """When the newest batch was published."""
+    oldest_ms: int = 2**42
+    """When the oldest one was."""
+
+    def apart_sums(self) -> Counter[str]:
+        """How many events are in no counter but `apart`, by the reason."""
+        sums: Counter[str] = Counter()
+        for name, events in self.apart.items():
+            sums[name.partition(":")[0]] += events
+        return sums
 
 
 def count(batches: Sequence[Batch], known: Collection[bytes] = frozenset()) -> Growth:
@@ -41,6 +50,7 @@ def count(batches: Sequence[Batch], known: Collection[bytes] = frozenset()) -> G
     seen = set(known)
     for batch in batches:
         growth.published_ms = max(growth.published_ms, batch.published_ms)
+        growth.oldest_ms = min(growth.oldest_ms, batch.published_ms)
         fresh = [part not in seen for part in batch.parts]
         for index, part in enumerate(batch.parts):
             if fresh[index] and part in seen:  # twice in one batch

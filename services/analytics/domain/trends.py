@@ -10,6 +10,7 @@ that of a Poisson process, e, because counts have no other when nothing happens.
 Sums are sketches, so two replicas' `Trends` add up; what is listed is a bounded set of candidates that were large when they grew.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
@@ -180,6 +181,15 @@ _Encoded = tuple[int, float, list[tuple[float, bytes]], list[list[str]]]
 def _mass(seconds: float, age: float) -> float:
     """The weight of all moments of the last `age` seconds in a sum that fades in `seconds`."""
     return -seconds * expm1(-age / seconds) if age > 0 else 0.0
+
+
+def largest(reports: Iterable[Mapping[str, Measure]]) -> list[str]:
+    """Every key that a replica reported, the one with the largest sum of counts first."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    for part in reports:
+        for key, measure in part.items():
+            sums[key] += measure.count
+    return sorted(sums, key=lambda key: (-sums[key], key))
 
 
 def ranked(

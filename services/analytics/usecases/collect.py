@@ -45,6 +45,8 @@ class Collector:
         self._timer: asyncio.TimerHandle | None = None
         self.buffered = 0
         """Events that are not confirmed."""
+        self.accepted_ms = 0
+        """When the newest batch that is confirmed was published; 0 before the first."""
 
     def check(self, events: int) -> None:
         """Raise Overloaded when so many more events cannot be taken now."""
@@ -78,7 +80,7 @@ class Collector:
             parts, now_ms, lambda at: timing(at, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms)
         )
         published = asyncio.wrap_future(self._sink.publish(encode(batch)))
-        published.add_done_callback(lambda done: self._settle(done, events, confirmed))
+        published.add_done_callback(lambda done: self._settle(done, now_ms, events, confirmed))
 
     async def close(self) -> None:
         """Publish the rest and end."""
@@ -100,11 +102,15 @@ class Collector:
             self.flush()
         return confirmed
 
-    def _settle(self, published: "asyncio.Future[None]", events: int, confirmed: "asyncio.Future[None]") -> None:
+    def _settle(
+        self, published: "asyncio.Future[None]", published_ms: int, events: int, confirmed: "asyncio.Future[None]"
+    ) -> None:
         self.buffered -= events
+        error = asyncio.CancelledError() if published.cancelled() else published.exception()
+        if error is None:
+            self.accepted_ms = max(self.accepted_ms, published_ms)
         if confirmed.done():
             return
-        error = asyncio.CancelledError() if published.cancelled() else published.exception()
         if error is None:
             confirmed.set_result(None)
         else:

@@ -8,6 +8,7 @@ counted since its last save is.
 import threading
 from collections import deque
 from collections.abc import Callable
+from heapq import nlargest
 
 from analytics.domain.capped_counts import CappedCounts
 from analytics.domain.counting import Growth
@@ -22,7 +23,10 @@ PENDING_WINDOWS = 64
 """Windows that wait for the thread; the oldest is left out of the trends when there are more, so memory is bounded."""
 
 REPORTED = 100
-"""Candidates that a replica names, for each subject and window."""
+"""Candidates that a replica names for their score, for each subject and window."""
+
+LARGEST = 50
+"""Candidates that it names besides for their count."""
 
 
 class TrendWatch:
@@ -103,10 +107,11 @@ class TrendWatch:
         for subject in SUBJECTS:
             trends, found = self._trends[subject], measures.setdefault(subject, {})
             for position, window in enumerate(WINDOWS):
-                own = list(trends.candidates(position, now).items())[:REPORTED]
-                found[window] = dict(own)
+                own = trends.candidates(position, now)
+                by_count = nlargest(LARGEST, own.items(), key=lambda item: item[1].count)
+                found[window] = {**dict([*own.items()][:REPORTED]), **dict(by_count)}
                 for other in others:
-                    for key in [*other.measures.get(subject, {}).get(window, {})][:REPORTED]:
+                    for key in [*other.measures.get(subject, {}).get(window, {})][: REPORTED + LARGEST]:
                         if key not in found[window]:
                             found[window][key] = trends.measure(position, key, now)
         return TrendReport(now_ms, measures)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from analytics.domain.days import day_of
 from analytics.domain.events import HOUR_MS, MINUTE_MS
 from analytics.domain.trends import ranked
-from analytics.ports import CounterReader, TrendReader
+from analytics.ports import CounterReader, TrendReader, TrendReport
 
 HOUR_RANGE_FACTOR = 60
 """A range by hour may be this many times as long as one by minute, since it reads as many counters."""
@@ -68,20 +68,24 @@ class Page:
         return page, page[-1]["at_ms"] if len(left) > len(page) else None
 
 
+def live_reports(reports: Mapping[str, TrendReport], now_ms: int, live_seconds: float) -> list[TrendReport]:
+    """The reports of the replicas that have reported within the last `live_seconds`."""
+    return [report for report in reports.values() if report.at_ms >= now_ms - live_seconds * 1000]
+
+
 class TrendViews:
     """What trends. Raises ports.StoreUnavailable."""
 
     def __init__(self, reader: TrendReader, *, live_seconds: float, clock_ms: Callable[[], int]) -> None:
         """A replica that has not reported for `live_seconds` is dead."""
         self._reader = reader
-        self._live_ms = live_seconds * 1000
+        self._live_seconds = live_seconds
         self._clock_ms = clock_ms
 
     async def trends(self, subject: str, window: str, limit: int) -> dict[str, Any]:
         """What rises most of `subject` within `window`, from what all live replicas reported; none are left when no replica lives."""
         now_ms = self._clock_ms()
-        found = (await self._reader.trend_reports()).values()
-        live = [report for report in found if report.at_ms >= now_ms - self._live_ms]
+        live = live_reports(await self._reader.trend_reports(), now_ms, self._live_seconds)
         top = ranked([report.measures.get(subject, {}).get(window, {}) for report in live], limit)
         return {
             "of": subject,
@@ -124,7 +128,7 @@ class Views:
             "deleted": total.get("delete", 0) > 0,
             "minutes": points,
             "next_after_ms": after,
-            **await self._about(minutes, MINUTE_MS, freshness),
+            **await self.about(minutes, MINUTE_MS, freshness),
         }
 
     async def user(self, user: str, asked: Range, page: Page) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class Views:
             "events": sum(found.values()),
             "hours": shown,
             "next_after_ms": after,
-            **await self._about(hours, HOUR_MS, freshness),
+            **await self.about(hours, HOUR_MS, freshness),
         }
 
     async def totals(self, asked: Range, page: Page) -> dict[str, Any]:
@@ -154,14 +158,21 @@ class Views:
             "range": _sums(series),
             "minutes": points,
             "next_after_ms": after,
-            **await self._about(minutes, MINUTE_MS, freshness),
+            **await self.about(minutes, MINUTE_MS, freshness),
         }
 
-    async def _about(self, steps: range, step_ms: int, freshness: Mapping[str, Any]) -> dict[str, Any]:
+    async def about(self, steps: range, step_ms: int, freshness: Mapping[str, Any]) -> dict[str, Any]:
         """What every answer says of itself: the range of its whole minutes or hours, how current it is, and what it leaves out."""
+        covers = {"from_ms": steps.start * step_ms, "to_ms": steps.stop * step_ms}
+        return {"covers": covers, **await self._current(freshness)}
+
+    async def now(self) -> dict[str, Any]:
+        """How current the counters are, and what they leave out."""
+        return await self._current(await self.freshness())
+
+    async def _current(self, freshness: Mapping[str, Any]) -> dict[str, Any]:
         apart = await self._reader.apart()
         return {
-            "covers": {"from_ms": steps.start * step_ms, "to_ms": steps.stop * step_ms},
             "late": _named(apart, "late"),
             "future": _named(apart, "future"),
             "freshness": freshness,
@@ -171,12 +182,15 @@ class Views:
 
     async def freshness(self) -> dict[str, Any]:
         """How current the counters are."""
-        found = await self._reader.freshness()
+        found, now_ms = await self._reader.freshness(), self._clock_ms()
         return {
-            "asked_ms": self._clock_ms(),
+            "asked_ms": now_ms,
+            "accepted_ms": found.accepted_ms,
             "published_ms": found.published_ms,
             "counted_ms": found.counted_ms,
             "events": found.events,
+            # Nothing is behind when nothing newer was accepted, however long ago that was.
+            "behind_ms": max(0, now_ms - found.published_ms) if found.accepted_ms > found.published_ms else 0,
         }
 
 

@@ -167,7 +167,9 @@ class Analytics:
         """Every counter, by key without its shard and by field; without what the store knows of itself."""
         with self.store() as client:
             keys = [
-                key for key in client.scan_iter("{0}:*", count=1000) if not key.startswith(("{0}:parts:", "{0}:meta"))
+                key
+                for key in client.scan_iter("{0}:*", count=1000)
+                if not key.startswith(("{0}:parts:", "{0}:meta", "{0}:flushes"))
             ]
             return {
                 key.removeprefix("{0}:"): {f: int(n) for f, n in client.hgetall(key).items()}  # type: ignore[union-attr]

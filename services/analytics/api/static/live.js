@@ -1,0 +1,156 @@
+// Shows what /live/events tells. Every number on the page is one of the API: of /rate, /top, /trends and of what each answer says of itself.
+
+import { chart } from "./charts.js";
+import { follow } from "./event_stream.js";
+
+const KEPT = 300;
+const TOKEN = "analytics-token";
+
+const $ = (id) => document.getElementById(id);
+const number = new Intl.NumberFormat("en-US");
+const homeZone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+const last = {};
+let seconds = [];
+let state = null;
+let stream = null;
+let heardAt = 0;
+let charts = null;
+
+const zone = () => $("zone").value || "UTC";
+const seconds1 = (ms) => (ms / 1000).toFixed(1);
+const clock = (ms) => new Intl.DateTimeFormat("en-GB", { timeZone: zone(), timeStyle: "medium" }).format(ms);
+const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
+
+function connect() {
+  stream?.abort();
+  stream = new AbortController();
+  const token = sessionStorage.getItem(TOKEN);
+  $("access").hidden = Boolean(token);
+  $("leave").hidden = !token;
+  if (!token) return show("closed", "Not connected");
+  const question = new URLSearchParams({ of: $("of").value, window: $("window").value });
+  follow(`live/events?${question}`, { token, last, signal: stream.signal, heard, changed });
+}
+
+function changed(how, why) {
+  if (how === "open") show("open", "Live");
+  else if (how === "cut") {
+    const since = heardAt ? `what you see is of ${clock(heardAt)}` : "nothing was heard yet";
+    show("cut", `Cut: ${why}; ${since}. Connecting again …`);
+  } else {
+    sessionStorage.removeItem(TOKEN);
+    $("access").hidden = false;
+    $("leave").hidden = true;
+    show("refused", `Refused: ${why}`);
+    $("token").focus();
+  }
+}
+
+function show(how, text) {
+  document.documentElement.className = how;
+  if ($("connection").textContent !== text) $("connection").textContent = text;
+  charts?.forEach((one) => one.redraw());
+}
+
+function heard(kind, data) {
+  if (kind === "end") return;
+  if (kind === "unavailable") {
+    show("cut", `Cut: ${data.detail}`);
+    return;
+  }
+  $("data").hidden = false;
+  show("open", "Live");
+  heardAt = Date.now();
+  if (kind === "seconds") {
+    const newest = data.seconds.at(-1).at_ms;
+    // What came before a longer cut than the service tells of is left out: a line across it would be no measurement.
+    if (seconds.length && data.seconds[0].at_ms !== seconds.at(-1).at_ms + 1000) seconds = [];
+    seconds = seconds.concat(data.seconds).filter((one) => one.at_ms > newest - KEPT * 1000);
+    drawSeconds();
+  } else if (kind === "state") state = data;
+  drawState();
+}
+
+function drawSeconds() {
+  charts ??= [
+    chart($("rate"), { colour: "--rate", zone, format: (one) => number.format(one) }),
+    chart($("delay"), { colour: "--delay", zone, format: (one) => `${one} s` }),
+  ];
+  const at = seconds.map((one) => one.at_ms / 1000);
+  charts[0].setData([at, seconds.map((one) => one.events)]);
+  charts[1].setData([at, seconds.map((one) => one.delay_ms / 1000)]);
+  if ($("seconds").open) {
+    const rows = seconds.toReversed().map((one) => [clock(one.at_ms), ...[one.events, seconds1(one.delay_ms), one.late, one.future]]);
+    fill($("seconds").querySelector("tbody"), rows, seconds.toReversed().map((one) => one.at_ms));
+  }
+}
+
+function drawState() {
+  if (!state) return;
+  const newest = seconds.at(-1);
+  const behind = Math.max(state.freshness.behind_ms, newest?.delay_ms ?? 0);
+  if (newest) $("line").textContent = `${number.format(newest.events)} events/s, ${seconds1(behind)} s behind`;
+  $("late").textContent = number.format(sum(state.late));
+  $("future").textContent = number.format(sum(state.future));
+  $("behind").textContent = `${seconds1(behind)} s`;
+  $("revision").textContent = number.format(state.revision);
+  const fresh = state.freshness;
+  $("freshness").textContent = fresh.counted_ms
+    ? `Last counted ${clock(fresh.counted_ms)}, what was accepted until ${clock(fresh.published_ms)}.`
+    : "Nothing was counted yet.";
+  fill(
+    $("trends").tBodies[0],
+    state.trends.trends.map((one) => [one.id, number.format(one.events), one.reason]),
+    [],
+    state.trends.replicas ? "Nothing comes more often than usual" : "No aggregator reports trends",
+  );
+  fill(
+    $("top").tBodies[0],
+    state.top.contents.map((one) => [one.content, number.format(one.events), kinds(one.kinds)]),
+    [],
+    "Nothing was counted",
+  );
+}
+
+const kinds = (counts) =>
+  Object.entries(counts)
+    .sort((one, other) => other[1] - one[1])
+    .map(([kind, count]) => `${kind} ${number.format(count)}`)
+    .join(", ");
+
+/** Make the rows of a table those of `rows`; each may have a key that programs read. Cells that stay as they are are not touched. */
+function fill(body, rows, keys, nothing = "") {
+  const wanted = rows.length || !nothing ? rows : [[nothing]];
+  while (body.rows.length > wanted.length) body.deleteRow(-1);
+  wanted.forEach((cells, at) => {
+    const row = body.rows[at] ?? body.insertRow();
+    if (keys[at]) row.dataset.key = keys[at];
+    while (row.cells.length > cells.length) row.deleteCell(-1);
+    cells.forEach((content, column) => {
+      const cell = row.cells[column] ?? row.insertCell();
+      cell.colSpan = cells.length === 1 ? 3 : 1;
+      if (cell.textContent !== String(content)) cell.textContent = content;
+    });
+  });
+}
+
+for (const name of new Set([homeZone, "UTC"])) $("zone").add(new Option(name, name));
+$("zone").addEventListener("change", () => {
+  if (seconds.length) drawSeconds();
+  drawState();
+});
+$("seconds").addEventListener("toggle", () => seconds.length && drawSeconds());
+for (const id of ["of", "window"]) $(id).addEventListener("change", connect);
+$("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(TOKEN, $("token").value.trim());
+  $("token").value = "";
+  connect();
+});
+$("leave").addEventListener("click", () => {
+  sessionStorage.removeItem(TOKEN);
+  $("data").hidden = true;
+  connect();
+});
+connect();

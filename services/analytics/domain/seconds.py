@@ -1,0 +1,39 @@
+"""What was counted in each second, from the aggregators' flushes. Pure.
+
+A second is one of the store's clock, and it is over when that clock has passed it. So each replica says the same of it at any time.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SECOND_MS = 1000
+
+COUNTS = ("events", "late", "future")
+"""What is told of a second; another release may count more apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """One call that added events to the counters."""
+
+    at_ms: int
+    """When, by the store's clock."""
+    delay_ms: int
+    """How long before that its oldest batch was published."""
+    counts: Mapping[str, int]
+    """By the names of COUNTS; `events` has those that are late or of the future as well."""
+
+
+def seconds(flushes: Iterable[Flush], begin_ms: int, end_ms: int) -> list[dict[str, Any]]:
+    """Every second from `begin_ms`, inclusive, to `end_ms`, exclusive: its begin, its counts, and the longest delay (0 without a flush)."""
+    found = {at: dict.fromkeys(("at_ms", *COUNTS, "delay_ms"), 0) for at in range(begin_ms, end_ms, SECOND_MS)}
+    for at, second in found.items():
+        second["at_ms"] = at
+    for flush in flushes:
+        second = found.get(flush.at_ms - flush.at_ms % SECOND_MS, {})
+        if second:
+            second["delay_ms"] = max(second["delay_ms"], flush.delay_ms)
+            for name in COUNTS:
+                second[name] += flush.counts.get(name, 0)
+    return list(found.values())
