@@ -21,6 +21,7 @@ from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from chassis.batch_consumer import BatchQueue
+    from chassis.companion import CompanionOf
 
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
@@ -44,6 +45,8 @@ class ChassisApp(Celery):  # type: ignore[misc]
     _declares = True
     batch_queues: "Mapping[str, BatchQueue]"
     """Those of `service_queues` whose messages are batches and no tasks."""
+    companions: "Mapping[str, CompanionOf]"
+    """By queue, what its workers own besides their consumer."""
 
     @property
     def copies(self) -> Mapping[str, tuple[str, ...]]:
@@ -95,17 +98,21 @@ def make_app(
     includes: Iterable[str] = (),
     beat_schedule: Mapping[str, Any] | None = None,
     batch_queues: "Mapping[str, BatchQueue] | None" = None,
+    companions: "Mapping[str, CompanionOf] | None" = None,
 ) -> ChassisApp:
     """The app of service `name`; the first of `queues` (each `service.pool`) takes what is sent without naming one.
 
     `includes` are task modules, imported by workers and beat. `batch_queues` says which of `queues` hold batches and no tasks, and how
-    they are consumed. Raises ValueError for a queue of another service, and for a copy of what is no queue of batches.
+    they are consumed; `companions` says of which of them each worker owns something besides its consumer. Raises ValueError for a queue
+    of another service, and for a copy of what is no queue of batches.
     """
     strangers = [queue for queue in queues if not queue.startswith(f"{name}.")]
     if strangers or not queues:
         raise ValueError(f"queues of {name!r} are named {name}.<pool>, got {list(strangers or queues)}")
     if unknown := sorted(set(batch_queues or {}) - set(queues)):
         raise ValueError(f"batch queues {unknown} of {name!r} are none of its queues")
+    if unknown := sorted(set(companions or {}) - set(queues)):
+        raise ValueError(f"companions of {unknown} of {name!r}: none of its queues")
     for copy, queue in (batch_queues or {}).items():
         if unknown := sorted(set(queue.copies_of) - (set(batch_queues or {}) - {copy})):
             raise ValueError(f"{copy!r} cannot copy {unknown}: no other queues of batches")
@@ -113,6 +120,7 @@ def make_app(
     app.settings = settings
     app.service_queues = tuple(queues)
     app.batch_queues = dict(batch_queues or {})
+    app.companions = dict(companions or {})
     app.conf.update(_configuration(queues, settings))
     app.conf.task_queues = [
         work_queue(queue, redis=settings.broker_is_redis, copies_of=app.copies.get(queue, ())) for queue in queues

@@ -8,6 +8,7 @@ namespaces every few seconds a pod, which is what a node that is short of CPU ha
 import socket
 import socketserver
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -42,8 +43,11 @@ def family(host: str) -> socket.AddressFamily:
     return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
 
 
-def serve(settings: ServiceSettings) -> ThreadingHTTPServer | None:
-    """Answer from now on, until the process ends; None without a port. Raises OSError when the port cannot be had."""
+def serve(settings: ServiceSettings, also: Callable[[], bytes] = lambda: b"") -> ThreadingHTTPServer | None:
+    """Answer from now on, until the process ends; None without a port. `also` gives more metrics in Prometheus' text format.
+
+    Raises OSError when the port cannot be had.
+    """
     if not settings.metrics_port:
         return None
     one_scrape_at_a_time = threading.Lock()  # two would add up the same files of the dead
@@ -57,7 +61,7 @@ def serve(settings: ServiceSettings) -> ThreadingHTTPServer | None:
             """By path; 404 to any other."""
             if self.path == "/metrics":
                 with one_scrape_at_a_time:
-                    body = metrics.exposition(settings)
+                    body = metrics.exposition(settings) + also()
                 self._say(200, body, "text/plain; version=0.0.4; charset=utf-8")
             elif self.path in ("/health/live", "/health/ready"):
                 good, why = probe.look(str(settings.heartbeat_file or ""), self.path.rpartition("/")[2])

@@ -18,6 +18,8 @@ CANCELLED = "cancelled"  # the broker is there, but nothing is consumed from a q
 UNREACHABLE = "unreachable"  # the broker is away
 PAUSED = "paused"
 STALLED = "stalled"  # nothing is consumed from a queue of batches, because the store that takes them fails
+DEGRADED = "degraded"  # what the worker owns besides its consumer does not serve
+SERVING = "serving"  # the broker is away, and what the worker owns serves its clients without it
 STANDBY = "standby"  # started paused: ready, but somebody else does the work
 DRAINING = "draining"
 
@@ -51,12 +53,20 @@ class Heartbeat:
         self.show(IDLE if broker_ok else UNREACHABLE, detail)
 
     def show(
-        self, state: str, detail: str = "", *, deadline: float | None = None, blocking: bool = False, held: int = 0
+        self,
+        state: str,
+        detail: str = "",
+        *,
+        deadline: float | None = None,
+        blocking: bool = False,
+        held: int = 0,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Write the state, unless the same was written a moment ago.
 
         `deadline` is the time on the monotonic clock at which a running task is past its hard limit; `blocking` says that the loop
-        cannot tick until that task ends; `held` is the number of messages that are not acknowledged.
+        cannot tick until that task ends; `held` is the number of messages that are not acknowledged; `patience_seconds` is how long the
+        state may last where a restart would cure it.
         """
         now = self._clock()
         changed = (state, detail) != self._shown
@@ -77,7 +87,7 @@ class Heartbeat:
             "blocking": blocking,
             "held": held,
             "stale_seconds": START_SECONDS if state == STARTING else STALE_SECONDS,
-            "patience_seconds": PATIENCE_SECONDS,
+            "patience_seconds": patience_seconds,
         }
         # A disk that is full must not stop the work; the record then grows old, and the probe says so.
         with contextlib.suppress(OSError):

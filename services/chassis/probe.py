@@ -6,7 +6,8 @@ not ready, never dead, or one outage would restart the whole fleet. Dead is only
 
 - a process that is gone, or whose loop has stopped turning although no task is blocking it;
 - a task that is past its hard limit and still there;
-- a consumer that was lost while the broker answers, and did not come back by itself.
+- a consumer that was lost while the broker answers, and did not come back by itself;
+- what a worker owns besides its consumer, when it was not brought back within the patience of its own.
 """
 
 import json
@@ -32,7 +33,9 @@ def verdict(record: "dict[str, Any]", now: float, kind: str) -> "tuple[bool, str
     lost = now - record["since"]
     if state == "cancelled" and lost > record["patience_seconds"]:
         return False, f"{told}: nothing consumed for {lost:.0f} s while the broker answers"
-    if kind == "ready" and state not in ("idle", "busy", "standby"):
+    if state == "degraded" and lost > record["patience_seconds"]:
+        return False, f"{told}: for {lost:.0f} s"
+    if kind == "ready" and state not in ("idle", "busy", "serving", "standby"):
         return False, told
     return True, told
 

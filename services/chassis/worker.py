@@ -18,6 +18,7 @@ from vine import promise
 
 from chassis import amqp_properties, envelope, instruments, intake, pause, periodic
 from chassis.batch_consumer import BatchConsumer
+from chassis.companion import CompanionStep
 from chassis.intake import Fault
 from chassis.loggers import get_logger
 from chassis.permissions import told
@@ -51,7 +52,7 @@ class Worker(CeleryWorker):  # type: ignore[misc]
             conf = self.app.conf
             conf.broker_heartbeat = conf.broker_heartbeat and max(conf.broker_heartbeat, int(2 * self.time_limit))
         instruments.install(self.app, forks=pool in ("prefork", "processes"))
-        self.app.steps["worker"].add(WorkerHeartbeat)
+        self.app.steps["worker"].update((CompanionStep, WorkerHeartbeat))
 
     def _process_task(self, req: Any) -> None:
         """Hand a task to a process. What cannot be handed over gives its place back, and is parked."""

@@ -14,6 +14,7 @@ from celery.concurrency.solo import TaskPool as Solo
 from celery.worker import state as requests
 
 from chassis import health, heartbeat
+from chassis.companion import CompanionStep
 from chassis.heartbeat import Heartbeat
 
 TICK_SECONDS = 0.25
@@ -65,7 +66,7 @@ def unconsumed(consumer: Any, expected: frozenset[str], now: float, held: int = 
 class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     """Writes the heartbeat of a worker."""
 
-    requires = ("celery.worker.components:Timer",)
+    requires = ("celery.worker.components:Timer", CompanionStep)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
@@ -87,7 +88,8 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def start(self, worker: Any) -> None:
         """Begin to tick, and to answer probes; before the broker is reached, which may take long."""
-        health.serve(worker.app.settings)
+        companion = worker.companion
+        health.serve(worker.app.settings, also=companion.metrics if companion is not None else lambda: b"")
         self._blocking = isinstance(worker.pool, Solo)
         if self._blocking:
             signals.task_prerun.connect(self.before_task, weak=False)
@@ -98,7 +100,8 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
         """Look and write."""
         now = clock()
         self._deadline = self._deadlines.earliest(self._held(), now)
-        self._show(*self.look(now))
+        state, detail = self.look(now)
+        self._show(*self._with_companion(state, detail, now))
 
     def unreachable(self, why: str = "") -> None:
         """The worker is waiting for its broker, if known why; called while its loop cannot tick.
@@ -107,7 +110,10 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
         task that is still there when the loop turns again counts anew.
         """
         self._deadlines, self._deadline = Deadlines(), None
-        self._show(heartbeat.DRAINING if self._draining else heartbeat.UNREACHABLE, why)
+        if self._draining:
+            self._show(heartbeat.DRAINING, why)
+        else:
+            self._show(*self._with_companion(heartbeat.UNREACHABLE, why, time.monotonic()))
 
     @property
     def held(self) -> int:
@@ -132,8 +138,30 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
             if waker is not None:
                 waker.wake()
 
+    def _with_companion(self, state: str, detail: str, now: float) -> tuple[str, str]:
+        """The state of a worker that owns something besides its consumer, as far as that changes it."""
+        companion = getattr(self._worker, "companion", None)
+        if companion is None or state == heartbeat.DRAINING:
+            return state, detail
+        if trouble := companion.trouble(now):
+            return heartbeat.DEGRADED, trouble
+        if state == heartbeat.UNREACHABLE and companion.settings.serves_without_broker:
+            return heartbeat.SERVING, detail or "the broker is away"
+        return state, detail
+
     def _show(self, state: str, detail: str = "") -> None:
-        self._heartbeat.show(state, detail, deadline=self._deadline, blocking=self._blocking, held=self.held)
+        companion = getattr(self._worker, "companion", None)
+        patient = heartbeat.PATIENCE_SECONDS
+        if companion is not None and state == heartbeat.DEGRADED:
+            patient = companion.settings.patience_seconds
+        self._heartbeat.show(
+            state,
+            detail,
+            deadline=self._deadline,
+            blocking=self._blocking,
+            held=self.held,
+            patience_seconds=patient,
+        )
 
     def _held(self) -> list[tuple[Hashable, bool, float]]:
         default = self._worker.time_limit

@@ -65,6 +65,9 @@ VERDICTS = {
     "draining past the limit": (record("draining", since=100, deadline=-1), False, False),
     "paused on purpose": (record("paused", since=86_400), True, False),
     "waiting for a store": (record("stalled", since=86_400), True, False),
+    "what it owns does not serve": (record("degraded", since=19), True, False),
+    "what it owns does not come back": (record("degraded", since=21), False, False),
+    "serving without its broker": (record("serving", since=86_400), True, True),
     "standing by": (record("standby", since=86_400), True, True),
     "standing by and its loop stands": (record("standby", ticked=31), False, False),
 }
