@@ -22,7 +22,8 @@ class Field(IntEnum):
     """Inputs in the journal."""
     ENGINE_REPLAYED = 3
     """Inputs that the engine read again when it started."""
-    ENGINE_COMMITS = 4
+    ENGINE_BUSY_NS = 5
+    """Nanoseconds that the engine spent on inputs, each batch times its inputs."""
     GATEWAY_BEAT = 8
     GATEWAY_STATE = 9
     GATEWAY_PORT = 10
@@ -31,6 +32,13 @@ class Field(IntEnum):
     GATEWAY_SESSIONS = 13
     GATEWAY_REFUSED_FULL = 14
     """Orders that the ring had no room for."""
+    ENGINE_DURATIONS = 32
+    """First of DURATIONS counts: inputs by how long their batch took, in powers of two of nanoseconds from FIRST_POWER on."""
+
+
+FIRST_POWER = 10
+DURATIONS = 21
+"""The first count is of less than 2^10 ns (1 µs), the last of 2^29 ns (0.54 s) and more."""
 
 
 class State(IntEnum):
@@ -55,6 +63,15 @@ class Board:
     def get(self, field: Field) -> int:
         """Read a number."""
         return int(_NUMBER.unpack_from(self._buffer, field * 8)[0])
+
+    def show(self, first: Field, values: list[int]) -> None:
+        """Show numbers that stand beside each other."""
+        for at, value in enumerate(values, start=first):
+            _NUMBER.pack_into(self._buffer, at * 8, value)
+
+    def read(self, first: Field, count: int) -> list[int]:
+        """Read numbers that stand beside each other."""
+        return [int(_NUMBER.unpack_from(self._buffer, at * 8)[0]) for at in range(first, first + count)]
 
     def beat(self, field: Field) -> None:
         """Show a sign of life."""

@@ -8,7 +8,7 @@ import os
 import time
 from typing import Any
 
-from trading.adapters.board import Board, Field, State
+from trading.adapters.board import DURATIONS, FIRST_POWER, Board, Field, State
 from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.writer import Journal
@@ -44,6 +44,8 @@ class EngineProcess:
         self._settings, self._board, self._inputs, self._outcomes = settings, board, inputs, outcomes
         self._ending = False
         self._full_until = 0.0
+        self._durations = [0] * DURATIONS
+        self._busy_ns = 0
         self.journal = Journal(
             settings.journal,
             level=settings.level,
@@ -67,7 +69,7 @@ class EngineProcess:
         while True:
             message = wait(IDLE_SECONDS)
             if message is None:
-                board.beat(Field.ENGINE_BEAT)
+                self._beat()
                 idle += 1
                 if self._settings.engine_core is None or idle % IDLE_SPINS == 0:
                     self._idle()
@@ -78,10 +80,14 @@ class EngineProcess:
             batch = [message]
             while len(batch) < BATCH and (message := receive()) is not None:
                 batch.append(message)
+            began = time.perf_counter_ns()
             self._take(batch)
+            took, count = time.perf_counter_ns() - began, len(batch)
+            self._durations[min(max(took.bit_length() - FIRST_POWER, 0), DURATIONS - 1)] += count
+            self._busy_ns += took * count
             batches += 1
             if not batches % BEAT_BATCHES or self._ending:
-                board.beat(Field.ENGINE_BEAT)
+                self._beat()
 
     def close(self) -> None:
         """Sync the journal, write a snapshot, and tell the gateway that nothing more will come."""
@@ -91,6 +97,12 @@ class EngineProcess:
         self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
         self._say(OUTCOMES[Between.END].pack(Between.END))
         self._board.set(Field.ENGINE_STATE, State.DRAINED)
+
+    def _beat(self) -> None:
+        """Show a sign of life, and what was counted."""
+        self._board.show(Field.ENGINE_DURATIONS, self._durations)
+        self._board.set(Field.ENGINE_BUSY_NS, self._busy_ns)
+        self._board.beat(Field.ENGINE_BEAT)
 
     def _spin(self, _: float) -> bytes | None:
         return self._inputs.spin()

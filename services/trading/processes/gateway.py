@@ -60,6 +60,7 @@ class Gateway:
         for sock, data in ((self._listener, "fix"), (self._control.listener, "control"), (self._woken, "wake")):
             self._selector.register(sock, selectors.EVENT_READ, data)
         self._draining = self._ended = False
+        self._received = self._told = 0
         self._reports_beat = time.monotonic()
 
     def end(self, *_: object) -> None:
@@ -154,6 +155,7 @@ class Gateway:
             connection.broken = str(error)
 
     def _take(self, connection: Connection, fields: Fields, now: float) -> None:
+        self._received += 1
         session = connection.session
         if session is None:
             return self._log_on(connection, fields, now)
@@ -218,6 +220,8 @@ class Gateway:
             elif not session and now - connection.since > LOGON_SECONDS:
                 connection.broken = "it did not log on in time"
             self._after_writing(connection)
+        self._board.set(Field.GATEWAY_MESSAGES_IN, self._received)
+        self._board.set(Field.GATEWAY_MESSAGES_OUT, self._told)
         self._board.set(Field.GATEWAY_SESSIONS, sum(1 for one in self._connections if one.session))
 
     def _end_orders(self, login: Login) -> bool:
@@ -285,6 +289,7 @@ class Gateway:
         if outcome[0] == Outcome.CANCELLED:
             pending.pop(outcome[9], None)
         if told:
+            self._told += 1
             kind, body = told
             session.send(kind, body + b"97=Y\x01" if repeated else body)
         return None

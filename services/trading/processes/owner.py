@@ -13,6 +13,7 @@ from multiprocessing.context import SpawnProcess
 from trading.adapters.board import Board, Field, State
 from trading.adapters.ring import Ring
 from trading.processes import engine, gateway_start, keeper
+from trading.processes.counts import Counts, counted
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Owner:
         """How often both children were replaced."""
         self.why = ""
         """Why they were the last time."""
+        self._past = Counts()
 
     def start(self) -> None:
         """Start the children; returns before they are ready."""
@@ -107,6 +109,11 @@ class Owner:
     def number(self, field: Field) -> int:
         """A number that a child shows; 0 when there is none now."""
         return self._board.get(field) if self._board else 0
+
+    def counts(self) -> Counts:
+        """What all children counted so far, those that were replaced included."""
+        board = self._board
+        return self._past + counted(board) if board else self._past
 
     def stop(self) -> bool:
         """Refuse new orders, empty the ring, sync, snapshot, end. False when a child had to be killed."""
@@ -173,6 +180,8 @@ class Owner:
         for child in self._children.values():
             child.close()
         self._children = {}
+        if self._board is not None:
+            self._past += counted(self._board)
         for shared in (*(self._rings or ()), self._board):
             if shared is not None:
                 shared.unlink()
