@@ -1,0 +1,82 @@
+"""Where the parts meet: the Celery app and the engine pool of the trading service, made from the environment's settings.
+
+Workers import this module before anything else, so it opens nothing; what a process needs is made when it is first asked for.
+"""
+
+import time
+from typing import Any
+
+from chassis.app import make_app
+from chassis.companion import CompanionOf
+from chassis.dead_letters import collect_dead_letters
+from chassis.errors import Transient
+from trading import tasks
+from trading.queues import ENGINE, QUEUES, SERVICE
+from trading.settings import Settings
+
+SETTINGS = Settings
+
+settings = Settings()
+
+DAY_SECONDS = 86_400
+
+
+def make_shard() -> Any:
+    """Engine, gateway and keeper of the shard in `DATA_DIR`, owned by this process. Raises ValueError for unreadable tokens."""
+    from trading.adapters.callers import callers, write_directory
+    from trading.processes.companion import ShardCompanion
+    from trading.processes.settings import ShardSettings
+
+    folder = settings.data_dir.absolute()
+    directory = folder / "directory.json"
+    write_directory(directory, settings.company, settings.symbols, callers(settings.api_tokens.get_secret_value()))
+    return ShardCompanion(
+        ShardSettings(
+            folder,
+            directory,
+            heads=settings.heads_file,
+            heads_key=settings.heads_key_file,
+            level=settings.acknowledgement_level,
+            host=settings.host,
+            port=settings.fix_port,
+            engine_core=settings.engine_core,
+            snapshot_inputs=settings.snapshot_inputs,
+        )
+    )
+
+
+def begin_day() -> None:
+    """Tell the engine of this worker which day it is, in UTC. One that has begun is refused by the engine, which changes nothing.
+
+    Raises Transient while no gateway answers.
+    """
+    from trading.domain.terms import Input
+    from trading.processes.control import ask
+
+    try:
+        ask(settings.data_dir.absolute() / "control", Input.DAY, int(time.time()) // DAY_SECONDS)
+    except OSError as error:
+        raise Transient(f"the gateway does not answer: {error}") from error
+
+
+app = make_app(
+    SERVICE,
+    QUEUES,
+    settings,
+    beat_schedule={
+        "collect_dead_letters": {"task": "trading.collect_dead_letters", "schedule": settings.collect_every_seconds},
+        "begin_day": {
+            "task": "trading.begin_day",
+            "schedule": settings.begin_day_every_seconds,
+            "options": {"queue": ENGINE},
+        },
+    },
+    companions={ENGINE: CompanionOf(make_shard, serves_without_broker=True)},
+)
+tasks.register(
+    app,
+    {
+        "trading.collect_dead_letters": lambda: collect_dead_letters(app),
+        "trading.begin_day": begin_day,
+    },
+)

@@ -1,0 +1,65 @@
+"""The trading service's settings, from the environment; see chassis.settings for the ones every service has."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from chassis.settings import ServiceSettings
+
+
+class Instrument(BaseModel):
+    """A symbol: its number in engine and journal, which never changes its meaning, and its smallest step of price."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: int = Field(gt=0)
+    tick: str = "0.01"
+    tick_value_minor: int = Field(default=1, gt=0)
+    """Value of one lot for one tick of price, in minor units of the currency."""
+    collar_bp: int = Field(default=5000, ge=0, le=10_000)
+    """How far from the reference price a limit may be, in hundredths of a percent."""
+
+
+SYMBOLS = {name: Instrument(id=number) for number, name in enumerate(("AAPL", "FB", "GOOG", "IBM", "MSFT"), start=1)}
+
+
+class Settings(ServiceSettings):
+    """All of the trading service's settings. A field's name in capitals is its environment variable."""
+
+    data_dir: Path = Path("data")
+    """Engine pool only: the folder of its shard, with journal and snapshots. The same one at every start, and nobody else's."""
+
+    acknowledgement_level: Literal["process", "disk"] = "process"
+    """What an acknowledgement promises: `process` survives a SIGKILL, `disk` a power failure and costs an fdatasync."""
+
+    fix_port: int = Field(default=9878, ge=0, le=65535)
+    """Engine pool only: port of FIX 4.4; 0 takes a free one."""
+
+    engine_core: int | None = Field(default=None, ge=0)
+    """Engine pool only: the core on which the engine spins for its next input. Without it the engine sleeps until one comes."""
+
+    snapshot_inputs: int = Field(default=20_000, ge=1)
+    """Engine pool only: inputs between two snapshots. A start reads as many again, at roughly 100,000 a second on a busy machine."""
+
+    company: str = Field(default="VENUE", pattern=r"^[A-Za-z0-9]{1,32}$")
+    """TargetCompID of clients."""
+
+    symbols: dict[str, Instrument] = SYMBOLS
+    """The instruments as JSON: `{"AAPL": {"id": 1, "tick": "0.01"}}`. A number stays with its symbol for ever."""
+
+    heads_file: Path | None = None
+    """Engine pool only: where signed heads of the journal are appended, on another volume than `data_dir`. Without it none are signed."""
+
+    heads_key_file: Path | None = None
+    """Engine pool only: the file of the key that signs them. Goes with `heads_file`."""
+
+    collect_every_seconds: float = Field(default=10.0, gt=0)
+    """How often the broker's dead letters are brought into the table of what is parked."""
+
+    begin_day_every_seconds: float = Field(default=60.0, gt=0)
+    """How often the engine is told which day it is; the first time of a day begins it."""
+
+    api_tokens: SecretStr = SecretStr("")
+    """Who may come in, by token, as JSON. Clients: `{"token": {"session": 1, "company": "CLIENT1", "accounts": [1]}}`, whose token is
+    also their password in FIX; operators: `{"another": {"person": 1}}`."""
