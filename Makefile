@@ -25,8 +25,8 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## Say what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-up: install ## Start the platform in the background and wait until it is ready; CAPSTONES="NAME …" are added to what runs
-	@$(VENV) -m conductor up $(CAPSTONES)
+up: install ## Start the platform in the background and wait until it is ready; CAPSTONES="NAME …" are added to what runs, OBSERVE=1 keeps traces
+	@$(VENV) -m conductor up $(CAPSTONES) $(if $(OBSERVE),--observe)
 
 down: ## Stop it all; nothing stays running
 	@if [ -x .venv/bin/capstone ]; then $(VENV) -m conductor down; else echo "nothing is running: nothing is installed yet"; fi

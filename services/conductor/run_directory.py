@@ -142,6 +142,11 @@ class RunDirectory:
         """The orders of the database that the last restore gave up, for the reconciliation: personal data."""
         return self.path / "recovery-list.jsonl"
 
+    @property
+    def traces(self) -> Path:
+        """The newest spans, when they are kept; see laptop/trace_store.py."""
+        return self.data / "traces.sqlite"
+
     def log(self, process: str) -> Path:
         """The log of a process."""
         return self.logs / f"{process}.log"

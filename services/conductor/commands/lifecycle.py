@@ -31,12 +31,18 @@ def up(
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting for every pool process.")
     ] = None,
+    observe: Annotated[
+        bool | None,
+        typer.Option(help="Keep the traces of all processes, for `capstone trace`; as last time when left out."),
+    ] = None,
 ) -> None:
     """Start everything in the background and wait until it is ready."""
     from conductor.laptop import lifecycle
 
     console = Console(highlight=False)
-    want = lifecycle.wanted(broker, dict(_pair(text) for text in setting or []), capstones.known(names or ()))
+    want = lifecycle.wanted(
+        broker, dict(_pair(text) for text in setting or []), capstones.known(names or ()), observe=observe
+    )
     with console.status("starting") as spinner:
 
         def tell(text: str) -> None:

@@ -35,6 +35,7 @@ def service(
         **code_of(capstone.name),
         "API_TOKENS": callers(state.logins[capstone.name].tokens, capstone.callers),
         "LOG_FORMAT": "json",
+        **({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{state.ports['traces']}"} if state.observe else {}),
         **state.settings,
     }
 

@@ -13,7 +13,7 @@ from conductor.capstone import load
 from conductor.errors import Refused
 from conductor.laptop import interrupted_restore, outside, restore_points, start, state, stop
 from conductor.laptop.platform import Platform, pool_of
-from conductor.laptop.ports import API, OF_RABBITMQ, USUAL, reserved
+from conductor.laptop.ports import API, OF_RABBITMQ, TRACES, USUAL, reserved
 from conductor.laptop.runtime import LocalRuntime, locked
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.start import Tell
@@ -43,9 +43,13 @@ class Wanted:
     settings: Mapping[str, str] | None = None
     external_broker: str | None = None
     capstones: Sequence[str] = ()
+    observe: bool | None = None
+    """Whether spans are kept; None is as it was."""
 
 
-def wanted(broker: str | None, settings: Mapping[str, str], names: Iterable[str] = ()) -> Wanted:
+def wanted(
+    broker: str | None, settings: Mapping[str, str], names: Iterable[str] = (), *, observe: bool | None = None
+) -> Wanted:
     """From the command line and BROKER_URL; Refused when they contradict each other. There are capstones of these names."""
     url = os.environ.get("BROKER_URL")
     if broker is not None and broker not in get_args(Broker):
@@ -54,7 +58,7 @@ def wanted(broker: str | None, settings: Mapping[str, str], names: Iterable[str]
     if broker and of_url and broker != of_url:
         raise Refused(f"--broker {broker} contradicts BROKER_URL, which names a {of_url}")
     chosen: Broker | None = of_url or ("rabbitmq" if broker == "rabbitmq" else "valkey" if broker else None)
-    return Wanted(chosen, settings or None, url, tuple(names))
+    return Wanted(chosen, settings or None, url, tuple(names), observe)
 
 
 def _broker_of(url: str) -> Broker:
@@ -245,6 +249,8 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
     own = platform.state
     if want.broker not in (None, own.broker) or (want.settings is not None and dict(want.settings) != own.settings):
         raise Refused(f"it runs already, with {own.broker} and settings {own.settings}: `make down` first")
+    if want.observe not in (None, own.observe):
+        raise Refused(f"it runs already, and keeps {'' if own.observe else 'no '}traces: `make down` first")
     known = platform.supervisor.processes()
     new = [name for name in want.capstones if name not in own.capstones]
     absent = start.base_names(platform) - {
@@ -273,6 +279,7 @@ def _next_state(found: State | None, want: Wanted, names: Sequence[str]) -> Stat
             "broker": broker,
             "external_broker": want.external_broker,
             "settings": dict(want.settings or {}),
+            "observe": base.observe if want.observe is None else want.observe,
             "supervisor_pid": None,
             "earlier": False,
         }
@@ -286,7 +293,7 @@ def _needed(platform: Platform) -> dict[str, int]:
     own = platform.state
     ours = own.broker == "rabbitmq" and own.external_broker is None
     servers = {name: port for name, port in USUAL.items() if ours or name not in OF_RABBITMQ}
-    needed = dict(servers)
+    needed = {**servers, **({"traces": TRACES} if own.observe else {})}
     for one in platform.every:
         needed |= {api_port(one.name): API, **outside.ports(one.capstone)}
         needed |= {store.name: store.laptop_port for store in one.capstone.stores}

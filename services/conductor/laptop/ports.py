@@ -19,6 +19,9 @@ USUAL = {
 }
 """The first port to try, by name; outside programs bring their own."""
 
+TRACES = 4318
+"""The first port to try for what keeps spans: the usual one of OTLP over HTTP."""
+
 API = 8000
 """The first port to try for a capstone's API."""
 

@@ -98,6 +98,13 @@ def keeper(platform: Platform) -> Program:
     return Program("keeper", "keeper", [sys.executable, "-m", "conductor.laptop.liveness"], environment)
 
 
+def trace_store(platform: Platform) -> Program:
+    """The process that keeps the spans of all others."""
+    port = str(platform.state.ports["traces"])
+    argv = [sys.executable, "-m", "conductor.laptop.trace_store", "--port", port, "--file", str(platform.run.traces)]
+    return Program("traces", "outside", argv, platform.base_environment)
+
+
 def run_once(platform: Platform, name: str, module: str) -> None:
     """Run one of the chassis' tools for the service, its output in a log of its own."""
     name = f"{platform.name}.{name}"
@@ -230,7 +237,8 @@ def _healthy(address: str) -> bool:
 def _base_programs(platform: Platform) -> list[Program]:
     servers = [program for server in platform.servers for program in server.programs()]
     outside_programs = [program for one in platform.every for program in one.outside_programs()]
-    return [*servers, *outside_programs, keeper(platform)]
+    observing = [trace_store(platform)] if platform.state.observe else []
+    return [*servers, *outside_programs, *observing, keeper(platform)]
 
 
 class DeathWatch:

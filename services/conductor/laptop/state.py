@@ -70,6 +70,8 @@ class State(BaseModel):
     ports: dict[str, int] = {}
     passwords: Passwords
     settings: dict[str, str] = {}
+    observe: bool = False
+    """Whether spans are kept; see trace_store."""
     supervisor_pid: int | None = None
 
     @model_validator(mode="before")

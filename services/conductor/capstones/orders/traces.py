@@ -8,12 +8,14 @@ https://grafana.com/docs/tempo/latest/api_docs/.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from conductor import http_client
 from conductor.errors import ClusterFailed
+from conductor.laptop.trace_store import traces_of
 
 SERVICE = "orders"
 TAG = "order.id"
@@ -34,6 +36,15 @@ class Span:
     seconds: float
     failed: bool
     attributes: Mapping[str, str]
+
+
+def kept(file: Path, order_id: str) -> list[Span]:
+    """Every span of every trace that names the order, of those that this machine keeps."""
+    return [
+        Span(row["trace"], row["id"], row["parent"], row["name"], row["pool"], row["began"], row["seconds"], row["failed"],
+             {key: str(value) for key, value in row["attributes"].items()})
+        for row in traces_of(file, TAG, order_id)
+    ]  # fmt: skip
 
 
 def found(kind: str, address: str, order_id: str, *, now: float) -> list[Span]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from conductor import access
 from conductor.access import NamespaceOption, RuntimeOption
+from conductor.capstones.orders import NAME
 from conductor.cluster.kubectl import NAMESPACE, Kubectl
 from conductor.errors import Refused
 
@@ -23,9 +24,9 @@ commands = typer.Typer()
 SERVICE = "traces"
 KINDS = ("jaeger", "tempo")
 NOTHING_KEPT = (
-    "the platform on this machine keeps no traces. A Jaeger or Tempo of yours can: start it, then "
-    "`capstone up --set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318`, and name it with --jaeger or --tempo; "
-    "for an installation in a cluster: --runtime kubernetes"
+    "the platform on this machine keeps no traces: `capstone down`, then `capstone up --observe`. A Jaeger or Tempo of yours "
+    "keeps them as well, by `capstone up --set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318`; name it with --jaeger or --tempo. "
+    "For an installation in a cluster: --runtime kubernetes"
 )
 NARROWEST_BAR = 10
 BESIDE_THE_BAR = 62
@@ -50,7 +51,12 @@ def trace_command(
         kind, address = ("jaeger", jaeger) if jaeger is not None else ("tempo", tempo)
         spans = traces.found(kind, str(address), order_id, now=now)
     elif access.chosen(runtime, namespace) == "local":
-        raise Refused(NOTHING_KEPT)
+        from conductor.laptop.runtime import LocalRuntime
+
+        platform = LocalRuntime.running(capstone=NAME).platform
+        if not platform.state.observe:
+            raise Refused(NOTHING_KEPT)
+        spans = traces.kept(platform.run.traces, order_id)
     else:
         kubectl = Kubectl(namespace)
         kind, port = _store(kubectl)
