@@ -109,7 +109,7 @@ lint: install-dev ## Check style, types and import rules
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy
-	@$(VENV) -m mypy charts/*.py scripts/tools.py tests/selection/*.py
+	@$(VENV) -m mypy charts/*.py charts/celery-app/*.py scripts/tools.py tests/selection/*.py
 	@.venv/bin/lint-imports
 
 format: install-dev ## Put the code into the one format

@@ -41,6 +41,25 @@ CHARTS: dict[str, type[ServiceSettings]] = {"analytics": AnalyticsSettings, "ord
 
 LIBRARY = "celery-app"
 
+RUNTIME_HEAD = """{{- /* What runs an application that knows nothing of the chart. Written by charts/schemas.py from run_celery.py. */}}
+{{- define "celery-app.runtime" }}
+{{- if eq .Values.runtime "celery" }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "celery-app.fullname" . }}-runtime
+  labels:
+    {{- include "celery-app.whole" (dict "root" . "name" "runtime") | nindent 4 }}
+data:
+  run_celery.py: |
+    {{- include "celery-app.run_celery" . | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{- define "celery-app.run_celery" -}}
+"""
+
 DECIDED = frozenset(
     {
         "api_tokens_file",
@@ -91,7 +110,8 @@ def values_of(service: type[ServiceSettings] | None) -> type[BaseModel]:
     defaults, pool = pools_of()
     pools: Any = Annotated[dict[PoolName, pool], Field(min_length=1 if service else 0)]  # type: ignore[valid-type]
     fields: dict[str, Any] = {
-        "app": (Annotated[str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?$")], ""),
+        "runtime": (Literal["chassis", "celery"], "chassis"),
+        "app": (Annotated[str, Field(pattern=r"^([A-Za-z_]\w*([.:][A-Za-z_]\w*)*)?$")], ""),
         "fullname_override": (NameOrNone, ""),
         "name_override": (NameOrNone, ""),
         "part_of": (str, ""),
@@ -130,8 +150,17 @@ def schema_of(chart: str) -> str:
     return json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **found}, indent=1, sort_keys=True) + "\n"
 
 
+def runtime_template() -> str:
+    """The template that makes the ConfigMap of run_celery.py: a library chart's files cannot be read by the chart that uses it."""
+    script = (Path(__file__).parent / LIBRARY / "run_celery.py").read_text()
+    if "{{" in script:
+        raise ValueError("run_celery.py holds {{, which a template would read as its own")
+    return RUNTIME_HEAD + script + "{{- end }}\n"
+
+
 def main() -> None:
-    """Write every chart's schema."""
+    """Write every chart's schema, and the library's template of what it brings for plain Celery."""
+    (Path(__file__).parent / LIBRARY / "templates" / "_runtime.tpl").write_text(runtime_template())
     for chart in (LIBRARY, *CHARTS):
         (Path(__file__).parent / chart / "values.schema.json").write_text(schema_of(chart))
 

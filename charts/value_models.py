@@ -138,6 +138,8 @@ class Placed(Values):
     dns_config: AsKubernetes = {}
     image: PoolImage = PoolImage()
     """The pool's own image, in place of that of all pools."""
+    command: list[str] = []
+    """In place of the command line that follows from the role."""
     extra_args: list[str] = []
     """More words at the end of a worker's command line."""
     update_strategy: AsKubernetes = {}
@@ -182,6 +184,8 @@ class NetworkPolicy(Values):
 
 class Migration(Values):
     enabled: bool = True
+    command: list[str] = []
+    """In place of the chassis' own."""
     deadline_seconds: Positive = 1
     resources: Resources = Resources()
 

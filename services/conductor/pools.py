@@ -26,10 +26,10 @@ RECORDING_MARGIN_SECONDS = 5
 
 CLUSTER_KEYS = frozenset(
     {
-        "affinity", "autoscaling", "canary", "dnsConfig", "dnsPolicy", "extraArgs", "extraContainers", "extraEnv", "extraEnvFrom",
-        "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "kind", "lifecycle", "nodeSelector",
-        "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "priorityClassName", "probes", "resources",
-        "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
+        "affinity", "autoscaling", "canary", "command", "dnsConfig", "dnsPolicy", "extraArgs", "extraContainers", "extraEnv",
+        "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "kind", "lifecycle",
+        "nodeSelector", "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "priorityClassName", "probes",
+        "resources", "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
         "updateStrategy", "volumeClaimTemplates",
     }
 )  # fmt: skip
@@ -57,6 +57,7 @@ CHART_KEYS = frozenset(
         "partOf",
         "queues",
         "requiredRoles",
+        "runtime",
         "scaler",
         "secretChecksum",
         "serviceAccount",

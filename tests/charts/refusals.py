@@ -211,6 +211,14 @@ IMPOSSIBLE: dict[str, Case] = {
         {"networkPolicy": {"apiFrom": [{"cidr": "10.0.0.0/8"}, {"namespaceLabels": {"a": "b"}}]}},
         "networkPolicy.apiFrom.1: neither podLabels nor cidr: it would open to everybody",
     ),
+    "plain Celery without a server": (
+        {"runtime": "celery"},
+        "pools.api: command is missing: with runtime celery the chart knows none of the role api",
+    ),
+    "plain Celery that stands by": (
+        {"runtime": "celery", "consumersPaused": True},
+        "consumersPaused: true with runtime celery: only workers of the chassis stand by",
+    ),
     "no image": (nowhere(image={"tag": None}), "image.tag is missing"),
     "a start that cannot be": (
         saga(startupSeconds=9),

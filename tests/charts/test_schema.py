@@ -60,6 +60,12 @@ def test_the_committed_schema_is_what_the_models_give(chart: str) -> None:
         assert committed == schemas.schema_of(name), "write it anew: python charts/schemas.py"
 
 
+def test_the_template_of_the_script_is_what_the_script_gives() -> None:
+    committed = (CHARTS / schemas.LIBRARY / "templates" / "_runtime.tpl").read_text()
+
+    assert committed == schemas.runtime_template(), "write it anew: python charts/schemas.py"
+
+
 @each_chart
 def test_no_object_takes_a_key_that_nobody_knows(chart: str) -> None:
     loose = [

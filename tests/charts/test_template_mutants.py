@@ -21,6 +21,7 @@ ELSEWHERE = {
     "_cronjob.tpl": "orders/extended",
     "_pod.tpl": "orders/extended",
     "_autoscaling.tpl": "analytics/autoscaled",
+    "_runtime.tpl": "example/more",
 }
 """What shows a template that the first of the order does not."""
 NOTHING = re.compile(r"^\s*(#.*)?\n", re.MULTILINE)

@@ -13,6 +13,7 @@ Every object of one application; the only template that a chart includes. Values
 {{- include "celery-app.checks" . -}}
 {{- include "celery-app.serviceaccount" . }}
 {{- include "celery-app.config" . }}
+{{- include "celery-app.runtime" . }}
 {{- include "celery-app.migrate" . }}
 {{- include "celery-app.networkpolicy" . }}
 {{- include "celery-app.monitor" . }}

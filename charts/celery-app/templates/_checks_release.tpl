@@ -6,6 +6,7 @@
 {{- end }}
 {{- end }}
 {{- include "celery-app.checks.roles" . }}
+{{- include "celery-app.checks.runtime" . }}
 {{- include "celery-app.checks.queues" . }}
 {{- include "celery-app.checks.settings" . }}
 {{- include "celery-app.checks.peers" . }}
@@ -24,6 +25,21 @@
 {{- range .Values.requiredRoles }}
 {{- if not (hasKey $roles .) }}
 {{- fail (printf "pools: none has the role %s, which requiredRoles asks for" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What only the chassis has. */}}
+{{- define "celery-app.checks.runtime" -}}
+{{- if eq .Values.runtime "celery" }}
+{{- if .Values.consumersPaused }}
+{{- fail "consumersPaused: true with runtime celery: only workers of the chassis stand by" }}
+{{- end }}
+{{- range $name := keys .Values.pools | sortAlpha }}
+{{- $pool := index $.Values.pools $name }}
+{{- if and (has $pool.role (list "api" "relay")) (not $pool.command) }}
+{{- fail (printf "pools.%s: command is missing: with runtime celery the chart knows none of the role %s" $name $pool.role) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

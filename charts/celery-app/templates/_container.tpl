@@ -4,15 +4,23 @@
 {{- define "celery-app.command" -}}
 {{- $app := .root.Values.app }}
 {{- $pool := .pool }}
+{{- $plain := eq .root.Values.runtime "celery" }}
 {{- $line := list "python" "-m" }}
-{{- if eq $pool.role "api" }}
+{{- $celery := list "celery" "--app" (printf "%s:app" $app) }}
+{{- if $plain }}
+{{- $line = list "python" "/etc/celery-app/run_celery.py" }}
+{{- $celery = list "--app" $app }}
+{{- end }}
+{{- if $pool.command }}
+{{- $line = $pool.command }}
+{{- else if eq $pool.role "api" }}
 {{- $line = concat $line (list "chassis.serve" $app) }}
 {{- else if eq $pool.role "relay" }}
 {{- $line = concat $line (list "chassis.relay" $app) }}
 {{- else if eq $pool.role "beat" }}
-{{- $line = concat $line (list "celery" "--app" (printf "%s:app" $app) "beat" "--schedule" "/run/app/schedule" "--loglevel" "INFO") }}
+{{- $line = concat $line $celery (list "beat" "--schedule" "/run/app/schedule" "--loglevel" "INFO") }}
 {{- else }}
-{{- $line = concat $line (list "celery" "--app" (printf "%s:app" $app) "worker" "--queues" (join "," $pool.queues)) }}
+{{- $line = concat $line $celery (list "worker" "--queues" (join "," $pool.queues)) }}
 {{- $line = concat $line (list "--concurrency" (int $pool.concurrency | toString) "--pool" $pool.poolType) }}
 {{- $line = concat $line (list "--hostname" (printf "%s@$(POD_NAME)" .name) "--without-gossip" "--without-mingle") }}
 {{- $line = concat $line (list "--prefetch-multiplier" (int $pool.prefetch | toString)) }}
@@ -40,8 +48,10 @@
       fieldPath: metadata.name
 - name: POOL
   value: {{ .name }}
+{{- if eq .root.Values.runtime "chassis" }}
 - name: HEARTBEAT_FILE
   value: /run/app/heartbeat
+{{- end }}
 - name: HOST
   value: {{ .root.Values.host | quote }}
 {{- if eq .pool.role "api" }}
@@ -56,8 +66,14 @@
   value: "9100"
 {{- end }}
 {{- if eq .pool.role "worker" }}
+{{- if eq .root.Values.runtime "celery" }}
+# A solo worker's loop stands still while it runs a task.
+- name: LOOP_PATIENCE_SECONDS
+  value: {{ add 60 (ternary (int .pool.timeLimitSeconds) 0 (eq .pool.poolType "solo")) | quote }}
+{{- else }}
 - name: PROMETHEUS_MULTIPROC_DIR
   value: /run/app/metrics
+{{- end }}
 {{- end }}
 {{- include "celery-app.env.shared" . }}
 {{- end }}
@@ -77,6 +93,11 @@
   mountPath: /tmp
 - name: run
   mountPath: /run/app
+{{- if eq .root.Values.runtime "celery" }}
+- name: runtime
+  mountPath: /etc/celery-app
+  readOnly: true
+{{- end }}
 {{- if .root.Values.caBundle.configMap }}
 - name: ca
   mountPath: /etc/app/ca
@@ -93,6 +114,11 @@
   emptyDir:
     medium: Memory
     sizeLimit: 64Mi
+{{- if eq .root.Values.runtime "celery" }}
+- name: runtime
+  configMap:
+    name: {{ include "celery-app.fullname" .root }}-runtime
+{{- end }}
 {{- if .root.Values.caBundle.configMap }}
 - name: ca
   configMap:

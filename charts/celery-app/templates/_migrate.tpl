@@ -5,7 +5,7 @@ It needs nothing that the release makes: no ConfigMap, no ServiceAccount. The sa
 reads the database, for manifests that are applied without Helm; at head it does nothing, and an advisory lock lets one in at a time.
 */}}
 {{- define "celery-app.migrate" }}
-{{- if .Values.migration.enabled }}
+{{- if include "celery-app.migrates" . }}
 {{- $one := dict "root" . "name" "migrate" "track" "stable" "pool" .Values.defaults }}
 {{- $pod := include "celery-app.migrate.pod" $one }}
 ---
@@ -54,7 +54,11 @@ spec:
 {{- define "celery-app.migration" -}}
 image: {{ include "celery-app.image" . }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{- if .root.Values.migration.command }}
+command: {{ toJson .root.Values.migration.command }}
+{{- else }}
 command: [python, -m, chassis.migrate, {{ .root.Values.app }}]
+{{- end }}
 envFrom:
   {{- include "celery-app.secrets" .root | nindent 2 }}
 env:
@@ -65,4 +69,9 @@ securityContext:
   {{- include "celery-app.security" . | nindent 2 }}
 volumeMounts:
   {{- include "celery-app.mounts" . | nindent 2 }}
+{{- end }}
+
+{{- /* Whether there is a migration: Celery alone has none, unless the values name its command. */}}
+{{- define "celery-app.migrates" -}}
+{{- if and .Values.migration.enabled (or .Values.migration.command (eq .Values.runtime "chassis")) }}yes{{ end }}
 {{- end }}

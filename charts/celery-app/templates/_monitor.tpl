@@ -5,7 +5,7 @@
 prometheus.io/scrape: "true"
 prometheus.io/port: "9100"
 prometheus.io/path: /metrics
-{{- else if eq .pool.role "api" -}}
+{{- else if and (eq .pool.role "api") (eq .root.Values.runtime "chassis") -}}
 prometheus.io/scrape: "true"
 prometheus.io/port: "8000"
 prometheus.io/path: /metrics

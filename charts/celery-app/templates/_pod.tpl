@@ -10,6 +10,9 @@ metadata:
   annotations:
     kubectl.kubernetes.io/default-container: {{ .pool.role }}
     checksum/config: {{ include "celery-app.environment" .root | sha256sum }}
+    {{- if eq .root.Values.runtime "celery" }}
+    checksum/runtime: {{ include "celery-app.run_celery" .root | sha256sum }}
+    {{- end }}
     {{- with .root.Values.secretChecksum }}
     checksum/secret: {{ . | quote }}
     {{- end }}
@@ -27,7 +30,7 @@ spec:
   {{- include "celery-app.placement" . | nindent 2 }}
   {{- include "celery-app.network" . | nindent 2 }}
   {{- include "celery-app.pullsecrets" .root | nindent 2 }}
-  {{- $migrates := and .root.Values.migration.enabled (ne .pool.role "beat") }}
+  {{- $migrates := and (include "celery-app.migrates" .root) (ne .pool.role "beat") }}
   {{- if or $migrates .pool.extraInitContainers }}
   initContainers:
     {{- if $migrates }}
