@@ -22,6 +22,7 @@ class Served:
 
     process: subprocess.Popen[bytes]
     url: str
+    metrics_url: str
 
     @contextmanager
     def stream(self, order_id: str, *, token: str = "ann-token", last: int | None = None) -> Iterator[Iterator[Told]]:
@@ -56,19 +57,20 @@ def events(lines: Iterator[str]) -> Iterator[Told]:
 @contextmanager
 def serving(settings: Settings, **environment: str) -> Iterator[Served]:
     """A process of the API over the shop's database."""
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     told = {
         "DATABASE_URL": settings.database_url,
         "BROKER_URL": settings.broker_url,
         "API_TOKENS": settings.tokens(),
         "PORT": str(port),
+        "METRICS_PORT": str(metrics_port),
         **environment,
     }
     command = [sys.executable, "-m", "chassis.serve", "orders.app"]
     process = subprocess.Popen(command, env={**os.environ, **told}, preexec_fn=die_with_parent)
     try:
         wait_until(lambda: listens(port), what="the API", seconds=60)
-        yield Served(process, f"http://127.0.0.1:{port}")
+        yield Served(process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}/metrics")
     finally:
         process.kill()
         process.wait()

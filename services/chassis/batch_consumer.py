@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chassis import metrics
 from chassis.batch_window import Held, Window, acknowledge
 from chassis.errors import Permanent, Transient
 from chassis.intake import Fault
@@ -200,6 +201,7 @@ class BatchConsumer:
             return
         window.take_out(readable)
         acknowledge(readable, window.oldest_tag())
+        metrics.count(metrics.BATCHES, self._name, "applied", by=len(readable))
 
     def _read(self, held: Held) -> bool:
         if held.batch is None:
@@ -215,6 +217,7 @@ class BatchConsumer:
     def _park(self, held: Held, found: Fault) -> None:
         self._window.park(held)
         self._consumer.park(held.message, found)
+        metrics.count(metrics.BATCHES, self._name, "parked")
 
     def _stall(self, error: Transient) -> None:
         if not self.trouble:

@@ -14,7 +14,7 @@ from typing import Any
 from celery.apps.beat import Beat as CeleryBeat
 from celery.beat import PersistentScheduler
 
-from chassis import health, heartbeat, logs
+from chassis import health, heartbeat, logs, metrics
 from chassis.heartbeat import Heartbeat
 
 _STARTED = datetime.now(UTC), time.monotonic()
@@ -41,6 +41,9 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
         self._heartbeat = Heartbeat(app.settings.heartbeat_file, "beat")
         self._heartbeat.show(heartbeat.STARTING)
         if not options.get("lazy"):  # Celery makes a second one, which never ticks, to print its banner
+            if metrics.wanted(app.settings):
+                metrics.prepare(app.settings)
+            metrics.start(app.settings)
             health.serve(app.settings)
         self._broker_ok = True
         super().__init__(app, *args, **options)
@@ -57,13 +60,15 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
     def tick(self, *args: Any, **options: Any) -> Any:
         """Send what is due; seconds until the next look."""
         self._heartbeat.beat(broker_ok=self._broker_ok)
+        metrics.show(metrics.TICK_AT, time.time())
         return super().tick(*args, **options)
 
-    def apply_async(self, *args: Any, **options: Any) -> Any:
+    def apply_async(self, entry: Any, *args: Any, **options: Any) -> Any:
         """Send one entry. A broker that does not take it costs this run of it; the next one is due as planned."""
         self._broker_ok = False
-        sent = super().apply_async(*args, **options)
+        sent = super().apply_async(entry, *args, **options)
         self._broker_ok = True
+        metrics.show(metrics.RUN_AT, time.time(), entry.name)
         return sent
 
     def _ensure_connected(self) -> Any:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from chassis import metrics
 from chassis.errors import CircuitOpen, Permanent, Transient
 
 STORE_SECONDS = 0.25
@@ -166,6 +167,7 @@ class Breaker:
         Transient counts as a failure of the outside; Permanent and a normal end are answers; anything else says nothing about it.
         """
         wait = self._do(lambda state: state.ask())
+        metrics.show(metrics.BREAKER, float(wait != 0), self.name)
         if wait > 0:
             raise CircuitOpen(f"{self.name} is known to be down, next try in {wait:.1f} s", retry_after_seconds=wait)
         try:
@@ -177,12 +179,16 @@ class Breaker:
             self._do(lambda state: state.failed())
             raise
         except Permanent:
-            self._do(lambda state: state.succeeded())
+            self._answered()
             raise
         except BaseException:
             self._do(lambda state: state.undecided())
             raise
+        self._answered()
+
+    def _answered(self) -> None:
         self._do(lambda state: state.succeeded())
+        metrics.show(metrics.BREAKER, 0.0, self.name)
 
     def _do(self, act: Callable[[State], Any]) -> Any:
         if self._shared is not None and self._clock() >= self._store_away_until:

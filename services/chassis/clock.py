@@ -46,6 +46,5 @@ def compare(cursor: Any) -> float:
     _last = before + unknown - theirs
     if abs(_last) - unknown >= WARN_SECONDS:
         log.warning("clock_differs", ahead_seconds=round(_last, 3), at_most_wrong_by=round(unknown, 3))
-    if (counters := metrics.current()) is not None:
-        counters.clock(_last)
+    metrics.show(metrics.CLOCK, _last)
     return _last

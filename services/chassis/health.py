@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from chassis import metrics, probe
+from chassis import exposition, probe
 from chassis.settings import ServiceSettings
 
 SLOWEST_CLIENT_SECONDS = 5
@@ -43,10 +43,12 @@ def family(host: str) -> socket.AddressFamily:
     return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
 
 
-def serve(settings: ServiceSettings, also: Callable[[], bytes] = lambda: b"") -> ThreadingHTTPServer | None:
-    """Answer from now on, until the process ends; None without a port. `also` gives more metrics in Prometheus' text format.
+def serve(
+    settings: ServiceSettings, registry: Any = None, also: Callable[[], bytes] = lambda: b""
+) -> ThreadingHTTPServer | None:
+    """Answer from now on, until the process ends; None without a port. Raises OSError when the port cannot be had.
 
-    Raises OSError when the port cannot be had.
+    `registry` is one of prometheus_client, of a process that counts in its own memory; `also` gives more metrics as text.
     """
     if not settings.metrics_port:
         return None
@@ -61,7 +63,7 @@ def serve(settings: ServiceSettings, also: Callable[[], bytes] = lambda: b"") ->
             """By path; 404 to any other."""
             if self.path == "/metrics":
                 with one_scrape_at_a_time:
-                    body = metrics.exposition(settings) + also()
+                    body = exposition.exposition(settings, registry) + also()
                 self._say(200, body, "text/plain; version=0.0.4; charset=utf-8")
             elif self.path in ("/health/live", "/health/ready"):
                 good, why = probe.look(str(settings.heartbeat_file or ""), self.path.rpartition("/")[2])

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from billiard.exceptions import TimeLimitExceeded
 from celery import signals
 
 from chassis import logs, metrics, tracing
@@ -53,8 +54,8 @@ def on(signal: Any, receiver: Receiver) -> None:
 
 def count_parked(settings: ServiceSettings, reason: str) -> None:
     """One message was parked; in whichever process that happened."""
-    if (counters := metrics.start(settings)) is not None:
-        counters.parked(reason)
+    metrics.start(settings)
+    metrics.count(metrics.PARKED, reason)
 
 
 def leave(exitcode: int | None = None, **_: Any) -> None:
@@ -85,17 +86,17 @@ class Watch:
         )
         self._running[task_id] = (time.monotonic(), around)
         around.__enter__()
-        if (counters := metrics.current()) is not None:
-            counters.started(task.name)
+        metrics.count(metrics.STARTED, task.name)
 
     def end(self, task_id: str, task: Any, state: str = "", **_: Any) -> None:
         """A task has ended in this process, well or not."""
         began, around = self._running.pop(task_id, (None, None))
         if around is not None:
             around.__exit__(None, None, None)
-        if (counters := metrics.current()) is not None and began is not None:
+        if began is not None:
             outcome = {"SUCCESS": "succeeded", "RETRY": "retried", "IGNORED": "skipped"}.get(state, "failed")
-            counters.ended(task.name, outcome, time.monotonic() - began)
+            metrics.count(metrics.TASKS, task.name, outcome)
+            metrics.observe(metrics.SECONDS, time.monotonic() - began, task.name)
 
     def fail(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
         """A task raised, or was killed at its hard limit; the latter is told to the main process, which did not see it begin."""
@@ -106,5 +107,8 @@ class Watch:
             active = trace.get_current_span()
             active.record_exception(exception)
             active.set_status(trace.StatusCode.ERROR, type(exception).__name__)
-        elif began is None and (counters := metrics.start(sender.app.settings)) is not None:
-            counters.ended(sender.name, "failed", None)
+        elif began is None:
+            metrics.start(sender.app.settings)
+            metrics.count(metrics.TASKS, sender.name, "failed")
+            reason = "time_limit" if isinstance(exception, TimeLimitExceeded) else "lost"
+            metrics.count(metrics.KILLED, sender.name, reason)

@@ -1,82 +1,142 @@
 """Counters of a pool, shared by its processes through files, answered by its main process (chassis.health) on `METRICS_PORT`.
 
 Labels are the pool, the task and the outcome; never a host, a pod or a process, which would start a new series with every rollout.
-Without a port and a folder nothing is imported and every call is a no-op. A child that is recycled leaves its files behind, and
-they hold counts that happened: they are added up into one and removed, or a long-lived pool would read thousands at every scrape.
-A process may be killed, and a disk may be full, at any byte of a file. What cannot be read costs its own counts and nobody else's: a file
-of the dead is set aside under another name, one of the living is left out until it can be read, and a warning names each once.
+Without a port and a folder nothing is imported and every call is a no-op. What reads the files is in chassis.exposition.
 Source: prometheus_client, "Multiprocess Mode".
 """
 
-import contextlib
-import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from chassis.loggers import get_logger
 from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:  # a worker's main process needs no database client
     from chassis.outbox import Outcome, Work
 
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_ROUND_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-log = get_logger(__name__)
+Kind = Literal["counter", "histogram", "gauge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A metric: its labels come after `pool`, which every metric has. `buckets` (s) are a histogram's."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = _SECONDS
+
+
+_DEFINED: dict[str, Definition] = {}
+
+
+def define(definition: Definition) -> str:
+    """Make a metric known, at the import of the module that gives it; its name."""
+    _DEFINED[definition.name] = definition
+    return definition.name
+
+
+TASKS = define(Definition("chassis_tasks", "counter", "Tasks by how they ended", ("task", "outcome")))
+STARTED = define(Definition("chassis_tasks_started", "counter", "Tasks begun", ("task",)))
+SECONDS = define(Definition("chassis_task_seconds", "histogram", "How long tasks ran", ("task",)))
+KILLED = define(
+    Definition(
+        "chassis_tasks_killed", "counter", "Tasks whose process was killed or died under them", ("task", "reason")
+    )
+)
+COMMANDS = define(Definition("chassis_commands", "counter", "Outbox commands by outcome", ("queue", "task", "outcome")))
+RETRIES = define(
+    Definition(
+        "chassis_retries", "counter", "Outbox commands to be tried again, by the kind of reason", ("task", "reason")
+    )
+)
+PARKED = define(Definition("chassis_parked", "counter", "Messages and commands parked", ("reason",)))
+BATCHES = define(Definition("chassis_batches", "counter", "Batches of data by how they ended", ("queue", "outcome")))
+CLOCK = define(
+    Definition("chassis_clock_offset_seconds", "gauge", "How far the machine's clock is ahead of the database's")
+)
+BREAKER = define(
+    Definition("chassis_breaker_open", "gauge", "1 while calls to an outside system are not tried", ("system",))
+)
+PUBLISHED = define(Definition("chassis_relay_published", "counter", "Commands that the relay published", ("queue",)))
+REISSUED = define(
+    Definition("chassis_relay_reissued", "counter", "Commands published again for want of an outcome", ("queue",))
+)
+ROUND_SECONDS = define(
+    Definition("chassis_relay_round_seconds", "histogram", "How long rounds of the relay took", buckets=_ROUND_SECONDS)
+)
+ROUND_AT = define(
+    Definition("chassis_relay_round_timestamp_seconds", "gauge", "When the relay last finished a round, in unix time")
+)
+OLDEST_DUE = define(
+    Definition(
+        "chassis_relay_oldest_due_seconds",
+        "gauge",
+        "How long the oldest command of the relay's last round had been due",
+    )
+)
+TICK_AT = define(Definition("chassis_beat_tick_timestamp_seconds", "gauge", "When beat last ticked, in unix time"))
+RUN_AT = define(
+    Definition(
+        "chassis_beat_run_timestamp_seconds", "gauge", "When beat last sent an entry of its schedule", ("entry",)
+    )
+)
 
 _set: "Metrics | None" = None
 
-_unreadable: set[str] = set()
-"""Files that a warning has named."""
-
 
 class Metrics:
-    """The counters of this process; made by `start`."""
+    """The metrics of this process; made by `start`. A metric is made when it is first used."""
 
     def __init__(self, pool: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry
 
-        nowhere = CollectorRegistry()  # each process writes its files; only the collector reads them
+        self._nowhere = CollectorRegistry()  # each process writes its files; only the collector reads them
         self._pool = pool
-        self._tasks = Counter("chassis_tasks", "Tasks by how they ended", ("pool", "task", "outcome"), registry=nowhere)
-        self._started = Counter("chassis_tasks_started", "Tasks begun", ("pool", "task"), registry=nowhere)
-        self._commands = Counter(
-            "chassis_commands", "Outbox commands by outcome", ("pool", "task", "outcome"), registry=nowhere
-        )
-        self._parked = Counter("chassis_parked", "Messages and commands parked", ("pool", "reason"), registry=nowhere)
-        self._seconds = Histogram(
-            "chassis_task_seconds", "How long tasks ran", ("pool", "task"), buckets=_SECONDS, registry=nowhere
-        )
+        self._made: dict[str, Any] = {}
 
-        self._clock = Gauge(
-            "chassis_clock_offset_seconds",
-            "How far the machine's clock is ahead of the database's",
-            ("pool",),
-            registry=nowhere,
-            multiprocess_mode="livemostrecent",
-        )
+    def labelled(self, name: str, *values: str) -> Any:
+        """The one of prometheus_client with these values of its labels."""
+        found = self._made.get(name) or self._make(_DEFINED[name])
+        return found.labels(self._pool, *values)
 
-    def clock(self, offset_seconds: float) -> None:
-        """The clock was compared with the database's."""
-        self._clock.labels(self._pool).set(offset_seconds)
+    def _make(self, wanted: Definition) -> Any:
+        import prometheus_client as client
 
-    def started(self, task: str) -> None:
-        """A task began."""
-        self._started.labels(self._pool, task).inc()
+        labels = ("pool", *wanted.labels)
+        made: Any
+        if wanted.kind == "counter":
+            made = client.Counter(wanted.name, wanted.help, labels, registry=self._nowhere)
+        elif wanted.kind == "histogram":
+            made = client.Histogram(wanted.name, wanted.help, labels, registry=self._nowhere, buckets=wanted.buckets)
+        else:
+            made = client.Gauge(
+                wanted.name, wanted.help, labels, registry=self._nowhere, multiprocess_mode="livemostrecent"
+            )
+        # Two threads may both make it; the later one would not count. setdefault lets the first one win.
+        return self._made.setdefault(wanted.name, made)
 
-    def ended(self, task: str, outcome: str, seconds: float | None) -> None:
-        """A task ended: `succeeded`, `failed`, `retried` or `skipped`; without seconds when it was killed."""
-        self._tasks.labels(self._pool, task, outcome).inc()
-        if seconds is not None:
-            self._seconds.labels(self._pool, task).observe(seconds)
 
-    def command(self, task: str, outcome: str) -> None:
-        """An outbox command got an outcome: `done`, `retry` or `park`."""
-        self._commands.labels(self._pool, task, outcome).inc()
+def count(name: str, *values: str, by: float = 1.0) -> None:
+    """Count, if this process counts at all; `values` are those of the metric's labels, in order."""
+    if _set is not None:
+        _set.labelled(name, *values).inc(by)
 
-    def parked(self, reason: str) -> None:
-        """Something was parked."""
-        self._parked.labels(self._pool, reason).inc()
+
+def observe(name: str, seconds: float, *values: str) -> None:
+    """Put a time into a histogram."""
+    if _set is not None:
+        _set.labelled(name, *values).observe(seconds)
+
+
+def show(name: str, value: float, *values: str) -> None:
+    """Set a gauge."""
+    if _set is not None:
+        _set.labelled(name, *values).set(value)
 
 
 def wanted(settings: ServiceSettings) -> bool:
@@ -103,104 +163,12 @@ def start(settings: ServiceSettings) -> "Metrics | None":
     return _set
 
 
-def current() -> "Metrics | None":
-    """The counters, if `start` made any."""
-    return _set
-
-
 def count_command(work: "Work", outcome: "Outcome") -> None:
-    """Count how an outbox command ended, and why it was parked if it was; the observer of a chassis.work.Runner."""
-    if _set is not None:
-        _set.command(work.task, type(outcome).__name__.lower())
-        if (reason := getattr(outcome, "reason", None)) is not None:
-            _set.parked(reason)
-
-
-def reap(folder: Path) -> int:
-    """Add the counts of processes that are gone to one file, and remove theirs; how many processes."""
-    from prometheus_client import mmap_dict
-
-    files: Any = mmap_dict  # untyped
-    gone = 0
-    for file in sorted(folder.glob("*_*.db")):
-        kind, _, owner = file.stem.rpartition("_")
-        if not owner.isdigit() or _runs(int(owner)):
-            continue
-        if kind.startswith("gauge_live"):
-            file.unlink()
-        if kind not in ("counter", "histogram"):
-            continue
-        counts = _counts(file)
-        if counts is None:
-            _set_aside(file)
-            continue
-        total_file = folder / f"{kind}_0.db"
-        if total_file.exists() and _counts(total_file) is None:
-            _set_aside(total_file)
-        total = files.MmapedDict(str(total_file))
-        for key, value in counts.items():
-            total.write_value(key, total.read_value(key)[0] + value, 0.0)
-        total.close()
-        file.unlink()
-        gone += 1
-    return gone
-
-
-def _counts(file: Path) -> dict[str, float] | None:
-    """By key, what a file of prometheus_client holds; None when it cannot be read, which is said once."""
-    from prometheus_client import mmap_dict
-
-    files: Any = mmap_dict  # untyped
-    try:
-        counts = {key: value for key, value, _, _ in files.MmapedDict.read_all_values_from_file(str(file))}
-        for key in counts:
-            _, _, labels, _ = json.loads(key)
-            labels.items()
-    except FileNotFoundError:  # a process that ended meanwhile took its live gauges along
-        return None
-    except Exception as error:  # noqa: BLE001 - in whatever way it is broken
-        if str(file) not in _unreadable:
-            _unreadable.add(str(file))
-            log.warning("metrics_file_unreadable", file=str(file), error=repr(error))
-        return None
-    _unreadable.discard(str(file))
-    return counts
-
-
-def _set_aside(file: Path) -> None:
-    """Out of the way of every scrape, and there for who wants to look; taken away with the folder's next pool."""
-    with contextlib.suppress(OSError):
-        file.rename(file.with_name(f"{file.name}.unreadable"))
-
-
-def _runs(pid: int) -> bool:
-    if pid == 0:  # the file that holds the sum
-        return True
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True
-
-
-def exposition(settings: ServiceSettings) -> bytes:
-    """All counters of the pool in Prometheus' text format; empty when it does not count."""
-    folder = settings.prometheus_multiproc_dir
-    if folder is None or not folder.is_dir():
-        return b""
-    from prometheus_client import CollectorRegistry, generate_latest, multiprocess
-
-    reap(folder)
-    readable = [str(file) for file in sorted(folder.glob("*.db")) if _counts(file) is not None]
-    registry = CollectorRegistry()
-    collector: Any = multiprocess.MultiProcessCollector  # untyped
-
-    class Readable:
-        """What a scrape asks for the counts of every file that can be read."""
-
-        def collect(self) -> Any:
-            return collector.merge(readable)
-
-    registry.register(Readable())
-    return generate_latest(registry)
+    """Count how an outbox command ended, and why if not well; the observer of a chassis.work.Runner."""
+    kind = type(outcome).__name__.lower()
+    count(COMMANDS, work.queue, work.task, kind)
+    reason = getattr(outcome, "reason", None)
+    if kind == "park" and reason:
+        count(PARKED, reason)
+    elif kind == "retry" and reason:
+        count(RETRIES, work.task, reason)

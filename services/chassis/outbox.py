@@ -7,7 +7,7 @@ between any two lines and the row is simply due again.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -50,6 +50,11 @@ class Work:
     begun: bool
 
 
+RetryReason = Literal["transient", "circuit_open", "unknown_outcome", "out_of_time", "database"]
+"""Kinds of reasons to try again, few enough to count by: an outside system failed, is known to be down, or answered nothing that tells how
+it ended; the batch, or the soft time limit, ran out; the database failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The outcome is recorded; the command goes."""
@@ -59,13 +64,14 @@ class Done:
 class Retry:
     """Not now. `counts` is False when nothing was tried (circuit open), so that an outage uses up no patience.
 
-    `begun` is True when this try may have had an effect that is not recorded.
+    `begun` is True when this try may have had an effect that is not recorded. `reason` is what kind of thing `why` tells of.
     """
 
     after_seconds: float
     why: str
     counts: bool = True
     begun: bool = False
+    reason: RetryReason = "transient"
 
 
 @dataclass(frozen=True, slots=True)

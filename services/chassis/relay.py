@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -164,6 +164,13 @@ class Relay:
 
     def round(self) -> int:
         """Publish what is due now and has room; how many commands went out. Raises BrokerError after giving back what did not."""
+        began = monotonic()
+        sent = self._round()
+        metrics.observe(metrics.ROUND_SECONDS, monotonic() - began)
+        metrics.show(metrics.ROUND_AT, time())
+        return sent
+
+    def _round(self) -> int:
         with self._engine.begin() as conn:
             began = monotonic()
             moment: datetime = conn.execute(_BEGIN).one()[0]
@@ -177,6 +184,8 @@ class Relay:
         for row in rows:
             taken.setdefault(row.queue, []).append(row.was_due)
         self._watermarks.raise_to(moment, queues, rooms, taken)
+        oldest = min((due for dues in taken.values() for due in dues), default=moment)
+        metrics.show(metrics.OLDEST_DUE, (moment - oldest).total_seconds())
         if not rows:
             return 0
         self._let_gather(rooms, rows)
@@ -185,6 +194,8 @@ class Relay:
         try:
             if again:
                 log.info("reissued", commands=again)
+                for queue, commands in Counter(row.queue for row in rows if row.issued > 1).items():
+                    metrics.count(metrics.REISSUED, queue, by=commands)
             if again or self._doubted:
                 self._declare()
             with self._app.producer_or_acquire() as producer:
@@ -193,6 +204,7 @@ class Relay:
                     if self._stopped:
                         break
                     self._publish(producer, envelope)
+                    metrics.count(metrics.PUBLISHED, envelope.queue, by=len(envelope.ids))
                     self._under_way.setdefault(envelope.queue, []).append(envelope.ids)
                     unsent.difference_update(envelope.ids)
                     self._beat(broker_ok=True)
@@ -294,7 +306,8 @@ def main(argv: list[str]) -> int:
         service = importlib.import_module(argv[1])
         settings: ServiceSettings = service.SETTINGS()
         logs.configure(settings)
-        metrics.prepare(settings)
+        if metrics.wanted(settings):
+            metrics.prepare(settings)
         metrics.start(settings)
         health.serve(settings)
         relay: Relay = service.make_relay()

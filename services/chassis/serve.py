@@ -3,7 +3,9 @@
 import importlib
 import sys
 
-from chassis import logs, tracing
+from prometheus_client import REGISTRY
+
+from chassis import health, logs, tracing
 from chassis.http.server import serve
 from chassis.settings import ServiceSettings
 from chassis.uncollected import uncollected
@@ -20,6 +22,7 @@ def main(argv: list[str]) -> int:
         logs.configure(settings)
         tracing.start(settings, argv[1].partition(".")[0])
         api = service.make_api()
+        health.serve(settings, REGISTRY)
     try:
         return serve(api, settings)
     finally:

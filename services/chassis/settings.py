@@ -51,8 +51,8 @@ class ServiceSettings(BaseSettings):
     """Where every process says how it is; read by the probes. Without it nothing is written."""
 
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Port on which worker, relay and beat answer `/health/live`, `/health/ready` and `/metrics`; 0 = none, so that a laptop needs no
-    free port a pool."""
+    """Port on which worker, relay and beat answer `/health/live`, `/health/ready` and `/metrics`, and the API `/metrics`, which its port
+    does not show, because anybody may reach that; 0 = none, so that a laptop needs no free port a pool."""
 
     prometheus_multiproc_dir: Path | None = None
     """Folder in which the processes of one pool share their counters; must be its own for every pool."""
@@ -68,6 +68,9 @@ class ServiceSettings(BaseSettings):
 
     pool: str = "unnamed"
     """The pool this process belongs to, for logs and metrics; one name for all its replicas, so series do not multiply."""
+
+    service_version: str = "unknown"
+    """What is deployed: the tag of an image, or a commit; shown by metrics, so that it is seen which versions run."""
 
     host: str = "127.0.0.1"
     """Address that the API, and the port for probes and metrics, listen on; `::` takes IPv4 as well. Loopback, so that nothing is exposed

@@ -21,7 +21,7 @@ from chassis.database import persist, single_statements
 from chassis.database_errors import Kind, kind_of, reason
 from chassis.errors import Permanent, Transient
 from chassis.loggers import get_logger
-from chassis.outbox import Outcome, Park, Retry, Work
+from chassis.outbox import Outcome, Park, Retry, RetryReason, Work
 from chassis.retries import backoff
 
 log = get_logger(__name__)
@@ -46,13 +46,15 @@ class Failure:
     why: str
     park: Park | None = None
     """What becomes of a command that is to blame for it; None when it may work another time."""
+    retry: RetryReason = "database"
+    """What another time is counted by."""
 
     @classmethod
     def of(cls, error: Exception) -> "Failure":
         """Of whatever was raised."""
         kind = kind_of(error)
         if kind is Kind.INTERRUPTED:
-            return cls(kind, "soft time limit passed")
+            return cls(kind, "soft time limit passed", retry="out_of_time")
         if kind is not Kind.FAULT:
             return cls(kind, reason(error))
         if isinstance(error, Permanent):
@@ -117,7 +119,7 @@ class Runner:
         log.warning("run_cut_short", kind=failure.kind, commands=len(ids), error=failure.why)
         # Who was interrupted has not waited yet, and has until the hard time limit.
         patience_seconds = LAST_SECONDS if failure.kind is Kind.INTERRUPTED else 0.0
-        return ended + self._give_back(starting, works, failure.why, patience_seconds)
+        return ended + self._give_back(starting, works, failure, patience_seconds)
 
     def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int]]:
         with self._starting.begin() as conn:
@@ -131,7 +133,9 @@ class Runner:
             suspect = outbox.start_suspect(conn, command_id)
         return [] if suspect is None else [suspect]
 
-    def _give_back(self, starting: Sequence[int], works: Sequence[Work], why: str, patience_seconds: float) -> int:
+    def _give_back(
+        self, starting: Sequence[int], works: Sequence[Work], failure: Failure, patience_seconds: float
+    ) -> int:
         """Record that these go on another time, if that is possible; how many. A start that stays counted would look like a death.
 
         `starting` are commands of which nobody knows whether a start was counted; one that was started before is left as it is.
@@ -140,9 +144,9 @@ class Runner:
         def give_back() -> int:
             with self._engine.begin() as conn:
                 counted = outbox.hold(conn, starting, most_attempts=1)
-                outbox.finish(conn, {i: Retry(backoff(0), why) for i in counted})
+                outbox.finish(conn, {i: Retry(backoff(0), failure.why) for i in counted})
                 held = outbox.hold(conn, [w.id for w in works])
-                return self._record(conn, {w: self._later(w, why) for w in works if w.id in held})
+                return self._record(conn, {w: self._later(w, failure) for w in works if w.id in held})
 
         try:
             return persist(give_back, patience_seconds=patience_seconds)
@@ -158,7 +162,8 @@ class Runner:
         try:
             return self._transact(works, effect)
         except Transient as error:
-            failure, after_seconds = Failure(Kind.UNAVAILABLE, str(error)), error.retry_after_seconds
+            failure = Failure(Kind.UNAVAILABLE, str(error), retry="transient")
+            after_seconds = error.retry_after_seconds
         except Exception as error:
             failure, after_seconds = Failure.of(error), None
             if failure.kind is Kind.INTERRUPTED:
@@ -167,7 +172,7 @@ class Runner:
                 # The database's trouble, or that of whoever holds the lock, is no death of ours.
                 log.warning(f"database_{failure.kind}", commands=len(works), error=failure.why)
         if failure.park is None:
-            return self._again(works, failure.why, after_seconds)
+            return self._again(works, failure, after_seconds)
         if len(works) > 1:
             # One of them is to blame; alone, each answers for itself. What the first try did outside may stand.
             return sum(self._attempt([replace(work, begun=True)], effect) for work in works)
@@ -188,12 +193,12 @@ class Runner:
         log.error("poison_parked", task=work.task, key=work.key, attempts=work.attempts)
         return Park("poison", f"started {work.attempts - 1} times without an outcome")
 
-    def _again(self, works: Sequence[Work], why: str, after_seconds: float | None = None) -> int:
+    def _again(self, works: Sequence[Work], failure: Failure, after_seconds: float | None) -> int:
         """Another time, as commands that may have begun; each by its own backoff unless a time is given."""
-        return self._settle({w: self._later(w, why, after_seconds) for w in works})
+        return self._settle({w: self._later(w, failure, after_seconds) for w in works})
 
-    def _later(self, work: Work, why: str, after_seconds: float | None = None) -> Retry:
-        return Retry(after_seconds or backoff(work.failures), why, begun=True)
+    def _later(self, work: Work, failure: Failure, after_seconds: float | None = None) -> Retry:
+        return Retry(after_seconds or backoff(work.failures), failure.why, begun=True, reason=failure.retry)
 
     def _settle(self, outcomes: Mapping[Work, Outcome]) -> int:
         def settle() -> int:

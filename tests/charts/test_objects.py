@@ -111,6 +111,7 @@ def test_a_worker_is_told_where_its_heartbeat_and_its_counters_go(helm: Helm, po
         "HEARTBEAT_FILE": "/run/app/heartbeat",
         "HOST": "0.0.0.0",
         "METRICS_PORT": "9100",
+        "SERVICE_VERSION": "dev",
         "PROMETHEUS_MULTIPROC_DIR": "/run/app/metrics",
         "HOME": "/tmp",
     }
@@ -166,13 +167,12 @@ def test_the_api_is_probed_by_what_it_serves(helm: Helm) -> None:
 @pytest.mark.parametrize("pool", [pool for pool in POOLS if pool != "api"])
 def test_a_pool_is_probed_by_what_its_process_says_of_itself(helm: Helm, pool: str) -> None:
     container = container_of(only(helm.render("minimal"), "Deployment", f"orders-{pool}"))
-    port = "metrics" if pool in WORKERS else "health"
 
-    assert {"name": port, "containerPort": 9100} == container["ports"][0]
+    assert {"name": "metrics", "containerPort": 9100} == container["ports"][0]
     assert "9100" == environment(container)["METRICS_PORT"]
-    assert {"path": "/health/ready", "port": port} == container["readinessProbe"]["httpGet"]
-    assert {"path": "/health/live", "port": port} == container["livenessProbe"]["httpGet"]
-    assert {"path": "/health/live", "port": port} == container["startupProbe"]["httpGet"]
+    assert {"path": "/health/ready", "port": "metrics"} == container["readinessProbe"]["httpGet"]
+    assert {"path": "/health/live", "port": "metrics"} == container["livenessProbe"]["httpGet"]
+    assert {"path": "/health/live", "port": "metrics"} == container["startupProbe"]["httpGet"]
 
 
 @pytest.mark.parametrize("name", golden.NAMES)

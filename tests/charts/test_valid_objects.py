@@ -71,7 +71,7 @@ def test_what_keda_reads_is_valid(helm: Helm, name: str) -> None:
 def test_what_the_prometheus_operator_reads_is_valid(helm: Helm) -> None:
     monitors = found(helm.render("dedicated"), "PodMonitor")
 
-    assert 2 == len(monitors)
+    assert 1 == len(monitors)
     for one in monitors:
         jsonschema.validate(one, schema_of("podmonitor-monitoring-v1.json"))
 

@@ -61,11 +61,12 @@
   value: {{ int .pool.preStopSeconds | quote }}
 - name: DRAIN_SECONDS
   value: {{ max 1 (sub (int .pool.drainSeconds) 1) | quote }}
-{{- else }}
+{{- end }}
 - name: METRICS_PORT
   value: "9100"
-{{- end }}
-{{- if eq .pool.role "worker" }}
+- name: SERVICE_VERSION
+  value: {{ include "celery-app.image" . | splitList ":" | last | quote }}
+{{- if ne .pool.role "api" }}
 {{- if eq .root.Values.runtime "celery" }}
 # A solo worker's loop stands still while it runs a task.
 - name: LOOP_PATIENCE_SECONDS

@@ -1,15 +1,10 @@
 {{- /* What Prometheus scrapes: by the operator's objects where `monitoring.monitors` asks for them, else by plain annotations. */}}
 {{- define "celery-app.scrape" -}}
-{{- if not .root.Values.monitoring.monitors }}
-{{- if eq .pool.role "worker" -}}
+{{- $another := and (eq .pool.role "api") (eq .root.Values.runtime "celery") }}
+{{- if not (or .root.Values.monitoring.monitors $another) }}
 prometheus.io/scrape: "true"
 prometheus.io/port: "9100"
 prometheus.io/path: /metrics
-{{- else if and (eq .pool.role "api") (eq .root.Values.runtime "chassis") -}}
-prometheus.io/scrape: "true"
-prometheus.io/port: "8000"
-prometheus.io/path: /metrics
-{{- end }}
 {{- end }}
 {{- end }}
 
@@ -46,12 +41,11 @@ data:
 
 {{- define "celery-app.monitor" }}
 {{- if .Values.monitoring.monitors }}
-{{- range $port := list "http" "metrics" }}
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
-  name: {{ include "celery-app.fullname" $ }}-{{ $port }}
+  name: {{ include "celery-app.fullname" $ }}-metrics
   labels:
     {{- include "celery-app.whole" (dict "root" $ "name" "monitor") | nindent 4 }}
     {{- with $.Values.monitoring.labels }}
@@ -61,12 +55,22 @@ spec:
   selector:
     matchLabels:
       {{- include "celery-app.application" $ | nindent 6 }}
-  # The pods' names stay off the series, or every rollout would start new ones.
-  podTargetLabels: [app.kubernetes.io/component, track]
+  podTargetLabels: [track]
   podMetricsEndpoints:
-    - port: {{ $port }}
+    - port: metrics
       path: /metrics
       interval: {{ int $.Values.monitoring.intervalSeconds }}s
-{{- end }}
+      # What a process says of itself counts, as its pool does.
+      honorLabels: true
+      sampleLimit: 5000
+      labelLimit: 30
+      relabelings:
+        - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_name]
+          targetLabel: capstone
+        - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_component]
+          targetLabel: pool
+        # The pods' names stay off the series, or every rollout would start new ones; the address tells replicas apart.
+        - action: labeldrop
+          regex: pod|container|endpoint
 {{- end }}
 {{- end }}

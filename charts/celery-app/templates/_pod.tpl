@@ -77,13 +77,17 @@ spec:
 
 {{- define "celery-app.ports" -}}
 ports:
-  - name: {{ include "celery-app.port" . }}
-    containerPort: {{ ternary 8000 9100 (eq .pool.role "api") }}
+  {{- if eq .pool.role "api" }}
+  - name: http
+    containerPort: 8000
+  {{- end }}
+  - name: metrics
+    containerPort: 9100
 {{- end }}
 
-{{- /* The name of the port that answers probes: where the API serves, and where workers answer Prometheus as well. */}}
+{{- /* The name of the port that answers probes: where the API serves, and where all others answer Prometheus as well. */}}
 {{- define "celery-app.port" -}}
-{{ get (dict "api" "http" "worker" "metrics") .pool.role | default "health" }}
+{{ ternary "http" "metrics" (eq .pool.role "api") }}
 {{- end }}
 
 {{- /* Settings first and secrets after them, so that a secret's value counts where both have a name; what a pool adds counts most. */}}

@@ -78,7 +78,7 @@ def make_api(
     live = LiveViews(reader, views, trending, top, clock_ms=clock_ms)
     streams = Streams(settings.event_streams_process_limit, per_holder=0, reserved=0)
     app.include_router(live_routes.routes(live, top, streams, settings.event_stream_seconds))
-    app.include_router(health_routes.routes(ping, threads, registry))
+    app.include_router(health_routes.routes(ping, threads))
     app.include_router(reference.routes(app, LINKS))
     refusals.install(app)
     app.add_exception_handler(BadRange, _bad_range)

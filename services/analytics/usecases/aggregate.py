@@ -1,5 +1,6 @@
 """Adds windows of batches to the counters, each part once. Called by the chassis' batch consumer."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from analytics.domain import batch
@@ -7,7 +8,26 @@ from analytics.domain.batch import Batch
 from analytics.domain.counting import Growth, count
 from analytics.domain.errors import BatchRefused
 from analytics.ports import CounterStore
+from chassis import metrics
 from chassis.errors import Permanent
+
+VISIBLE = metrics.define(
+    metrics.Definition(
+        "analytics_visible_seconds",
+        "histogram",
+        "From the publication of a batch by the edge until its events are in the counters",
+        buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0),
+    )
+)
+
+EVENTS = metrics.define(
+    metrics.Definition(
+        "analytics_events",
+        "counter",
+        "Events that were counted, by how their time relates to their arrival",
+        ("timing",),
+    )
+)
 
 
 class Aggregate:
@@ -53,10 +73,21 @@ class Aggregate:
                 return
             found = self._store.add(growth)
             if not found:
+                self._measure(batches, growth)
                 for observe in self._observers:
                     observe(growth)
                 return
             known |= found
+
+    def _measure(self, batches: Sequence[Batch], growth: Growth) -> None:
+        now_ms = self._clock_ms()
+        for one in batches:
+            metrics.observe(VISIBLE, max(0, now_ms - one.published_ms) / 1000)
+        apart: Counter[str] = Counter()
+        for name, events in growth.apart.items():
+            apart[name.partition(":")[0]] += events
+        for timing, events in {**apart, "on_time": growth.events - apart.total()}.items():
+            metrics.count(EVENTS, timing, by=events)
 
     def ping(self) -> None:
         """Ask the store. Raises Transient when it does not answer."""

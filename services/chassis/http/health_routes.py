@@ -1,11 +1,9 @@
-"""/health and /metrics: for probes and scrapers, without a token."""
+"""/health: for probes, without a token. Metrics are on a port of their own (chassis.health), because anybody may reach this one."""
 
 import asyncio
 from collections.abc import Callable
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
 from chassis.errors import Transient
@@ -22,8 +20,8 @@ class HealthBody(BaseModel):
     status: str
 
 
-def routes(ping: Callable[[], None], threads: Threads, registry: CollectorRegistry) -> APIRouter:
-    """The routes; `ping` asks the database and raises Transient when it is away, `registry` is what /metrics shows."""
+def routes(ping: Callable[[], None], threads: Threads) -> APIRouter:
+    """The routes; `ping` asks the database and raises Transient when it is away."""
     router = APIRouter(tags=["operation"])
     # Set once the database has answered this process. When it goes away later, it does so for every API at once: were they not ready
     # then, nobody would be left to say 503 and when to come again.
@@ -45,13 +43,5 @@ def routes(ping: Callable[[], None], threads: Threads, registry: CollectorRegist
                 raise Transient(f"the database did not answer within {READY_SECONDS:g} s") from None
             met.set()
         return HealthBody(status="ready")
-
-    @router.get(
-        "/metrics",
-        response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented()},
-    )
-    async def metrics() -> Response:
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router

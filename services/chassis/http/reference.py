@@ -29,7 +29,6 @@ def routes(app: FastAPI, links: Mapping[str, str]) -> APIRouter:
         "docs": "/docs",
         "openapi": "/openapi.json",
         "health": {"live": "/health/live", "ready": "/health/ready"},
-        "metrics": "/metrics",
     }
 
     @router.get("/")

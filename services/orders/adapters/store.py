@@ -23,7 +23,7 @@ from orders.ports import Change, Event, Mail
 
 _ORDERS = sa.text("""
     SELECT o.id::text, o.customer, o.email, o.name, o.address, o.card, o.currency, o.total_minor, o.saga, o.tracking_number,
-           o.needs_attention, l.lines
+           o.needs_attention, extract(epoch FROM clock_timestamp() - o.created_at)::float8 AS age_seconds, l.lines
     FROM orders o
     CROSS JOIN LATERAL (
         SELECT json_agg(json_build_array(sku, quantity, unit_price_minor, amount_minor) ORDER BY line_no) AS lines
@@ -118,6 +118,7 @@ class PostgresOrderStore:
                 saga=saga_json.load(row.saga),
                 tracking_number=row.tracking_number,
                 needs_attention=row.needs_attention,
+                age_seconds=row.age_seconds,
             )
             for row in self._conn.execute(_ORDERS, {"ids": list(ids)})
         }

@@ -68,7 +68,7 @@ def make_api(
     app.include_router(stock_routes.routes(Catalogue(store), threads))
     callbacks = Callbacks(store, trace_headers=trace_headers)
     app.include_router(callback_routes.routes(callbacks, threads, secret=settings.carrier_secret.get_secret_value()))
-    app.include_router(health_routes.routes(lambda: store.ping(), threads, registry))
+    app.include_router(health_routes.routes(lambda: store.ping(), threads))
     app.include_router(reference.routes(app, {"orders": "/orders", "stock": "/stock"}))
     refusals.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)

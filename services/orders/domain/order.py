@@ -65,6 +65,8 @@ class Order:
     saga: Saga = field(default_factory=Saga)
     tracking_number: str | None = None
     needs_attention: str | None = None
+    age_seconds: float | None = None
+    """How long ago it was accepted when it was read, by the database's clock; None for one that was not read."""
 
 
 def price(lines: Sequence[LineRequest], catalogue: Mapping[str, Product]) -> tuple[tuple[Line, ...], int, str]:

@@ -42,7 +42,7 @@ class Mails:
             work.id: Done()
             if wanted[work.id] in sent
             # A mail that is cut short by the soft time limit was perhaps taken, and comes twice.
-            else Retry(0.0, "the batch ran out of time", counts=False)
+            else Retry(0.0, "the batch ran out of time", counts=False, reason="out_of_time")
             if self._clock() > until
             else self._one(orders.get(wanted[work.id][0]), wanted[work.id][1], work)
             for work in works
@@ -73,7 +73,7 @@ class Mails:
             ):
                 self._mailer.send(mail)
         except CircuitOpen as error:
-            return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
+            return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False, reason="circuit_open")
         except Transient as error:
             return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
         except Permanent as error:

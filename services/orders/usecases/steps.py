@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis import tracing
+from chassis import metrics, tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Retry, Work
@@ -21,6 +21,24 @@ from orders.ports import Change, Event, OrderStore, UnknownOutcome
 from orders.usecases import follow
 
 log = get_logger(__name__)
+
+DECIDED = metrics.define(
+    metrics.Definition(
+        "orders_decided_seconds",
+        "histogram",
+        "From the acceptance of an order until it was paid or refused",
+        ("outcome",),
+        (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+    )
+)
+
+_DECISIONS = {
+    (Step.TAKE_PAYMENT, Result.DONE): "paid",
+    (Step.ASK_PAYMENT, Result.DONE): "paid",
+    (Step.TAKE_PAYMENT, Result.REFUSED): "refused",
+    (Step.ASK_PAYMENT, Result.REFUSED): "refused",
+    (Step.RESERVE_STOCK, Result.REFUSED): "refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,17 @@ def order_of(work: Work) -> str:
     return str(body["order"])
 
 
+def measure_decisions(
+    step: Step, ended: Mapping[str, Ended], orders: Mapping[str, Order], since_read_seconds: float
+) -> None:
+    """Count how long after its acceptance each order was paid, or refused for want of stock or money."""
+    for order_id, end in ended.items():
+        outcome = _DECISIONS.get((step, end.result))
+        age_seconds = orders[order_id].age_seconds
+        if outcome is not None and age_seconds is not None:
+            metrics.observe(DECIDED, age_seconds + since_read_seconds, outcome)
+
+
 class Steps:
     """The steps' shared course; the acts are in orders.usecases.acts."""
 
@@ -60,9 +89,11 @@ class Steps:
         """Perform `step` for every command; the outcome of each, by command id."""
         by_order = {order_of(work): work for work in works}
         orders = store.orders(list(by_order))
+        read = time.monotonic()
         wanted = [orders[i] for i in by_order if i in orders and orders[i].saga.open is step]
         ended, outcomes = self._act(wanted, by_order, act)
         self._conclude(store, step, by_order, ended)
+        measure_decisions(step, ended, orders, time.monotonic() - read)
         self._flag(store, step, by_order, {order.id: order for order in wanted}, outcomes)
         return {work.id: outcomes.get(order_id, Done()) for order_id, work in by_order.items()}
 
@@ -76,6 +107,7 @@ class Steps:
         refused = store.reserve({i: pieces(orders[i].lines) for i in asking if i not in skipped})
         ended = {i: Ended(Result.REFUSED, refused[i]) if i in refused else Ended(Result.DONE) for i in asking}
         self._conclude(store, Step.RESERVE_STOCK, by_order, {**ended, **skipped}, locked)
+        measure_decisions(Step.RESERVE_STOCK, ended, orders, 0.0)
         return {work.id: Done() for work in works}
 
     def release(self, store: OrderStore, works: Sequence[Work]) -> dict[int, Outcome]:
@@ -92,14 +124,15 @@ class Steps:
         def one(order: Order) -> Ended | Outcome:
             work = by_order[order.id]
             if time.monotonic() > until:
-                return Retry(0.0, "the batch ran out of time", counts=False)
+                return Retry(0.0, "the batch ran out of time", counts=False, reason="out_of_time")
             try:
                 with tracing.span(work.task, headers=work.headers, order__id=order.id):
                     return act(order, work)
             except CircuitOpen as error:
-                return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False)
+                after_seconds = error.retry_after_seconds or backoff(0)
+                return Retry(after_seconds, str(error), counts=False, reason="circuit_open")
             except UnknownOutcome as error:
-                return Retry(backoff(work.failures), str(error), begun=True)
+                return Retry(backoff(work.failures), str(error), begun=True, reason="unknown_outcome")
             except Transient as error:
                 return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
             except Permanent as error:

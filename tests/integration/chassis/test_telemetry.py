@@ -186,6 +186,21 @@ def test_a_task_killed_at_its_limit_counts_as_failed(rabbit_shop: Any) -> None:
     failed = 'chassis_tasks_total{outcome="failed",pool="till",task="shop.stubborn"}'
 
     wait_until(lambda: scrape(port).get(failed) == 1, what="one failure")
+    assert scrape(port)['chassis_tasks_killed_total{pool="till",reason="time_limit",task="shop.stubborn"}'] == 1
+
+
+def test_a_beat_shows_when_it_ticked_and_when_it_sent_each_entry(rabbit_shop: Any) -> None:
+    port, folder = free_port(), rabbit_shop.folder / "metrics"
+    schedule = str(rabbit_shop.folder / "schedule")
+    extra = {"METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    rabbit_shop.start("celery", "-A", "shop", "beat", "--schedule", schedule, **extra)
+
+    wait_until(lambda: rabbit_shop.state() == "idle", what="a running beat")
+    wait_until(lambda: 'chassis_beat_run_timestamp_seconds{entry="tick",pool="till"}' in scrape(port), what="a run")
+    shown = scrape(port)
+
+    assert 60 > time.time() - shown['chassis_beat_tick_timestamp_seconds{pool="till"}']
+    assert 30 > shown['chassis_heartbeat_age_seconds{pool="till"}']
 
 
 def test_without_a_port_and_an_endpoint_neither_library_is_imported(rabbit_shop: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from chassis import database
 from chassis import tables as chassis_tables
@@ -39,7 +39,12 @@ class Shop:
     engine: sa.Engine
     settings: Settings
     app: FastAPI
+    registry: CollectorRegistry
     order_id: str = ""
+
+    def metrics(self) -> str:
+        """What the API counted."""
+        return generate_latest(self.registry).decode()
 
     def client(self, token: str | None = None) -> TestClient:
         """A client with this token; a 500 is an answer, not an exception."""
@@ -77,8 +82,9 @@ class Shop:
 
 
 def opened(engine: sa.Engine, settings: Settings) -> Shop:
-    app = make_api(PostgresIntakeStore(engine), settings=settings, registry=CollectorRegistry())
-    return Shop(engine, settings, app)
+    registry = CollectorRegistry()
+    app = make_api(PostgresIntakeStore(engine), settings=settings, registry=registry)
+    return Shop(engine, settings, app, registry)
 
 
 @pytest.fixture(scope="session")

@@ -274,7 +274,7 @@ def test_a_stream_whose_reader_reads_nothing_is_dropped(served: Served, shop: Sh
 
 
 def metrics(served: Served) -> str:
-    return httpx.get(f"{served.url}/metrics", timeout=20, trust_env=False).text
+    return httpx.get(served.metrics_url, timeout=20, trust_env=False).text
 
 
 def test_an_address_holds_half_of_the_connections_at_most(settings: Settings) -> None:

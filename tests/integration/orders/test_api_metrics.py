@@ -1,4 +1,4 @@
-"""What /metrics shows of the API itself."""
+"""What the API counts of itself, and where that is shown."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ def test_requests_are_counted_by_route_and_status_never_by_id(shop: Shop, wanted
     order_id = shop.placed(wanted)
     client = shop.client("ann-token")
     client.get(f"/orders/{order_id}")
-    text = client.get("/metrics").text
+    text = shop.metrics()
 
     line = 'orders_http_requests_total{method="GET",route="/orders/{order_id}",status="200"} 1.0'
     assert (line in text, order_id in text) == (True, False)
@@ -19,17 +19,21 @@ def test_requests_to_nowhere_share_one_series(shop: Shop) -> None:
     client = shop.client()
     client.get("/a"), client.get("/b")
 
-    assert 'requests_total{method="GET",route="unknown",status="404"} 2.0' in client.get("/metrics").text
+    assert 'requests_total{method="GET",route="unknown",status="404"} 2.0' in shop.metrics()
 
 
 def test_invented_methods_share_one_series(shop: Shop) -> None:
     client = shop.client()
     client.request("BREW", "/a"), client.request("STEEP", "/a")
 
-    assert 'requests_total{method="other",route="unknown",status="404"} 2.0' in client.get("/metrics").text
+    assert 'requests_total{method="other",route="unknown",status="404"} 2.0' in shop.metrics()
 
 
 def test_the_difference_from_the_databases_clock_is_shown(shop: Any) -> None:
-    shown = shop.client().get("/metrics").text
+    shown = shop.metrics()
 
     assert "\nchassis_clock_offset_seconds " in shown
+
+
+def test_who_may_reach_the_api_reaches_no_metrics(shop: Shop) -> None:
+    assert 404 == shop.client().get("/metrics").status_code

@@ -82,7 +82,9 @@ def test_a_loop_that_stands_is_told_by_a_process_that_still_answers(port: int, t
 
 
 def test_a_scrape_needs_no_counters(port: int) -> None:
-    assert (200, "") == asked(port, "/metrics")
+    status, text = asked(port, "/metrics")
+
+    assert (200, True) == (status, "chassis_build_info{" in text)
 
 
 def test_another_path_is_told_what_there_is(port: int) -> None:

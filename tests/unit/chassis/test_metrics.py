@@ -1,8 +1,10 @@
 """Counting: nothing without a port and a folder; the counts of the dead are kept, their files are not."""
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from structlog.testing import capture_logs
 
-from chassis import metrics
+from chassis import exposition, metrics
+from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
 
 
@@ -59,7 +62,7 @@ def test_a_file_that_cannot_be_read_costs_its_own_counts_only(
     write(tmp_path, f"counter_{dead + 1 if whose == 'dead' else dead}.db", 2)
     told = settings(metrics_port=1, prometheus_multiproc_dir=tmp_path)
     with capture_logs() as logs:
-        first, again = metrics.exposition(told), metrics.exposition(told)
+        first, again = exposition.exposition(told), exposition.exposition(told)
 
     assert b"c_total 6.0" in first
     assert first == again
@@ -86,16 +89,16 @@ def test_the_dead_are_added_up_into_one_file(tmp_path: Path, dead: int) -> None:
     write(tmp_path, f"counter_{dead}.db", 2)
     write(tmp_path, f"counter_{os.getpid()}.db", 4)
 
-    assert metrics.reap(tmp_path) == 1
+    assert exposition.reap(tmp_path) == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(["counter_0.db", f"counter_{os.getpid()}.db"])
     assert counted(tmp_path) == 7
 
 
 def test_reaping_twice_counts_once(tmp_path: Path, dead: int) -> None:
     write(tmp_path, f"counter_{dead}.db", 2)
-    metrics.reap(tmp_path)
+    exposition.reap(tmp_path)
 
-    assert metrics.reap(tmp_path) == 0
+    assert exposition.reap(tmp_path) == 0
     assert counted(tmp_path) == 2
 
 
@@ -103,7 +106,7 @@ def test_a_gauge_of_the_living_goes_with_its_process_and_another_stays(tmp_path:
     write(tmp_path, f"gauge_livesum_{dead}.db", 2)
     write(tmp_path, f"gauge_max_{dead}.db", 2)
 
-    assert metrics.reap(tmp_path) == 0
+    assert exposition.reap(tmp_path) == 0
     assert [f"gauge_max_{dead}.db"] == [file.name for file in tmp_path.iterdir()]
 
 
@@ -118,4 +121,27 @@ def test_a_new_pool_starts_from_nothing(tmp_path: Path, dead: int, monkeypatch: 
 
 
 def test_without_a_folder_there_is_nothing_to_say() -> None:
-    assert metrics.exposition(settings()) == b""
+    assert exposition.exposition(settings()) == b""
+
+
+def test_a_process_that_hangs_shows_how_long_its_loop_has_not_turned(tmp_path: Path) -> None:
+    told = settings(metrics_port=1, heartbeat_file=tmp_path / "heartbeat", pool="till", service_version="v7")
+    Heartbeat(told.heartbeat_file, "worker", clock=lambda: time.monotonic() - 40).show("busy", held=3)
+
+    shown = exposition.exposition(told).decode()
+    age = float(re.findall(r'chassis_heartbeat_age_seconds{pool="till"} (\S+)', shown)[0])
+
+    assert 40 <= age < 70
+    assert 'chassis_state_seconds{pool="till",state="busy"} ' in shown
+    assert 'chassis_messages_held{pool="till"} 3.0' in shown
+    assert 'chassis_build_info{pool="till",version="v7"} 1.0' in shown
+
+
+@pytest.mark.parametrize("left", [None, b"", b"{"], ids=["no file", "an empty file", "half a file"])
+def test_what_the_heartbeat_does_not_tell_is_absent_and_not_0(tmp_path: Path, left: bytes | None) -> None:
+    if left is not None:
+        (tmp_path / "heartbeat").write_bytes(left)
+
+    assert b"heartbeat_age" not in exposition.exposition(
+        settings(metrics_port=1, heartbeat_file=tmp_path / "heartbeat")
+    )

@@ -79,7 +79,7 @@ def test_a_mail_of_another_kind_is_another_mail() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (CircuitOpen("down", retry_after_seconds=3), Retry(3, "down", counts=False)),
+        (CircuitOpen("down", retry_after_seconds=3), Retry(3, "down", counts=False, reason="circuit_open")),
         (Transient("busy", retry_after_seconds=3), Retry(3, "busy")),
         (Permanent("no such address"), Park("permanent", "no such address")),
     ],
@@ -120,7 +120,7 @@ def test_no_mail_is_begun_that_the_soft_time_limit_could_cut_short() -> None:
 
     outcomes = send(mailer, mail_work(), mail_work(order_id="o-2", id=2), clock=lambda: next(moments))
 
-    assert {1: Done(), 2: Retry(0.0, "the batch ran out of time", counts=False)} == outcomes
+    assert {1: Done(), 2: Retry(0.0, "the batch ran out of time", counts=False, reason="out_of_time")} == outcomes
     assert ["o-1"] == [mail.order_id for mail in mailer.taken]
 
 

@@ -163,7 +163,7 @@ def test_an_open_circuit_uses_up_no_patience() -> None:
 
     outcomes = shop.perform(Step.TAKE_PAYMENT, raising(CircuitOpen("down", retry_after_seconds=2)), work)
 
-    assert {1: Retry(2, "down", counts=False)} == outcomes
+    assert {1: Retry(2, "down", counts=False, reason="circuit_open")} == outcomes
 
 
 def test_what_will_never_work_is_parked() -> None:
@@ -189,7 +189,7 @@ def test_after_its_budget_a_batch_begins_no_further_act() -> None:
         make_work(Step.TAKE_PAYMENT),
     )
 
-    assert ({1: Retry(0.0, "the batch ran out of time", counts=False)}, []) == (outcomes, acted)
+    assert ({1: Retry(0.0, "the batch ran out of time", counts=False, reason="out_of_time")}, []) == (outcomes, acted)
 
 
 def batch(count: int, step: Step, **options: int) -> tuple[Shop, Sequence[Work]]:

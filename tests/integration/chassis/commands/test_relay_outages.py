@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cable import Cable
 from desk import Desk
@@ -157,11 +158,15 @@ def test_the_relay_of_a_service_is_a_process_that_ends_when_told(
         "BROKER_URL": broker_url,
         "HEARTBEAT_FILE": str(heartbeat),
         "METRICS_PORT": str(port),
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "POOL": "relay",
     }
     process = subprocess.Popen([sys.executable, "-m", "chassis.relay", "orders.app"], env={**os.environ, **told})
     try:
         wait_until(lambda: desk.row("a").issued == 1, what="a published command")
         wait_until(lambda: 200 == health(port, "ready"), what="a relay that is ready")
+        published = 'chassis_relay_published_total{pool="relay",queue="orders.saga"} 1.0'
+        wait_until(lambda: published in httpx.get(f"http://127.0.0.1:{port}/metrics").text, what="its count")
         process.send_signal(end)
 
         assert 0 == process.wait(10)
