@@ -26,8 +26,8 @@ class Parameters(Strict):
     waiting: Mapping[str, int] = Field(
         min_length=1, description="Last part of a task's name -> how many messages of it have to wait at once."
     )
-    queues: Mapping[str, str] = Field(
-        default_factory=dict, description="Last part of a name -> the queue it must be in."
+    spread: Mapping[str, int] = Field(
+        default_factory=dict, description="Queue -> how many messages have to wait in it; empty: in whichever."
     )
     apart: bool = Field(default=False, description="Whether each of these tasks has to be in another queue.")
     within: float = Field(default=20, gt=0, le=300, description="Seconds that each call may take.")
@@ -59,9 +59,12 @@ def run(parameters: Parameters, session: Session) -> Finding:
         what = ", ".join(f"{found} of {task}" for task, found in wrong.items())
         wanted = ", ".join(f"{parameters.waiting[task]} of {task}" for task in wrong)
         return failed("other-messages", f"{what} wait at the broker at once, where it should be {wanted}", **seen)
-    for task, queue in parameters.queues.items():
-        if where.get(task) != {queue}:
-            return failed("other-queue", f"{task} waits in {sorted(where.get(task, ()))}, not in {queue}", **seen)
+    spread = Counter(one.queue for one in waiting)
+    if parameters.spread and spread != parameters.spread:
+        said, wanted = (
+            ", ".join(f"{count} in {queue}" for queue, count in one.items()) for one in (spread, parameters.spread)
+        )
+        return failed("other-queue", f"messages wait {said}, where it should be {wanted}", **seen)
     used = [queue for task in parameters.waiting for queue in where[task]]
     if parameters.apart and len(set(used)) < len(used):
         return failed("shared-queue", f"two of {', '.join(parameters.waiting)} share a queue", **seen)
