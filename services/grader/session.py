@@ -133,6 +133,11 @@ class Session:
         return self._until_the_end(Events(self.app))
 
     @cached_property
+    def rabbitmq_events(self) -> Events:
+        """The events of the workers on RabbitMQ."""
+        return self._until_the_end(Events(self.rabbitmq_app))
+
+    @cached_property
     def http(self) -> HttpServer:
         """An HTTP server that the check steers."""
         return self._until_the_end(HttpServer())

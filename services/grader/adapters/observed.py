@@ -4,6 +4,7 @@ Each is a thread that listens from before the first worker starts, so that nothi
 backend announces each state on a channel named after the task, on every database of the server.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -136,10 +137,11 @@ class Events(Log):
         self._thread.join(5)
 
     def _listen(self, app: Celery) -> None:
-        with app.connection_for_read() as connection:
+        with app.connection_for_read() as connection, contextlib.suppress(*connection.connection_errors):
             receiver = app.events.Receiver(connection, handlers={"*": self._take})
             receiver.on_consume_ready = lambda *_, **__: self._listens.set()
             self._receivers.append(receiver)
+            # Until it is told to stop, or a check ends the broker.
             for _ in receiver.consume(limit=None):
                 pass
 

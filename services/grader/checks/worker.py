@@ -5,7 +5,7 @@ The worker goes on for the checks that need this one; they know it by this check
 
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,7 @@ class Parameters(Strict):
     queues: tuple[str, ...] = Field(
         default=(), description="Queues to consume; none leaves it to the learner's settings."
     )
+    broker: Literal["valkey", "rabbitmq"] = Field(default="valkey", description="Where it has to answer.")
     alone: bool = Field(default=False, description="End the workers that earlier checks started.")
     arguments: tuple[str, ...] = Field(default=(), description="Further arguments of `celery worker`.")
 
@@ -51,7 +52,9 @@ def run(parameters: Parameters, session: Session) -> Finding:
     argv += ["--pool", parameters.pool] if parameters.pool else []
     argv += ["--queues", ",".join(parameters.queues)] if parameters.queues else []
     running = session.start([*argv, *parameters.arguments])
-    inspect = session.app.control.inspect([node], timeout=QUESTION_SECONDS)
+    on_rabbitmq = parameters.broker == "rabbitmq"
+    there = "amqp://localhost:5672//" if on_rabbitmq else session.inside_url
+    inspect = (session.rabbitmq_app if on_rabbitmq else session.app).control.inspect([node], timeout=QUESTION_SECONDS)
     registered = None
     while registered is None:
         if running.poll() is not None:
@@ -59,9 +62,9 @@ def run(parameters: Parameters, session: Session) -> Finding:
                 "ended", f"the worker ended with status {running.poll()} before it was ready", status=running.poll()
             )
         if CANNOT_CONNECT in said(running):
-            return failed("no-broker", f"the worker looks for its broker somewhere else than at {session.inside_url}")
+            return failed("no-broker", f"the worker looks for its broker somewhere else than at {there}")
         if not session.left():
-            return failed("not-ready", f"no worker answered at {session.inside_url} in time")
+            return failed("not-ready", f"no worker answered at {there} in time")
         registered = inspect.registered()
     queues = [queue["name"] for queue in (inspect.active_queues() or {}).get(node, [])]
     settings: dict[str, Any] = (inspect.conf() or {}).get(node, {})

@@ -1,0 +1,137 @@
+"""Workers on two brokers, and measurements of which the workers know what came over which broker."""
+
+from typing import Any
+
+from grader.adapters.observed import Events
+from grader.calling import called
+from grader.checks import worker
+from grader.domain.verdict import Finding
+from grader.session import Session, failed, passed
+
+BROKERS = ("redis", "rabbitmq")
+MEASURE = "measure_broker:measure"
+
+DEAD_SECONDS = 10
+PROCESS_SECONDS = 1
+"""What a busy machine may add to that."""
+
+OFF = 0.3
+"""By how much a duration may miss what the worker and the call took."""
+
+NOT_THERE = {"OperationalError", "OSError", "TimeoutError"}
+"""Errors, or bases of errors, that say that somebody could not be reached."""
+
+ON = """from brokers import create_app_with_broker
+
+app = create_app_with_broker("{broker}")
+"""
+
+MEASURED = """from brokers import create_app_with_broker, test_broker_performance
+
+
+def measure(broker, tasks):
+    return test_broker_performance(create_app_with_broker(broker), tasks)
+"""
+
+
+def connects(session: Session) -> Finding:
+    """A worker on each application has to answer over the broker of its name."""
+    (session.workspace / "measure_broker.py").write_text(MEASURED)
+    session.rabbitmq_events  # noqa: B018 it listens from now on
+    for broker, server in zip(BROKERS, ("valkey", "rabbitmq"), strict=True):
+        (session.workspace / f"on_{broker}.py").write_text(ON.format(broker=broker))
+        on = worker.Parameters(app=f"on_{broker}", name=broker, broker=server)
+        finding = worker.run(on, session)
+        if not finding.passed:
+            return failed(finding.reason, f"the application for {broker}: {finding.because}", **finding.seen)
+    return passed("a worker of each application answers over its own broker")
+
+
+def measured(session: Session) -> Finding:
+    """Measure each, with a number of tasks that nobody knows before, and count what each worker received."""
+    kept: dict[str, dict[str, float]] = {}
+    for broker in BROKERS:
+        tasks = session.random.randrange(150, 250)
+        before = {one: _received(session, one) for one in BROKERS}
+        end = called(session, MEASURE, [broker, tasks], seconds=40)
+        if not end.ended or end.error:
+            return failed("call", f"the measurement of {broker} {end.why}")
+        new = {one: _received(session, one, before[one] + tasks * (one == broker)) - before[one] for one in BROKERS}
+        other = next(one for one in BROKERS if one != broker)
+        if new[other]:
+            return failed(
+                "other-broker", f"{new[other]} tasks of the measurement of {broker} went over {other}", received=new
+            )
+        if new[broker] < tasks:
+            return failed(
+                "not-sent", f"{tasks} tasks were to be sent over {broker}, and {new[broker]} came", received=new
+            )
+        if not isinstance(end.value, dict) or not _fits(end.value, tasks):
+            return failed("numbers", f"{broker}, {tasks} tasks: returned {str(end.value)[:200]}", received=new)
+        kept[broker] = {"said": end.value["time"], "worker": _took(session, broker, tasks), "call": end.seconds}
+    session.kept["measured"] = kept
+    return passed("each measurement sent all its tasks over its own broker")
+
+
+def rates(session: Session) -> Finding:
+    """What was said must lie between what the worker needed for the tasks and what the whole call took."""
+    for broker, took in session.kept["measured"].items():
+        seen = {key: round(seconds, 3) for key, seconds in took.items()}
+        if not (1 - OFF) * took["worker"] <= took["said"] <= (1 + OFF) * took["call"]:
+            return failed(
+                "other-rate",
+                f"{broker}: {took['said']:.2f} s were measured, while the worker was busy for {took['worker']:.2f} s"
+                f" and the call took {took['call']:.2f} s",
+                **seen,
+            )
+    return passed("the durations are those that were seen from outside", **session.kept["measured"])
+
+
+def dead(session: Session) -> Finding:
+    """Stop RabbitMQ, and measure it."""
+    session.rabbitmq.end()
+    end = called(session, MEASURE, ["rabbitmq", 5], seconds=40)
+    if not end.ended:
+        return failed("hangs", f"RabbitMQ is away, and the measurement still waited after {40} s")
+    if not end.error:
+        return failed("no-error", "RabbitMQ is away, and the measurement of it returned numbers")
+    seen = {"error": end.error, "seconds": round(end.seconds, 1)}
+    if not NOT_THERE & set(end.bases):
+        return failed("other-error", f"RabbitMQ is away, and the measurement {end.why}", **seen)
+    if end.seconds > DEAD_SECONDS + PROCESS_SECONDS:
+        return failed("late", f"the error came after {end.seconds:.0f} s", **seen)
+    return passed(f"{end.error} after {end.seconds:.1f} s", **seen)
+
+
+def _events(session: Session, broker: str) -> Events:
+    return session.rabbitmq_events if broker == "rabbitmq" else session.events
+
+
+def _received(session: Session, broker: str, at_least: int = 0) -> int:
+    """How many tasks the worker on this broker received so far, waited for while they are fewer than expected."""
+    events = _events(session, broker)
+
+    def count() -> int:
+        return sum(seen.what["type"] == "task-received" for seen in events.all())
+
+    events.wait(lambda: count() >= at_least, session.left(5))
+    return count()
+
+
+def _took(session: Session, broker: str, tasks: int) -> float:
+    """Seconds from the first reception of the last so many tasks to the last end, by the worker's clock."""
+    events = _events(session, broker)
+
+    def times(kind: str) -> list[float]:
+        return sorted(seen.what["timestamp"] for seen in events.all() if seen.what["type"] == kind)
+
+    events.wait(lambda: len(times("task-succeeded")) >= len(times("task-received")), session.left(5))
+    return max(times("task-succeeded")[-1:] or [0.0]) - times("task-received")[-tasks]
+
+
+def _fits(value: dict[str, Any], tasks: int) -> bool:
+    """Whether the three numbers are there and agree with each other."""
+    rate, time = value.get("tasks_per_second"), value.get("time")
+    if not isinstance(rate, int | float) or not isinstance(time, int | float) or time <= 0:
+        return False
+    return value.get("tasks") == tasks and abs(rate * time - tasks) <= 0.02 * tasks
