@@ -53,13 +53,14 @@ def run(parameters: Parameters, session: Session) -> Finding:
             return failed("no-end", f"{name} did not end within {parameters.within:g} s")
     lines = _lines(worker.running.output)
     for task_id, name, marker in sent:
-        finding = _told(parameters, lines, {"id": task_id, "name": name}, marker)
+        finding = told(parameters, lines, {"id": task_id, "name": name}, marker)
         if not finding.passed:
             return finding
     return passed(f"the lines of {len(sent)} tasks are JSON objects that name their task", tasks=len(sent))
 
 
-def _told(parameters: Parameters, lines: list[str], task: Mapping[str, str], marker: str) -> Finding:
+def told(parameters: Parameters, lines: list[str], task: Mapping[str, str], marker: str) -> Finding:
+    """Passes when the lines about one task are as they have to be; `task` has its `id` and `name`."""
     message = parameters.message.replace(MARKER, marker)
     own = 0
     for line in lines:

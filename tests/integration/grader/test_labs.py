@@ -75,6 +75,8 @@ def strict(really: Callable[[Any, Session], Finding]) -> Callable[[Any, Session]
         ("first-app", "call", lenient, "plain-factorial"),
         ("first-app", "call", strict, MODEL),
         ("first-app", "worker", lenient, "no-decorator"),
+        ("canvas-workflow", "queue", lenient, EMPTY),
+        ("canvas-workflow", "queue", strict, MODEL),
     ],
 )
 def test_a_broken_kind_is_noticed(
