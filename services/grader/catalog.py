@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,7 +21,7 @@ LABS = CHECKOUT / "labs"
 CATALOG = "catalog.yaml"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LEVELS = ("foundations", "intermediate", "production")
-SERVERS = ("valkey", "rabbitmq")
+SERVERS = ("valkey", "rabbitmq", "payments", "carrier")
 MODEL = "model"
 """The answer that passes every check; the others in answers/ are wrong."""
 
@@ -60,6 +60,7 @@ class _Check(_Strict):
 class _Lab(_Strict):
     title: str = Field(min_length=1)
     minutes: int = Field(gt=0)
+    base: Literal["shop"] | None = None
     servers: tuple[str, ...] = ("valkey",)
     checks: tuple[_Check, ...] = Field(min_length=1)
 
@@ -86,6 +87,12 @@ class Catalog:
         """The folder of a lab."""
         self.lab(slug)
         return self.folder / slug
+
+
+def starting_files(folder: Path, lab: Lab) -> list[Path]:
+    """The folders that make a learner's workspace, each put over the one before: what the lab is based on, and its starter."""
+    own = folder / "starter"
+    return [*([folder.parent / lab.base] if lab.base else []), *([own] if own.exists() else [])]
 
 
 def answers(lab: Path) -> list[str]:
@@ -119,9 +126,10 @@ def _lines(path: Path) -> Iterator[_Line]:
 def _lab(folder: Path, line: _Line) -> Lab:
     path = folder / "lab.yaml"
     read = _read(path, _Lab)
-    for name in ("README.md", "hints.md", "starter"):
+    begins = folder / "starter" if read.base is None else folder.parent / read.base
+    for name in ("README.md", "hints.md", begins):
         if not (folder / name).exists():
-            raise LabInvalid(f"{folder}: {name} is missing")
+            raise LabInvalid(f"{folder}: {(folder / name).name} is missing")
     for server in read.servers:
         if server not in SERVERS:
             raise LabInvalid(f'{path}: servers: "{server}" is none of {", ".join(SERVERS)}')
@@ -141,7 +149,8 @@ def _lab(folder: Path, line: _Line) -> Lab:
         minutes=read.minutes,
         servers=read.servers,
         checks=order,
-        version=_version(folder),
+        version=_version(folder, read.base),
+        base=read.base or "",
     )
 
 
@@ -193,14 +202,11 @@ def _valid(path: Path, model: type[Model], read: object, prefix: str) -> Model:
         raise LabInvalid(f"{path}: {key.rstrip('.')}: {first['msg']}, not {value[:200]}") from error
 
 
-def _version(folder: Path) -> str:
+def _version(folder: Path, base: str | None) -> str:
     """A digest of what decides a verdict: the checks and what the learner starts from."""
     digest = hashlib.sha256()
-    for path in [
-        folder / "lab.yaml",
-        *sorted((folder / "checks").rglob("*")),
-        *sorted((folder / "starter").rglob("*")),
-    ]:
+    parts = [folder / "checks", folder / "starter", *([folder.parent / base] if base else [])]
+    for path in [folder / "lab.yaml", *(path for part in parts for path in sorted(part.rglob("*")))]:
         if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")
+            digest.update(f"{path.relative_to(folder.parent)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

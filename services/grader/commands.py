@@ -58,12 +58,12 @@ def start(slug: Slug, as_json: AsJson = False) -> None:
     """Make a workspace with the lab's starting files, and say what to do."""
     from grader.adapters import workspaces
     from grader.adapters.rabbitmq import absent
-    from grader.catalog import Catalog
+    from grader.catalog import Catalog, starting_files
     from grader.progress import Progress
 
     catalog, workspace = Catalog(), work() / slug
     lab, folder = catalog.lab(slug), catalog.folder / slug
-    workspaces.start(folder / "starter", folder / "README.md", workspace)
+    workspaces.start(starting_files(folder, lab), folder / "README.md", workspace)
     Progress(work()).note("started", lab)
     if as_json:
         print(json.dumps(_listed(lab) | {"workspace": str(workspace)}))
@@ -164,14 +164,14 @@ def reset(
 ) -> None:
     """Put the workspace back to the start. Your files are moved aside, not removed."""
     from grader.adapters import workspaces
-    from grader.catalog import Catalog
+    from grader.catalog import Catalog, starting_files
     from grader.progress import Progress
 
     catalog, workspace = Catalog(), work() / slug
     lab, folder = catalog.lab(slug), catalog.folder / slug
     if not yes and workspace.exists():
         typer.confirm(f"Put {_short(workspace)} back to the start?", abort=True)
-    kept = workspaces.reset(folder / "starter", folder / "README.md", workspace)
+    kept = workspaces.reset(starting_files(folder, lab), folder / "README.md", workspace)
     Progress(work()).note("reset", lab)
     if as_json:
         print(json.dumps({"workspace": str(workspace), "kept": None if kept is None else str(kept)}))

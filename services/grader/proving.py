@@ -5,7 +5,6 @@ An answer is put over the starter, as a learner's files would be. What is expect
 """
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from typing import Any
 
 from grader.adapters import workspaces
 from grader.adapters.box import Box
-from grader.catalog import MODEL, Catalog, answers
+from grader.catalog import MODEL, Catalog, answers, starting_files
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Outcome, Result
 from grader.errors import LabInvalid
@@ -90,10 +89,9 @@ def _proved(catalog: Catalog, lab: Lab, answer: str, box: Box) -> Proof:
     folder = catalog.folder / lab.slug
     with tempfile.TemporaryDirectory(prefix="capstone-answer-") as made:
         workspace = Path(made) / lab.slug
-        if answer == EMPTY:
-            workspace.mkdir()
-        else:
-            shutil.copytree(folder / "starter", workspace)
+        workspace.mkdir()
+        for files in [] if answer == EMPTY else starting_files(folder, lab):
+            workspaces.overlay(files, workspace)
         if answer not in (EMPTY, UNTOUCHED):
             workspaces.overlay(folder / "answers" / answer, workspace)
         result = grade(lab, folder, workspace, box, seed=1)

@@ -19,6 +19,7 @@ from celery import Celery
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
 from grader.adapters.http_server import HttpServer
 from grader.adapters.observed import Events, Results
+from grader.adapters.outside import INSIDE_PORTS, Outside
 from grader.adapters.rabbitmq import RabbitMQ, absent
 from grader.adapters.valkey import Valkey
 from grader.domain.verdict import Finding
@@ -142,6 +143,16 @@ class Session:
         """An HTTP server that the check steers."""
         return self._until_the_end(HttpServer())
 
+    @cached_property
+    def payments(self) -> Outside:
+        """The payment provider, for a lab whose `servers` name it."""
+        return self._until_the_end(Outside("payments", self.scratch / "outside"))
+
+    @cached_property
+    def carrier(self) -> Outside:
+        """The carrier, for a lab whose `servers` name it."""
+        return self._until_the_end(Outside("carrier", self.scratch / "outside"))
+
     def watch(self) -> None:
         """Listen to results and events; what happens before that is not seen."""
         _ = self.results, self.events
@@ -217,6 +228,7 @@ class Session:
             self.valkey,
             self.http,
             *([self.rabbitmq] if "rabbitmq" in self._servers and not absent() else []),
+            *(getattr(self, name) for name in INSIDE_PORTS if name in self._servers),
         ]
         return {server.inside_port: server.port for server in servers}
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.errors import WorkspaceError
@@ -20,18 +20,18 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of what is graded. More is a mistake, such as a virtual environment under another name."""
 
 
-def start(starter: Path, readme: Path, workspace: Path) -> None:
+def start(starters: Sequence[Path], readme: Path, workspace: Path) -> None:
     """Make the workspace; raises WorkspaceError when there is one."""
     if workspace.exists() or workspace.is_symlink():
         raise WorkspaceError(f"{workspace} is there already: `capstone lab reset {workspace.name}` begins again")
     workspace.parent.mkdir(parents=True, exist_ok=True)
-    _prepared(starter, readme, workspace.parent).rename(workspace)
+    _prepared(starters, readme, workspace.parent).rename(workspace)
 
 
-def reset(starter: Path, readme: Path, workspace: Path) -> Path | None:
+def reset(starters: Sequence[Path], readme: Path, workspace: Path) -> Path | None:
     """Make it as at the start. What was there is moved away; where to, when there was something."""
     workspace.parent.mkdir(parents=True, exist_ok=True)
-    fresh = _prepared(starter, readme, workspace.parent)
+    fresh = _prepared(starters, readme, workspace.parent)
     kept = None
     if workspace.exists() or workspace.is_symlink():
         kept = _free_place(workspace.parent / ".before-reset", workspace.name)
@@ -81,13 +81,14 @@ def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, Path, int]]:
                 yield from _walk(path, root)
 
 
-def _prepared(starter: Path, readme: Path, beside: Path) -> Path:
+def _prepared(starters: Sequence[Path], readme: Path, beside: Path) -> Path:
     """A finished workspace under another name; what a killed command left of that kind is removed first."""
     for left in beside.glob(".making-*"):
         shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=beside))
     made.chmod(0o755)
-    overlay(starter, made)
+    for starter in starters:
+        overlay(starter, made)
     shutil.copyfile(readme, made / "README.md")
     return made
 

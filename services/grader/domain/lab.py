@@ -45,6 +45,8 @@ class Lab:
     servers: tuple[str, ...]
     checks: tuple[Check, ...]
     version: str
+    base: str = ""
+    """The folder beside the lab's own whose files the workspace begins with, if any."""
 
     def skipped(self, absent: Collection[str]) -> list[Check]:
         """The checks that need a server which is absent."""

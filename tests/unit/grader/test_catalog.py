@@ -8,7 +8,7 @@ import pytest
 from conductor.errors import ConductorError
 from grader import checks
 from grader.authoring import new
-from grader.catalog import MODEL, Catalog, answers
+from grader.catalog import MODEL, Catalog, answers, starting_files
 from grader.errors import LabInvalid, UnknownLab
 from grader.proving import expected_answers
 
@@ -100,6 +100,20 @@ def test_a_part_that_is_missing_is_named(labs: Path) -> None:
     shutil.rmtree(labs / "fine" / "starter")
 
     assert "starter is missing" in refused(labs)
+
+
+def test_a_lab_of_the_shop_begins_with_the_shop(labs: Path) -> None:
+    path = labs / "fine" / "lab.yaml"
+    path.write_text(path.read_text().replace("minutes: 30", "minutes: 30\nbase: shop"))
+    without = refused(labs)
+    (labs / "shop").mkdir()
+    begins = starting_files(labs / "fine", Catalog(labs).lab("fine"))
+    before = Catalog(labs).lab("fine").version
+    (labs / "shop" / "orders.py").write_text("other code")
+
+    assert "shop is missing" in without
+    assert [labs / "shop", labs / "fine" / "starter"] == begins
+    assert before != Catalog(labs).lab("fine").version
 
 
 def test_a_lab_without_two_wrong_answers_is_not_proved(labs: Path) -> None:

@@ -20,7 +20,7 @@ def starter(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(starter: Path, tmp_path: Path) -> Path:
-    workspaces.start(starter, tmp_path / "README.md", tmp_path / "work" / "lab")
+    workspaces.start([starter], tmp_path / "README.md", tmp_path / "work" / "lab")
     return tmp_path / "work" / "lab"
 
 
@@ -32,11 +32,21 @@ def test_a_workspace_holds_the_starting_files_and_what_to_do(workspace: Path) ->
     assert ["README.md", "app.py", "inner", "inner/data"] == names(workspace)
 
 
+def test_later_starting_files_take_the_place_of_earlier_ones(starter: Path, tmp_path: Path) -> None:
+    (tmp_path / "fault" / "inner").mkdir(parents=True)
+    (tmp_path / "fault" / "inner" / "data").write_text("broken")
+    workspaces.start([starter, tmp_path / "fault"], tmp_path / "README.md", tmp_path / "work" / "lab")
+
+    assert ("begin", "broken") == tuple(
+        (tmp_path / "work" / "lab" / name).read_text() for name in ("app.py", "inner/data")
+    )
+
+
 def test_one_that_is_there_is_not_written_over(starter: Path, workspace: Path, tmp_path: Path) -> None:
     (workspace / "app.py").write_text("my work")
 
     with pytest.raises(WorkspaceError, match="is there already"):
-        workspaces.start(starter, tmp_path / "README.md", workspace)
+        workspaces.start([starter], tmp_path / "README.md", workspace)
     assert "my work" == (workspace / "app.py").read_text()
 
 
@@ -44,7 +54,7 @@ def test_a_reset_keeps_what_was_there_each_time(starter: Path, workspace: Path, 
     kept = []
     for text in ("first", "second"):
         (workspace / "app.py").write_text(text)
-        kept.append(workspaces.reset(starter, tmp_path / "README.md", workspace))
+        kept.append(workspaces.reset([starter], tmp_path / "README.md", workspace))
 
     assert ["first", "second"] == [path and (path / "app.py").read_text() for path in kept]
     assert "begin" == (workspace / "app.py").read_text()
@@ -53,7 +63,7 @@ def test_a_reset_keeps_what_was_there_each_time(starter: Path, workspace: Path, 
 def test_what_a_killed_command_left_is_removed_by_the_next(starter: Path, tmp_path: Path) -> None:
     (tmp_path / "work" / ".making-old").mkdir(parents=True)
 
-    workspaces.start(starter, tmp_path / "README.md", tmp_path / "work" / "lab")
+    workspaces.start([starter], tmp_path / "README.md", tmp_path / "work" / "lab")
     assert ["lab"] == [path.name for path in (tmp_path / "work").iterdir()]
 
 

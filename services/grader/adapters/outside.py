@@ -1,0 +1,95 @@
+"""The payment provider and the carrier of a grading, as processes of their own: real effects, real ledgers, faults by order of a check.
+
+What learner code may call is open; ledger and faults need a token that only the grader knows, so that no answer can bend the evidence.
+"""
+
+import contextlib
+import json
+import secrets
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from conductor.laptop.ports import reserved
+from grader.adapters import guarded
+from grader.errors import Unable
+
+INSIDE_PORTS = {"payments": 8081, "carrier": 8082}
+"""The ports by which learner code knows them."""
+
+FIRST_PORT = 18081
+START_SECONDS = 30.0
+CALL_SECONDS = 10.0
+
+# Nobody listens there: labs hand no parcel over, and only that makes news.
+CARRIER_OPTIONS = ["--callback-url", "http://127.0.0.1:9/"]
+
+
+class Outside:
+    """One of them; it answers when this was made."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.inside_port = INSIDE_PORTS[name]
+        self._token = secrets.token_hex(16)
+        data = directory / name
+        data.mkdir(parents=True)
+        environment = {
+            "OUTSIDE_ADMIN_TOKEN": self._token,
+            "CARRIER_SECRET": secrets.token_hex(16),
+            "PATH": "/usr/bin:/bin",
+        }
+        with reserved([name], {}, {name: FIRST_PORT}) as ports:
+            self.port = ports[name]
+            argv = [sys.executable, "-m", f"outside.{name}", "--port", str(self.port), "--data", str(data)]
+            argv += CARRIER_OPTIONS if name == "carrier" else []
+            self._process = guarded.start(
+                argv, directory=data, environment=environment, output=directory / f"{name}.log"
+            )
+            guarded.await_answer(name, [self._process], self._answers, within_seconds=START_SECONDS, every_seconds=0.05)
+
+    def ledger(self, kind: str) -> list[dict[str, Any]]:
+        """All that it did of one kind, oldest first: `capture` and `refund` of payments, `shipment` of the carrier."""
+        entries: list[dict[str, Any]] = self._call("GET", "/ledger")
+        return [entry for entry in entries if entry["kind"] == kind]
+
+    def faults(self, rate: Mapping[str, float], **plan: Any) -> None:
+        """Let calls go wrong from now on: fault -> its share of the calls, 0 to 1."""
+        self._call("PUT", "/admin/faults", {"rate": dict(rate), **plan})
+
+    def hits(self) -> int:
+        """How many calls went wrong since the faults were asked for."""
+        return sum(self._call("GET", "/admin/faults")["hits"].values())
+
+    def sound(self) -> None:
+        """End all faults."""
+        self._call("DELETE", "/admin/faults")
+        self._call("DELETE", "/admin/outage")
+
+    def outage(self, seconds: float) -> None:
+        """Answer 503 to every call for so long."""
+        self._call("POST", "/admin/outage", {"seconds": seconds})
+
+    def end(self) -> None:
+        """Stop it; nothing of it stays."""
+        self._process.end()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(Unable):
+            return bool(self._call("GET", "/health")["status"] == "ok")
+        return False
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=CALL_SECONDS) as answer:
+                return json.load(answer)
+        except (OSError, urllib.error.URLError) as error:
+            raise Unable(f"{method} {path} of {request.host}: {error}") from error
