@@ -1,0 +1,1 @@
+"""The application whose workers are to be tuned. Leave this folder as it is."""
