@@ -86,7 +86,7 @@ def check(
     watch: Annotated[bool, typer.Option(help="Check again whenever a file of the workspace changes.")] = False,
 ) -> None:
     """Run the lab's checks on your files. The status is 0 when the lab is passed, 1 when not, 3 when the grader failed at a check."""
-    from grader.adapters import box
+    from grader.adapters import box, confining
     from grader.catalog import Catalog
     from grader.grading import grade
     from grader.progress import Progress
@@ -96,7 +96,7 @@ def check(
     catalog, progress, screen = Catalog(), Progress(work()), Screen(quiet=as_json)
     lab = catalog.lab(slug)
     while True:
-        around = box.Unconfined()
+        around = confining.best()
         screen.begin(lab, box.sentence(around))
         result = grade(
             lab,
@@ -247,13 +247,13 @@ def prove(
     write: Annotated[bool, typer.Option(help="Take what wrong answers get as expected; read the diff.")] = False,
 ) -> None:
     """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
-    from grader.adapters.box import Unconfined
+    from grader.adapters import confining
     from grader.catalog import Catalog
     from grader.proving import prove as proofs
 
     catalog = Catalog()
     wrong = 0
-    for proof in proofs(catalog, slugs or catalog.slugs(), Unconfined, parallel=parallel, write=write, only=answer):
+    for proof in proofs(catalog, slugs or catalog.slugs(), confining.best, parallel=parallel, write=write, only=answer):
         sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
         wrong += not sound
         print(

@@ -7,23 +7,43 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from conductor.waiting import until
 from grader.errors import Unable
 
-GUARD = Path(__file__).with_name("guard.py")
+GUARD = "import sys; sys.path.insert(0, sys.argv[1]); from grader.adapters.guard import run; run()"
+"""The guard's program: the standard library and the grader's own folder, because a guard starts in no time without the rest."""
+
+SERVICES = Path(__file__).parents[2]
 GONE_SECONDS = 10
 """How long a guard may take to kill what it guards."""
 
 
-class Guarded:
-    """A program that was started; all of it ends with `end()`, and with the grader."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is round a program in a box, for the guard to look after.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", output: Path) -> None:
+    `ports` leads from a port inside to one of the grader's; `most` are the limits that Usage counts, `folder` is where the job's files
+    lie; so many as `wrappers` processes, one below the other, are the box's own.
+    """
+
+    ports: Mapping[int, int]
+    most: Mapping[str, int]
+    folder: Path
+    wrappers: int
+
+
+class Guarded:
+    """A program that was started; all of it ends with `end()`, and with the grader. Raises Unable when it did not start."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", output: Path, wrappers: int = 0) -> None:
         self._process = process
+        self._wrappers = wrappers
         self.output = output
         assert process.stdout is not None
         line = process.stdout.readline().strip()
@@ -50,8 +70,11 @@ class Guarded:
 
     def processes(self) -> list[int]:
         """The pids of the program and of everything below it."""
-        with contextlib.suppress(psutil.Error):
-            return [one.pid for one in psutil.Process(self._process.pid).children(recursive=True)]
+        with contextlib.suppress(psutil.Error, IndexError):
+            top = psutil.Process(self._process.pid)
+            for _ in range(self._wrappers):
+                top = top.children()[0]
+            return [one.pid for one in top.children(recursive=True)]
         return []
 
     def end(self) -> None:
@@ -71,23 +94,39 @@ def start(
     output: Path,
     limits: Mapping[str, int] | None = None,
     wall_seconds: float | None = None,
+    around: Around | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Guarded:
-    """Run a program below a guard; `limits` go by the names of the module `resource`. What it prints is appended to `output`."""
+    """Run a program below a guard; `limits` go by the names of the module `resource`. What it prints is appended to `output`.
+
+    The program of a box is told by the argument CHANNEL of guard.py where to send its sockets, and inherits `descriptors`.
+    """
     order = {
         "argv": list(argv),
         "output": str(output),
         "limits": dict(limits or {}),
         "wall_seconds": wall_seconds,
+        "box": None if around is None else _order(around),
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(GUARD), json.dumps(order)],
+        [sys.executable, "-I", "-S", "-c", GUARD, str(SERVICES), json.dumps(order)],
         cwd=directory,
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pass_fds=descriptors,
     )
-    return Guarded(process, output)
+    return Guarded(process, output, 0 if around is None else around.wrappers)
+
+
+def _order(around: Around) -> dict[str, Any]:
+    return {
+        "ports": list(around.ports.items()),
+        "most": dict(around.most),
+        "folder": str(around.folder),
+        "wrappers": around.wrappers,
+    }
 
 
 def await_answer(

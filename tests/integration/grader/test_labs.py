@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from grader import checks
-from grader.adapters.box import Unconfined
+from grader.adapters import confining
 from grader.catalog import MODEL, Catalog, answers
 from grader.domain.lab import Check
 from grader.domain.verdict import Finding
@@ -18,7 +18,7 @@ USES = [(slug, check.kind) for slug in CATALOG.slugs() for check in CATALOG.lab(
 
 
 def proofs(slug: str, answer: str = "") -> list[Proof]:
-    return list(prove(CATALOG, [slug], Unconfined, parallel=2, only=answer))
+    return list(prove(CATALOG, [slug], confining.best, parallel=2, only=answer))
 
 
 @pytest.mark.parametrize("slug", ["async-or-not", "first-app"])
