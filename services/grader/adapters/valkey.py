@@ -17,6 +17,12 @@ INSIDE_PORT = 6379
 FIRST_PORT = 16379
 START_SECONDS = 30.0
 
+REFUSED = (
+    *("acl", "bgrewriteaof", "bgsave", "cluster", "config|set", "config|rewrite", "debug", "failover", "migrate"),
+    *("module", "psync", "replicaof", "save", "shutdown", "slaveof", "sync"),
+)
+"""Commands by which learner code, which reaches this server, would reach other addresses, files, or the server itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -38,6 +44,7 @@ class Valkey:
             self.port = ports["valkey"]
             options = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
             options += ["--dir", str(directory), "--maxmemory", "256mb", "--maxmemory-policy", "noeviction"]
+            options += ["--user", "default", "on", "nopass", "~*", "&*", "+@all", *(f"-{one}" for one in REFUSED)]
             self._process = guarded.start(
                 [str(binary()), *options], directory=directory, environment={}, output=directory / "valkey.log"
             )
