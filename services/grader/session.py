@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from celery import Celery
 
+from grader.adapters import workspaces
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
 from grader.adapters.http_server import HttpServer
 from grader.adapters.observed import Events, Results
@@ -156,6 +157,10 @@ class Session:
     def watch(self) -> None:
         """Listen to results and events; what happens before that is not seen."""
         _ = self.results, self.events
+
+    def place(self, name: str, data: str | bytes) -> Path:
+        """Put a file into the copy of the learner's files, whatever their code has put there; where it is."""
+        return workspaces.place(self.workspace, name, data)
 
     def start(
         self,

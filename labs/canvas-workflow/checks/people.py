@@ -28,7 +28,7 @@ def worker_of_other_users(session: Session) -> Finding:
     }
     session.kept["users"] = users
     text = (session.lab / "starter" / "people.py").read_text()
-    (session.workspace / "people.py").write_text(f"{text}\nUSERS = {users!r}\n")
+    session.place("people.py", f"{text}\nUSERS = {users!r}\n")
     return worker.run(worker.Parameters(app="workflow", tasks=(*FETCHES, *LINE)), session)
 
 

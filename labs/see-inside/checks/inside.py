@@ -1,7 +1,6 @@
 """Tasks in four processes that are replaced every few tasks, and what the learner's metrics say of them."""
 
 import json
-import shutil
 from typing import Any
 
 from grader.calling import called
@@ -39,7 +38,7 @@ monitoring.TaskMetrics.record_failure = cannot
 
 def worker_that_recycles(session: Session) -> Finding:
     """Four processes, each replaced after five tasks, on the lab's own tasks.py."""
-    shutil.copyfile(session.lab / "starter" / "tasks.py", session.workspace / "tasks.py")
+    session.place("tasks.py", (session.lab / "starter" / "tasks.py").read_bytes())
     recycling = worker.Parameters(
         app="tasks", concurrency=4, tasks=("work", "fail"), arguments=("--max-tasks-per-child", "5")
     )
@@ -89,8 +88,8 @@ def runtimes(session: Session) -> Finding:
 
 def failing_handler(session: Session) -> Finding:
     """Recording raises, whatever the store is: the tasks must succeed, and the handlers must have been called."""
-    (session.workspace / "failing.py").write_text(FAILING)
-    shutil.copyfile(session.lab / "starter" / "tasks.py", session.workspace / "tasks.py")
+    session.place("failing.py", FAILING)
+    session.place("tasks.py", (session.lab / "starter" / "tasks.py").read_bytes())
     started = worker.run(worker.Parameters(app="failing", name="failing", alone=True, tasks=("work",)), session)
     if not started.passed:
         return started

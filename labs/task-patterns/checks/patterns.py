@@ -1,6 +1,5 @@
 """Uploads with a size of their own, and batches on four processes and on one."""
 
-import shutil
 import time
 
 from grader.checks import worker
@@ -22,8 +21,7 @@ TENTHS = list(range(10, 101, 10))
 def progress(session: Session) -> Finding:
     """A file of random lines: the states must come at every tenth, the summary must be that of the file."""
     lines = [b"x" * session.random.randrange(20, 200) + b"\n" for _ in range(session.random.randrange(2000, 3000))]
-    path = session.workspace / f"upload-{session.random.randrange(16**6):06x}.txt"
-    path.write_bytes(b"".join(lines))
+    path = session.place(f"upload-{session.random.randrange(16**6):06x}.txt", b"".join(lines))
     size = path.stat().st_size
     task_id = session.send(_task(session.workers["worker"], "process_upload"), [str(path)])
     end = session.results.final(task_id, session.left(15))
@@ -115,7 +113,7 @@ def one_process(session: Session) -> Finding:
 
 
 def _restore_work(session: Session) -> None:
-    shutil.copyfile(session.lab / "starter" / "work.py", session.workspace / "work.py")
+    session.place("work.py", (session.lab / "starter" / "work.py").read_bytes())
 
 
 def _task(one: Worker, name: str) -> str:

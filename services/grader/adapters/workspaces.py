@@ -58,10 +58,28 @@ def copy(workspace: Path, to: Path) -> list[str]:
                 raise WorkspaceError(
                     f"{workspace} holds more than {MOST_FILES} files or {MOST_BYTES // 2**20} MiB: keep only your answer in it"
                 )
-            shutil.copyfile(path, to / relative)
+            shutil.copyfile(path, to / relative, follow_symlinks=False)
         else:
             left_out.append(str(relative))
     return left_out
+
+
+def place(folder: Path, name: str, data: str | bytes) -> Path:
+    """Put one file into a folder that learner code may be writing to; where it is.
+
+    It takes the place of whatever has that name: written through a link, it would be a file outside. A name with a folder in it is refused.
+    """
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is not the name of a file")
+    descriptor, made = tempfile.mkstemp(dir=folder)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o644)
+        file.write(data.encode() if isinstance(data, str) else data)
+    path = folder / name
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    os.replace(made, path)
+    return path
 
 
 def overlay(answer: Path, to: Path) -> None:

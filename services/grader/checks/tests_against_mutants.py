@@ -3,7 +3,6 @@
 A mutant is a folder below the lab's `checks/mutants/`; its files take the place of the workspace's.
 """
 
-import shutil
 import sys
 
 from pydantic import Field
@@ -32,9 +31,9 @@ class Parameters(Strict):
 def run(parameters: Parameters, session: Session) -> Finding:
     """Passes when the tests pass on the application, or fail on the mutant."""
     directory = session.scratch / f"tests-{parameters.mutant or 'application'}"
-    shutil.copytree(session.workspace, directory)
+    workspaces.copy(session.workspace, directory)
     for name in parameters.application:
-        shutil.copyfile(session.lab / "starter" / name, directory / name)
+        workspaces.place(directory, name, (session.lab / "starter" / name).read_bytes())
     if parameters.mutant is not None:
         folder = session.lab / "checks" / "mutants" / parameters.mutant
         if not folder.is_dir():

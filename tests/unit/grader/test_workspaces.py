@@ -103,3 +103,29 @@ def test_too_much_is_refused_with_the_limit(workspace: Path, tmp_path: Path) -> 
 
     with pytest.raises(WorkspaceError, match="more than 500 files"):
         workspaces.copy(workspace, tmp_path / "graded")
+
+
+@pytest.mark.parametrize("in_the_way", ["link", "fifo", "folder", "file", "nothing"])
+def test_a_file_of_a_check_takes_the_place_of_what_is_there(tmp_path: Path, in_the_way: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.write_text("not the learner's")
+    folder.mkdir()
+    path = folder / "work.py"
+    {
+        "link": lambda: path.symlink_to(outside),
+        "fifo": lambda: os.mkfifo(path),
+        "folder": lambda: (path / "inner").mkdir(parents=True),
+        "file": lambda: path.write_text("the learner's"),
+        "nothing": lambda: None,
+    }[in_the_way]()
+
+    placed = workspaces.place(folder, "work.py", "the lab's")
+
+    assert "the lab's" == placed.read_text()
+    assert "not the learner's" == outside.read_text()
+    assert ["work.py"] == [one.name for one in folder.iterdir()]
+
+
+def test_a_file_of_a_check_lies_in_the_folder_itself(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not the name of a file"):
+        workspaces.place(tmp_path, "folder/work.py", "")
