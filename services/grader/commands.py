@@ -206,7 +206,7 @@ def solution(
 def as_document(result: "Result") -> dict[str, Any]:
     """A result as JSON has it."""
     totals = {"points": result.points, "of": result.of, "passed": result.passed, "undecided": result.undecided}
-    return dataclasses.asdict(result) | totals
+    return dataclasses.asdict(result) | totals | {"may_count": result.may_count}
 
 
 def _listed(lab: "Lab") -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Progress:
             "of": result.of,
             "passed": result.passed,
             "attempt": not result.undecided,
+            "may_count": result.may_count,
         }
         self._book.append("graded", result.lab, body)
 

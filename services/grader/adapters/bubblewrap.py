@@ -134,14 +134,17 @@ def _memory_folder(name: str, size: int) -> Sequence[str]:
 
 
 def _own(workspace: Path) -> int:
-    """Give the workspace to a user of its own; programs that share it have the same."""
+    """Give the workspace to a user of its own; programs that share it have the same. Raises Unable where there are no such users."""
     owner = workspace.stat().st_uid
     uid = owner if owner in FREE_USERS else secrets.choice(FREE_USERS)
-    os.chown(workspace, uid, uid)
-    # By descriptors: a program that runs in the workspace already could put a link in the place of a folder.
-    for _, folders, files, folder in os.fwalk(workspace):
-        for name in (*folders, *files):
-            os.chown(name, uid, uid, dir_fd=folder, follow_symlinks=False)
+    try:
+        os.chown(workspace, uid, uid)
+        # By descriptors: a program that runs in the workspace already could put a link in the place of a folder.
+        for _, folders, files, folder in os.fwalk(workspace):
+            for name in (*folders, *files):
+                os.chown(name, uid, uid, dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        raise Unable(f"the workspace cannot be given to user {uid}: {error.strerror}") from error
     return uid
 
 

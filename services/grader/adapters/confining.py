@@ -80,9 +80,9 @@ def mending() -> str:
         return ""
     if not any(programs()):
         return "sudo apt-get install bubblewrap"
-    if any(Path(one).exists() for one in CONTAINERS):
-        return "docker run " + " ".join(f"--security-opt {one}=unconfined" for one in FORBIDDEN_IN_A_CONTAINER)
     for path, (value, command) in SETTINGS.items():
         if Path(path).exists() and Path(path).read_text().strip() == value:
             return command
+    if any(Path(one).exists() for one in CONTAINERS):
+        return "docker run " + " ".join(f"--security-opt {one}=unconfined" for one in FORBIDDEN_IN_A_CONTAINER)
     return ""

@@ -86,6 +86,11 @@ class Result:
         """Whether the grader failed at some check: such a result uses no attempt."""
         return any(verdict.outcome is Outcome.ERROR for verdict in self.verdicts)
 
+    @property
+    def may_count(self) -> bool:
+        """Whether an exam may take it: every check was judged, the code was confined, and the solution was not shown before."""
+        return self.confined and not self.practice and not self.undecided
+
 
 def judged(check: Check, finding: Finding, seconds: float, output: str) -> Verdict:
     """The verdict on a check that ran; the points are all or none."""

@@ -1,5 +1,6 @@
 """What a grading says of checks that do not run, or that break."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,20 @@ def test_what_needs_a_failed_check_is_skipped(tmp_path: Path, monkeypatch: pytes
     result = graded(tmp_path, monkeypatch, *asked)
 
     assert (Outcome.SKIPPED, "it needs what did not pass: First") == outcomes(result)[1]
+
+
+def test_a_result_without_a_box_counts_for_no_exam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = graded(tmp_path, monkeypatch, Check("passes", "passes", 1, "passes", None))
+    confined = dataclasses.replace(result, confined=True)
+
+    assert (True, False) == (result.passed, result.may_count)
+    assert confined.may_count
+    assert not dataclasses.replace(confined, practice=True).may_count
+
+
+def test_a_grading_that_the_grader_failed_at_counts_for_no_exam(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = graded(tmp_path, monkeypatch, Check("lacks", "lacks", 1, "lacks", None))
+
+    assert not dataclasses.replace(result, confined=True).may_count
