@@ -1,5 +1,7 @@
 """What a person sees of a grading: each check as it ends, with time, points and evidence."""
 
+import re
+
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
@@ -15,6 +17,11 @@ MARKS = {
     Outcome.SKIPPED: ("·", "yellow"),
     Outcome.ERROR: ("!", "magenta"),
 }
+
+ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""Colours and the like (ECMA-48); taken out whole, because loggers print them."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Screen:
@@ -53,9 +60,10 @@ class Screen:
             (f"  {verdict.seconds:.1f} s", "dim"),
         )
         self._console.print(line)
-        self._console.print(f"    {escape(verdict.because)}", soft_wrap=True)
-        for text in verdict.output.splitlines():
-            self._console.print(f"    [dim]│ {escape(text)}[/dim]", soft_wrap=True)
+        self._console.print(f"    {escape(_visible(verdict.because))}", soft_wrap=True)
+        for text in verdict.output.split("\n"):
+            if text:
+                self._console.print(f"    [dim]│ {escape(_visible(text))}[/dim]", soft_wrap=True)
 
     def end(self, result: Result) -> None:
         """Say what it comes to."""
@@ -71,3 +79,9 @@ class Screen:
         )
         if any(one.hint for one in result.verdicts):
             self._console.print(as_typed(f"`capstone lab hint {result.lab}` says more."))
+
+
+def _visible(text: str) -> str:
+    """The text without what moves a terminal's cursor or clears it: learner code could write a verdict of its own over ours."""
+    plain = ESCAPES.sub("", text)
+    return "".join(one if one.isprintable() or one == "\t" else REPLACEMENT for one in plain)
