@@ -211,6 +211,7 @@ def make_collector() -> Any:
         answer_seconds=settings.answer_seconds,
         late_ms=int(settings.late_hours * 3_600_000),
         future_ms=int(settings.future_seconds * 1000),
+        user_events_per_minute=settings.user_events_per_minute,
     )
     return Collector(BatchPublisher(app, AGGREGATE, threads=settings.publishers), limits, clock_ms=_clock_ms)
 

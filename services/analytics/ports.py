@@ -33,7 +33,7 @@ class Freshness:
     counted_ms: int
     """When it was counted, by the store's clock."""
     events: int
-    """Events counted since the store was made, late and future ones included."""
+    """Events counted since the store was made, late, future and flagged ones included."""
     accepted_ms: int
     """When the newest batch that a broker has confirmed was published, as edges note it once a second; 0 before the first."""
 
@@ -54,7 +54,7 @@ class CounterReader(Protocol):
         """All events by kind and minute."""
 
     async def apart(self) -> Mapping[str, int]:
-        """Events that are in no other counter, by `late:<kind>` and `future:<kind>`."""
+        """Events that are in no other counter, by `late:<kind>`, `future:<kind>` and `flagged:<kind>`; and how many were `refused`."""
 
     async def freshness(self) -> Freshness:
         """How current the counters are."""

@@ -34,6 +34,10 @@ class Settings(ServiceSettings):
     future_seconds: float = Field(default=300.0, ge=0)
     """An event further ahead than this when it arrives has a wrong clock: it is counted by kind only."""
 
+    user_events_per_minute: int = Field(default=0, ge=0)
+    """What a user sends beyond this within a minute, by the clock and through one edge process, is flagged: it is counted by kind only. 0
+    flags nobody, because only who knows the clients knows what is too much."""
+
     dedup_hours: float = Field(default=24.0, gt=0)
     """How long the ids of counted parts are kept (54 B each). A batch older than half of it is parked, and a client must repeat a request
     within the other half, so that no id is forgotten while its part can still come."""

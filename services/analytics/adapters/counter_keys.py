@@ -4,7 +4,7 @@
 {0}:ct:<kind>           hash: events by content, of all time
 {0}:u:<hour>            hash: events by user             expires
 {0}:t:<kind>:<hour>     hash: events by minute           expires
-{0}:apart               hash: events by late:<kind> or future:<kind>
+{0}:apart               hash: events by late:<kind>, future:<kind> or flagged:<kind>; refused
 {0}:parts:<slot>        set: ids of parts counted in a slot of time; expires
 {0}:meta                hash: events, published_ms, counted_ms
 {0}:flushes             stream: what each flush added, and how late; the last quarter of an hour

@@ -8,7 +8,8 @@ events in the order of the parts, and `runs` says how many belong to which: only
 What no counter needs (`detail`) is encoded a second time, so that an aggregator copies it and does not decode it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from analytics.domain.parts import ID_BYTES, Part
 VERSION = 1
 """First byte of every batch. A reader parks any other, so a new layout can be rolled out and rolled back."""
 
+_TIMINGS = frozenset(Timing)
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 
 
@@ -48,6 +50,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, gc=False):
     parts: list[bytes]
     """Ids of the parts."""
     groups: list[Group]
+    refused: list[int] = []
+    """Events of each part that the edge refused; empty when it refused none. A reader that does not know it ignores it."""
 
     @property
     def events(self) -> int:
@@ -79,15 +83,28 @@ class _Columns:
             self.counted += count
 
 
-def columnise(parts: Sequence[Part], published_ms: int, timing_of: Callable[[int], Timing]) -> Batch:
-    """The batch of some parts. `timing_of` is asked once for each minute that occurs, with the last millisecond of that minute."""
+def columnise(
+    parts: Sequence[Part],
+    published_ms: int,
+    timing_of: Callable[[int], Timing],
+    over: Mapping[str, int] = MappingProxyType({}),
+) -> Batch:
+    """The batch of some parts. `timing_of` is asked once for each minute that occurs, with the last millisecond of that minute.
+
+    `over` has the users whose events are too many: how many of those here are not flagged, the first ones.
+    """
+    left = dict(over)
     groups: dict[int, _Columns] = {}
     appends: dict[int, tuple[Any, ...]] = {}
     codes = _KIND_CODES
     for index, part in enumerate(parts):
         for event in part.events:
             minute, millisecond = divmod(event.at_ms, MINUTE_MS)
-            slot = minute * 16 + codes[event.kind]
+            flagged = event.bot
+            if left and not flagged and event.user in left:
+                left[event.user] -= 1
+                flagged = left[event.user] < 0
+            slot = minute * 32 + codes[event.kind] * 2 + flagged
             found = appends.get(slot)
             if found is None:
                 columns = groups[slot] = _Columns()
@@ -100,14 +117,19 @@ def columnise(parts: Sequence[Part], published_ms: int, timing_of: Callable[[int
             topics(event.topics)
         for columns in groups.values():
             columns.end_part(index)
-    return Batch(published_ms, [part.id for part in parts], [_group(slot, groups[slot], timing_of) for slot in groups])
+    made = [_group(slot, groups[slot], timing_of) for slot in groups]
+    refused = [part.refused for part in parts]
+    return Batch(published_ms, [part.id for part in parts], made, refused if any(refused) else [])
 
 
 def _group(slot: int, columns: _Columns, timing_of: Callable[[int], Timing]) -> Group:
-    minute, code = divmod(slot, 16)
+    minute, code = divmod(slot, 32)
+    kind, flagged = divmod(code, 2)
     contents, users, *detail = columns.columns
-    at_ms = minute * MINUTE_MS + MINUTE_MS - 1
-    return Group(code, minute, timing_of(at_ms), contents, users, columns.runs, _encoder.encode(detail))
+    timing = timing_of(minute * MINUTE_MS + MINUTE_MS - 1)
+    if flagged and timing == Timing.ON_TIME:
+        timing = Timing.FLAGGED
+    return Group(kind, minute, timing, contents, users, columns.runs, _encoder.encode(detail))
 
 
 def encode(batch: Batch) -> bytes:
@@ -150,12 +172,14 @@ def _problems(batch: Batch) -> Iterator[str]:
     parts = len(batch.parts)
     if not 0 <= batch.published_ms < 2**42:
         yield f"it was published at {batch.published_ms} ms"
+    if batch.refused and (len(batch.refused) != parts or min(batch.refused) < 0):
+        yield f"it has {parts} parts and refused {batch.refused[:10]}"
     for part in batch.parts:
         if len(part) != ID_BYTES:
             yield f"a part id has {len(part)} bytes, not {ID_BYTES}"
     for group in batch.groups:
         events = len(group.contents)
-        if not 0 <= group.kind < len(KINDS) or group.timing not in (0, 1, 2) or not 0 <= group.minute < 2**32:
+        if not 0 <= group.kind < len(KINDS) or group.timing not in _TIMINGS or not 0 <= group.minute < 2**32:
             yield f"a group has kind {group.kind}, minute {group.minute}, timing {group.timing}"
         if len(group.users) != events or sum(group.runs[1::2]) != events or len(group.runs) % 2:
             yield f"a group has {events} contents, {len(group.users)} users and runs of {sum(group.runs[1::2])}"

@@ -27,7 +27,7 @@ class Growth:
     totals: Counters = field(default_factory=lambda: defaultdict(Counter))
     """Events by minute (as text), for each (kind, hour)."""
     apart: Counter[str] = field(default_factory=Counter)
-    """Events that are in no counter above, by `late:<kind>` or `future:<kind>`."""
+    """Events that are in no counter above, by `late:<kind>`, `future:<kind>` or `flagged:<kind>`; and those that were `refused`."""
     counted: list[tuple[Group, int, int]] = field(default_factory=list)
     """Where the events of the contents' counters are: from and to in the columns of a group. For what is computed beside the counters."""
     events: int = 0
@@ -58,6 +58,8 @@ def count(batches: Sequence[Batch], known: Collection[bytes] = frozenset()) -> G
             elif fresh[index]:
                 seen.add(part)
                 growth.parts.append(part)
+                if batch.refused and batch.refused[index]:
+                    growth.apart["refused"] += batch.refused[index]
         whole = all(fresh)
         for group in batch.groups:
             if whole:

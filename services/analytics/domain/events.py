@@ -48,15 +48,20 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     topics: Topics = ()
     """What the content is about: at most 8, each of 1 to 32 characters."""
 
+    bot: bool = False
+    """Whether its sender knows that no person did it, for example by the user agent: it is flagged."""
+
 
 class Timing(IntEnum):
-    """How an event's time relates to the time at which the edge received it. Decided once, there."""
+    """How an event is counted, by its time and by who did it. Decided once, by the edge."""
 
     ON_TIME = 0
     LATE = 1
     """Older than what minute counters are kept for: counted by kind only."""
     FUTURE = 2
     """Its clock is wrong: counted by kind only."""
+    FLAGGED = 3
+    """On time, and of a bot, or of a user with more events than one may have: counted by kind only."""
 
 
 def timing(at_ms: int, received_ms: int, *, late_ms: int, future_ms: int) -> Timing:

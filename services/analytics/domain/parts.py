@@ -22,6 +22,8 @@ class Part:
 
     id: bytes
     events: Sequence[Event]
+    refused: int = 0
+    """Events of the same positions that were refused."""
 
 
 def part_id(client: str, key: str, number: int) -> bytes:
@@ -30,8 +32,8 @@ def part_id(client: str, key: str, number: int) -> bytes:
 
 
 def cut(client: str, key: str, events: Sequence[Event | None]) -> Iterator[Part]:
-    """The parts of a body, without those that have no event left; `events` has None where one was refused."""
+    """The parts of a body; `events` has None where one was refused."""
     for number, start in enumerate(range(0, len(events), PART_EVENTS)):
         positions = events[start : start + PART_EVENTS]
-        if kept := [event for event in positions if event is not None]:
-            yield Part(part_id(client, key, number), kept)
+        kept = [event for event in positions if event is not None]
+        yield Part(part_id(client, key, number), kept, len(positions) - len(kept))

@@ -9,7 +9,7 @@ from typing import Any
 
 SECOND_MS = 1000
 
-COUNTS = ("events", "late", "future")
+COUNTS = ("events", "late", "future", "flagged", "refused")
 """What is told of a second; another release may count more apart."""
 
 
@@ -22,7 +22,7 @@ class Flush:
     delay_ms: int
     """How long before that its oldest batch was published."""
     counts: Mapping[str, int]
-    """By the names of COUNTS; `events` has those that are late or of the future as well."""
+    """By the names of COUNTS; `events` has those that are late, of the future or flagged as well, and not those that were refused."""
 
 
 def seconds(flushes: Iterable[Flush], begin_ms: int, end_ms: int) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ a request that would exceed the limit is refused at once.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from analytics.domain.batch import columnise, encode
 from analytics.domain.events import timing
 from analytics.domain.parts import Part
+from analytics.domain.user_rate import UserRate
 from analytics.ports import BatchSink
 
 
@@ -30,6 +32,7 @@ class Limits:
     answer_seconds: float
     late_ms: int
     future_ms: int
+    user_events_per_minute: int
 
 
 class Collector:
@@ -39,6 +42,7 @@ class Collector:
         self._sink = sink
         self._limits = limits
         self._clock_ms = clock_ms
+        self._rate = UserRate(limits.user_events_per_minute) if limits.user_events_per_minute else None
         self._parts: list[Part] = []
         self._events = 0
         self._confirmed: asyncio.Future[None] | None = None
@@ -76,8 +80,9 @@ class Collector:
         parts, events, confirmed = self._parts, self._events, self._confirmed
         self._parts, self._events, self._confirmed = [], 0, None
         now_ms, limits = self._clock_ms(), self._limits
+        over = self._rate.over(chain.from_iterable(part.events for part in parts), now_ms) if self._rate else {}
         batch = columnise(
-            parts, now_ms, lambda at: timing(at, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms)
+            parts, now_ms, lambda at: timing(at, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms), over
         )
         published = asyncio.wrap_future(self._sink.publish(encode(batch)))
         published.add_done_callback(lambda done: self._settle(done, now_ms, events, confirmed))

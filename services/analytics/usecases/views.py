@@ -175,6 +175,8 @@ class Views:
         return {
             "late": _named(apart, "late"),
             "future": _named(apart, "future"),
+            "flagged": _named(apart, "flagged"),
+            "refused": apart.get("refused", 0),
             "freshness": freshness,
             # Grows with everything that is counted: two answers with the same one are of the same counters.
             "revision": freshness["events"],

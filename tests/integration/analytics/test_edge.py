@@ -96,7 +96,27 @@ def test_bad_events_are_refused_singly_and_the_rest_counts(served: Any, expected
 
     assert 200 == answer.status_code
     assert (3, [1, 3]) == (answer.json()["accepted"], [refused["index"] for refused in answer.json()["refused"]])
-    assert expected(events) == served.counters_now()
+    assert {**expected(events), "apart": {"refused": 2}} == served.counters_now()
+
+
+def test_bots_and_users_with_too_many_events_are_flagged_and_what_is_refused_is_counted(
+    rabbit_analytics: Any, expected: Any, now: int
+) -> None:
+    service = rabbit_analytics
+    service.edge(USER_EVENTS_PER_MINUTE="100")
+    service.worker()
+    loud, bot = good(now, 130), [{**GOOD, "user": "crawler", "at_ms": now, "bot": True}]
+    bad = [{"id": "?"}] * 3
+
+    for _ in range(2):  # what is sent again is counted once, whatever the edge decides the second time
+        assert 134 - 3 == service.send(loud + bot + bad, key="k").json()["accepted"]
+    assert 0 == service.send(bad, key="only-bad").json()["accepted"]
+    service.wait_counted(131)
+    wait_until(lambda: service.ask("/totals", from_ms=now, to_ms=now + 1)["refused"] == 6, what="the refused events")
+    told = service.ask("/totals", from_ms=now, to_ms=now + 1)
+
+    assert ({"view": 31}, {"view": 100}, 131) == (told["flagged"], told["range"], told["revision"])
+    assert {**expected(loud[:100]), "apart": {"flagged:view": 31, "refused": 6}} == service.counters_now()
 
 
 def test_the_api_tells_what_was_counted(served: Any, now: int) -> None:
@@ -154,7 +174,8 @@ def test_a_broker_that_hangs_is_a_503_within_the_deadline_and_a_retry_counts_onc
     rabbit_analytics: Any, rabbitmq: RabbitMQ, expected: Any, now: int
 ) -> None:
     service = rabbit_analytics
-    service.edge(ANSWER_SECONDS="1")
+    # Without a linger the batch waits for its confirm as long as its request does, so the next request is refused at once.
+    service.edge(ANSWER_SECONDS="1", BATCH_LINGER_MS="0")
     service.send(good(now))  # connected, so that the next publish hangs in the confirm
 
     rabbitmq.pause()

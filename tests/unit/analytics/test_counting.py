@@ -4,6 +4,7 @@ import contextlib
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from analytics.domain.counting import Growth, count
 from analytics.domain.errors import BatchRefused
 from analytics.domain.events import KINDS, Event, Timing, timing
 from analytics.domain.parts import PART_EVENTS, Part, cut, part_id
+from analytics.domain.user_rate import UserRate
 
 EVENTS = st.builds(
     Event,
@@ -133,7 +135,9 @@ BROKEN = {
     "a run of no part": changed(runs=[1, 1]),
     "a negative run": changed(runs=[0, 2, 0, -1]),
     "an unknown kind": changed(kind=len(KINDS)),
-    "an unknown timing": changed(timing=3),
+    "an unknown timing": changed(timing=len(Timing)),
+    "refusals of too few parts": encode(Batch(1, [b"x" * 16] * 2, [], [1])),
+    "a negative refusal": encode(Batch(1, [b"x" * 16], [], [-1])),
     "a short part id": encode(Batch(1, [b"x"], [])),
 }
 
@@ -161,8 +165,62 @@ def test_parts_are_cut_by_position_whatever_was_refused() -> None:
     assert [part.id for part in cut("c", "k", whole)] == [part.id for part in cut("c", "k", refused)]
 
 
-def test_a_part_without_events_is_none() -> None:
-    assert [] == list(cut("c", "k", [None, None]))
+def test_refused_events_are_counted_once_with_their_part() -> None:
+    events = [Event("e", "u", "c", "view", 5), None]
+    (part,), (nothing,) = cut("c", "k", events), cut("c", "l", [None, None, None])
+
+    first = decode(encode(columnise([part, nothing], 1, on_time)))
+    again = decode(encode(columnise([nothing], 2, on_time)))
+
+    assert {"refused": 4} == count([first, again, first]).apart
+    assert {"refused": 1} == count([first, again], {nothing.id}).apart
+    assert 1 == count([first]).events
+
+
+def test_what_an_older_edge_publishes_is_read() -> None:
+    older = bytes((batches.VERSION,)) + msgspec.msgpack.encode((7, [b"x" * 16], []))
+
+    assert Batch(7, [b"x" * 16], []) == decode(older)
+
+
+def test_events_of_bots_are_flagged_and_counted_by_kind_alone() -> None:
+    events = [Event("1", "u", "c", "view", 5), Event("2", "u", "c", "view", 5, bot=True)]
+    late = [Event("3", "u", "c", "view", 5, bot=True)]
+
+    found = count([columnise([Part(part_id("c", "k", 0), events)], 1, on_time)])
+    old = count([columnise([Part(part_id("c", "l", 0), late)], 1, lambda _: Timing.LATE)])
+
+    assert ({"flagged:view": 1}, plain(events[:1]), 2) == (found.apart, flat(found), found.events)
+    assert {"late:view": 1} == old.apart
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=8), st.integers(1, 5))
+def test_the_first_events_of_a_user_in_a_minute_are_counted_and_the_others_flagged(
+    batches_of: list[list[str]], allowed: int
+) -> None:
+    rate = UserRate(allowed)
+    counted: Counter[str] = Counter()
+    flagged = 0
+    for number, users in enumerate(batches_of):
+        part = Part(part_id("c", str(number), 0), [Event("e", user, "c", "view", 5) for user in users])
+        growth = count([columnise([part], 1, on_time, rate.over(part.events, 60_000 + number))])
+        counted.update(growth.users.get(0, {}))
+        flagged += growth.apart["flagged:view"]
+
+    sent = Counter(user for users in batches_of for user in users)
+    assert {user: min(count, allowed) for user, count in sent.items()} == counted
+    assert sent.total() - counted.total() == flagged
+
+
+def test_a_new_minute_begins_anew_and_few_users_are_remembered() -> None:
+    events = [Event("e", f"u{i}", "c", "view", 5) for i in range(50)] + [Event("e", "loud", "c", "view", 5)] * 20
+    rate = UserRate(10, most=10)
+
+    first, second, next_minute = rate.over(events, 0), rate.over(events, 59_999), rate.over(events, 60_000)
+
+    assert {"loud": 10} == first == next_minute
+    assert {"loud": 0} == second
+    assert len(rate._seen) <= 10
 
 
 def test_clients_with_the_same_key_have_parts_of_their_own() -> None:

@@ -80,9 +80,21 @@ def test_one_counter_that_differs_is_named(key: str) -> None:
 
 def test_an_event_that_was_refused_is_not_expected() -> None:
     answer = Accepted(NOW_MS / 1000, "k", 1, (1,), 1)
-    evidence = Evidence(told(ROW, None, accepted={"k": answer}), COUNTED, NOW_MS / 1000)
+    counters = {**COUNTED, "apart": {"refused": 1}}
+    evidence = Evidence(told(ROW, None, accepted={"k": answer}), counters, NOW_MS / 1000)
+    uncounted = Evidence(evidence.told, COUNTED, NOW_MS / 1000)
 
     assert [] == faults(evidence)
+    assert [("lost", "apart refused")] == faults(uncounted)
+
+
+def test_an_event_of_a_bot_is_counted_by_its_kind_alone() -> None:
+    (row,) = rows_of(
+        [b'{"id": "1", "user": "load-u1", "content": "load-c1", "kind": "like", "at_ms": %d, "bot": true}' % NOW_MS]
+    )
+
+    assert [] == faults(Evidence(told(row), {"apart": {"flagged:like": 1}}, NOW_MS / 1000))
+    assert ("lost", "apart flagged:like") in faults(Evidence(told(row), COUNTED, NOW_MS / 1000))
 
 
 @pytest.mark.parametrize(("shift", "field"), [(-OLD_MS, "late:like"), (AHEAD_MS, "future:like")])

@@ -81,7 +81,7 @@ function drawSeconds() {
   charts[0].setData([at, seconds.map((one) => one.events)]);
   charts[1].setData([at, seconds.map((one) => one.delay_ms / 1000)]);
   if ($("seconds").open) {
-    const rows = seconds.toReversed().map((one) => [clock(one.at_ms), ...[one.events, seconds1(one.delay_ms), one.late, one.future]]);
+    const rows = seconds.toReversed().map((one) => [clock(one.at_ms), ...[one.events, seconds1(one.delay_ms), one.late, one.future, one.flagged, one.refused]]);
     fill($("seconds").querySelector("tbody"), rows, seconds.toReversed().map((one) => one.at_ms));
   }
 }
@@ -93,6 +93,8 @@ function drawState() {
   if (newest) $("line").textContent = `${number.format(newest.events)} events/s, ${seconds1(behind)} s behind`;
   $("late").textContent = number.format(sum(state.late));
   $("future").textContent = number.format(sum(state.future));
+  $("flagged").textContent = number.format(sum(state.flagged));
+  $("refused").textContent = number.format(state.refused);
   $("behind").textContent = `${seconds1(behind)} s`;
   $("revision").textContent = number.format(state.revision);
   const fresh = state.freshness;

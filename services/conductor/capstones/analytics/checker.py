@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conductor.capstones.analytics.counters import SHARED, Counters
-from conductor.capstones.analytics.events import FUTURE_MS, HOUR_MS, LATE_MS, MINUTE_MS, Row
+from conductor.capstones.analytics.events import FLAGGED, FUTURE_MS, HOUR_MS, LATE_MS, MINUTE_MS, Row
 from conductor.capstones.analytics.evidence import Evidence
 from conductor.capstones.analytics.promises import Intent, Told
 from conductor.verdict import Finding, Verdict
@@ -52,7 +52,7 @@ def judge(evidence: Evidence, *, only_told: bool) -> Verdict:
         counts={
             "events": bounds.events,
             "unsure": bounds.unsure,
-            "apart": sum(bounds.least["apart"].values()),
+            "apart": sum(count for name, count in bounds.least["apart"].items() if name != "refused"),
             "keys": sum(len(fields) for fields in bounds.least.values()),
         },
     )
@@ -72,6 +72,9 @@ def expected(told: Told) -> Bounds:
         else:
             bounds.unsure += len(rows)
         grown = bounds.least if accepted else bounds.more
+        # Of a request that was never answered any event may have been refused.
+        if refusals := len(accepted.refused) if accepted else len(intent.events()):
+            grown["apart"]["refused"] += refusals
         ended = accepted or refused
         # Of a client that died nobody knows when its request was over.
         answered_ms = round(ended.at * 1000) if ended else round(intent.at * 1000) + LATE_MS
@@ -83,8 +86,10 @@ def _add(bounds: Bounds, grown: Growth, rows: Sequence[Row], sent_ms: int, answe
     oldest, newest = answered_ms - LATE_MS, sent_ms + FUTURE_MS
     for user, content, kind, at in rows:
         last_ms = at - at % MINUTE_MS + MINUTE_MS - 1
+        counted = [("apart", kind)] if kind.startswith(FLAGGED) else [*keys_of(user, content, kind, at)]
+        kind = kind.removeprefix(FLAGGED)
         if oldest <= last_ms <= newest:
-            for key, name in keys_of(user, content, kind, at):
+            for key, name in counted:
                 grown[key][name] += 1
         elif last_ms < sent_ms - LATE_MS:
             grown["apart"][f"late:{kind}"] += 1
@@ -94,7 +99,7 @@ def _add(bounds: Bounds, grown: Growth, rows: Sequence[Row], sent_ms: int, answe
             # It became late, or ceased to be of the future, while it was under way.
             bounds.unsure += 1
             apart = f"late:{kind}" if last_ms < oldest else f"future:{kind}"
-            for key, name in (*keys_of(user, content, kind, at), ("apart", apart)):
+            for key, name in (*counted, ("apart", apart)):
                 bounds.more[key][name] += 1
 
 

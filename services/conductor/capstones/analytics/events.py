@@ -9,7 +9,9 @@ from itertools import accumulate
 from typing import Any
 
 Row = tuple[str, str, str, int]
-"""User, content, kind, and time in milliseconds since 1970."""
+"""User, content, kind, and time in milliseconds since 1970. The kind of an event that is marked as a bot's begins with FLAGGED."""
+
+FLAGGED = "flagged:"
 
 KINDS = ("view", "like", "share", "comment", "follow", "unlike", "unfollow", "delete")
 WEIGHTS = (60, 20, 5, 5, 5, 2, 2, 1)
@@ -84,8 +86,9 @@ def rows_of(lines: Sequence[bytes]) -> list[Row | None]:
 def _row(line: bytes) -> Row | None:
     try:
         event: Mapping[str, Any] = json.loads(line)
-        return str(event["user"]), str(event["content"]), str(event["kind"]), int(event["at_ms"])
-    except (ValueError, TypeError, KeyError):
+        kind = f"{FLAGGED if event.get('bot') is True else ''}{event['kind']}"
+        return str(event["user"]), str(event["content"]), kind, int(event["at_ms"])
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -62,9 +62,11 @@ class AnalyticsProgress:
         meta = self._hash(f"{PREFIX}meta")
         if found is None or meta is None:
             return None
-        late = sum(count for name, count in found.items() if name.startswith("late:"))
-        future = sum(count for name, count in found.items() if name.startswith("future:"))
-        return {"counted": meta.get("events", 0) - late - future, "late": late, "future": future}
+        apart = {
+            why: sum(count for name, count in found.items() if name.startswith(f"{why}:"))
+            for why in ("late", "future", "flagged")
+        }
+        return {"counted": meta.get("events", 0) - sum(apart.values()), **apart}
 
     def moved(self) -> tuple[int, ...]:
         """A mark that changes with every flush."""
