@@ -12,7 +12,7 @@ from chassis.dead_letters import collect_dead_letters
 from chassis.errors import Transient
 from trading import tasks
 from trading.queues import ENGINE, QUEUES, SERVICE
-from trading.settings import Settings
+from trading.settings import COMPANY, Settings
 
 SETTINGS = Settings
 
@@ -23,13 +23,14 @@ DAY_SECONDS = 86_400
 
 def make_shard() -> Any:
     """Engine, gateway and keeper of the shard in `DATA_DIR`, owned by this process. Raises ValueError for unreadable tokens."""
-    from trading.adapters.callers import callers, write_directory
+    from trading.adapters.directory_file import write_directory
+    from trading.callers import callers
     from trading.processes.companion import ShardCompanion
     from trading.processes.settings import ShardSettings
 
     folder = settings.data_dir.absolute()
     directory = folder / "directory.json"
-    write_directory(directory, settings.company, settings.symbols, callers(settings.api_tokens.get_secret_value()))
+    write_directory(directory, COMPANY, settings.instruments, callers(settings.api_tokens.get_secret_value()))
     return ShardCompanion(
         ShardSettings(
             folder,
@@ -39,6 +40,7 @@ def make_shard() -> Any:
             level=settings.acknowledgement_level,
             host=settings.host,
             port=settings.fix_port,
+            door_port=settings.door_port,
             engine_core=settings.engine_core,
             snapshot_inputs=settings.snapshot_inputs,
         )
@@ -80,3 +82,12 @@ tasks.register(
         "trading.begin_day": begin_day,
     },
 )
+
+
+def make_api() -> Any:
+    """The HTTP API, an ASGI application."""
+    from trading.adapters.door_client import DoorClient
+    from trading.api import make_api as api
+
+    door = DoorClient(settings.engine_host, settings.door_port, answer_seconds=settings.answer_seconds)
+    return api(door, settings)

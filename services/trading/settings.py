@@ -1,9 +1,10 @@
 """The trading service's settings, from the environment; see chassis.settings for the ones every service has."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field_validator
 
 from chassis.settings import ServiceSettings
 
@@ -21,7 +22,11 @@ class Instrument(BaseModel):
     """How far from the reference price a limit may be, in hundredths of a percent."""
 
 
-SYMBOLS = {name: Instrument(id=number) for number, name in enumerate(("AAPL", "FB", "GOOG", "IBM", "MSFT"), start=1)}
+COMPANY = "VENUE"
+"""TargetCompID of clients."""
+
+_INSTRUMENTS = TypeAdapter(dict[str, Instrument])
+_SYMBOLS = json.dumps({name: {"id": id} for id, name in enumerate(("AAPL", "FB", "GOOG", "IBM", "MSFT"), start=1)})
 
 
 class Settings(ServiceSettings):
@@ -36,16 +41,22 @@ class Settings(ServiceSettings):
     fix_port: int = Field(default=9878, ge=0, le=65535)
     """Engine pool only: port of FIX 4.4; 0 takes a free one."""
 
+    door_port: int = Field(default=9879, ge=0, le=65535)
+    """Port of the engine pool at which the API hands over requests."""
+
+    engine_host: str = "127.0.0.1"
+    """API only: where the engine pool answers."""
+
+    answer_seconds: float = Field(default=5.0, gt=0, le=60)
+    """API only: how long the engine's answer is waited for. An order without one is unknown until it is asked for by its client id."""
+
     engine_core: int | None = Field(default=None, ge=0)
     """Engine pool only: the core on which the engine spins for its next input. Without it the engine sleeps until one comes."""
 
     snapshot_inputs: int = Field(default=20_000, ge=1)
     """Engine pool only: inputs between two snapshots. A start reads as many again, at roughly 100,000 a second on a busy machine."""
 
-    company: str = Field(default="VENUE", pattern=r"^[A-Za-z0-9]{1,32}$")
-    """TargetCompID of clients."""
-
-    symbols: dict[str, Instrument] = SYMBOLS
+    symbols: str = _SYMBOLS
     """The instruments as JSON: `{"AAPL": {"id": 1, "tick": "0.01"}}`. A number stays with its symbol for ever."""
 
     heads_file: Path | None = None
@@ -63,3 +74,16 @@ class Settings(ServiceSettings):
     api_tokens: SecretStr = SecretStr("")
     """Who may come in, by token, as JSON. Clients: `{"token": {"session": 1, "company": "CLIENT1", "accounts": [1]}}`, whose token is
     also their password in FIX; operators: `{"another": {"person": 1}}`."""
+
+    @field_validator("symbols")
+    @classmethod
+    def _are_instruments(cls, value: str) -> str:
+        found = _INSTRUMENTS.validate_json(value)
+        if len({one.id for one in found.values()}) != len(found):
+            raise ValueError("two symbols have one id")
+        return value
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """The instruments by their symbols."""
+        return _INSTRUMENTS.validate_json(self.symbols)

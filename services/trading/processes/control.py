@@ -1,68 +1,204 @@
-"""The door for what does not come from clients: phases, kill switches, limits, symbols, days, market data. A Unix socket in the shard's
-folder.
+"""The doors for what does not come by FIX: a Unix socket in the shard's folder, and a TCP port for the API.
 
-A request is a line of JSON, the input as a list of numbers; the answer is a line with the list of what it made of session 0. Who may
-open the socket may do anything, so its mode is 0600 and people reach it by a service that knows who they are.
+A request is a line of JSON, its answer another one:
+
+| request | from | answer |
+|---|---|---|
+| `{"input": [numbers]}` | operators: phases, kill switches, limits, symbols, …; clients: orders and cancels | `{"outcomes": […]}` |
+| `{"status": client_id}` | clients | `{"outcomes": [STATUS]}` |
+| `{"book": symbol}` | anybody known | the depth as the keeper wrote it last |
+
+On TCP each request has the caller's `token`, so whoever reaches the port can do no more than its token allows. Who may open the Unix
+socket may do what an operator may, so its mode is 0600; there a request may be the list of numbers alone. The outcomes of a client's input
+end with a STATUS of its client id, which tells what the engine knows of it. `{"error": …}` says that nothing was handed over; with
+`"unknown": true` it may have been.
 """
 
+import hashlib
 import json
 import os
 import socket
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from trading.adapters.fix.directory import Directory, Login
 from trading.adapters.layouts import Between, NotEncodable, encode_input
 from trading.adapters.ring import Sender
 from trading.domain.records import BadRecord, Record, checked
-from trading.domain.terms import Input
+from trading.domain.terms import Input, Outcome
 
-ALLOWED = frozenset(
+OF_OPERATORS = frozenset(
     (Input.PHASE, Input.KILL, Input.PROPOSE_LIMITS, Input.APPROVE_LIMITS, Input.DAY, Input.MARKET_DATA, Input.LIST)
 )
+OF_CLIENTS = frozenset((Input.NEW, Input.CANCEL, Input.REPLACE, Input.MASS_CANCEL))
+OF_PERSONS = frozenset((Input.PROPOSE_LIMITS, Input.APPROVE_LIMITS))
+URGENT = frozenset((*OF_OPERATORS, Input.MASS_CANCEL))
 LINE_BYTES = 4096
+CONNECTIONS = 256
+"""At most, of both doors. The API keeps one a request under way."""
+STATUS_REQUEST = int(Between.STATUS_REQUEST)
+
+
+@dataclass(eq=False, slots=True)
+class Peer:
+    """A connection to one of the doors."""
+
+    socket: socket.socket
+    trusted: bool
+    """Whether it came by the Unix socket."""
+    rest: bytes = b""
+
+
+@dataclass(eq=False, slots=True)
+class Question:
+    """Who waits for the STATUS that the engine says next of a session, and what was said before it of this client id."""
+
+    peer: Peer | None
+    """None for a session's own, by FIX."""
+    client_id: int
+    said: list[Record] = field(default_factory=list)
 
 
 class Control:
     """Takes requests in the thread of the selector, and outcomes in that of the reports."""
 
-    def __init__(self, path: Path, inputs: Sender) -> None:
-        path.unlink(missing_ok=True)
-        self.listener = socket.socket(socket.AF_UNIX)
-        old = os.umask(0o177)
-        try:
-            self.listener.bind(str(path))
-        finally:
-            os.umask(old)
-        self.listener.listen()
-        self.listener.setblocking(False)
-        self._inputs = inputs
-        self._asked: deque[socket.socket] = deque()
-        self._said: list[Record] = []
+    def __init__(self, folder: Path, inputs: Sender, directory: Directory, address: tuple[str, int] | None) -> None:
+        self._folder, self._inputs, self._directory = folder, inputs, directory
+        self.listeners = [_unix(folder / "control")]
+        if address:
+            self.listeners.append(socket.create_server(address, backlog=128))
+        for listener in self.listeners:
+            listener.setblocking(False)
+        self._questions: dict[int, deque[Question]] = defaultdict(deque)
+        """By session, in the order in which the engine answers."""
+        self._peers: set[Peer] = set()
+        self.draining = False
 
-    def request(self, sock: socket.socket, line: bytes) -> None:
-        """Hand an input over; what it makes of it is answered later, a refusal of the form at once."""
+    def accept(self, listener: socket.socket) -> Peer | None:
+        """A new connection; None when there are enough."""
+        accepted, _ = listener.accept()
+        accepted.setblocking(False)
+        if len(self._peers) >= CONNECTIONS:
+            accepted.close()
+            return None
+        if accepted.family != socket.AF_UNIX:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = Peer(accepted, trusted=accepted.family == socket.AF_UNIX)
+        self._peers.add(peer)
+        return peer
+
+    def close(self, peer: Peer) -> None:
+        """A connection is over."""
+        self._peers.discard(peer)
+        peer.socket.close()
+
+    def receive(self, peer: Peer) -> bool:
+        """Read what a connection sent; False when it is over."""
         try:
-            record = checked(json.loads(line))
-            if record[0] not in ALLOWED:
-                raise BadRecord(f"kind {record[0]} is not taken here")
+            data = peer.socket.recv(LINE_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        *lines, peer.rest = (peer.rest + data).split(b"\n")
+        for line in lines:
+            self._request(peer, line)
+        return bool(data) and len(peer.rest) <= LINE_BYTES
+
+    def ask_for_fix(self, session: int, message: bytes) -> bool:
+        """Hand over a session's own question, whose answer is a report. False when the ring is full."""
+        return self._ask(session, Question(None, 0), message)
+
+    def told(self, outcome: Record) -> bool:
+        """An outcome that the engine says for the first time. True when it answers a door, and is no report."""
+        questions = self._questions.get(outcome[1])
+        if not questions:
+            return False
+        first = questions[0]
+        if outcome[0] != Between.STATUS:
+            if first.peer and (not outcome[1] or first.client_id in _named(outcome)):
+                first.said.append(outcome)
+            return False
+        questions.popleft()
+        if first.peer:
+            _answer(first.peer, {"outcomes": [*first.said, *([outcome] if outcome[1] else [])]})
+        return first.peer is not None
+
+    def _request(self, peer: Peer, line: bytes) -> None:
+        try:
+            asked = json.loads(line)
+            asked = {"input": asked} if isinstance(asked, list) else asked
+            caller = 0 if peer.trusted else self._caller(asked.get("token"))
+            if "book" in asked:
+                return _send(peer, self._book(asked["book"]))
+            if self.draining and "input" in asked:
+                raise BadRecord("DRAINING: the venue is restarting")
+            if "status" in asked:
+                if not isinstance(caller, Login):
+                    raise BadRecord("only clients have orders")
+                record: Record = (STATUS_REQUEST, caller.id, 0, asked["status"])
+            else:
+                record = self._permitted(checked(asked["input"]), caller)
             message = encode_input(record)
-        except (ValueError, TypeError, BadRecord, NotEncodable) as error:
-            return _answer(sock, {"error": str(error)})
-        # A question behind the input: what session 0 is told until its answer came of the input.
-        question = encode_input((int(Between.STATUS_REQUEST), 0, 0, 0))
-        self._asked.append(sock)
-        if not (self._inputs.send(message, urgent=True) and self._inputs.send(question, urgent=True)):
-            self._asked.pop()
-            return _answer(sock, {"error": "the ring is full"})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadRecord, NotEncodable) as error:
+            return _answer(peer, {"error": str(error) or repr(error)})
+        self._hand_over(peer, record, message)
         return None
 
-    def told(self, outcome: Record) -> None:
-        """An outcome of session 0."""
-        if outcome[0] != Between.STATUS:
-            self._said.append(outcome)
-        elif self._asked:
-            said, self._said = self._said, []
-            _answer(self._asked.popleft(), {"outcomes": said})
+    def _hand_over(self, peer: Peer, record: Record, message: bytes) -> None:
+        kind, session = record[0], 0 if record[0] in OF_OPERATORS else record[1]
+        if kind == STATUS_REQUEST:
+            if not self._ask(session, Question(peer, record[3]), message):
+                _answer(peer, {"error": "BUSY: the engine is behind"})
+            return
+        client_id = record[2] if session else 0
+        question = Question(peer, client_id)
+        # Before the input: what it makes is said while this thread hands over the question.
+        self._questions[session].append(question)
+        if not self._inputs.send(message, urgent=kind in URGENT):
+            self._questions[session].remove(question)
+            _answer(peer, {"error": "BUSY: the engine is behind"})
+        elif not self._inputs.send(encode_input((STATUS_REQUEST, session, 0, client_id)), urgent=True):
+            self._questions[session].remove(question)
+            _answer(peer, {"error": "BUSY: the engine is behind", "unknown": True})
+
+    def _ask(self, session: int, question: Question, message: bytes) -> bool:
+        self._questions[session].append(question)
+        if self._inputs.send(message, urgent=True):
+            return True
+        self._questions[session].remove(question)
+        return False
+
+    def _caller(self, token: Any) -> Login | int:
+        """The client or the person who holds a token. Raises BadRecord."""
+        digest = hashlib.sha256(str(token).encode()).hexdigest()
+        caller = self._directory.clients.get(digest) or self._directory.operators.get(digest)
+        if caller is None:
+            raise BadRecord("UNKNOWN_TOKEN: nobody has this token")
+        return caller
+
+    def _permitted(self, record: Record, caller: Login | int) -> Record:
+        """The record, if the caller may send it. Raises BadRecord."""
+        kind = record[0]
+        if isinstance(caller, Login):
+            if kind not in OF_CLIENTS or record[1] != caller.id:
+                raise BadRecord(f"kind {kind} of session {record[1]} is not taken from session {caller.id}")
+            if kind == Input.NEW and record[3] not in caller.accounts:
+                raise BadRecord(f"account {record[3]} is none of this session")
+        elif kind not in OF_OPERATORS:
+            raise BadRecord(f"kind {kind} is not taken here")
+        elif caller and kind in OF_PERSONS and record[2] != caller:
+            raise BadRecord(f"person {record[2]} is not the one whose token this is, {caller}")
+        return record
+
+    def _book(self, symbol: Any) -> bytes:
+        """The last depth of a symbol. Raises BadRecord when there is none."""
+        try:
+            return (self._folder / "depth" / f"{int(symbol)}.json").read_bytes()
+        except FileNotFoundError:
+            raise BadRecord(f"there is no book of symbol {symbol} yet") from None
 
 
 def ask(path: Path, *record: int, timeout: float = 10.0) -> list[list[int]]:
@@ -81,9 +217,32 @@ def ask(path: Path, *record: int, timeout: float = 10.0) -> list[list[int]]:
     return outcomes
 
 
-def _answer(sock: socket.socket, answer: dict[str, object]) -> None:
+def _unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    old = os.umask(0o177)
     try:
-        sock.send(json.dumps(answer).encode() + b"\n")
+        listener.bind(str(path))
+    finally:
+        os.umask(old)
+    listener.listen()
+    return listener
+
+
+def _named(outcome: Record) -> tuple[int, ...]:
+    """The client ids that an outcome is about: of the order, and of what asked for it."""
+    return (outcome[2], outcome[9]) if outcome[0] == Outcome.CANCELLED else (outcome[2],)
+
+
+def _answer(peer: Peer, answer: dict[str, object]) -> None:
+    _send(peer, json.dumps(answer).encode())
+
+
+def _send(peer: Peer, line: bytes) -> None:
+    """Send a line. Who does not read is let go of: nobody waits for it."""
+    try:
+        if peer.socket.send(line + b"\n") <= len(line):
+            peer.socket.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # Who asked is gone.
+        # Who asked is gone, or reads nothing.
         return

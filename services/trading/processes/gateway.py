@@ -24,7 +24,7 @@ from trading.adapters.layouts import REPEATED, Between, decode_outcome, encode_i
 from trading.adapters.ring import Receiver, Sender
 from trading.domain.terms import Input, Outcome
 from trading.processes.connection import Connection
-from trading.processes.control import LINE_BYTES, Control
+from trading.processes.control import Control, Peer
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -56,16 +56,19 @@ class Gateway:
             sock.setblocking(False)
         self._listener = socket.create_server((settings.host, settings.port), backlog=128)
         self._listener.setblocking(False)
-        self._control = Control(settings.folder / "control", inputs)
-        for sock, data in ((self._listener, "fix"), (self._control.listener, "control"), (self._woken, "wake")):
+        address = None if settings.door_port is None else (settings.host, settings.door_port)
+        self._control = Control(settings.folder, inputs, self._directory, address)
+        for sock, data in ((self._listener, "fix"), (self._woken, "wake")):
             self._selector.register(sock, selectors.EVENT_READ, data)
+        for sock in self._control.listeners:
+            self._selector.register(sock, selectors.EVENT_READ, "control")
         self._draining = self._ended = False
         self._received = self._told = 0
         self._reports_beat = time.monotonic()
 
     def end(self, *_: object) -> None:
         """Refuse new orders, and return when the engine has drained; a signal handler."""
-        self._draining = True
+        self._draining = self._control.draining = True
 
     def run(self) -> None:
         """Serve until told to end."""
@@ -92,15 +95,12 @@ class Gateway:
         if data == "fix":
             self._accept()
         elif data == "control":
-            accepted, _ = sock.accept()
-            self._selector.register(accepted, selectors.EVENT_READ, "request")
-        elif data == "request":
-            line = sock.recv(LINE_BYTES)
-            if line:
-                self._control.request(sock, line)
-            else:
+            if peer := self._control.accept(sock):
+                self._selector.register(peer.socket, selectors.EVENT_READ, peer)
+        elif isinstance(data, Peer):
+            if not self._control.receive(data):
                 self._selector.unregister(sock)
-                sock.close()
+                self._control.close(data)
         elif data == "wake":
             sock.recv(RECEIVE_BYTES)
             for connection in list(self._connections):
@@ -199,7 +199,12 @@ class Gateway:
             client_id = asked.record[2]
             if client_id:
                 self._pending[login.id][client_id] = asked
-            if not self._inputs.send(encode_input(asked.record), urgent=kind == terms.MASS_CANCEL):
+            message = encode_input(asked.record)
+            if kind == terms.STATUS:
+                handed = self._control.ask_for_fix(login.id, message)
+            else:
+                handed = self._inputs.send(message, urgent=kind == terms.MASS_CANCEL)
+            if not handed:
                 self._board.set(Field.GATEWAY_REFUSED_FULL, self._board.get(Field.GATEWAY_REFUSED_FULL) + 1)
                 self._pending[login.id].pop(client_id, None)
                 raise Refused(terms.CL_ORD_ID, "BUSY: the engine is behind")
@@ -282,8 +287,8 @@ class Gateway:
         if repeated and outcome[0] == Between.STATUS:
             return self._reports.follow(outcome)
         session = self._sessions.get(outcome[1])
-        if session is None:
-            return self._control.told(outcome) if not outcome[1] and not repeated else None
+        if (not repeated and self._control.told(outcome)) or session is None:
+            return None
         pending = self._pending[outcome[1]]
         told = self._reports.message(outcome, pending.pop(outcome[2], None))
         if outcome[0] == Outcome.CANCELLED:

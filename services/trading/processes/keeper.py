@@ -1,13 +1,15 @@
 """The keeper process: follows the journal block by block with an engine of its own, so that nothing it does stops the one that trades.
 
-It finds an outcome that a replay would not give while the day goes on, writes snapshots without a pause of the engine, signs heads, and
-has the file of the next segment ready. When it is behind or dead, trading goes on; a restart then reads more of the journal again.
+It finds an outcome that a replay would not give while the day goes on, writes snapshots without a pause of the engine, signs heads, writes
+the depth of each book for people to look at, and has the file of the next segment ready. When it is behind or dead, trading goes on; a
+restart then reads more of the journal again.
 """
 
 import logging
 import os
 import time
 
+from trading.adapters.depth_files import DepthFiles
 from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.heads import head_of, keep
 from trading.adapters.journal.reader import Closed, Tail
@@ -34,6 +36,7 @@ class Keeper:
         self._saved = self._engine.sequence
         self._tail = Tail(settings.journal, after=self._engine.sequence)
         self._key = settings.heads_key.read_bytes() if settings.heads_key else b""
+        self._depth = DepthFiles(settings.folder / "depth")
         self._unsigned: Closed | None = None
         self._signed_at = self._spare_at = 0.0
 
@@ -45,6 +48,7 @@ class Keeper:
             if self._engine.sequence - self._saved >= self._settings.snapshot_inputs:
                 save(self._settings.snapshots, self._engine)
                 self._saved = self._engine.sequence
+        self._depth.write(self._engine)
         if self._settings.heads and self._unsigned and now - self._signed_at >= HEAD_SECONDS:
             keep(self._settings.heads, head_of(self._unsigned), self._key)
             self._unsigned, self._signed_at = None, now

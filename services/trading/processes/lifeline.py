@@ -6,13 +6,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.process import parent_process
+from multiprocessing.process import current_process, parent_process
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def die_with_owner() -> None:
-    """Have the kernel send SIGKILL when the thread of the owner that spawned this process ends.
+    """Have the kernel send SIGKILL when the thread of the owner that spawned this process ends, and show the process under its name.
 
     The owner must therefore spawn from a thread that lives as long as it does.
     """
@@ -20,7 +20,9 @@ def die_with_owner() -> None:
     if owner is None:
         raise RuntimeError("this process was not spawned by multiprocessing")
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_NAME, current_process().name.encode())
     if os.getppid() != owner.pid:
         os._exit(1)
 

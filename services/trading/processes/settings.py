@@ -23,6 +23,8 @@ class ShardSettings:
     host: str = "127.0.0.1"
     port: int = 0
     """Of FIX; 0 takes a free one."""
+    door_port: int | None = None
+    """Of the door for the API, see processes/control.py. None opens none."""
     engine_core: int | None = None
     """The core on which the engine spins for its next input. None lets it sleep until one comes."""
     slots: int = 16384

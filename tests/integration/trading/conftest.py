@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from engine_pool import EnginePool
 from fix_client import FixClient
 from loadtests.trading.driven_engine import shard
 
@@ -101,3 +102,15 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedShard]:
     """A market that all tests of a module share."""
     with traded(tmp_path_factory.mktemp("shard")) as owned:
         yield owned
+
+
+@pytest.fixture
+def pool(tmp_path: Path, redis_url: str) -> Iterator[EnginePool]:
+    """A worker of the engine pool whose shard takes orders."""
+    made = EnginePool(tmp_path, redis_url)
+    try:
+        made.until(lambda: made.state == "idle")
+        made.open_market()
+        yield made
+    finally:
+        made.end()

@@ -2,14 +2,16 @@
 
 {"company": "VENUE",
  "symbols": {"AAPL": {"id": 1, "tick": "0.01"}},
- "sessions": {"CLIENT1": {"id": 1, "password_sha256": "…", "accounts": [1, 2], "cancel_on_disconnect": true}}}
+ "sessions": {"CLIENT1": {"id": 1, "password_sha256": "…", "accounts": [1, 2], "cancel_on_disconnect": true}},
+ "operators": {"1": {"id": 1, "token_sha256": "…"}}}
 """
 
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 
 from trading.domain import tick_size
@@ -66,13 +68,20 @@ class Login:
         return hmac.compare_digest(hashlib.sha256(password).hexdigest(), self.password_sha256)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Directory:
     """All clients and symbols."""
 
     company: bytes
     symbols: dict[bytes, Symbol]
     logins: dict[bytes, Login]
+    operators: dict[str, int] = field(default_factory=dict)
+    """Persons by the digest of their token."""
+
+    @cached_property
+    def clients(self) -> dict[str, Login]:
+        """Clients by the digest of their password, which is their token at other doors than FIX."""
+        return {login.password_sha256: login for login in self.logins.values()}
 
     def __post_init__(self) -> None:
         for what, ids in (
@@ -98,7 +107,8 @@ def read(path: Path) -> Directory:
             )
             for name, one in content["sessions"].items()
         }
-        return Directory(content["company"].encode(), symbols, logins)
+        operators = {one["token_sha256"]: one["id"] for one in content.get("operators", {}).values()}
+        return Directory(content["company"].encode(), symbols, logins, operators)
     except BadDirectory as error:
         raise BadDirectory(f"{path}: {error}") from None
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -3,16 +3,13 @@
 {"token": {"session": 1, "company": "CLIENT1", "accounts": [1, 2]}, "another": {"person": 1}}
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from trading.domain.terms import MAX_ID
-from trading.settings import Instrument
 
 COMPANY = re.compile(r"[A-Za-z0-9]{1,32}")
 
@@ -57,38 +54,3 @@ def callers(tokens: str) -> dict[str, Caller]:
     """All callers by token. Raises ValueError."""
     entries = json.loads(tokens or "{}")
     return {token: caller(entry) for token, entry in entries.items()}
-
-
-def write_directory(path: Path, company: str, symbols: Mapping[str, Instrument], who: Mapping[str, Caller]) -> None:
-    """Write what the gateway reads at its start (see fix/directory.py); only the owner of the file may read it."""
-    clients = {
-        one.company: {
-            "id": one.session,
-            "password_sha256": _digest(token),
-            "accounts": sorted(one.accounts),
-            "cancel_on_disconnect": one.cancel_on_disconnect,
-        }
-        for token, one in who.items()
-        if isinstance(one, Client)
-    }
-    operators = {
-        str(one.person): {"id": one.person, "token_sha256": _digest(token)}
-        for token, one in who.items()
-        if isinstance(one, Operator)
-    }
-    content = {
-        "company": company,
-        "symbols": {name: {"id": one.id, "tick": one.tick} for name, one in symbols.items()},
-        "sessions": clients,
-        "operators": operators,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".draft")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(content))
-    draft.rename(path)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
