@@ -118,12 +118,25 @@ class Probes(Values):
     liveness: AsKubernetes = {}
 
 
+class Peer(Values):
+    pod_labels: Labels = {}
+    namespace_labels: Labels = {}
+    """Of the namespaces that the pods may be in; `{}` is every one, and without the key it is the release's own."""
+    cidr: Annotated[str, Field(pattern=r"^[0-9a-f.:]+/[0-9]{1,3}$")] = ""
+    """Addresses instead of pods."""
+
+
+class PoolPort(Values):
+    port: Annotated[int, Field(ge=1024, le=65535)]
+    clients: list[Peer] = []
+    """Who may connect besides the release's own pods."""
+
+
 class Placed(Values):
     """What a pool says for a cluster only."""
 
     shares_queues: bool = False
     """Whether another pool may consume the same queues; both must say so."""
-    kind: Literal["Deployment", "StatefulSet"] = "Deployment"
     resources: Resources = Resources()
     autoscaling: Autoscaling = Autoscaling()
     priority_class_name: NameOrNone = ""
@@ -153,20 +166,14 @@ class Placed(Values):
     extra_init_containers: list[AsKubernetes] = []
     extra_containers: list[AsKubernetes] = []
     volume_claim_templates: list[AsKubernetes] = []
+    ports: dict[Name, PoolPort] = {}
+    """TCP ports that a worker's pods listen on besides that of probes and metrics; a Service has the pool's name."""
     probes: Probes = Probes()
     """Over what the chart says, key by key."""
     security_context: AsKubernetes = {}
     pod_security_context: AsKubernetes = {}
     lifecycle: AsKubernetes = {}
     """In place of what the chart says."""
-
-
-class Peer(Values):
-    pod_labels: Labels = {}
-    namespace_labels: Labels = {}
-    """Of the namespaces that the pods may be in; `{}` is every one, and without the key it is the release's own."""
-    cidr: Annotated[str, Field(pattern=r"^[0-9a-f.:]+/[0-9]{1,3}$")] = ""
-    """Addresses instead of pods."""
 
 
 class Egress(Peer):

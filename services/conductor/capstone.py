@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import LiteralString, Protocol, TypeVar
+from typing import Any, LiteralString, Protocol, TypeVar
 
 from conductor.capabilities import Moment, Target
 from conductor.errors import Refused
@@ -207,8 +207,13 @@ class Capstone(Protocol):
         """Stores that only it uses, beside the shared one."""
 
     @property
-    def callers(self) -> Mapping[str, Mapping[str, str]]:
+    def callers(self) -> Mapping[str, Mapping[str, Any]]:
         """Who its API takes the bearer of a token for, by the token's name in `Reach.tokens`: the entries of API_TOKENS."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """TCP ports that its pools listen on besides the API's, by name with the one that a laptop tries first; `environment` gets them.
+        `Reach.addresses` has each by its name."""
 
     @property
     def capabilities(self) -> Sequence[object]:

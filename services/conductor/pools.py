@@ -27,9 +27,9 @@ RECORDING_MARGIN_SECONDS = 5
 CLUSTER_KEYS = frozenset(
     {
         "affinity", "autoscaling", "canary", "command", "dnsConfig", "dnsPolicy", "extraArgs", "extraContainers", "extraEnv",
-        "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "kind", "lifecycle",
-        "nodeSelector", "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "priorityClassName", "probes",
-        "resources", "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
+        "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "lifecycle", "nodeSelector",
+        "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "ports", "priorityClassName", "probes", "resources",
+        "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
         "updateStrategy", "volumeClaimTemplates",
     }
 )  # fmt: skip
@@ -77,6 +77,7 @@ class Pool(BaseModel):
     queues: tuple[str, ...] = ()
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
     pool_type: Literal["prefork", "threads", "solo"] = "prefork"
+    kind: Literal["Deployment", "StatefulSet"] = "Deployment"
     replicas: Annotated[int, Field(ge=0)]
     prefetch: Annotated[int, Field(ge=1, le=1000)]
     time_limit_seconds: Positive | None = None
@@ -87,6 +88,11 @@ class Pool(BaseModel):
     startup_seconds: Positive
     max_tasks_per_child: Positive | None = None
     max_memory_per_child_kib: Positive | None = None
+
+    @property
+    def old_first(self) -> bool:
+        """Whether the old processes end before new ones start: two clocks would tick twice, and what a name holds has one holder."""
+        return self.role == "beat" or self.kind == "StatefulSet"
 
     @model_validator(mode="after")
     def _arithmetic(self) -> Self:

@@ -60,10 +60,13 @@ class Reach(Protocol):
     """Where a running platform answers, seen from here, and with which credentials."""
 
     def addresses(self) -> Mapping[str, str]:
-        """URLs by name: api, database, broker, store (the last three with their passwords), and each outside program."""
+        """URLs by name: api, database, broker, store (the last three with their passwords), each outside program, each port of the pools.
+
+        On a laptop `POOL.data` is the folder of the first process of a StatefulSet.
+        """
 
     def tokens(self) -> Mapping[str, str]:
-        """Bearer tokens: `operator` and `customer` open the API, `outside` the outside world's ledgers, mails and faults.
+        """Bearer tokens: `operator`, `customer` and `approver` open the API, `outside` the outside world's ledgers, mails and faults.
 
         The last one is for who judges: no process of a service is given it.
         """

@@ -21,7 +21,7 @@ BROKERS: dict[str, Broker] = {"rabbitmq": "rabbitmq", "redis": "valkey"}
 
 def workload(helm: Helm, pool: str, broker: str = "rabbitmq") -> Object:
     chart = pool.partition("/")[0]
-    return only(helm.render(f"{chart}/", values={"broker": broker}), "Deployment", pool.replace("/", "-"))
+    return only(helm.render(f"{chart}/", values={"broker": broker}), POOLS[pool].kind, pool.replace("/", "-"))
 
 
 def laptop(pool: Pool, broker: Broker, chart: str = "orders") -> list[str]:

@@ -29,6 +29,9 @@ Every object of one application; the only template that a chart includes. Values
 {{- end }}
 {{- include "celery-app.pdb" $one }}
 {{- include "celery-app.autoscaling" $one }}
+{{- if $pool.ports }}
+{{- include "celery-app.poolservice" $one }}
+{{- end }}
 {{- if eq $pool.role "api" }}
 {{- include "celery-app.service" $one }}
 {{- include "celery-app.ingress" $one }}

@@ -27,6 +27,20 @@ spec:
         - port: metrics
       from:
         {{- include "celery-app.peer" .Values.networkPolicy.metricsFrom | nindent 8 }}
+    {{- range $pool := .Values.pools }}
+    {{- range $name, $it := $pool.ports }}
+    # {{ $name }}: the release's own pods, and whom the pool names.
+    - ports:
+        - port: {{ $name }}
+      from:
+        - podSelector:
+            matchLabels:
+              {{- include "celery-app.application" $ | nindent 14 }}
+        {{- range $it.clients }}
+        {{- include "celery-app.peer" . | nindent 8 }}
+        {{- end }}
+    {{- end }}
+    {{- end }}
   egress:
     {{- range $name, $to := .Values.networkPolicy.egress }}
     {{- if $to }}

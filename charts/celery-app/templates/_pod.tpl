@@ -83,6 +83,10 @@ ports:
   {{- end }}
   - name: metrics
     containerPort: 9100
+  {{- range $name, $it := .pool.ports }}
+  - name: {{ $name }}
+    containerPort: {{ int $it.port }}
+  {{- end }}
 {{- end }}
 
 {{- /* The name of the port that answers probes: where the API serves, and where all others answer Prometheus as well. */}}

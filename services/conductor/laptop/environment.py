@@ -40,9 +40,18 @@ def service(
     }
 
 
-def process(run: RunDirectory, api_port: int, pool: Pool, name: str, *, code: Path | None) -> dict[str, str]:
+def folder(run: RunDirectory, capstone: str, pool: Pool, replica: int) -> Path:
+    """What a process of a StatefulSet keeps, by its place in the pool: the same one for every generation."""
+    return run.data / capstone / f"{pool.name}-{replica}"
+
+
+def process(
+    run: RunDirectory, capstone: str, api_port: int, pool: Pool, name: str, replica: int, *, code: Path | None
+) -> dict[str, str]:
     """What is one process's own, on top of the service's; `code` is another checkout to run."""
     own = {"POOL": pool.name, "HEARTBEAT_FILE": str(run.heartbeats / name)}
+    if pool.kind == "StatefulSet":
+        own |= {"DATA_DIR": str(folder(run, capstone, pool, replica))}
     if pool.role == "api":
         # Old and new share the port while the pool is rolled.
         own |= {"HOST": "127.0.0.1", "PORT": str(api_port), "SHARE_PORT": "true"}

@@ -297,4 +297,5 @@ def _needed(platform: Platform) -> dict[str, int]:
     for one in platform.every:
         needed |= {api_port(one.name): API, **outside.ports(one.capstone)}
         needed |= {store.name: store.laptop_port for store in one.capstone.stores}
+        needed |= one.capstone.ports
     return needed

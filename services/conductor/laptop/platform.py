@@ -146,11 +146,10 @@ class Platform:
 
     def pool_programs(self, pool: Pool, generation: int, change: Change = UNCHANGED) -> Sequence[Program]:
         """One generation of a pool's processes."""
-        return [
-            self._pool_program(pool, f"{self.name}.{pool.name}-g{generation}-{n}", change) for n in range(pool.replicas)
-        ]
+        return [self._pool_program(pool, generation, replica, change) for replica in range(pool.replicas)]
 
-    def _pool_program(self, pool: Pool, name: str, change: Change) -> Program:
+    def _pool_program(self, pool: Pool, generation: int, replica: int, change: Change) -> Program:
+        name = f"{self.name}.{pool.name}-g{generation}-{replica}"
         argv = pools.command(
             pool,
             self.state.broker,
@@ -158,7 +157,8 @@ class Platform:
             hostname=f"{name}@{socket.gethostname()}",
             schedule=self.run.data / f"{self.name}.beat-schedule",
         )
-        own = environment.process(self.run, self.state.ports_of(self.name)["api"], pool, name, code=change.code)
+        api_port = self.state.ports_of(self.name)["api"]
+        own = environment.process(self.run, self.name, api_port, pool, name, replica, code=change.code)
         variables = environment.layered(self.service_environment(), own, change.settings)
         return Program(name, "pool", argv, variables, stop_seconds=pool.grace_seconds)
 

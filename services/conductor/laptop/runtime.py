@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import psutil
 
 from conductor.errors import NotRunning, Refused, Unready
-from conductor.laptop import outside, start, state, tcp_queues
+from conductor.laptop import environment, outside, start, state, tcp_queues
 from conductor.laptop.platform import Platform, capstone_of, generation_of, pool_of
 from conductor.laptop.servers import Server
 from conductor.laptop.supervisor import Process
@@ -86,8 +86,7 @@ class LocalRuntime:
             generation = max((generation_of(name) for name in old), default=0) + 1
             programs = self.platform.pool_programs(wanted, generation, change)
             names = tuple(program.name for program in programs)
-            if wanted.role == "beat":
-                # Two clocks would tick twice: the old one goes first.
+            if wanted.old_first:
                 stopped = self._end(old, wanted.grace_seconds)
                 self.platform.supervisor.add(*programs)
                 start.await_pools(self.platform, names, wanted.startup_seconds)
@@ -191,6 +190,12 @@ class LocalRuntime:
             "broker": self.platform.broker_url,
             "store": self.platform.valkey.store_address(),
             **{store.name: store.address() for store in self.platform.stores},
+            **{name: f"tcp://127.0.0.1:{self.platform.state.ports[name]}" for name in self.platform.capstone.ports},
+            **{
+                f"{pool.name}.data": environment.folder(self.platform.run, self.platform.name, pool, 0).as_uri()
+                for pool in self.platform.pools.values()
+                if pool.kind == "StatefulSet"
+            },
         }
 
     def tokens(self) -> Mapping[str, str]:

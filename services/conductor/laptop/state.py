@@ -22,6 +22,8 @@ class Tokens(BaseModel):
 
     operator: str = Field(default_factory=lambda: f"operator-{secrets.token_hex(12)}")
     customer: str = Field(default_factory=lambda: f"customer-{secrets.token_hex(12)}")
+    approver: str = Field(default_factory=lambda: f"approver-{secrets.token_hex(12)}")
+    """A second person, for what one alone may not do. A state that is older gets one, which the next start keeps."""
 
 
 class Passwords(BaseModel):
@@ -178,6 +180,6 @@ def write_private(path: Path, text: str, *, durable: bool = False) -> None:
     fresh.replace(path)
 
 
-def callers(tokens: Tokens, who: Mapping[str, Mapping[str, str]]) -> str:
+def callers(tokens: Tokens, who: Mapping[str, Mapping[str, Any]]) -> str:
     """The tokens of an API as JSON: who the bearer of each is. `who` has that by the tokens' names."""
     return json.dumps({getattr(tokens, name): dict(caller) for name, caller in who.items()})

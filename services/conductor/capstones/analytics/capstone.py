@@ -24,6 +24,7 @@ class Analytics:
     first_command = "analytics send"
     targets = TARGETS
     outside: Sequence[OutsideProgram] = ()
+    ports: Mapping[str, int] = {}
     stores = (OwnStore(COUNTERS, "COUNTERS_URL", 6380),)
     callers: Mapping[str, Mapping[str, str]] = {
         "operator": {"role": "analyst"},

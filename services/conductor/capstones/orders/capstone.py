@@ -56,6 +56,7 @@ class Orders:
     first_command = "order place"
     targets = TARGETS
     outside = outside_programs.OUTSIDE
+    ports: Mapping[str, int] = {}
     stores = ()
     callers: Mapping[str, Mapping[str, str]] = {"operator": {"role": "operator"}, "customer": {"customer": "c-1"}}
     capabilities: Sequence[object] = (
