@@ -16,6 +16,7 @@ from chassis.settings import ServiceSettings
 from conductor.pools import Pool
 from orders.settings import Settings as OrdersSettings
 from schema_parts import Plain, documented, is_secret, optional
+from trading.settings import Settings as TradingSettings
 from value_models import (
     Api,
     CaBundle,
@@ -36,7 +37,11 @@ from value_models import (
     Values,
 )
 
-CHARTS: dict[str, type[ServiceSettings]] = {"analytics": AnalyticsSettings, "orders": OrdersSettings}
+CHARTS: dict[str, type[ServiceSettings]] = {
+    "analytics": AnalyticsSettings,
+    "orders": OrdersSettings,
+    "trading": TradingSettings,
+}
 """The settings of each chart's service."""
 
 LIBRARY = "celery-app"

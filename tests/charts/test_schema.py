@@ -20,7 +20,11 @@ SCHEMAS = {chart: json.loads((CHARTS / chart / "values.schema.json").read_text()
 OFFERED = {chart: schema["$defs"]["Settings"]["properties"] for chart, schema in SCHEMAS.items()}
 SETTINGS = [(chart, name) for chart, offered in OFFERED.items() for name in offered]
 SHARED_SECRETS = ("databaseUrl", "brokerUrl", "storeUrl", "apiTokens")
-SECRETS = {"orders": (*SHARED_SECRETS, "carrierSecret"), "analytics": (*SHARED_SECRETS, "countersUrl")}
+SECRETS = {
+    "orders": (*SHARED_SECRETS, "carrierSecret"),
+    "analytics": (*SHARED_SECRETS, "countersUrl"),
+    "trading": SHARED_SECRETS,
+}
 
 AS_KUBERNETES_TAKES_IT = frozenset(
     {

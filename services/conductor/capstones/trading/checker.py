@@ -1,0 +1,67 @@
+"""Compares what clients were told with the journal. Pure.
+
+An order that was acknowledged is in the journal once; an execution that was reported is in it with the same lots; no side of a trade is in
+it twice; the journal itself is whole. An order that was never answered may be there or not.
+"""
+
+from collections.abc import Iterator
+
+from conductor.capstones.trading.evidence import Evidence
+from conductor.capstones.trading.promises import key
+from conductor.verdict import Finding, Verdict
+
+
+def judge(evidence: Evidence, *, only_told: bool) -> Verdict:
+    """The verdict; what the journal has of orders that these histories do not tell of is never a finding."""
+    told, journal = evidence.told, evidence.journal
+    findings = [*_orders(evidence), *_fills(evidence), *_journal(evidence)]
+    lost = {finding.subject for finding in findings if finding.fault == "lost"}
+    return Verdict(
+        accepted=len(told.acknowledged),
+        completed=sum(key(*name) not in lost for name in told.acknowledged),
+        findings=findings,
+        kills=len(told.kills),
+        counts={
+            "sent": len(told.intents),
+            "unknown": len(told.intents.keys() - told.acknowledged.keys() - told.refused.keys()),
+            "refused": len(told.refused),
+            "trades": sum(journal.sides.values()) // 2,
+            "inputs": journal.inputs,
+            "engines": len(journal.holders),
+        },
+    )
+
+
+def _orders(evidence: Evidence) -> Iterator[Finding]:
+    told, journal = evidence.told, evidence.journal
+    for name in told.acknowledged:
+        if not journal.taken[name]:
+            yield Finding("lost", key(*name), "it was acknowledged, and the journal does not have it")
+    for name in told.refused:
+        if journal.taken[name]:
+            yield Finding("doubled", key(*name), "the client was told that it was refused, and the journal took it")
+    for name, count in journal.taken.items():
+        if count > 1:
+            yield Finding("doubled", key(*name), f"the journal took it {count} times")
+
+
+def _fills(evidence: Evidence) -> Iterator[Finding]:
+    journal = evidence.journal
+    for name, fills in evidence.told.fills.items():
+        for exec_id, lots in fills.items():
+            kept = journal.fills[name][exec_id] if name in journal.fills else 0
+            if kept != lots:
+                yield Finding("lost", key(*name), f"{exec_id} of {lots} lots was reported, the journal has {kept}")
+    for (symbol, trade, side), count in journal.sides.items():
+        if count > 1:
+            yield Finding("doubled", f"trade {symbol}-{trade}", f"side {side} is in the journal {count} times")
+
+
+def _journal(evidence: Evidence) -> Iterator[Finding]:
+    journal = evidence.journal
+    for gap in journal.gaps:
+        yield Finding("lost", "journal", gap)
+    if journal.holders != sorted(set(journal.holders)):
+        yield Finding("doubled", "journal", f"two engines held it: epochs {journal.holders}")
+    for said in evidence.audit:
+        yield Finding("lost", "journal", said)

@@ -1,0 +1,1 @@
+"""Drills that only the trading service has."""

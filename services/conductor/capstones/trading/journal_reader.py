@@ -1,0 +1,89 @@
+"""Reads the engine's journal without any code of the service: what it says of orders, for the verdict.
+
+A segment is a page of 4096 bytes and frames: `size u32 | crc u32 | kind u8 and sequence u56 | body`, padded to 8 bytes; a size of 0 ends
+it. A frame of kind 1 has records, each `length u32 | record`; a record is 64-byte messages, the input and its outcomes. Numbers are
+little-endian and packed. Checksums and the hash chain are checked by the service's own audit, which evidence.py runs besides.
+"""
+
+import struct
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PAGE, SLOT = 4096, 64
+FRAME = struct.Struct("<IIQ")
+LENGTH = struct.Struct("<I")
+GROUP, HOLDER = 1, 3
+SEQUENCE = (1 << 56) - 1
+NEW, ACKNOWLEDGED, REFUSED, EXECUTED = 1, 1, 2, 3
+HEAD = struct.Struct("<BIq")
+"""Of an input or an outcome of a client: kind, session, client id."""
+EXECUTION = struct.Struct("<BIqqIIBIIIIqqB")
+"""Kind, session, client id, order, account, symbol, side, price, lots, filled, open, value, trade, resting."""
+
+Key = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Journaled:
+    """What a journal holds."""
+
+    taken: Counter[Key] = field(default_factory=Counter)
+    """By session and client id, how many orders were taken."""
+    refused: set[Key] = field(default_factory=set)
+    fills: dict[Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """By order, lots by ExecID."""
+    sides: Counter[tuple[int, int, int]] = field(default_factory=Counter)
+    """By symbol, trade and side, how often it was executed."""
+    inputs: int = 0
+    holders: list[int] = field(default_factory=list)
+    """The epochs of the engines that held it, in order."""
+    gaps: list[str] = field(default_factory=list)
+    """Sequence numbers that do not follow the one before."""
+
+
+def read(folder: Path) -> Journaled:
+    """All of a journal."""
+    found, expected = Journaled(), 1
+    for path in sorted(folder.glob("segment-" + "[0-9]" * 12)):
+        data = path.read_bytes()
+        at = PAGE
+        while at + FRAME.size <= len(data):
+            size, _, word = FRAME.unpack_from(data, at)
+            if not size:
+                break
+            kind, sequence, body = word >> 56, word & SEQUENCE, data[at + FRAME.size : at + FRAME.size + size]
+            if kind == HOLDER:
+                found.holders.append(int.from_bytes(body[:8], "little"))
+            elif kind == GROUP:
+                if sequence != expected:
+                    found.gaps.append(f"{path.name}: {sequence} follows {expected - 1}")
+                expected = sequence + _group(body, found)
+            at += FRAME.size + (size + 7 & ~7)
+    found.inputs = expected - 1
+    return found
+
+
+def _group(body: bytes, found: Journaled) -> int:
+    """The number of records of a commit."""
+    at = count = 0
+    while at < len(body):
+        (length,) = LENGTH.unpack_from(body, at)
+        at += LENGTH.size
+        for outcome in range(at + SLOT, at + length, SLOT):
+            _outcome(body[outcome : outcome + SLOT], found)
+        at += length
+        count += 1
+    return count
+
+
+def _outcome(message: bytes, found: Journaled) -> None:
+    kind, session, client_id = HEAD.unpack_from(message)
+    if kind == ACKNOWLEDGED:
+        found.taken[session, client_id] += 1
+    elif kind == REFUSED:
+        found.refused.add((session, client_id))
+    elif kind == EXECUTED:
+        _, _, _, _, _, symbol, side, _, lots, _, _, _, trade, resting = EXECUTION.unpack_from(message)
+        found.fills[session, client_id][f"T{symbol}-{trade}-{resting}"] += lots
+        found.sides[symbol, trade, side] += 1

@@ -1,0 +1,28 @@
+"""Opens the market of a platform: symbols, reference prices, and limits for the accounts of the load. Again changes nothing."""
+
+from functools import partial
+
+from conductor.capstones.trading.api_client import TradingApi
+from conductor.capstones.trading.trader import ACCOUNTS, SYMBOLS
+from conductor.harness.load import insist
+from conductor.runtime import Reach
+
+REFERENCE_PRICE = "100.00"
+LIMITS = {
+    "max_position": 10**9,
+    "max_daily_quantity": 10**12,
+    "max_quantity": 1_000_000,
+    "max_notional_minor": 10**12,
+    "max_rate": 1_000_000,
+}
+"""Of the accounts of a load, which are to find limits of the system and none of theirs."""
+
+
+def open_market(access: Reach) -> None:
+    """List and open every symbol; give the accounts their limits by two persons."""
+    with TradingApi.of(access, "operator") as operator, TradingApi.of(access, "approver") as approver:
+        for symbol in SYMBOLS:
+            insist(partial(operator.list_symbol, symbol, REFERENCE_PRICE))
+        for account in ACCOUNTS:
+            proposal = insist(partial(operator.propose_limits, account, LIMITS))
+            insist(partial(approver.approve_limits, account, proposal))

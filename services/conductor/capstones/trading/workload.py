@@ -1,0 +1,126 @@
+"""The trading load for a drill: see conductor.capstone.Workload."""
+
+import contextlib
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from urllib.parse import urlsplit
+
+from conductor.capstone import Patience, Size
+from conductor.capstones.trading.api_client import TradingApi
+from conductor.capstones.trading.fix import FixClient
+from conductor.capstones.trading.progress import TradingProgress
+from conductor.capstones.trading.promises import Acknowledged, Intent
+from conductor.capstones.trading.trader import COMPANY, SESSION, Trader
+from conductor.errors import DrillFailed
+from conductor.harness.load import insist
+from conductor.history import Journal, now
+from conductor.runtime import Reach
+from conductor.waiting import until
+
+LOADED = 10
+"""Orders without an answer, so that an engine that is hit is in the middle of some."""
+
+AWAY_SECONDS = 60.0
+"""How long a drill waits until orders are answered again."""
+
+WINDOW, HURRIED_WINDOW = 20, 500
+
+PER_SECOND, SMALL_PER_SECOND = 500.0, 100.0
+"""Orders a second while nothing waits for load."""
+
+
+class TradingWorkload:
+    """Orders of one client by FIX."""
+
+    def __init__(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> None:
+        self._access, self._journal, self._size = access, journal, size
+        self._hurry, self._stop = threading.Event(), threading.Event()
+        self.scope = f"load-{secrets.token_hex(4)}"
+        address = urlsplit(access.addresses()["fix"])
+        self.trader = Trader(
+            partial(FixClient, address.hostname or "", address.port or 0, COMPANY, access.tokens()["customer"]),
+            journal,
+            scope=self.scope,
+            seed=size.seed,
+            wanted=lambda: not self._stop.is_set() or self.trader.accepted < size.requests,
+            window=lambda: HURRIED_WINDOW if self._hurry.is_set() else WINDOW,
+            per_second=self._per_second,
+        )
+        self.progress = TradingProgress(access, self.scope, self.trader)
+
+    @property
+    def accepted(self) -> int:
+        return self.trader.accepted
+
+    @property
+    def repeats(self) -> int:
+        return self.trader.repeats
+
+    @property
+    def gave_up(self) -> int:
+        return self.trader.in_flight if not self.trader.is_alive() else 0
+
+    @property
+    def abrupt(self) -> int:
+        return self.trader.reconnects.total()
+
+    def start(self) -> None:
+        self.trader.start()
+
+    def loaded(self) -> int | None:
+        there = self.trader.in_flight
+        return there if there >= LOADED else None
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        self._hurry.set()
+        try:
+            yield
+        finally:
+            self._hurry.clear()
+
+    def finish(self, within_seconds: float) -> bool:
+        self._stop.set()
+        with self.hurried():
+            self.trader.join(within_seconds)
+        in_time = not self.trader.is_alive()
+        self.trader.abandoned.set()
+        self.trader.join()
+        return in_time
+
+    def asked_again(self) -> Counter[str]:
+        return self.trader.reconnects.copy()
+
+    def submit(self, name: str) -> str:
+        """One order by REST, which rests far from the others."""
+        client_id = time.time_ns() // 1000
+        order = {"client_id": client_id, "account": 1, "symbol": "AAPL", "side": "buy", "price": "99.00", "quantity": 1}
+        self._journal.write(Intent(now(), self.scope, SESSION, client_id, 1, "AAPL", 1, "99.00", 1))
+        with TradingApi.of(self._access) as api:
+            told = insist(partial(api.place, order))
+        self._journal.write(Acknowledged(now(), SESSION, client_id, int(told.get("order_id", 0))))
+        return str(client_id)
+
+    def repeat(self, count: int) -> None:
+        """Ask for orders again that were answered long ago; each is known."""
+        client_id = self.submit("repeated")
+        with TradingApi.of(self._access) as api:
+            for _ in range(count):
+                told = insist(partial(api.status, int(client_id)))
+                if told["state"] == "not_taken":
+                    raise DrillFailed(f"order {client_id} was acknowledged, and is told to be {told['state']}")
+
+    def away_seconds(self, since: float) -> float:
+        """From a moment on the monotonic clock to the first answer on a connection that began after it."""
+        if not until(lambda: self.trader.resumed(since) > 0, within_seconds=AWAY_SECONDS, every_seconds=0.01):
+            raise DrillFailed(f"no order was answered for {AWAY_SECONDS:g} s")
+        return self.trader.resumed(since) - since
+
+    def _per_second(self) -> float | None:
+        if self._hurry.is_set() and not self._size.steady:
+            return None
+        return self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
