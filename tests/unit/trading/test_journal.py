@@ -14,7 +14,7 @@ from trading.adapters.journal.errors import JournalDamaged, JournalFull, Journal
 from trading.adapters.journal.heads import head_of, keep, kept
 from trading.adapters.journal.reader import Tail, records
 from trading.adapters.journal.recovery import cut_to_the_last_sync
-from trading.adapters.journal.segment import segments
+from trading.adapters.journal.segment import path_of, segments
 from trading.adapters.journal.verification import verify
 from trading.adapters.journal.writer import Journal, Level
 
@@ -124,6 +124,30 @@ def test_a_tail_gives_closed_blocks_while_they_are_written(tmp_path: Path) -> No
     journal.close_block()
     read += [one for closed in tail.poll() for one in closed.records]
 
+    assert [(number, record(number)) for number in range(11, 1001)] == read
+
+
+def test_a_segment_that_ends_while_a_tail_reads_it_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer goes on between the tail's last look at a segment and its question for the next one."""
+    journal = written(tmp_path, 10)
+    journal.close_block()
+    tail = Tail(tmp_path, after=10)
+    tail.poll()
+
+    def writer_goes_on(folder: Path, number: int) -> Path:
+        monkeypatch.undo()
+        for number_of_record in range(11, 1001):
+            journal.reserve()
+            journal.commit([record(number_of_record)])
+        journal.close_block()
+        return path_of(folder, number)
+
+    monkeypatch.setattr("trading.adapters.journal.reader.path_of", writer_goes_on)
+    read = [one for _ in range(2) for closed in tail.poll() for one in closed.records]
+
+    assert len(segments(tmp_path)) > 1
     assert [(number, record(number)) for number in range(11, 1001)] == read
 
 

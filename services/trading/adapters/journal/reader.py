@@ -101,15 +101,16 @@ class Tail:
         """The blocks that were closed since the last call, those with nothing above `after` left out; raises JournalDamaged."""
         found: list[Closed] = []
         while True:
+            following = path_of(self._folder, self._walk.header.number + 1)
+            # Looked for first: the writer closes a segment before it makes the next one, so that all of this one is read then.
+            ended = following.exists()
             for frame in self._walk.frames():
                 self._bad_since = None
                 self._see(frame, found)
             if self._walk.bad:
                 self._doubt(self._walk.bad)
                 return found
-            following = path_of(self._folder, self._walk.header.number + 1)
-            # The writer closes a segment before it makes the next one.
-            if not following.exists() or next(self._walk.frames(), None):
+            if not ended:
                 return found
             self._enter(following)
 
