@@ -8,12 +8,14 @@ import logging
 import multiprocessing
 import signal
 import time
+from collections.abc import Sequence
 from multiprocessing.context import SpawnProcess
 
 from trading.adapters.board import Board, Field, State
 from trading.adapters.ring import Ring
 from trading.processes import engine, gateway_start, keeper
 from trading.processes.counts import Counts, counted
+from trading.processes.followers import Followed, Follower
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -35,20 +37,23 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.0, 5.0
 DRAIN_SECONDS = 20.0
 
 
-class Owner:
-    """Engine, gateway and keeper of a shard. Not for several threads."""
+KEEPER = Follower("keeper", keeper.main)
 
-    def __init__(self, settings: ShardSettings) -> None:
+
+class Owner:
+    """Engine, gateway and followers of a shard. Not for several threads."""
+
+    def __init__(self, settings: ShardSettings, followers: Sequence[Follower] = (KEEPER,)) -> None:
         self.settings = settings
+        self._followers = [Followed(one) for one in followers]
         self._context = multiprocessing.get_context("spawn")
         self._board: Board | None = None
         self._rings: tuple[Ring, Ring] | None = None
         self._children: dict[str, SpawnProcess] = {}
-        self._keeper: SpawnProcess | None = None
         self._was_ready = False
         self._failures = 0
         self._patience_seconds = SILENT_SECONDS
-        self._start_at = self._started = self._keeper_started = self._checked = self._awake_since = 0.0
+        self._start_at = self._started = self._checked = self._awake_since = 0.0
         self.replaced = 0
         """How often both children were replaced."""
         self.why = ""
@@ -68,7 +73,7 @@ class Owner:
             child = self._context.Process(target=main, args=arguments, name=f"trading-{name}")
             child.start()
             self._children[name] = child
-        self._keep()
+        self._follow()
 
     def check(self) -> None:
         """Look after the children, and replace both when one is dead or silent."""
@@ -87,7 +92,7 @@ class Owner:
         why = self._trouble()
         if why:
             self._replace(why)
-        self._keep()
+        self._follow()
 
     @property
     def ready(self) -> bool:
@@ -119,8 +124,8 @@ class Owner:
         """Refuse new orders, empty the ring, sync, snapshot, end. False when a child had to be killed."""
         until = time.monotonic() + DRAIN_SECONDS
         clean = bool(self._children) and self._drain(until)
-        for child in (*self._children.values(), self._keeper):
-            if child is not None and child.is_alive():
+        for child in self._all():
+            if child.is_alive():
                 child.kill()
                 child.join()
         clean = clean and all(child.exitcode == 0 for child in self._children.values())
@@ -130,8 +135,6 @@ class Owner:
     def _drain(self, until: float) -> bool:
         board, both = self._board, self._children
         assert board is not None
-        if self._keeper is not None:
-            self._keeper.terminate()
         # A child that still reads its journal has no handler yet, and ends when it has.
         for name, field in (("gateway", Field.GATEWAY_STATE), ("engine", Field.ENGINE_STATE)):
             both[name].terminate()
@@ -139,10 +142,16 @@ class Owner:
                 if time.monotonic() > until or not all(one.is_alive() for one in both.values()):
                     return board.get(field) == State.DRAINED
                 time.sleep(0.01)
-        for child in (*both.values(), self._keeper):
-            if child is not None:
-                child.join(max(until - time.monotonic(), 0.1))
+        # Now there is no more to follow: what they do last, they do for all of the journal.
+        for one in self._followers:
+            if one.process is not None:
+                one.process.terminate()
+        for child in self._all():
+            child.join(max(until - time.monotonic(), 0.1))
         return True
+
+    def _all(self) -> list[SpawnProcess]:
+        return [*self._children.values(), *(one.process for one in self._followers if one.process is not None)]
 
     def _trouble(self) -> str:
         """Why the children have to be replaced, or nothing."""
@@ -187,17 +196,9 @@ class Owner:
                 shared.unlink()
         self._rings = self._board = None
 
-    def _keep(self) -> None:
-        """Start the keeper when there is none. Trading goes on without it."""
-        if self._keeper is None or self._keeper.exitcode is not None:
-            if self._keeper is not None:
-                log.warning("keeper_replaced", extra={"exit_code": self._keeper.exitcode})
-                if time.monotonic() - self._keeper_started < LONGEST_PAUSE:
-                    return
-                self._keeper.close()
-            self._keeper_started = time.monotonic()
-            self._keeper = self._context.Process(target=keeper.main, args=(self.settings,), name="trading-keeper")
-            self._keeper.start()
+    def _follow(self) -> None:
+        for one in self._followers:
+            one.look_after(self._context, self.settings)
 
 
 def run(settings: ShardSettings) -> int:

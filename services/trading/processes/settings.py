@@ -14,6 +14,8 @@ class ShardSettings:
     """Holds `journal/`, `snapshots/` and what the gateway remembers of its sessions."""
     sessions: Path
     """The file of sessions and symbols, see adapters/fix/directory.py."""
+    shard: int = 0
+    """Number of the shard, by which the consumers of its journal tell it from others."""
     heads: Path | None = None
     """Where the keeper appends signed heads: on another volume than the journal's. None signs nothing."""
     heads_key: Path | None = None
@@ -48,3 +50,8 @@ class ShardSettings:
     def reported(self) -> Path:
         """The file in which the gateway keeps up to which input it has passed on all outcomes."""
         return self.folder / "reported"
+
+    @property
+    def published(self) -> Path:
+        """The file in which the tail keeps up to which block it has published."""
+        return self.folder / "published"

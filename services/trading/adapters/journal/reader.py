@@ -5,9 +5,11 @@ blocks only: their hash proves that they are whole, on processors whose stores a
 """
 
 import mmap
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from trading.adapters.journal import frames
@@ -75,16 +77,51 @@ def _near(buffer: mmap.mmap, header: Header, sequence: int) -> tuple[int, int]:
 
     Goes from block to block backwards, so that a start from a snapshot reads what follows the snapshot and not the segment.
     """
-    found = frames.last_block(buffer, header.size)
-    while found and found[0].first_sequence > sequence:
-        # What comes before a block in a segment is the frame that closed the one before.
-        previous = frames.frame_at(buffer, found[0].start - BLOCK_FRAME, header.size) if found[0].start > PAGE else None
-        if not isinstance(previous, Frame) or previous.kind != frames.BLOCK:
-            break
-        found = frames.block_of(previous), previous.end
-    if found and found[0].first_sequence <= sequence:
-        return found[0].start, found[0].first_sequence
+    for block in _blocks(buffer, header):
+        if block.first_sequence <= sequence:
+            return block.start, block.first_sequence
     return PAGE, header.first_sequence
+
+
+def _blocks(buffer: mmap.mmap, header: Header) -> Iterator[Block]:
+    """The closed blocks of a segment, the last one first."""
+    found = frames.last_block(buffer, header.size)
+    while found:
+        block, _ = found
+        yield block
+        # What comes before a block in a segment is the frame that closed the one before.
+        previous = frames.frame_at(buffer, block.start - BLOCK_FRAME, header.size) if block.start > PAGE else None
+        found = None
+        if isinstance(previous, Frame) and previous.kind == frames.BLOCK:
+            found = frames.block_of(previous), previous.end
+
+
+def chains_at(folder: Path, sequence: int) -> list[bytes]:
+    """The hash chain where blocks end with a sequence number: empty when none does, several where blocks without records follow."""
+    found: list[bytes] = []
+    for path in reversed(segments(folder)):
+        header = header_of(path)
+        if header.first_sequence == sequence + 1:
+            found.append(header.chain)
+        with map_for_reading(path) as buffer:
+            ends = takewhile(lambda block: block.next_sequence > sequence, _blocks(buffer, header))
+            found += [block.chain for block in ends if block.next_sequence == sequence + 1]
+        if header.first_sequence <= sequence:
+            break
+    return found
+
+
+def first_chain(folder: Path) -> bytes | None:
+    """The hash chain behind the first block that holds records, by which journals are told apart; None before there is one."""
+    path = next(iter(segments(folder)), None)
+    if path is None:
+        return None
+    with map_for_reading(path) as buffer:
+        walk = Walk(buffer, header_of(path))
+        for frame in walk.frames():
+            if frame.kind == frames.BLOCK and walk.next_sequence > 1:
+                return frames.block_of(frame).chain
+    return None
 
 
 class Tail:
@@ -97,8 +134,9 @@ class Tail:
         self._buffer: mmap.mmap | None = None
         self._enter(segments_from(folder, after + 1)[0])
 
-    def poll(self) -> list[Closed]:
-        """The blocks that were closed since the last call, those with nothing above `after` left out; raises JournalDamaged."""
+    def poll(self, most: int = sys.maxsize) -> list[Closed]:
+        """The blocks that were closed since the last call, at most so many, those with nothing above `after` left out; raises
+        JournalDamaged."""
         found: list[Closed] = []
         while True:
             following = path_of(self._folder, self._walk.header.number + 1)
@@ -107,6 +145,8 @@ class Tail:
             for frame in self._walk.frames():
                 self._bad_since = None
                 self._see(frame, found)
+                if len(found) == most:
+                    return found
             if self._walk.bad:
                 self._doubt(self._walk.bad)
                 return found
