@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field_validator
 
 from chassis.settings import ServiceSettings
+from trading.domain.portfolio import FeeSchedule
 
 
 class Instrument(BaseModel):
@@ -34,6 +35,9 @@ class Settings(ServiceSettings):
 
     data_dir: Path = Path("data")
     """Engine pool only: the folder of its shard, with journal and snapshots. The same one at every start, and nobody else's."""
+
+    shard: int = Field(default=0, ge=0)
+    """Engine pool only: number of its shard. Positions go by it, so it stays with `data_dir`."""
 
     acknowledgement_level: Literal["process", "disk"] = "process"
     """What an acknowledgement promises: `process` survives a SIGKILL, `disk` a power failure and costs an fdatasync."""
@@ -65,6 +69,19 @@ class Settings(ServiceSettings):
     heads_key_file: Path | None = None
     """Engine pool only: the file of the key that signs them. Goes with `heads_file`."""
 
+    maker_fee_ppm: int = Field(default=0, ge=0, le=1_000_000)
+    """Portfolio pool only: fee of an execution for the order that rested, in parts per million of its value. A change counts from the next
+    execution that is applied."""
+
+    taker_fee_ppm: int = Field(default=0, ge=0, le=1_000_000)
+    """The same for the order that arrived."""
+
+    portfolio_prefetch_batches: int = Field(default=8, ge=1, le=1000)
+    """Most batches of journals (about 512 KiB each) that one worker of the portfolio pool holds; half of them are applied together."""
+
+    portfolio_window_ms: float = Field(default=100.0, ge=1, le=5000)
+    """How long a batch waits in a worker of the portfolio pool for others."""
+
     collect_every_seconds: float = Field(default=10.0, gt=0)
     """How often the broker's dead letters are brought into the table of what is parked."""
 
@@ -87,3 +104,8 @@ class Settings(ServiceSettings):
     def instruments(self) -> dict[str, Instrument]:
         """The instruments by their symbols."""
         return _INSTRUMENTS.validate_json(self.symbols)
+
+    @property
+    def fees(self) -> FeeSchedule:
+        """What an execution costs."""
+        return FeeSchedule(self.maker_fee_ppm, self.taker_fee_ppm)

@@ -3,10 +3,11 @@
 from alembic import context
 
 from chassis import tables as chassis_tables
+from trading.adapters import tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=chassis_tables.metadata,
+    target_metadata=[chassis_tables.metadata, tables.metadata],
     transaction_per_migration=True,
 )
 with context.begin_transaction():

@@ -1,0 +1,55 @@
+"""The trading service's own tables: positions, and how far each shard's journal is applied to them.
+
+Money is numeric without a fraction: an order's value fits 64 bits in ticks × lots, a sum of them in minor units need not.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_MINOR = sa.Numeric(60, 0)
+
+portfolio_shards = sa.Table(
+    "portfolio_shards",
+    metadata,
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    # Which journal it is, and the hash chain where it stands.
+    sa.Column("journal", sa.LargeBinary, nullable=False),
+    sa.Column("chain", sa.LargeBinary, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("now_us", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")),
+)
+
+portfolio_instruments = sa.Table(
+    "portfolio_instruments",
+    metadata,
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("symbol", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("tick_value_minor", sa.BigInteger, nullable=False),
+    sa.Column("mark", sa.BigInteger, nullable=False),
+)
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("symbol", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("quantity", sa.BigInteger, nullable=False),
+    sa.Column("cost_minor", _MINOR, nullable=False),
+    sa.Column("realised_minor", _MINOR, nullable=False),
+    sa.Column("fees_minor", _MINOR, nullable=False),
+    sa.Column("executions", sa.BigInteger, nullable=False),
+    sa.Index("positions_account", "account"),
+)
+
+early_batches = sa.Table(
+    "early_batches",
+    metadata,
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("first_sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("last_sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+"""Batches that came before what they follow on."""
