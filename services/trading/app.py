@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 from chassis.app import make_app
+from chassis.batch_consumer import BatchQueue
 from chassis.companion import CompanionOf
 from chassis.dead_letters import collect_dead_letters
 from chassis.errors import Transient
 from trading import tasks
-from trading.queues import ENGINE, QUEUES, SERVICE
+from trading.queues import ENGINE, PORTFOLIO, QUEUES, SERVICE
 from trading.settings import COMPANY, Settings
 
 SETTINGS = Settings
@@ -22,10 +23,13 @@ DAY_SECONDS = 86_400
 
 
 def make_shard() -> Any:
-    """Engine, gateway and keeper of the shard in `DATA_DIR`, owned by this process. Raises ValueError for unreadable tokens."""
+    """Engine, gateway, keeper and tail of the shard in `DATA_DIR`, owned by this process. Raises ValueError for unreadable tokens."""
     from trading.adapters.directory_file import write_directory
     from trading.callers import callers
+    from trading.processes import tail
     from trading.processes.companion import ShardCompanion
+    from trading.processes.followers import Follower
+    from trading.processes.owner import KEEPER
     from trading.processes.settings import ShardSettings
 
     folder = settings.data_dir.absolute()
@@ -35,6 +39,7 @@ def make_shard() -> Any:
         ShardSettings(
             folder,
             directory,
+            shard=settings.shard,
             heads=settings.heads_file,
             heads_key=settings.heads_key_file,
             level=settings.acknowledgement_level,
@@ -43,8 +48,24 @@ def make_shard() -> Any:
             door_port=settings.door_port,
             engine_core=settings.engine_core,
             snapshot_inputs=settings.snapshot_inputs,
-        )
+        ),
+        (KEEPER, Follower("tail", tail.main, (make_journal_sink,))),
     )
+
+
+def make_journal_sink() -> Any:
+    """Where a tail publishes the blocks of its journal. One thread, so that they come in order."""
+    from chassis.batch_publisher import BatchPublisher
+
+    return BatchPublisher(app, PORTFOLIO, threads=1)
+
+
+def make_portfolio() -> Any:
+    """What applies batches of journals to the positions, with a connection to the database of its own."""
+    from trading.adapters.portfolio_store import SqlPortfolioStore
+    from trading.usecases.portfolio import ApplyJournal
+
+    return ApplyJournal(SqlPortfolioStore(settings.database_url, pooler=settings.behind_pooler), settings.fees)
 
 
 def begin_day() -> None:
@@ -72,6 +93,13 @@ app = make_app(
             "schedule": settings.begin_day_every_seconds,
             "options": {"queue": ENGINE},
         },
+    },
+    batch_queues={
+        PORTFOLIO: BatchQueue(
+            make_portfolio,
+            prefetch=settings.portfolio_prefetch_batches,
+            window_seconds=settings.portfolio_window_ms / 1000,
+        ),
     },
     companions={ENGINE: CompanionOf(make_shard, serves_without_broker=True)},
 )

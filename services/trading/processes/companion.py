@@ -1,8 +1,10 @@
-"""A shard as the companion of a Celery worker (see chassis.companion): the worker owns engine, gateway and keeper."""
+"""A shard as the companion of a Celery worker (see chassis.companion): the worker owns engine, gateway and followers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from trading.adapters.board import DURATIONS, FIRST_POWER, Field
+from trading.processes.followers import Follower
 from trading.processes.owner import Owner
 from trading.processes.settings import ShardSettings
 
@@ -12,8 +14,8 @@ STARTING = "engine and gateway start"
 class ShardCompanion:
     """Owns one shard. `metrics` may be called by any thread."""
 
-    def __init__(self, settings: ShardSettings) -> None:
-        self._owner = Owner(settings)
+    def __init__(self, settings: ShardSettings, followers: Sequence[Follower]) -> None:
+        self._owner = Owner(settings, followers)
 
     def start(self) -> None:
         """Start the children."""
