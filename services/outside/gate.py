@@ -35,6 +35,11 @@ class Gate:
         """Hold no call any longer: the server is stopping, and what it holds would keep it."""
         self._closing.set()
 
+    @property
+    def closing(self) -> bool:
+        """Whether the server is stopping, which ends streams."""
+        return self._closing.is_set()
+
     async def hold(self, seconds: float) -> None:
         """Wait, but no longer than the server lives."""
         with contextlib.suppress(TimeoutError):

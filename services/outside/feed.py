@@ -1,0 +1,146 @@
+"""A market's data feed: a stream of numbered ticks that loses some, repeats some and bursts, and a way to ask for what was lost.
+
+    OUTSIDE_ADMIN_TOKEN=… python -m outside.feed --port 8084 --data DIR
+
+    GET  /feed?after=N            an endless stream of lines of JSON, each a tick (see outside.ticks), from number N + 1 on
+    GET  /feed/ticks?first=F&last=L
+                                  200 {"ticks": […]}: those that have come by now, at most 10,000; never any left out
+    POST /admin/drop              body {"ticks": N}: every stream leaves out the next N ticks
+    PUT  /admin/silence           body {"seconds": S}: no stream says anything for so long, then all at once
+
+Ticks follow from --seed and from the time of the first start, which is kept, so that a restarted server goes on. Faults of `outside.gate`
+hit /feed/ticks.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from outside import access, admin, ledger, serve
+from outside.errors import Refused
+from outside.faults import Faults
+from outside.gate import READ, Gate
+from outside.ledger import Ledger
+from outside.problems import parsed, whole_number
+from outside.store import Store
+from outside.ticks import Ticks
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS feed (seed INTEGER PRIMARY KEY, began_us INTEGER NOT NULL);"
+MOST_TICKS = 10_000
+TURN_SECONDS = 0.02
+PIECE = 200
+"""Ticks that are sent together at most: others are served in between."""
+
+
+class Drop(BaseModel):
+    """What POST /admin/drop asks for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    ticks: int = Field(gt=0, le=1_000_000)
+
+
+class Silence(BaseModel):
+    """What PUT /admin/silence asks for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    seconds: float = Field(ge=0, le=600)
+
+
+def make_app(data: Path, *, admin_token: str, seed: int, rate: float) -> Starlette:
+    """The feed as an ASGI application with its store in the directory `data`."""
+    began_now = f"INSERT OR IGNORE INTO feed VALUES ({seed:d}, {time.time_ns() // 1000:d});"
+    store = Store(data / "feed.sqlite3", SCHEMA + began_now + ledger.SCHEMA)
+    book, faults = Ledger(store, time.time), Faults(READ, time.monotonic)
+    gate = Gate(store, faults)
+    began = store.one("SELECT began_us FROM feed WHERE seed = ?", seed)
+    assert began is not None
+    ticks = Ticks(seed, rate, began["began_us"])
+    dropped: list[range] = []
+    silent_until = 0.0
+
+    def due() -> int:
+        return ticks.due(time.time_ns() // 1000)
+
+    async def stream(request: Request) -> Response:
+        after = whole_number(request, "after", 0) or 0
+
+        async def lines() -> AsyncIterator[str]:
+            number = after
+            while not gate.closing:
+                last = due() if time.monotonic() >= silent_until else number
+                while number < last:
+                    some = range(number + 1, min(last, number + PIECE) + 1)
+                    number = some[-1]
+                    yield "".join(line(one) for one in some)
+                await gate.hold(TURN_SECONDS)
+
+        def line(number: int) -> str:
+            if ticks.left_out(number) or any(number in one for one in dropped):
+                return ""
+            told = json.dumps(ticks.tick(number)) + "\n"
+            return told + told if ticks.repeated(number) else told
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    async def some(request: Request) -> Response:
+        first, last = whole_number(request, "first", 1) or 1, whole_number(request, "last", None)
+        last = min(due() if last is None else last, due())
+        if last - first >= MOST_TICKS:
+            raise Refused(422, f"last: {last} is more than {MOST_TICKS} ticks from first {first}")
+        return await gate.read(
+            None, lambda: JSONResponse({"ticks": [ticks.tick(number) for number in range(first, last + 1)]})
+        )
+
+    async def drop(request: Request) -> Response:
+        asked = await parsed(request, Drop)
+        first = due() + 1
+        dropped.append(range(first, first + asked.ticks))
+        book.record("drop", f"{first}", None, first=first, ticks=asked.ticks)
+        await store.committed()
+        return JSONResponse({"first": first, "last": first + asked.ticks - 1})
+
+    async def silence(request: Request) -> Response:
+        nonlocal silent_until
+        asked = await parsed(request, Silence)
+        silent_until = time.monotonic() + asked.seconds
+        return JSONResponse({"seconds": asked.seconds})
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    routes = [
+        Route("/feed", stream),
+        Route("/feed/ticks", some),
+        Route("/admin/drop", drop, methods=["POST"]),
+        Route("/admin/silence", silence, methods=["PUT"]),
+        *admin.routes(book, faults),
+    ]
+    return serve.application(routes, gate, lifespan, admin_token=admin_token)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    parser = serve.arguments("outside.feed", "Market data with gaps, repetitions, bursts and bad ticks.")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=100.0, help="ticks a second (default: %(default)s)")
+    options = parser.parse_args()
+    if not 0 < options.rate <= 100_000:
+        parser.error(f"--rate is {options.rate:g}: it must be above 0 and at most 100000")
+    app = make_app(options.data, admin_token=access.token(parser), seed=options.seed, rate=options.rate)
+    listener = serve.bound(options.host, options.port)
+    serve.run(app, listener, f"feed ready on http://{serve.address(listener)}")
+
+
+if __name__ == "__main__":
+    main()
