@@ -8,9 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.database import connect
-from chassis.database_errors import ERRORS, Kind, kind_of, reason
-from chassis.errors import Transient
 from trading.adapters.tables import early_batches, portfolio_instruments, portfolio_shards, positions
+from trading.adapters.transactions import begun
 from trading.domain.portfolio import Instrument, Position
 
 _SAVE_POSITIONS = sa.text("""
@@ -142,7 +141,7 @@ class SqlPortfolioStore:
     def shard(self, number: int) -> Iterator[ShardRows]:
         """A transaction with the lock of a shard, committed at the end. Raises Transient when the database cannot do it now."""
         table = portfolio_shards
-        with self._begun() as conn:
+        with begun(self._engine) as conn:
             new = {"shard": number, "journal": b"", "chain": NOTHING.chain, "sequence": 0, "now_us": 0}
             conn.execute(insert(table).values(new).on_conflict_do_nothing())
             wanted = sa.select(table.c.journal, table.c.sequence, table.c.chain, table.c.now_us)
@@ -151,22 +150,12 @@ class SqlPortfolioStore:
 
     def ping(self) -> None:
         """Return when the database answers. Raises Transient."""
-        with self._begun() as conn:
+        with begun(self._engine) as conn:
             conn.execute(sa.text("SELECT 1"))
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-
-    @contextmanager
-    def _begun(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as conn:
-                yield conn
-        except ERRORS as error:
-            if kind_of(error) is Kind.FAULT:
-                raise
-            raise Transient(f"the database failed: {reason(error)}") from error
 
 
 def _position(*numbers: object) -> Position:

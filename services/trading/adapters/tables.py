@@ -1,4 +1,4 @@
-"""The trading service's own tables: positions, and how far each shard's journal is applied to them.
+"""The trading service's own tables: positions and candles, and how far the journals and feeds that they come from are applied to them.
 
 Money is numeric without a fraction: an order's value fits 64 bits in ticks × lots, a sum of them in minor units need not.
 """
@@ -53,3 +53,39 @@ early_batches = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 """Batches that came before what they follow on."""
+
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+)
+
+last_prices = sa.Table(
+    "last_prices",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    # 0 before the first trade, or the first quote.
+    sa.Column("price", sa.BigInteger, nullable=False),
+    sa.Column("bid", sa.BigInteger, nullable=False),
+    sa.Column("bid_quantity", sa.BigInteger, nullable=False),
+    sa.Column("ask", sa.BigInteger, nullable=False),
+    sa.Column("ask_quantity", sa.BigInteger, nullable=False),
+)
+
+candles = sa.Table(
+    "candles",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("span_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("begin_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("open", sa.BigInteger, nullable=False),
+    sa.Column("high", sa.BigInteger, nullable=False),
+    sa.Column("low", sa.BigInteger, nullable=False),
+    sa.Column("close", sa.BigInteger, nullable=False),
+    sa.Column("quantity", sa.BigInteger, nullable=False),
+    sa.Column("trades", sa.BigInteger, nullable=False),
+)

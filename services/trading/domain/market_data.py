@@ -8,6 +8,7 @@
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -38,6 +39,23 @@ class Quote(NamedTuple):
     bid_quantity: int
     ask: int
     ask_quantity: int
+
+
+class LastPrices(NamedTuple):
+    """What is known last of a symbol; 0 before the first trade, or the first quote."""
+
+    at_us: int = 0
+    price: int = 0
+    bid: int = 0
+    bid_quantity: int = 0
+    ask: int = 0
+    ask_quantity: int = 0
+
+    def after(self, tick: "Trade | Quote") -> "LastPrices":
+        """What is known with one more tick."""
+        if isinstance(tick, Trade):
+            return self._replace(at_us=tick.at_us, price=tick.price)
+        return LastPrices(tick.at_us, self.price, tick.bid, tick.bid_quantity, tick.ask, tick.ask_quantity)
 
 
 class Refusal(Enum):
@@ -72,23 +90,33 @@ class _Seen:
 
     __slots__ = ("at_us", "far", "price")
 
-    def __init__(self) -> None:
-        self.at_us = self.price = 0
+    def __init__(self, at_us: int = 0, price: int = 0) -> None:
+        self.at_us, self.price = at_us, price
         self.far: list[int] = []
 
 
 class FeedHandler:
     """Takes the ticks of one feed as they come, and gives those to believe in order."""
 
-    def __init__(self, *, after: int = 0, band_bp: int = 0, most_waiting: int = 100_000) -> None:
-        """`after` is the number of the last tick that was taken before. `band_bp` is how far a trade may be from the last one, in
-        hundredths of a percent; 0 for any. When more than `most_waiting` ticks wait for one that is missing, it is given up."""
+    def __init__(
+        self,
+        *,
+        after: int = 0,
+        known: Mapping[int, LastPrices] | None = None,
+        band_bp: int = 0,
+        most_waiting: int = 100_000,
+    ) -> None:
+        """`after` is the number of the last tick that was taken before, `known` what was known then by symbol.
+
+        `band_bp` is how far a trade may be from the last one, in hundredths of a percent; 0 for any. When more than `most_waiting` ticks
+        wait for one that is missing, it is given up.
+        """
         self.sequence = after
         """Number of the last tick that was taken, refused or given up."""
         self._band_bp, self._most_waiting = band_bp, most_waiting
         self._waiting: dict[int, Tick] = {}
         self._highest = after
-        self._symbols: dict[int, _Seen] = {}
+        self._symbols = {symbol: _Seen(one.at_us, one.price) for symbol, one in (known or {}).items()}
         self.refused: Counter[Refusal] = Counter()
         self.repeated = self.gaps = self.refilled = self.lost = 0
         """Ticks that came again; gaps; ticks that came after a later one; ticks that never came."""
