@@ -8,6 +8,7 @@ sent twice, or come in a burst. Pure; prices are texts in the venue's unit with 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -55,7 +56,7 @@ class Ticks:
 
     def tick(self, number: int) -> dict[str, Any]:
         """The tick of a number from 1 on."""
-        rng = self._random(number)
+        rng = _random(self.seed, number)
         symbol = rng.choice(tuple(self.bases_cents))
         cents = self._price_cents(symbol, number, rng)
         told: dict[str, Any] = {"seq": number, "at_us": self.at_us(number), "symbol": symbol}
@@ -77,30 +78,39 @@ class Ticks:
     def left_out(self, number: int) -> bool:
         """Whether the stream does not have a tick."""
         group, within = divmod(number, GROUP)
-        rng = self._random(-3 * group - 1)
-        if rng.random() >= self.shares.gaps:
-            return False
-        first, length = rng.randrange(GROUP), rng.randint(1, GROUP // 5)
-        return first <= within < first + length
+        return within in _gap(self.seed, group, self.shares.gaps)
 
     def repeated(self, number: int) -> bool:
         """Whether the stream has a tick twice."""
-        return self._random(-3 * number - 2).random() < self.shares.repeated
+        return _random(self.seed, -3 * number - 2).random() < self.shares.repeated
 
     def _in_burst(self, group: int) -> bool:
-        return self._random(-3 * group - 3).random() < self.shares.bursts
+        return _random(self.seed, -3 * group - 3).random() < self.shares.bursts
 
     def _price_cents(self, symbol: str, number: int, rng: Random) -> int:
         base = self.bases_cents[symbol]
-        slow, fast = (self._phase(symbol, wave) for wave in (1, 2))
+        slow, fast = (_phase(self.seed, symbol, wave) for wave in (1, 2))
         wandered = 0.03 * math.sin(number / 9_000 + slow) + 0.004 * math.sin(number / 400 + fast)
         return max(int(base * (1 + wandered)) + rng.randint(-3, 3), 10)
 
-    def _phase(self, symbol: str, wave: int) -> float:
-        return Random(f"{self.seed} {symbol} {wave}").random() * 2 * math.pi
 
-    def _random(self, number: int) -> Random:
-        return Random(self.seed * 1_000_003 + number)
+@lru_cache(maxsize=1024)
+def _phase(seed: int, symbol: str, wave: int) -> float:
+    return Random(f"{seed} {symbol} {wave}").random() * 2 * math.pi
+
+
+@lru_cache(maxsize=1024)
+def _gap(seed: int, group: int, share: float) -> range:
+    """Which ticks of a group the stream leaves out."""
+    rng = _random(seed, -3 * group - 1)
+    if rng.random() >= share:
+        return range(0)
+    first = rng.randrange(GROUP)
+    return range(first, first + rng.randint(1, GROUP // 5))
+
+
+def _random(seed: int, number: int) -> Random:
+    return Random(seed * 1_000_003 + number)
 
 
 def _written(cents: int) -> str:

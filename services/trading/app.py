@@ -12,7 +12,7 @@ from chassis.companion import CompanionOf
 from chassis.dead_letters import collect_dead_letters
 from chassis.errors import Transient
 from trading import tasks
-from trading.queues import ENGINE, PORTFOLIO, QUEUES, SERVICE
+from trading.queues import ENGINE, MARKET, PORTFOLIO, QUEUES, SERVICE
 from trading.settings import COMPANY, Settings
 
 SETTINGS = Settings
@@ -68,6 +68,24 @@ def make_portfolio() -> Any:
     return ApplyJournal(SqlPortfolioStore(settings.database_url, pooler=settings.behind_pooler), settings.fees)
 
 
+def make_feed() -> Any:
+    """What follows the market's data feed. Raises ValueError without FEED_URL."""
+    from trading.adapters.feed_client import FeedClient
+    from trading.adapters.market_store import SqlMarketStore
+    from trading.processes.feed import FeedReader
+    from trading.usecases.market_data import MarketData
+
+    if not settings.feed_url:
+        raise ValueError("FEED_URL is not set")
+    store = SqlMarketStore(settings.database_url, settings.feed_name, pooler=settings.behind_pooler)
+    return FeedReader(
+        FeedClient(settings.feed_url, timeout_seconds=settings.feed_timeout_seconds),
+        lambda: MarketData(store, band_bp=settings.feed_band_bp),
+        {name: (one.id, one.tick) for name, one in settings.instruments.items()},
+        gap_seconds=settings.feed_gap_seconds,
+    )
+
+
 def begin_day() -> None:
     """Tell the engine of this worker which day it is, in UTC. One that has begun is refused by the engine, which changes nothing.
 
@@ -101,7 +119,11 @@ app = make_app(
             window_seconds=settings.portfolio_window_ms / 1000,
         ),
     },
-    companions={ENGINE: CompanionOf(make_shard, serves_without_broker=True)},
+    companions={
+        ENGINE: CompanionOf(make_shard, serves_without_broker=True),
+        # A feed or a database that is away is not mended by another worker.
+        MARKET: CompanionOf(make_feed, patience_seconds=1e9, serves_without_broker=True),
+    },
 )
 tasks.register(
     app,

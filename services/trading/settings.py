@@ -82,6 +82,21 @@ class Settings(ServiceSettings):
     portfolio_window_ms: float = Field(default=100.0, ge=1, le=5000)
     """How long a batch waits in a worker of the portfolio pool for others."""
 
+    feed_url: str = ""
+    """Market pool only: the data feed that it follows, `http://host:port`."""
+
+    feed_name: str = Field(default="market", min_length=1, max_length=100)
+    """Under which name candles and last prices of the feed are kept. Another feed needs another name: its numbers begin anew."""
+
+    feed_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    """Market pool only: after so long without a byte the feed is called again."""
+
+    feed_band_bp: int = Field(default=1000, ge=0, le=10_000)
+    """Market pool only: how far a trade may be from the last one, in hundredths of a percent, to be believed; 0 for any."""
+
+    feed_gap_seconds: float = Field(default=5.0, gt=0)
+    """Market pool only: how long ticks that are missing are asked for before they are given up."""
+
     collect_every_seconds: float = Field(default=10.0, gt=0)
     """How often the broker's dead letters are brought into the table of what is parked."""
 
