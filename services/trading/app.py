@@ -100,6 +100,52 @@ def begin_day() -> None:
         raise Transient(f"the gateway does not answer: {error}") from error
 
 
+def write_sessions() -> None:
+    """Write the market's sessions ahead, once a day. Raises Transient when that failed."""
+    import subprocess
+    import sys
+
+    from trading.adapters.session_store import SqlSessionStore
+
+    today = int(time.time()) // DAY_SECONDS
+    if SqlSessionStore(settings.database_url, settings.market_calendar).written_on() == today:
+        return
+    # In a process of its own, with which 160 MB of calendar are gone again.
+    done = subprocess.run(
+        [sys.executable, "-m", "trading.write_sessions"], capture_output=True, text=True, check=False, timeout=60
+    )
+    if done.returncode:
+        raise Transient(f"no sessions were written: {done.stderr.strip()[-500:]}")
+
+
+def follow_sessions() -> None:
+    """Open or close this worker's shard by the market's sessions. Raises Transient while no gateway answers, Unwritten."""
+    from trading.adapters.session_store import SqlSessionStore
+    from trading.processes.control import ask
+    from trading.usecases.market_hours import follow
+
+    folder = settings.data_dir.absolute()
+    store = SqlSessionStore(settings.database_url, settings.market_calendar)
+    symbols = [one.id for one in settings.instruments.values()]
+    try:
+        follow(
+            store, time.time_ns() // 1000, folder / "session", symbols, lambda *given: ask(folder / "control", *given)
+        )
+    except OSError as error:
+        raise Transient(f"the gateway does not answer: {error}") from error
+
+
+def _of_the_calendar() -> dict[str, Any]:
+    return {
+        "write_sessions": {"task": "trading.write_sessions", "schedule": 60.0},
+        "follow_sessions": {
+            "task": "trading.follow_sessions",
+            "schedule": settings.sessions_every_seconds,
+            "options": {"queue": ENGINE},
+        },
+    }
+
+
 app = make_app(
     SERVICE,
     QUEUES,
@@ -111,6 +157,7 @@ app = make_app(
             "schedule": settings.begin_day_every_seconds,
             "options": {"queue": ENGINE},
         },
+        **(_of_the_calendar() if settings.market_calendar else {}),
     },
     batch_queues={
         PORTFOLIO: BatchQueue(
@@ -130,6 +177,8 @@ tasks.register(
     {
         "trading.collect_dead_letters": lambda: collect_dead_letters(app),
         "trading.begin_day": begin_day,
+        "trading.write_sessions": write_sessions,
+        "trading.follow_sessions": follow_sessions,
     },
 )
 

@@ -97,6 +97,13 @@ class Settings(ServiceSettings):
     feed_gap_seconds: float = Field(default=5.0, gt=0)
     """Market pool only: how long ticks that are missing are asked for before they are given up."""
 
+    market_calendar: str = Field(default="", pattern=r"^[A-Z0-9_/]*$")
+    """By whose sessions the symbols are opened and closed, a name of exchange-calendars such as `XNYS`. Empty: persons do it. Beat, upkeep
+    and engine pool have the same."""
+
+    sessions_every_seconds: float = Field(default=5.0, gt=0)
+    """How often it is looked whether a session opened or closed."""
+
     collect_every_seconds: float = Field(default=10.0, gt=0)
     """How often the broker's dead letters are brought into the table of what is parked."""
 

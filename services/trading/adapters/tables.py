@@ -89,3 +89,15 @@ candles = sa.Table(
     sa.Column("quantity", sa.BigInteger, nullable=False),
     sa.Column("trades", sa.BigInteger, nullable=False),
 )
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("calendar", sa.Text, primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("open_us", sa.BigInteger, nullable=False),
+    sa.Column("close_us", sa.BigInteger, nullable=False),
+    # Days since 1970, in UTC: whether it was done today.
+    sa.Column("written_on", sa.Integer, nullable=False),
+    sa.CheckConstraint("open_us < close_us", name="sessions_order"),
+)
