@@ -4,6 +4,7 @@ Workers import this module before anything else, so it opens nothing; what a pro
 """
 
 import time
+from functools import cache
 from typing import Any
 
 from chassis.app import make_app
@@ -22,6 +23,7 @@ settings = Settings()
 DAY_SECONDS = 86_400
 
 
+@cache
 def make_shard() -> Any:
     """Engine, gateway, keeper and tail of the shard in `DATA_DIR`, owned by this process. Raises ValueError for unreadable tokens."""
     from trading.adapters.directory_file import write_directory
@@ -100,6 +102,17 @@ def begin_day() -> None:
         raise Transient(f"the gateway does not answer: {error}") from error
 
 
+@cache
+def _latency_watch() -> Any:
+    from trading.adapters.board import FIRST_POWER
+    from trading.adapters.latency_store import SqlLatencyStore
+    from trading.usecases.latency import LatencyWatch
+
+    store = SqlLatencyStore(settings.database_url, kept_days=settings.latency_kept_days)
+    budgets_us = {0.5: settings.latency_p50_budget_us, 0.99: settings.latency_p99_budget_us}
+    return LatencyWatch(store, settings.shard, make_shard().durations, FIRST_POWER, budgets_us)
+
+
 def write_sessions() -> None:
     """Write the market's sessions ahead, once a day. Raises Transient when that failed."""
     import subprocess
@@ -157,6 +170,11 @@ app = make_app(
             "schedule": settings.begin_day_every_seconds,
             "options": {"queue": ENGINE},
         },
+        "measure_latency": {
+            "task": "trading.measure_latency",
+            "schedule": settings.latency_every_seconds,
+            "options": {"queue": ENGINE},
+        },
         **(_of_the_calendar() if settings.market_calendar else {}),
     },
     batch_queues={
@@ -177,6 +195,7 @@ tasks.register(
     {
         "trading.collect_dead_letters": lambda: collect_dead_letters(app),
         "trading.begin_day": begin_day,
+        "trading.measure_latency": lambda: _latency_watch().measure(),
         "trading.write_sessions": write_sessions,
         "trading.follow_sessions": follow_sessions,
     },

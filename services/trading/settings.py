@@ -97,6 +97,19 @@ class Settings(ServiceSettings):
     feed_gap_seconds: float = Field(default=5.0, gt=0)
     """Market pool only: how long ticks that are missing are asked for before they are given up."""
 
+    latency_p50_budget_us: float = Field(default=0.0, ge=0)
+    """Engine pool only: an alert is written when half of the inputs of an interval took so long or longer; 0 = never. Measured from
+    taking an input out of the ring until the outcomes of its batch are handed over, in powers of two."""
+
+    latency_p99_budget_us: float = Field(default=2000.0, ge=0)
+    """The same for one input in a hundred."""
+
+    latency_every_seconds: float = Field(default=10.0, gt=0)
+    """How often latency is measured."""
+
+    latency_kept_days: int = Field(default=7, ge=1)
+    """How long measures are kept."""
+
     market_calendar: str = Field(default="", pattern=r"^[A-Z0-9_/]*$")
     """By whose sessions the symbols are opened and closed, a name of exchange-calendars such as `XNYS`. Empty: persons do it. Beat, upkeep
     and engine pool have the same."""

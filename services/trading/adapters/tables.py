@@ -101,3 +101,17 @@ sessions = sa.Table(
     sa.Column("written_on", sa.Integer, nullable=False),
     sa.CheckConstraint("open_us < close_us", name="sessions_order"),
 )
+
+latency_measures = sa.Table(
+    "latency_measures",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("measured_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")),
+    sa.Column("shard", sa.Integer, nullable=False),
+    sa.Column("inputs", sa.BigInteger, nullable=False),
+    sa.Column("p50_us", sa.Float, nullable=False),
+    sa.Column("p99_us", sa.Float, nullable=False),
+    sa.Column("p999_us", sa.Float, nullable=False),
+    sa.Column("breaches", sa.ARRAY(sa.Text), nullable=False),
+    sa.Index("latency_measures_time", "measured_at"),
+)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from trading.adapters import published
 from trading.adapters.board import DURATIONS, FIRST_POWER, Field
 from trading.processes.followers import Follower
 from trading.processes.owner import Owner
@@ -30,6 +31,10 @@ class ShardCompanion:
         """Refuse new orders, empty the ring, sync the journal, write a snapshot. False when a child had to be killed."""
         return self._owner.stop()
 
+    def durations(self) -> tuple[int, ...]:
+        """How many inputs the engine took by how long they took, see board.Field.ENGINE_DURATIONS; it only grows."""
+        return self._owner.counts().durations
+
     def metrics(self) -> bytes:
         """Counters and the histogram of the engine's latency in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
@@ -53,6 +58,11 @@ class _Shown:
         yield GaugeMetricFamily("trading_shard_ready", "Whether orders are taken", value=owner.ready)
         yield CounterMetricFamily(
             "trading_shard_replacements", "How often engine and gateway were replaced", value=owner.replaced
+        )
+        yield GaugeMetricFamily(
+            "trading_tail_lag_records",
+            "Records of the journal that the broker has not confirmed",
+            value=max(owner.number(Field.ENGINE_SEQUENCE) - published.read(owner.settings.published).sequence, 0),
         )
         yield GaugeMetricFamily(
             "trading_fix_sessions", "Clients that are logged on", value=owner.number(Field.GATEWAY_SESSIONS)

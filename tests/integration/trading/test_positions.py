@@ -143,11 +143,14 @@ def test_positions_are_the_journals_after_kills_and_a_broker_restart(trading: Tr
     rabbitmq.kill()
     trading.trade(40)  # the engine trades on while nothing is published
     behind = trading.reconciled()
+    lag = trading.engine.metric("trading_tail_lag_records")
     rabbitmq.start()
     trading.trade(40)
     after = trading.wait_until_applied()
 
     assert behind["behind"] >= 40
+    assert lag >= 40
+    wait_until(lambda: trading.engine.metric("trading_tail_lag_records") == 0, what="no lag")
     assert (True, 3, 2, 0) == tuple(after[name] for name in ("same", "shard", "positions", "differences"))
     assert after["sequence"] >= 200
 
