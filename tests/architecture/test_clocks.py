@@ -12,6 +12,8 @@ READS = {
 }
 ALLOWED = {
     "chassis/beat.py": "where the steady clock starts",
+    "chassis/exposition.py": "when this process began, which Prometheus compares with its own clock",
+    "chassis/relay.py": "when a round ended, which Prometheus compares with its own clock",
     "chassis/clock.py": "is compared with the database's",
     "orders/adapters/instant.py": "stands for a carrier's own clock",
     "orders/adapters/mail.py": "the Date of a letter, which decides nothing",
