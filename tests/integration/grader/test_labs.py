@@ -29,8 +29,15 @@ def test_every_answer_gets_what_is_expected(slug: str) -> None:
     assert [] == [proof for proof in graded if not proof.holds]
 
 
-def test_an_answer_without_backoff_is_noticed() -> None:
-    assert [] == [proof for proof in proofs("task-patterns", "no-backoff") if not proof.holds]
+@pytest.mark.parametrize(
+    ("slug", "answer"),
+    [
+        ("task-patterns", "no-backoff"),
+        ("half-a-chord", "cancelled-only"),
+    ],
+)
+def test_a_wrong_answer_is_noticed(slug: str, answer: str) -> None:
+    assert [] == [proof for proof in proofs(slug, answer) if not proof.holds]
 
 
 @pytest.mark.parametrize("kind", checks.kinds())
