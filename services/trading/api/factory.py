@@ -37,7 +37,7 @@ def make_api(door: Door, settings: Settings, *, registry: CollectorRegistry = RE
     requests = Requests(door, settings.instruments)
     app.include_router(order_routes.routes(requests))
     app.include_router(operator_routes.routes(requests))
-    app.include_router(health_routes.routes(door.ping, threads, registry))
+    app.include_router(health_routes.routes(door.ping, threads))
     refusals.install(app)
     for kind, told in ((BadRequest, _bad), (RefusedByRule, _refused), (NotTaken, _not_taken)):
         app.add_exception_handler(kind, told)
