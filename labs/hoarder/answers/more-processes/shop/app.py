@@ -1,0 +1,9 @@
+"""A wrong answer: messages are acknowledged later, and four of them are held for each process as before."""
+
+from celery import Celery
+
+app = Celery(
+    "shop", broker="amqp://guest:guest@localhost:5672//", backend="redis://localhost:6379/1", include=["shop.tasks"]
+)
+app.conf.timezone = "UTC"
+app.conf.task_acks_late = True

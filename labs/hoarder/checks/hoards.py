@@ -1,0 +1,75 @@
+"""Two workers of one process each, of which the second one comes late, and who of them does what."""
+
+from collections import Counter
+from uuid import uuid4
+
+from conductor.waiting import until
+from grader.checks import worker
+from grader.domain.verdict import Finding
+from grader.session import Session, failed, passed
+
+FIRST, SECOND = "first", "second"
+QUEUE = "celery"
+TASKS = 6
+MOST_SHARE = 0.65
+CHARGE_SECONDS = 2.0
+
+
+def shared(session: Session) -> Finding:
+    """One worker has the queue for itself for a moment; then the other one joins. The busiest decides when all is done."""
+    session.rabbitmq_events  # noqa: B018 it listens from now on
+    for name in (FIRST, SECOND):
+        found = worker.run(worker.Parameters(app="shop.app", name=name, concurrency=1, broker="rabbitmq"), session)
+        if not found.passed:
+            return found
+    session.payments.faults({"slow": 1.0}, slow_seconds=CHARGE_SECONDS, expires_in_seconds=600.0)
+    done = _joined(session, TASKS)
+    if isinstance(done, Finding):
+        return done
+    busiest = max(done.values())
+    seen = {"tasks": dict(done)}
+    if busiest > MOST_SHARE * TASKS:
+        return failed(
+            "hoards", f"of {TASKS} tasks one worker did {busiest}, while the other one had nothing to do", **seen
+        )
+    return passed(f"{TASKS} tasks were shared {sorted(done.values(), reverse=True)}", **seen)
+
+
+def idle(session: Session) -> Finding:
+    """Two tasks: while the first worker does one, the other one is for whoever has nothing to do."""
+    done = _joined(session, 2)
+    if isinstance(done, Finding):
+        return done
+    if len(done) < 2:
+        return failed(
+            "held", "one worker held a task that it did not work on, while the other one was idle", tasks=dict(done)
+        )
+    return passed("of two tasks each worker did one")
+
+
+def _joined(session: Session, count: int) -> Counter[str] | Finding:
+    """Send charges while the second worker consumes nothing, let it consume, and count who did how many."""
+    control = session.rabbitmq_app.control
+    control.cancel_consumer(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=5)
+    ids = [str(uuid4()) for _ in range(count)]
+    with session.valkey.client(2) as store:
+        for task_id in ids:
+            store.hset(f"order:{task_id}", mapping={"state": "new", "amount": 1200, "address": "{}"})
+            session.rabbitmq_app.send_task("shop.tasks.take_payment", [task_id], task_id=task_id)
+    events = session.rabbitmq_events
+
+    def those(kind: str) -> dict[str, str]:
+        return {
+            seen.what["uuid"]: seen.what["hostname"]
+            for seen in events.all()
+            if seen.what["type"] == kind and seen.what["uuid"] in ids
+        }
+
+    if not until(lambda: bool(those("task-started")), within_seconds=session.left(15), every_seconds=0.05):
+        return failed("not-begun", "charges were sent to the queue celery, and no worker began one within 15 s")
+    # What it holds beside the task that it began arrives with that one.
+    until(lambda: len(those("task-received")) == count, within_seconds=CHARGE_SECONDS / 4, every_seconds=0.05)
+    control.add_consumer(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=5)
+    if not until(lambda: len(those("task-succeeded")) == count, within_seconds=session.left(40), every_seconds=0.1):
+        return failed("no-end", f"of {count} charges {len(those('task-succeeded'))} ended")
+    return Counter(those("task-started").values())
