@@ -1,0 +1,12 @@
+"""A wrong answer: a message that is acknowledged before the work is done comes never again."""
+
+from celery import Celery
+
+app = Celery("shop", broker="redis://localhost:6379/0", backend="redis://localhost:6379/1", include=["shop.tasks"])
+app.conf.timezone = "UTC"
+app.conf.broker_transport_options = {
+    "visibility_timeout": 4,
+    # Look every two seconds for what is overdue, not every hundred.
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
