@@ -1,0 +1,14 @@
+"""Invoices as files for the bookkeeper."""
+
+from shop import library
+from shop.app import app
+
+drawn = []
+
+
+@app.task
+def draw_invoice(order_id, lines):
+    """Draw an invoice; how many characters it has."""
+    page = library.render(order_id, lines)
+    drawn.append(page)
+    return len(page)
