@@ -271,6 +271,7 @@ def prove(
 def repeat(
     slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
     times: Annotated[int, typer.Option(min=1, help="So many gradings of each answer.")] = 5,
+    parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
     busy: Annotated[bool, typer.Option(help="Keep every core busy with something else meanwhile.")] = False,
 ) -> None:
     """Grade every answer of labs several times, and print a table. The status is 1 when one got another verdict than is expected."""
@@ -284,7 +285,7 @@ def repeat(
     otherwise = 0
     print(repeating.HEAD, flush=True)
     with repeating.busy() if busy else contextlib.nullcontext():
-        for one in repeating.repeated(catalog, slugs or catalog.slugs(), Unconfined, times=times):
+        for one in repeating.repeated(catalog, slugs or catalog.slugs(), Unconfined, times=times, parallel=parallel):
             otherwise += one.otherwise
             print(one.row(), flush=True)
     if otherwise:

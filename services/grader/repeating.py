@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +42,17 @@ class Repeated:
 HEAD = "| lab | answer | points | as expected | too busy to tell | otherwise | seconds |\n|---|---|---|---|---|---|---|"
 
 
-def repeated(catalog: Catalog, slugs: list[str], box: Callable[[], Box], *, times: int) -> Iterator[Repeated]:
-    """Grade each answer so many times, one grading at a time."""
-    for slug in slugs:
-        for answer in expected_answers(catalog, slug):
-            proofs = [proof for _ in range(times) for proof in prove(catalog, [slug], box, only=answer)]
-            yield summed(proofs)
+def repeated(
+    catalog: Catalog, slugs: list[str], box: Callable[[], Box], *, times: int, parallel: int = 1
+) -> Iterator[Repeated]:
+    """Grade each answer so many times; so many gradings run at a time."""
+
+    def graded(wanted: tuple[str, str]) -> Repeated:
+        slug, answer = wanted
+        return summed([proof for _ in range(times) for proof in prove(catalog, [slug], box, only=answer)])
+
+    with ThreadPoolExecutor(parallel) as pool:
+        yield from pool.map(graded, [(slug, answer) for slug in slugs for answer in expected_answers(catalog, slug)])
 
 
 @contextlib.contextmanager
