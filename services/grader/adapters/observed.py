@@ -22,6 +22,9 @@ FINAL_STATES = ("SUCCESS", "FAILURE", "REVOKED")
 FINAL_EVENTS = ("task-succeeded", "task-failed", "task-rejected", "task-revoked")
 CHANNELS = "*celery-task-meta-*"
 
+MOST_CHARACTERS = 64 * 1024 * 1024
+"""Of all that one log keeps: learner code sends it, and it lies in the grader's memory. What comes later is not seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -38,9 +41,14 @@ class Log:
         self._seen: dict[str, list[Seen]] = defaultdict(list)
         self._all: list[Seen] = []
         self._changed = threading.Condition()
+        self._room = MOST_CHARACTERS
 
     def add(self, task_id: str, what: Mapping[str, Any]) -> None:
+        size = len(repr(what))
         with self._changed:
+            if size > self._room:
+                return
+            self._room -= size
             seen = Seen(time.monotonic(), what)
             self._seen[task_id].append(seen)
             self._all.append(seen)

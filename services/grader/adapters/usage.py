@@ -17,6 +17,9 @@ MIB = 1024 * 1024
 LEAST_FILE = 4096
 """What a file of nothing counts for."""
 
+MEMORY_FOLDERS = ("/tmp", "/dev/shm")
+"""Inside the box, on mounts whose size is fixed, but not the number of their entries, each of which takes memory of the kernel's."""
+
 
 class Usage:
     """Of one job. `most` has processes, memory_bytes, cpu_seconds, file_bytes and folder; `wrappers` pids are not the job's own."""
@@ -38,8 +41,11 @@ class Usage:
             return f"more than {most['memory_bytes'] // MIB} MiB of memory"
         if sum(map(_cpu_seconds, pids)) > most["cpu_seconds"]:
             return f"more than {most['cpu_seconds']} s of processor time"
-        if self._looks % FOLDER_LOOKS == 0 and _size(self._folder, most["file_bytes"]) > most["file_bytes"]:
-            return f"more than {most['file_bytes'] // MIB} MiB of files"
+        if self._looks % FOLDER_LOOKS == 0 and pids[: self._wrappers]:
+            inside = pids[: self._wrappers][-1]
+            made = [_size(self._folder, most["file_bytes"]), *(_entries(inside, name) for name in MEMORY_FOLDERS)]
+            if max(made) > most["file_bytes"]:
+                return f"more than {most['file_bytes'] // MIB} MiB of files"
         return None
 
 
@@ -78,6 +84,15 @@ def _cpu_seconds(pid: int) -> float:
             return sum(map(int, file.read().rpartition(")")[2].split()[11:15])) / TICKS
     except (OSError, ValueError):
         return 0.0
+
+
+def _entries(pid: int, folder: str) -> int:
+    """What the entries of a mount count for, as the process sees it; 0 when it has ended."""
+    try:
+        mount = os.statvfs(f"/proc/{pid}/root{folder}")
+    except OSError:
+        return 0
+    return (mount.f_files - mount.f_ffree) * LEAST_FILE
 
 
 def _size(folder: str, enough: int) -> int:

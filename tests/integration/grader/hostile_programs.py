@@ -151,6 +151,11 @@ PROGRAMS = {
         KILLED,
         says="ended by the grader: more than 8 MiB of files",
     ),
+    "empty-files": Program(
+        "for number in range(10_000_000): open(f'/tmp/{number}', 'w').close()\ntime.sleep(600)",
+        KILLED,
+        says="ended by the grader: more than 8 MiB of files",
+    ),
     "temporary-files": Program(
         "def fill(folder):\n    for number in range(80): open(f'{folder}/{number}', 'wb').write(bytes(1 << 20))\n"
         "for folder in ('/tmp', '/dev/shm'): attempt(lambda: fill(folder))",
