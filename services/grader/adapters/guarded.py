@@ -49,7 +49,7 @@ class Guarded:
         line = process.stdout.readline().strip()
         if not line.isdigit():
             self.end()
-            raise Unable("the guard of a program did not start")
+            raise Unable("the program did not start")
         self.pid = int(line)
 
     def poll(self) -> int | None:
