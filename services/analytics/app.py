@@ -199,21 +199,23 @@ tasks.register(
 )
 
 
-def make_collector() -> Any:
-    """What an edge collects events with."""
+def make_collector(*, backfill: bool = False) -> Any:
+    """What an edge collects events with. A backfill has a publisher of its own, so that present and past do not wait for each other."""
     from analytics.usecases.collect import Collector, Limits
     from chassis.batch_publisher import BatchPublisher
 
     limits = Limits(
         batch_events=settings.batch_events,
         linger_seconds=settings.batch_linger_ms / 1000,
-        buffer_events=settings.buffer_events,
+        buffer_events=settings.buffer_events // 4 if backfill else settings.buffer_events,
         answer_seconds=settings.answer_seconds,
         late_ms=int(settings.late_hours * 3_600_000),
         future_ms=int(settings.future_seconds * 1000),
-        user_events_per_minute=settings.user_events_per_minute,
+        user_events_per_minute=0 if backfill else settings.user_events_per_minute,
+        backfill=backfill,
     )
-    return Collector(BatchPublisher(app, AGGREGATE, threads=settings.publishers), limits, clock_ms=_clock_ms)
+    threads = 1 if backfill else settings.publishers
+    return Collector(BatchPublisher(app, AGGREGATE, threads=threads), limits, clock_ms=_clock_ms)
 
 
 def make_api() -> Any:
@@ -222,7 +224,8 @@ def make_api() -> Any:
     from analytics.api import make_api as api
 
     reader = RedisCounterReader(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
-    return api(make_collector(), reader, reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
+    events, backfill = make_collector(), make_collector(backfill=True)
+    return api(events, backfill, reader, reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
 
 
 def _ping() -> None:

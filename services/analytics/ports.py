@@ -177,7 +177,7 @@ class Archived:
 
 
 class ArchiveHour(Protocol):
-    """One hour of the archive, without late and future events."""
+    """One hour of the archive, without late, future and flagged events."""
 
     def totals(self) -> Mapping[tuple[str, int], Archived]:
         """By kind and minute."""
@@ -211,7 +211,7 @@ class CounterHours(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a report shows of a period: events on time, each part once."""
+    """What a report shows of a period: events on time and backfilled ones, each part once."""
 
     kinds: Sequence[tuple[str, int, int]]
     """Kind, events, and events without those that were sent again under another key."""

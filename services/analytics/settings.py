@@ -113,6 +113,9 @@ class Settings(ServiceSettings):
     publishers: int = Field(default=2, ge=1, le=32)
     """Batches that one edge process publishes at a time."""
 
+    backfill_events_per_second: int = Field(default=20_000, ge=1)
+    """What one edge process takes by `POST /backfill`, so that history does not keep the present waiting; more is answered 429."""
+
     body_limit_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """Longest body as it travels."""
 

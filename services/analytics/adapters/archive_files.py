@@ -1,6 +1,7 @@
 """The archive: files of Parquet, by the hour in which an edge published them, on a disk or in object storage.
 
     <root>/hour=2026-11-28T17/<first minute>-<last minute>-<digest>.parquet
+    <root>/backfill/hour=2026-11-28T17/…
 
 Minutes are those of the events, since 1970. The digest is of the part ids, so that a window that is written again finds its file. A file
 is whole or not there: on a disk it is written beside its place, synced and renamed; object storage does the same by itself. A batch that
@@ -25,7 +26,7 @@ import pyarrow.parquet as pq
 
 from analytics.domain.batch import Batch, detail
 from analytics.domain.errors import BatchRefused
-from analytics.domain.events import HOUR_MS, KINDS, MINUTE_MS
+from analytics.domain.events import HOUR_MS, KINDS, MINUTE_MS, Timing
 from chassis.errors import Transient
 
 SCHEMA = pa.schema(
@@ -45,6 +46,7 @@ SCHEMA = pa.schema(
 ROW_GROUP = 128 * 1024
 ZSTD_LEVEL = 3
 SYNC = ".tried"
+BACKFILL = "backfill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Rows:
     published_ms: int
     parts: tuple[bytes, ...]
     table: pa.Table
+    backfilled: bool
+    """Whether any event is: a batch is of one door."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class ArchiveFile:
     path: str
     published_hour: int
     minutes: range
+    backfilled: bool
+    """It may have events of any age."""
 
 
 class ArchiveFiles:
@@ -104,17 +110,18 @@ class ArchiveFiles:
         table = pa.Table.from_arrays(arrays, schema=SCHEMA)
         if len(kept) < len(batch.parts):  # a part that was sent twice within one batch
             table = table.filter(pc.is_in(indices, pa.array(kept.values(), pa.int32())))
-        return Rows(batch.published_ms, tuple(kept), table)
+        backfilled = any(group.timing == Timing.BACKFILLED for group in batch.groups)
+        return Rows(batch.published_ms, tuple(kept), table, backfilled)
 
     def write(self, batches: Sequence[Rows]) -> None:
-        """See ports.ArchiveWriter. One file for each hour in which they were published."""
-        hours: defaultdict[int, list[Rows]] = defaultdict(list)
+        """See ports.ArchiveWriter. One file for each hour in which they were published, and one for what was backfilled."""
+        files: defaultdict[tuple[int, bool], list[Rows]] = defaultdict(list)
         for batch in batches:
-            hours[batch.published_ms // HOUR_MS].append(batch)
-        for hour, found in hours.items():
+            files[batch.published_ms // HOUR_MS, batch.backfilled].append(batch)
+        for (hour, backfilled), found in files.items():
             table, parts = _once(found)
             if table.num_rows:
-                self._put_new(self._path(hour, table, parts), table)
+                self._put_new(self._path(hour, table, parts, backfilled=backfilled), table)
 
     def _put_new(self, path: str, table: pa.Table) -> None:
         """Write a file that is not there. One that is has these parts as they came first, and perhaps without erased users."""
@@ -139,14 +146,18 @@ class ArchiveFiles:
         self._store(f"{self.root}/{SYNC}", memoryview(b"."))
 
     def files(self, published: range | None = None) -> list[ArchiveFile]:
-        """The files of some hours since 1970, of all when there are none given, in the order of their names. Raises Transient."""
+        """The files of some hours since 1970, of all when there are none given, in the order of their names, and every backfilled file.
+
+        Raises Transient.
+        """
         try:
             self.filesystem.invalidate_cache()
             folders = sorted(self.filesystem.glob(f"{self.root}/hour=*"))
-            wanted = [each for each in folders if published is None or _hour_of(each) in published]
+            wanted = [(each, False) for each in folders if published is None or _hour_of(each) in published]
+            wanted += [(each, True) for each in sorted(self.filesystem.glob(f"{self.root}/{BACKFILL}/hour=*"))]
             return [
-                ArchiveFile(path, _hour_of(folder), _minutes_of(path))
-                for folder in wanted
+                ArchiveFile(path, _hour_of(folder), _minutes_of(path), backfilled)
+                for folder, backfilled in wanted
                 for path in sorted(self.filesystem.glob(f"{folder}/*.parquet"))
             ]
         except OSError as error:
@@ -167,13 +178,12 @@ class ArchiveFiles:
             raise Transient(f"the archive cannot be removed from: {error}") from error
         return gone
 
-    def _path(self, hour: int, table: pa.Table, parts: Iterable[bytes]) -> str:
+    def _path(self, hour: int, table: pa.Table, parts: Iterable[bytes], *, backfilled: bool) -> str:
         found = pc.min_max(table["at_ms"])
         first, last = found["min"].as_py() // MINUTE_MS, found["max"].as_py() // MINUTE_MS
         digest = blake2b(b"".join(sorted(parts)), digest_size=12).hexdigest()
-        return (
-            f"{self.root}/hour={datetime.fromtimestamp(hour * 3600, UTC):%Y-%m-%dT%H}/{first}-{last}-{digest}.parquet"
-        )
+        root = f"{self.root}/{BACKFILL}" if backfilled else self.root
+        return f"{root}/hour={datetime.fromtimestamp(hour * 3600, UTC):%Y-%m-%dT%H}/{first}-{last}-{digest}.parquet"
 
     def _store(self, path: str, body: memoryview) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from analytics.adapters.archive_files import ArchiveFiles
-from analytics.domain.events import HOUR_MS, MINUTE_MS, Timing
+from analytics.domain.events import COUNTED, HOUR_MS, MINUTE_MS
 from analytics.ports import Archived, ArchiveHour, Summary
 from chassis.errors import Transient
 
@@ -23,7 +23,7 @@ _LOAD = """
 CREATE OR REPLACE TEMP TABLE hour AS
 WITH found AS (
     SELECT part, id, "user", content, kind, at_ms, topics, filename FROM read_parquet($files, filename = true, union_by_name = true)
-    WHERE at_ms >= $begin AND at_ms < $end AND timing = $on_time
+    WHERE at_ms >= $begin AND at_ms < $end AND list_contains($counted, timing)
 ), first AS (SELECT part, min(filename) AS filename FROM found GROUP BY part)
 SELECT id, "user", content, kind, at_ms, at_ms // 60000 AS minute, topics,
     "user" = '' OR row_number() OVER (PARTITION BY id, "user", content, kind, at_ms) = 1 AS fresh
@@ -90,7 +90,7 @@ class ArchiveQuery:
                 yield connection
 
     def _paths(self, begin: int, end: int) -> list[str]:
-        """The files that may have events on time of a range of milliseconds."""
+        """The files that may have counted events of a range of milliseconds."""
         # A batch is published some time after its events were judged to be on time, so an hour more on either side.
         published = range((begin - self._future_ms) // HOUR_MS - 1, (end + self._late_ms) // HOUR_MS + 2)
         minutes = range(begin // MINUTE_MS, -(-end // MINUTE_MS))
@@ -109,7 +109,7 @@ class ArchiveQuery:
             protocol = self._files.filesystem.protocol
             paths = [f"{protocol if isinstance(protocol, str) else protocol[0]}://{path}" for path in paths]
         try:
-            range_of = {"begin": begin, "end": end, "on_time": int(Timing.ON_TIME)}
+            range_of = {"begin": begin, "end": end, "counted": [int(timing) for timing in COUNTED]}
             connection.execute(_LOAD, {"files": paths, **range_of})
         except duckdb.Error as error:
             raise Transient(f"the archive cannot be read: {error}") from error

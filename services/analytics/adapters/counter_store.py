@@ -1,5 +1,6 @@
 """The counters in Redis or Valkey, written by one server function a flush (see flush.lua)."""
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,16 +67,23 @@ class RedisCounterStore:
         self._client.close()
 
     def _hashes(self, growth: Growth) -> Iterator[tuple[str, int, Counter[str]]]:
+        # What is older than its counters are kept comes by a backfill. Its minute would have these few events alone, as if there had been
+        # no others, so it is counted of all time only.
+        now = time.time()
+        oldest_minute, oldest_hour = (now - self._minute_seconds) / 60, (now - self._hour_seconds) / 3600
         contents: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for (kind, minute), counter in growth.contents.items():
             contents[kind].update(counter)
-            yield keys.content_minutes(kind, minute), self._minute_seconds, counter
+            if minute > oldest_minute:
+                yield keys.content_minutes(kind, minute), self._minute_seconds, counter
         for kind, counter in contents.items():
             yield keys.content_totals(kind), 0, counter
         for hour, counter in growth.users.items():
-            yield keys.user_hours(hour), self._hour_seconds, counter
+            if hour > oldest_hour:
+                yield keys.user_hours(hour), self._hour_seconds, counter
         for (kind, hour), counter in growth.totals.items():
-            yield keys.totals(kind, hour), self._hour_seconds, counter
+            if hour > oldest_hour:
+                yield keys.totals(kind, hour), self._hour_seconds, counter
         if growth.apart:
             yield keys.APART, 0, growth.apart
 

@@ -1,13 +1,16 @@
-"""`POST /events`: the door for events. Parses, cuts into parts, and answers once the broker has confirmed them all.
+"""`POST /events` and `POST /backfill`: the doors for events. Parses, cuts into parts, and answers once the broker has confirmed them all.
 
     200  {"accepted": 4999, "refused": [{"index": 17, "reason": "…"}]}
+    429  the door of backfills took as many events as it may; repeat the request after Retry-After seconds
     503  nothing is known to be safe: repeat the request with the same key after Retry-After seconds
 
 It is a plain Starlette route, because what FastAPI does for each request costs more than parsing fifty events.
 """
 
 import re
+import time
 from collections.abc import Callable
+from math import ceil
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +19,7 @@ from starlette.responses import Response
 from analytics.api import content_encoding
 from analytics.api.access import client_of
 from analytics.domain.errors import BodyRefused
+from analytics.domain.pace import Pace
 from analytics.domain.parsing import Parsed, Refused, parse_array, parse_lines
 from analytics.domain.parts import cut
 from analytics.settings import Settings
@@ -44,9 +48,11 @@ class BodyBudget:
 
 
 class Events:
-    """The route."""
+    """The route of one door."""
 
-    def __init__(self, collector: Collector, settings: Settings) -> None:
+    def __init__(self, collector: Collector, settings: Settings, pace: Pace | None = None) -> None:
+        """`pace` says how many events may come; as many as the broker takes without one."""
+        self._pace = pace
         self._collector = collector
         self._settings = settings
         # Bodies that are being read: as many as there may be events that wait for the broker, at 200 bytes each.
@@ -64,6 +70,9 @@ class Events:
         try:
             self._collector.check(0)
             parsed = await self._parsed(request, parse, encoding)
+            wait = self._pace.take(len(parsed.events), time.monotonic()) if self._pace else 0.0
+            if wait:
+                raise Problem(429, "more events than a backfill may send", headers={"Retry-After": str(ceil(wait))})
             await self._collector.add(list(cut(client, key, parsed.events)))
         except Overloaded as error:
             raise Problem(503, str(error), headers={"Retry-After": str(error.retry_after_seconds)}) from None

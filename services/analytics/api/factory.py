@@ -13,6 +13,7 @@ from starlette.routing import Route
 from analytics.api import live_routes, query_routes
 from analytics.api.access import caller
 from analytics.api.event_routes import Events
+from analytics.domain.pace import Pace
 from analytics.ports import AcceptedMark, CounterReader, RecommendationReader, StoreUnavailable, TrendReader
 from analytics.queues import SERVICE
 from analytics.settings import Settings
@@ -33,6 +34,7 @@ LINKS = {"freshness": "/freshness", "totals": "/totals", "trends": "/trends", "t
 
 def make_api(
     collector: Collector,
+    backfill: Collector,
     reader: CounterReader,
     trends: TrendReader,
     recommendations: RecommendationReader,
@@ -51,10 +53,12 @@ def make_api(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        marking = asyncio.create_task(mark_accepted(collector, mark))
+        marking = [asyncio.create_task(mark_accepted(each, mark)) for each in (collector, backfill)]
         yield
-        marking.cancel()
+        for task in marking:
+            task.cancel()
         await collector.close()
+        await backfill.close()
         await reader.close()
         threads.close()
 
@@ -69,7 +73,11 @@ def make_api(
     )
     app.state.callers = read_tokens(settings.api_tokens.get_secret_value(), caller)
     app.state.draining = asyncio.Event()
-    app.router.routes.insert(0, Route("/events", Events(collector, settings).post, methods=["POST"]))
+    doors = {
+        "/events": Events(collector, settings),
+        "/backfill": Events(backfill, settings, Pace(settings.backfill_events_per_second)),
+    }
+    app.router.routes[:0] = [Route(path, door.post, methods=["POST"]) for path, door in doors.items()]
     views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms)
     trending = TrendViews(trends, live_seconds=settings.trends_live_seconds, clock_ms=clock_ms)
     app.include_router(query_routes.routes(views, trending, Recommendations(recommendations)))

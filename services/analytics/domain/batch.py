@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from analytics.domain.errors import BatchRefused
-from analytics.domain.events import KINDS, MINUTE_MS, Timing
+from analytics.domain.events import COUNTED, KINDS, MINUTE_MS, Timing
 from analytics.domain.parts import ID_BYTES, Part
 
 VERSION = 1
@@ -127,7 +127,7 @@ def _group(slot: int, columns: _Columns, timing_of: Callable[[int], Timing]) -> 
     kind, flagged = divmod(code, 2)
     contents, users, *detail = columns.columns
     timing = timing_of(minute * MINUTE_MS + MINUTE_MS - 1)
-    if flagged and timing == Timing.ON_TIME:
+    if flagged and timing in COUNTED:
         timing = Timing.FLAGGED
     return Group(kind, minute, timing, contents, users, columns.runs, _encoder.encode(detail))
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from analytics.domain.batch import Batch, Group
-from analytics.domain.events import KINDS, Timing
+from analytics.domain.events import COUNTED, KINDS, Timing
 
 Counters = defaultdict[tuple[str, int], Counter[str]]
 
@@ -29,7 +29,8 @@ class Growth:
     apart: Counter[str] = field(default_factory=Counter)
     """Events that are in no counter above, by `late:<kind>`, `future:<kind>` or `flagged:<kind>`; and those that were `refused`."""
     counted: list[tuple[Group, int, int]] = field(default_factory=list)
-    """Where the events of the contents' counters are: from and to in the columns of a group. For what is computed beside the counters."""
+    """Where the events of the contents' counters are, but backfilled ones: from and to in the columns of a group. For what is computed
+    beside the counters."""
     events: int = 0
     published_ms: int = 0
     """When the newest batch was published."""
@@ -83,11 +84,12 @@ def _add(growth: Growth, group: Group, start: int, end: int) -> None:
     events = end - start
     kind, hour = KINDS[group.kind], group.minute // 60
     growth.events += events
-    if group.timing != Timing.ON_TIME:
+    if group.timing not in COUNTED:
         growth.apart[f"{Timing(group.timing).name.lower()}:{kind}"] += events
         return
     whole = events == len(group.contents)
     growth.contents[kind, group.minute].update(group.contents if whole else group.contents[start:end])
     growth.users[hour].update(group.users if whole else group.users[start:end])
-    growth.counted.append((group, start, end))
+    if group.timing == Timing.ON_TIME:
+        growth.counted.append((group, start, end))
     growth.totals[kind, hour][str(group.minute)] += events

@@ -62,6 +62,12 @@ class Timing(IntEnum):
     """Its clock is wrong: counted by kind only."""
     FLAGGED = 3
     """On time, and of a bot, or of a user with more events than one may have: counted by kind only."""
+    BACKFILLED = 4
+    """Came by the door of backfills, where nothing is late: counted as on time, and left out of trends and recommendations."""
+
+
+COUNTED = (Timing.ON_TIME, Timing.BACKFILLED)
+"""What is in the counters by content, user and time."""
 
 
 def timing(at_ms: int, received_ms: int, *, late_ms: int, future_ms: int) -> Timing:
@@ -69,3 +75,8 @@ def timing(at_ms: int, received_ms: int, *, late_ms: int, future_ms: int) -> Tim
     if at_ms < received_ms - late_ms:
         return Timing.LATE
     return Timing.FUTURE if at_ms > received_ms + future_ms else Timing.ON_TIME
+
+
+def backfill_timing(at_ms: int, received_ms: int, *, future_ms: int) -> Timing:
+    """FUTURE for an event that is more than `future_ms` ahead; any other is backfilled, however old it is."""
+    return Timing.FUTURE if at_ms > received_ms + future_ms else Timing.BACKFILLED

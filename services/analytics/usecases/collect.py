@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from analytics.domain.batch import columnise, encode
-from analytics.domain.events import timing
+from analytics.domain.events import Timing, backfill_timing, timing
 from analytics.domain.parts import Part
 from analytics.domain.user_rate import UserRate
 from analytics.ports import BatchSink
@@ -33,6 +33,8 @@ class Limits:
     late_ms: int
     future_ms: int
     user_events_per_minute: int
+    backfill: bool = False
+    """Whether events may be of any age; `late_ms` means nothing then."""
 
 
 class Collector:
@@ -81,9 +83,13 @@ class Collector:
         self._parts, self._events, self._confirmed = [], 0, None
         now_ms, limits = self._clock_ms(), self._limits
         over = self._rate.over(chain.from_iterable(part.events for part in parts), now_ms) if self._rate else {}
-        batch = columnise(
-            parts, now_ms, lambda at: timing(at, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms), over
-        )
+
+        def timing_of(at_ms: int) -> Timing:
+            if limits.backfill:
+                return backfill_timing(at_ms, now_ms, future_ms=limits.future_ms)
+            return timing(at_ms, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms)
+
+        batch = columnise(parts, now_ms, timing_of, over)
         published = asyncio.wrap_future(self._sink.publish(encode(batch)))
         published.add_done_callback(lambda done: self._settle(done, now_ms, events, confirmed))
 

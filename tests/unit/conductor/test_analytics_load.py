@@ -22,6 +22,7 @@ class Edge:
     def __init__(self, *troubles: Exception) -> None:
         self.troubles = troubles
         self.asked: dict[str, list[bytes]] = {}
+        self.doors: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -29,7 +30,8 @@ class Edge:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def send(self, key: str, body: bytes) -> dict[str, Any]:
+    def send(self, key: str, body: bytes, door: str) -> dict[str, Any]:
+        self.doors.add(door)
         asked = self.asked.setdefault(key, [])
         asked.append(body)
         if len(asked) <= len(self.troubles):
@@ -80,6 +82,21 @@ def test_a_file_is_sent_line_by_line_and_what_is_refused_is_named(tmp_path: Path
     assert (4, 3, {"no JSON": 1}) == (sent.events, sent.accepted, dict(sent.refused))
     assert {(b"\n".join([good, b"nonsense"]),), (b"\n".join([good, good]),)} == {*map(tuple, edge.asked.values())}
     assert 3 == expected(promises.read([journal.path])).events
+
+
+@pytest.mark.parametrize(("backfill", "counted"), [(True, 1), (False, 0)])
+def test_a_file_goes_by_the_door_that_is_named_and_by_that_of_backfills_nothing_is_late(
+    tmp_path: Path, backfill: bool, counted: int
+) -> None:
+    old = b'{"id":"1","user":"u","content":"c","kind":"like","at_ms":946684800000}'
+    (tmp_path / "events.ndjson").write_bytes(old)
+    journal, edge = Journal(tmp_path / "send.jsonl"), Edge()
+    sending.of_file(lambda: edge, journal, tmp_path / "events.ndjson", request=2, rate=1000, backfill=backfill)  # type: ignore[arg-type, return-value]
+    journal.close()
+    least = expected(promises.read([journal.path])).least
+
+    assert {"/backfill" if backfill else "/events"} == edge.doors
+    assert (counted, 1 - counted) == (least["ct:like"]["c"], least["apart"]["late:like"])
 
 
 def test_a_worker_of_batches_is_never_hit_by_its_children() -> None:

@@ -16,10 +16,10 @@ class EdgeApi(JsonApi):
         """A client of a running platform."""
         return cls(access.addresses()["api"], access.tokens()["customer"])
 
-    def send(self, key: str, body: bytes) -> dict[str, Any]:
+    def send(self, key: str, body: bytes, door: str = "/events") -> dict[str, Any]:
         """Send NDJSON under an idempotency key; `{"accepted": 2, "refused": [{"index", "reason"}]}`."""
         headers = {"Idempotency-Key": key, "Content-Type": NDJSON}
-        return self.json("POST", "/events", headers=headers, content=body)
+        return self.json("POST", door, headers=headers, content=body)
 
 
 class QueryApi(JsonApi):

@@ -78,12 +78,14 @@ def expected(told: Told) -> Bounds:
         ended = accepted or refused
         # Of a client that died nobody knows when its request was over.
         answered_ms = round(ended.at * 1000) if ended else round(intent.at * 1000) + LATE_MS
-        _add(bounds, grown, rows, round(intent.at * 1000), answered_ms)
+        # By the door of backfills nothing is late, back to 1970.
+        late_ms = round(intent.at * 1000) if intent.backfill else LATE_MS
+        _add(bounds, grown, rows, round(intent.at * 1000), answered_ms, late_ms)
     return bounds
 
 
-def _add(bounds: Bounds, grown: Growth, rows: Sequence[Row], sent_ms: int, answered_ms: int) -> None:
-    oldest, newest = answered_ms - LATE_MS, sent_ms + FUTURE_MS
+def _add(bounds: Bounds, grown: Growth, rows: Sequence[Row], sent_ms: int, answered_ms: int, late_ms: int) -> None:
+    oldest, newest = answered_ms - late_ms, sent_ms + FUTURE_MS
     for user, content, kind, at in rows:
         last_ms = at - at % MINUTE_MS + MINUTE_MS - 1
         counted = [("apart", kind)] if kind.startswith(FLAGGED) else [*keys_of(user, content, kind, at)]
@@ -91,7 +93,7 @@ def _add(bounds: Bounds, grown: Growth, rows: Sequence[Row], sent_ms: int, answe
         if oldest <= last_ms <= newest:
             for key, name in counted:
                 grown[key][name] += 1
-        elif last_ms < sent_ms - LATE_MS:
+        elif last_ms < sent_ms - late_ms:
             grown["apart"][f"late:{kind}"] += 1
         elif last_ms > answered_ms + FUTURE_MS:
             grown["apart"][f"future:{kind}"] += 1

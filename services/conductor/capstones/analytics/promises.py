@@ -34,6 +34,8 @@ class Intent:
     at_ms: int = 0
     shape: Mapping[str, Any] | None = None
     rows: tuple[Any, ...] = ()
+    backfill: bool = False
+    """Whether it is sent by the door of backfills, where nothing is late."""
 
     def events(self) -> list[Row | None]:
         """The events, in the order of the body."""

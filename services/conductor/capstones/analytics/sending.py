@@ -78,7 +78,8 @@ class Sender(load.Load[EdgeApi]):
             return
         key = request.intent.key
         self._journal.write(request.intent)
-        answer = self.insist(partial(api.send, key, request.body), random.Random(key))
+        door = "/backfill" if request.intent.backfill else "/events"
+        answer = self.insist(partial(api.send, key, request.body, door), random.Random(key))
         with self._noting:
             self.sent.events += request.events
             outcome = promises.outcome(key, answer)
@@ -116,12 +117,14 @@ def _drawn(shape: Shape, seed: int, requests: int) -> Iterator[Request]:
         yield Request(intent, ndjson(intent.key, drawn("", seed, number, intent.at_ms, shape)), shape.events)
 
 
-def of_file(connect: Callable[[], EdgeApi], journal: Journal, file: Path, *, request: int, rate: float) -> Sent:
+def of_file(
+    connect: Callable[[], EdgeApi], journal: Journal, file: Path, *, request: int, rate: float, backfill: bool = False
+) -> Sent:
     """Send the lines of a file as they are, so many a request and `rate` a second; empty lines are left out."""
-    return Sender(connect, journal, _lines(file, request), per_second=rate / request).all()
+    return Sender(connect, journal, _lines(file, request, backfill), per_second=rate / request).all()
 
 
-def _lines(file: Path, request: int) -> Iterator[Request]:
+def _lines(file: Path, request: int, backfill: bool) -> Iterator[Request]:
     run = f"send-{secrets.token_hex(4)}"
     with file.open("rb") as lines:
         full = (line.rstrip(b"\r\n") for line in lines if line.strip())
@@ -129,5 +132,5 @@ def _lines(file: Path, request: int) -> Iterator[Request]:
             body = list(itertools.islice(full, request))
             if not body:
                 return
-            intent = Intent(now(), f"{run}-{number}", "", number=number, rows=tuple(rows_of(body)))
+            intent = Intent(now(), f"{run}-{number}", "", number=number, rows=tuple(rows_of(body)), backfill=backfill)
             yield Request(intent, b"\n".join(body), len(body))

@@ -15,6 +15,7 @@ from conductor.access import NamespaceOption, RuntimeOption
 from conductor.capstones.analytics import NAME
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import typed
+from conductor.errors import Refused
 from conductor.history import Journal, now
 
 if TYPE_CHECKING:
@@ -41,11 +42,16 @@ def send(
     users: Annotated[int, typer.Option(min=1, help="Users of drawn events, by Zipf's law.")] = 10_000,
     contents: Annotated[int, typer.Option(min=1, help="Contents of drawn events, by Zipf's law.")] = 5_000,
     seed: Annotated[int, typer.Option(help="The same seed draws the same events.")] = 1,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="A file of events of any age, by the door of backfills.")
+    ] = False,
     as_json: AsJson = False,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
     """Send events, and print how many were accepted and why others were refused; exit status 1 when a request was not answered."""
+    if backfill and not file:
+        raise Refused("--backfill is of a file, and there is none")
     from conductor.capstones.analytics import sending
     from conductor.capstones.analytics.api_client import EdgeApi
     from conductor.capstones.analytics.events import Shape
@@ -54,7 +60,7 @@ def send(
         journal = Journal(platform.journals / f"send-{now():.0f}.jsonl")
         connect = partial(EdgeApi.of, platform.reach)
         if file:
-            sent = sending.of_file(connect, journal, file, request=request, rate=rate)
+            sent = sending.of_file(connect, journal, file, request=request, rate=rate, backfill=backfill)
         else:
             shape = Shape(events=request, users=users, contents=contents)
             sent = sending.of_drawn(connect, journal, shape, seed=seed, rate=rate, seconds=seconds)
