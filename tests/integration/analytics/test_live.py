@@ -113,7 +113,7 @@ def test_only_analysts_read_and_the_page_itself_holds_no_data(rabbit_analytics: 
     clients = {path: httpx.get(base + path, headers=client).status_code for path in ("/live/events", "/rate", "/top")}
     page = httpx.get(f"{base}/live")
     strange = httpx.get(f"{base}/live/static/..%2f..%2faccess.py")
-    start = httpx.get(f"{base}/", headers={"Accept": "text/html"})
+    start, docs = (httpx.get(base + path, headers={"Accept": "text/html"}) for path in ("/", "/docs"))
 
     assert {"/live/events": 401, "/rate": 401, "/top": 401, "/live": 200} == nobody
     assert {"/live/events": 403, "/rate": 403, "/top": 403} == clients
@@ -121,6 +121,7 @@ def test_only_analysts_read_and_the_page_itself_holds_no_data(rabbit_analytics: 
     assert "//" not in page.text.replace("<!doctype", "").replace("</", "")
     assert 404 == strange.status_code
     assert "/live" in start.text
+    assert "/live/events" in docs.text
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from analytics.domain.parts import Part, part_id
 from analytics.usecases.reports import Reports
 from chassis.migrate import migrate, scripts_of
 from chassis.parking import Parking, engine_for
+from conductor.capstones.analytics.reports import newest as newest_reports
 from servers import Valkey
 
 DAY = 1_764_288_000_000  # 2025-11-28T00:00Z
@@ -58,7 +59,20 @@ def made(tmp_path: Path, database_url: str) -> Callable[[int], list[tuple[str, i
     return make
 
 
-def test_a_report_is_made_once_and_anew_when_its_period_changed(made: Any, tmp_path: Path) -> None:
+class Reach:
+    """A database, as the conductor reaches it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.replace("postgresql+psycopg://", "postgresql://")
+
+    def addresses(self) -> dict[str, str]:
+        return {"database": self._url}
+
+    def tokens(self) -> dict[str, str]:
+        return {}
+
+
+def test_a_report_is_made_once_and_anew_when_its_period_changed(made: Any, tmp_path: Path, database_url: str) -> None:
     files = ArchiveFiles(f"file://{tmp_path}/archive")
     midnight = DAY - 5 * HOUR - 45 * 60_000  # of Kathmandu
     archive(
@@ -79,6 +93,12 @@ def test_a_report_is_made_once_and_anew_when_its_period_changed(made: Any, tmp_p
     changed = made(midnight + 24 * HOUR + 62_000)
 
     assert [("hour", hour, 2, 5), ("day", midnight, 2, 4)] == changed
+    listed = {period: newest_reports(Reach(database_url), period, 5) for period in ("hour", "day")}
+    assert [(2, 5)] == [(one.revision, one.events) for one in listed["hour"]]
+    assert [("2025-11-27T18:15Z", 2, 4), ("2025-11-26T18:15Z", 1, 1)] == [
+        (one.begin, one.revision, one.events) for one in listed["day"]
+    ]
+    assert (tmp_path / "archive" / listed["day"][0].folder / "index.html").is_file()
     (newest,) = (tmp_path / "archive/reports/day/2025-11-28").glob("2-*")
     rows = list(csv.DictReader((newest / "report.csv").open()))
     assert [("<b>", "like", "1", "1", "1"), ("c1", "like", "3", "2", "2")] == [tuple(row.values()) for row in rows]
