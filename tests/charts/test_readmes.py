@@ -37,3 +37,10 @@ def test_the_page_on_deploys_says_what_the_refusal_says(helm: Helm) -> None:
     (said,) = re.findall(r"(pools\.payments: .*)", page)
 
     assert said in helm.refusal({"pools": {"payments": {"graceSeconds": int(seconds)}}})
+
+
+def test_what_the_example_s_readme_types_is_what_a_cluster_test_runs() -> None:
+    readme = (CHARTS / "example" / "README.md").read_text()
+    typed = [block.strip() for block in re.findall(r"^```\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)]
+
+    assert "\n\n".join(typed) + "\n" == (CHARTS.parent / "tests" / "e2e" / "example" / "commands.txt").read_text()
