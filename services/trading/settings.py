@@ -110,7 +110,7 @@ class Settings(ServiceSettings):
     latency_kept_days: int = Field(default=7, ge=1)
     """How long measures are kept."""
 
-    market_calendar: str = Field(default="", pattern=r"^[A-Z0-9_/]*$")
+    market_calendar: str = ""
     """By whose sessions the symbols are opened and closed, a name of exchange-calendars such as `XNYS`. Empty: persons do it. Beat, upkeep
     and engine pool have the same."""
 

@@ -1,7 +1,8 @@
 """Compares what clients were told with the journal. Pure.
 
 An order that was acknowledged is in the journal once; an execution that was reported is in it with the same lots; no side of a trade is in
-it twice; the journal itself is whole. An order that was never answered may be there or not.
+it twice; the journal itself is whole; the positions in the database are those of the journal. An order that was never answered may be
+there or not.
 """
 
 from collections.abc import Iterator
@@ -65,3 +66,5 @@ def _journal(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("doubled", "journal", f"two engines held it: epochs {journal.holders}")
     for said in evidence.audit:
         yield Finding("lost", "journal", said)
+    for said in evidence.positions:
+        yield Finding("lost", "positions", said)
