@@ -88,7 +88,9 @@ def rates(session: Session) -> Finding:
 
 
 def dead(session: Session) -> Finding:
-    """Stop RabbitMQ, and measure it."""
+    """Stop RabbitMQ and the workers, and measure it."""
+    for one in session.workers.values():
+        one.running.end()
     session.rabbitmq.end()
     end = called(session, MEASURE, ["rabbitmq", 5], seconds=40)
     if not end.ended:
