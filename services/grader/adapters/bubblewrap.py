@@ -94,6 +94,8 @@ class Bubblewrap:
             yield from ("--unshare-user", "--uid", str(USER), "--gid", str(USER))
         yield from _system()
         yield from ("--proc", "/proc", "--dev", "/dev", *_memory_folder("/dev/shm", SHARED_MEMORY_BYTES))
+        # Settings of the kernel below /proc/sys ask a root of the machine for no capability, and one is inside where it cannot be left.
+        yield from ("--remount-ro", "/proc")
         yield from ("--remount-ro", "/dev", *_memory_folder("/tmp", job.limits.file_bytes))
         for folder in _interpreter():
             yield from (*_parents(folder), "--ro-bind", str(folder), str(folder))

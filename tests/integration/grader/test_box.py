@@ -169,6 +169,26 @@ def test_a_job_is_seen_and_signalled_by_the_pids_of_the_machine(tmp_path: Path, 
         running.end()
 
 
+SETTINGS = """\
+for name in ("kernel/core_pattern", "kernel/hostname", "kernel/ns_last_pid", "vm/drop_caches"):
+    try:
+        open("/proc/sys/" + name, "a").close()
+        print(name)
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("as_root", [True, False])
+def test_no_setting_of_the_kernel_can_be_changed(tmp_path: Path, box: Bubblewrap, as_root: bool) -> None:
+    if as_root and not ROOT:
+        pytest.skip("an ordinary user has no such box")
+    running = Bubblewrap(box.program, as_root=as_root).run(job(tmp_path, SETTINGS))
+
+    assert 0 == running.wait(20)
+    assert "" == running.output.read_text()
+
+
 def test_two_jobs_share_a_workspace(tmp_path: Path, box: Bubblewrap) -> None:
     first = box.run(
         job(tmp_path, "import time\nopen('a', 'w').write('1')\nwhile True: open('a', 'a').close(); time.sleep(0.01)")
