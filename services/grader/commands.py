@@ -278,14 +278,16 @@ def repeat(
     import contextlib
 
     from grader import repeating
-    from grader.adapters.box import Unconfined
+    from grader.adapters import confining
     from grader.catalog import Catalog
 
     catalog = Catalog()
     otherwise = 0
     print(repeating.HEAD, flush=True)
     with repeating.busy() if busy else contextlib.nullcontext():
-        for one in repeating.repeated(catalog, slugs or catalog.slugs(), Unconfined, times=times, parallel=parallel):
+        for one in repeating.repeated(
+            catalog, slugs or catalog.slugs(), confining.best, times=times, parallel=parallel
+        ):
             otherwise += one.otherwise
             print(one.row(), flush=True)
     if otherwise:

@@ -1,7 +1,6 @@
 """A base class under watch, a producer that dies half-way, and a pipeline from a source that is away."""
 
 import json
-import shutil
 from collections import Counter
 from typing import Any
 
@@ -81,8 +80,8 @@ def again(self):
 
 def observed_worker(session: Session) -> Finding:
     """One process, and tasks of the check's beside the learner's. It does not consume the queue of items yet."""
-    shutil.copyfile(session.lab / "starter" / "stores.py", session.workspace / "stores.py")
-    (session.workspace / "observed.py").write_text(OBSERVED)
+    session.place("stores.py", (session.lab / "starter" / "stores.py").read_bytes())
+    session.place("observed.py", OBSERVED)
     return worker.run(worker.Parameters(app="observed", concurrency=1, queues=("celery",), tasks=TASKS), session)
 
 

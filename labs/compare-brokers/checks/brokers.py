@@ -36,10 +36,10 @@ def measure(broker, tasks):
 
 def connects(session: Session) -> Finding:
     """A worker on each application has to answer over the broker of its name."""
-    (session.workspace / "measure_broker.py").write_text(MEASURED)
+    session.place("measure_broker.py", MEASURED)
     session.rabbitmq_events  # noqa: B018 it listens from now on
     for broker, server in zip(BROKERS, ("valkey", "rabbitmq"), strict=True):
-        (session.workspace / f"on_{broker}.py").write_text(ON.format(broker=broker))
+        session.place(f"on_{broker}.py", ON.format(broker=broker))
         on = worker.Parameters(app=f"on_{broker}", name=broker, broker=server)
         finding = worker.run(on, session)
         if not finding.passed:

@@ -40,10 +40,8 @@ def bounded(session: Session) -> Finding:
 
 
 def _worker(session: Session, name: str, *, leaks: bool, arguments: tuple[str, ...]) -> Finding:
-    path = session.workspace / "shop" / "library.py"
-    path.parent.mkdir(exist_ok=True)
     text = (session.lab / "starter" / "shop" / "library.py").read_text()
-    path.write_text(text.replace("LEAKS = False", f"LEAKS = {leaks}"))
+    session.place("shop/library.py", text.replace("LEAKS = False", f"LEAKS = {leaks}"))
     one = worker.Parameters(
         app="shop.app", name=name, concurrency=1, alone=True, tasks=("draw_invoice",), arguments=arguments
     )

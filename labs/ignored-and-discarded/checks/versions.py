@@ -61,7 +61,7 @@ def kept(session: Session) -> Finding:
 
 def once(session: Session) -> Finding:
     """Start version 2, replay, and count what it did."""
-    (session.workspace / "shop" / "gifts.py").write_text(VERSION_2)
+    session.place("shop/gifts.py", VERSION_2)
     newer = worker.Parameters(
         app="shop.app",
         name="version-2",

@@ -1,7 +1,6 @@
 """A label that kills whoever draws it, others that do not, and a library that is mended."""
 
 import json
-import shutil
 
 from conductor.waiting import until
 from grader.calling import called
@@ -16,8 +15,7 @@ TASK = "shop.printing.draw_label"
 
 def parked(session: Session) -> Finding:
     """Send a label that nobody survives, and others around it; wait until it is parked."""
-    (session.workspace / "shop").mkdir(exist_ok=True)
-    shutil.copyfile(session.lab / "starter" / "shop" / "labels.py", session.workspace / "shop" / "labels.py")
+    session.place("shop/labels.py", (session.lab / "starter" / "shop" / "labels.py").read_bytes())
     found = worker.run(worker.Parameters(app="shop.app", concurrency=2, tasks=("draw_label",)), session)
     if not found.passed:
         return found

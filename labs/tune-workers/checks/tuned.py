@@ -1,7 +1,6 @@
 """Workers with the learner's settings, each on the queues that the learner's routes give it, and loads that show what they can do."""
 
 import contextlib
-import shutil
 import time
 
 import psutil
@@ -194,8 +193,6 @@ def _workers(session: Session, *names: str) -> Finding:
 
 def _put(session: Session) -> None:
     """The lab's own application, and modules of the check's."""
-    package = session.workspace / "app"
-    package.mkdir(exist_ok=True)
     for name in LABS_OWN:
-        shutil.copyfile(session.lab / "starter" / "app" / name, package / name)
-    (session.workspace / "sending.py").write_text(SEND)
+        session.place(f"app/{name}", (session.lab / "starter" / "app" / name).read_bytes())
+    session.place("sending.py", SEND)

@@ -3,7 +3,10 @@
 A workspace appears and goes by one rename, so that a command that was killed leaves the whole old one or the whole new one.
 """
 
+import contextlib
+import errno
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -65,21 +68,43 @@ def copy(workspace: Path, to: Path) -> list[str]:
 
 
 def place(folder: Path, name: str, data: str | bytes) -> Path:
-    """Put one file into a folder that learner code may be writing to; where it is.
+    """Put one file into a folder that learner code may be writing to, by a relative path; where it is.
 
-    It takes the place of whatever has that name: written through a link, it would be a file outside. A name with a folder in it is refused.
+    It takes the place of whatever has that name, and folders that of whatever is no folder: written through a link, it would be a file
+    outside. Everything goes by descriptors, because a link could come in between.
     """
-    if Path(name).name != name:
-        raise ValueError(f"{name!r} is not the name of a file")
-    descriptor, made = tempfile.mkstemp(dir=folder)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o644)
-        file.write(data.encode() if isinstance(data, str) else data)
-    path = folder / name
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    os.replace(made, path)
-    return path
+    *above, last = Path(name).parts or ("..",)
+    if Path(name).is_absolute() or ".." in (*above, last):
+        raise ValueError(f"{name!r} is not a path inside the folder")
+    with contextlib.ExitStack() as opened:
+        inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        opened.callback(os.close, inside)
+        for part in above:
+            inside = _entered(part, inside)
+            opened.callback(os.close, inside)
+        made = f".placed-{secrets.token_hex(8)}"
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=inside), "wb") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(data.encode() if isinstance(data, str) else data)
+        try:
+            os.replace(made, last, src_dir_fd=inside, dst_dir_fd=inside)
+        except IsADirectoryError:
+            shutil.rmtree(last, dir_fd=inside)
+            os.replace(made, last, src_dir_fd=inside, dst_dir_fd=inside)
+    return folder / name
+
+
+def _entered(name: str, inside: int) -> int:
+    """The descriptor of a folder in a folder; made where there is none, in the place of whatever else has its name."""
+    while True:
+        try:
+            return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+        except FileNotFoundError:
+            os.mkdir(name, 0o755, dir_fd=inside)
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            os.unlink(name, dir_fd=inside)
 
 
 def overlay(answer: Path, to: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.adapters import workspaces
-from grader.adapters.box import Unconfined
+from grader.adapters import confining, workspaces
 from grader.catalog import Catalog, starting_files
 from grader.domain.verdict import Outcome
 from grader.grading import grade
@@ -36,7 +35,7 @@ def test_a_published_answer_gets_what_it_deserves(slug: str, points: int, tmp_pa
     for files in [*starting_files(folder, lab), Path(str(ANSWERS)) / slug]:
         workspaces.overlay(files, tmp_path / slug)
 
-    result = grade(lab, folder, tmp_path / slug, Unconfined(), seed=1)
+    result = grade(lab, folder, tmp_path / slug, confining.best(), seed=1)
 
     said = [f"{verdict.check}: {verdict.outcome}: {verdict.because}" for verdict in result.verdicts]
     assert (points, []) == (result.points, [one for one in said if f": {Outcome.ERROR}: " in one]), said

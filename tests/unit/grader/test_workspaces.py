@@ -126,6 +126,27 @@ def test_a_file_of_a_check_takes_the_place_of_what_is_there(tmp_path: Path, in_t
     assert ["work.py"] == [one.name for one in folder.iterdir()]
 
 
-def test_a_file_of_a_check_lies_in_the_folder_itself(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not the name of a file"):
-        workspaces.place(tmp_path, "folder/work.py", "")
+@pytest.mark.parametrize("in_the_way", ["link", "fifo", "folder", "file", "nothing"])
+def test_a_folder_of_a_check_takes_the_place_of_what_is_no_folder(tmp_path: Path, in_the_way: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir()
+    folder.mkdir()
+    path = folder / "shop"
+    {
+        "link": lambda: path.symlink_to(outside),
+        "fifo": lambda: os.mkfifo(path),
+        "folder": lambda: path.mkdir(),
+        "file": lambda: path.write_text("the learner's"),
+        "nothing": lambda: None,
+    }[in_the_way]()
+
+    placed = workspaces.place(folder, "shop/work.py", b"the lab's")
+
+    assert "the lab's" == placed.read_text()
+    assert [] == list(outside.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../work.py", "/work.py", "shop/../../work.py", "", "."])
+def test_a_file_of_a_check_lies_inside_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="is not a path inside the folder"):
+        workspaces.place(tmp_path, name, "")
