@@ -77,7 +77,7 @@ DECIDED = frozenset(
         "pool",
         "port",
     }
-    | {"prometheus_multiproc_dir", "service_version", "share_port"}
+    | {"process_name", "prometheus_multiproc_dir", "service_version", "share_port"}
 )
 """Settings that a pod gets from the chart: where its files and ports are, and what follows from its pool."""
 

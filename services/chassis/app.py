@@ -7,6 +7,7 @@ Importing this module imports neither the worker nor a broker client.
 
 import socket
 import ssl
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
-from chassis import tracing
+from chassis import sending, tracing
 from chassis.queues import work_queue
 from chassis.settings import ServiceSettings
 
@@ -76,10 +77,16 @@ class ChassisApp(Celery):  # type: ignore[misc]
             options["queue"] = options.pop("routing_key")
             options.pop("exchange", None)
         options.setdefault("confirm_timeout", self.settings.publish_timeout_seconds)
-        if trace := tracing.inject():
-            options["headers"] = {**trace, **(options.get("headers") or {})}
         if not self._declares:
             options.setdefault("declare", [])
+        if not tracing.on():
+            return self._send(name, args, options)
+        options.setdefault("task_id", str(uuid.uuid4()))
+        queue = options.get("queue") or options.get("routing_key") or self.conf.task_default_queue
+        with sending.sent(self.settings.messaging_system, name, str(queue), options["task_id"]) as trace:
+            return self._send(name, args, {**options, "headers": {**trace, **(options.get("headers") or {})}})
+
+    def _send(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         try:
             return super().send_task(name, *args, **options)
         except Exception as error:

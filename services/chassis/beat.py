@@ -14,7 +14,7 @@ from typing import Any
 from celery.apps.beat import Beat as CeleryBeat
 from celery.beat import PersistentScheduler
 
-from chassis import health, heartbeat, logs, metrics
+from chassis import health, heartbeat, logs, metrics, tracing
 from chassis.heartbeat import Heartbeat
 
 _STARTED = datetime.now(UTC), time.monotonic()
@@ -27,11 +27,14 @@ def steady_now() -> datetime:
 
 
 class Beat(CeleryBeat):  # type: ignore[misc]
-    """The program `celery beat` of every chassis app."""
+    """The program `celery beat` of every chassis app. It prints no banner: all that it writes are log lines."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "quiet": True})
 
     def setup_logging(self, colorize: bool | None = None) -> None:
         """As all processes of the service do; the command line's level and file do not count."""
-        logs.configure(self.app.settings)
+        logs.configure(self.app.settings, self.app.main)
 
 
 class Scheduler(PersistentScheduler):  # type: ignore[misc]
@@ -45,6 +48,7 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
                 metrics.prepare(app.settings)
             metrics.start(app.settings)
             health.serve(app.settings)
+            tracing.start(app.settings, app.main)
         self._broker_ok = True
         super().__init__(app, *args, **options)
 

@@ -67,6 +67,8 @@ def connect(
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": overflow, "pool_timeout": 5.0}
     engine = sa.create_engine(
         url,
+        # An error's text would repeat what was to be written: a customer's address.
+        hide_parameters=True,
         isolation_level="AUTOCOMMIT" if autocommit and not pooler else "READ COMMITTED",
         connect_args={
             "connect_timeout": CONNECT_SECONDS,

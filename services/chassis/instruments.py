@@ -13,8 +13,10 @@ from typing import Any
 from billiard.exceptions import TimeLimitExceeded
 from celery import signals
 
-from chassis import logs, metrics, tracing
+from chassis import logs, metrics, traceparent, tracing
+from chassis.sending import messaging
 from chassis.settings import ServiceSettings
+from chassis.tracing import Kind, Span
 
 Receiver = Any
 
@@ -22,7 +24,7 @@ Receiver = Any
 def install(app: Any, *, forks: bool) -> None:
     """Connect what the app's settings ask for. Called once by a worker, before it forks if it does."""
     settings: ServiceSettings = app.settings
-    on(signals.setup_logging, lambda **_: logs.configure(settings))
+    on(signals.setup_logging, lambda **_: logs.configure(settings, app.main))
     if metrics.wanted(settings):
         metrics.prepare(settings)
     if forks:
@@ -31,7 +33,7 @@ def install(app: Any, *, forks: bool) -> None:
     traces = settings.otel_exporter_otlp_endpoint is not None
     if not counts and not traces:
         return
-    watch = Watch()
+    watch = Watch(settings.messaging_system)
 
     def begin(**_: Any) -> None:
         metrics.start(settings)
@@ -74,40 +76,45 @@ def leave(exitcode: int | None = None, **_: Any) -> None:
 class Watch:
     """Counts and traces the tasks of this process; several may run at once, in threads."""
 
-    def __init__(self) -> None:
-        self._running: dict[str, tuple[float, Any]] = {}
+    def __init__(self, system: str) -> None:
+        """`system` is the broker, by its name in OpenTelemetry's messaging conventions."""
+        self._system = system
+        self._running: dict[str, tuple[float, Span | None, Any]] = {}
 
     def begin(self, task_id: str, task: Any, **_: Any) -> None:
         """A task is about to run."""
-        headers = {"traceparent": getattr(task.request, "traceparent", None)}
-        queue = (task.request.delivery_info or {}).get("routing_key") or ""
-        around = tracing.span(
-            f"run {task.name}", headers=headers, consumer=True, **tracing.message_attributes(task_id, queue)
-        )
-        self._running[task_id] = (time.monotonic(), around)
-        around.__enter__()
+        span = token = None
+        if tracing.on():
+            request = task.request
+            queue = (request.delivery_info or {}).get("routing_key") or "?"
+            parent = traceparent.read(getattr(request, "traceparent", None))
+            span = tracing.begin(f"process {queue}", Kind.CONSUMER, parent=parent)
+        if span is not None:
+            span.attributes |= messaging(self._system, "process", queue, task_id, task.name)
+            published = getattr(request, "published", None)
+            if isinstance(published, int | float) and not isinstance(published, bool):
+                span.published = published
+            token = tracing.enter(span)
+        self._running[task_id] = (time.monotonic(), span, token)
         metrics.count(metrics.STARTED, task.name)
 
     def end(self, task_id: str, task: Any, state: str = "", **_: Any) -> None:
         """A task has ended in this process, well or not."""
-        began, around = self._running.pop(task_id, (None, None))
-        if around is not None:
-            around.__exit__(None, None, None)
+        began, span, token = self._running.pop(task_id, (None, None, None))
+        outcome = {"SUCCESS": "succeeded", "RETRY": "retried", "IGNORED": "skipped"}.get(state, "failed")
+        if span is not None and token is not None:
+            span.attributes["outcome"] = outcome
+            tracing.leave(token)
+            span.end()
         if began is not None:
-            outcome = {"SUCCESS": "succeeded", "RETRY": "retried", "IGNORED": "skipped"}.get(state, "failed")
             metrics.count(metrics.TASKS, task.name, outcome)
             metrics.observe(metrics.SECONDS, time.monotonic() - began, task.name)
 
     def fail(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
         """A task raised, or was killed at its hard limit; the latter is told to the main process, which did not see it begin."""
-        began, around = self._running.get(task_id, (None, None))
-        if around is not None:
-            from opentelemetry import trace
-
-            active = trace.get_current_span()
-            active.record_exception(exception)
-            active.set_status(trace.StatusCode.ERROR, type(exception).__name__)
-        elif began is None:
+        began, span, _token = self._running.get(task_id, (None, None, None))
+        tracing.failed(span, exception)
+        if began is None:
             metrics.start(sender.app.settings)
             metrics.count(metrics.TASKS, sender.name, "failed")
             reason = "time_limit" if isinstance(exception, TimeLimitExceeded) else "lost"

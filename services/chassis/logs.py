@@ -1,67 +1,96 @@
 """Logs for collectors: one JSON object a line on stderr, with the task's and the trace's id, and without personal data.
 
-What a log line must not hold is decided by the name of the field, at every depth, so a careless `log.info("order", order=order)`
-gives nothing away. Lines of libraries that use the standard `logging` come out in the same form.
+What a log line must not hold is decided by chassis.personal, at every depth, so a careless `log.info("order", order=order)` gives nothing
+away. Lines of libraries that use the standard `logging` come out in the same form. A line is at most LONGEST_LINE long.
 """
 
+import contextvars
+import json
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
+from chassis import tracing
 from chassis.loggers import structlog
+from chassis.personal import HIDDEN, PERSONAL, cleaned
 from chassis.settings import ServiceSettings
 
-PERSONAL = frozenset(
-    {"email", "name", "address", "street", "city", "postcode", "card", "phone", "customer", "token", "password"}
-)
-"""Fields that are never written; the logger's and the pool's own names have other fields."""
+LONGEST_LINE = 16 * 1024
+"""Bytes of a line; a longer one is cut field by field, because collectors cut a line anywhere, and what is left is no JSON."""
 
-HIDDEN = "[removed]"
+LONGEST_VALUE = 8 * 1024
+"""Characters of a text in a line; of an exception the end is kept, which says what was raised."""
+
+HIDDEN_LENGTH = "[left out: too long]"
+
+_render = structlog.processors.JSONRenderer()
+
+_named: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar("_named", default=None)
+
+
+@contextmanager
+def naming(**fields: Any) -> Iterator[None]:
+    """Inside the block, every line of this thread, or task of an event loop, has these fields as well."""
+    token = _named.set({**(_named.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _named.reset(token)
 
 
 def without_personal_data(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the value of every field in PERSONAL, at every depth."""
+    """Take personal data out, by field and by value, at every depth."""
     for field, value in event.items():
-        event[field] = HIDDEN if field in PERSONAL else _clean(value)
+        if not field.endswith("_id"):  # an id is ours, and has to be found as it is
+            event[field] = HIDDEN if field in PERSONAL else cleaned(value)
     return event
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {field: HIDDEN if field in PERSONAL else _clean(inner) for field, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(inner) for inner in value]
-    return value
-
-
 def with_task(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the id of the running task, and of the current trace, when there are any."""
+    """Add what the running task and command are, and the ids of the current trace and span, when there are any."""
     state = sys.modules.get("celery._state")  # a process that never imported Celery runs no task
     task = state.get_current_task() if state else None
     if task is not None and task.request.id:
         event.setdefault("task_id", task.request.id)
         event.setdefault("task", task.name)
-    api = sys.modules.get("opentelemetry.trace")
-    span = api.get_current_span().get_span_context() if api else None
-    if span is not None and span.is_valid:
-        event["trace_id"] = format(span.trace_id, "032x")
-        event["span_id"] = format(span.span_id, "016x")
+        event.setdefault("queue", (task.request.delivery_info or {}).get("routing_key"))
+    for field, value in (_named.get() or {}).items():
+        event.setdefault(field, value)
+    span = tracing.current()
+    if span is not None:
+        event["trace_id"] = f"{span.context.trace_id:032x}"
+        event["span_id"] = f"{span.context.span_id:016x}"
     return event
 
 
-def configure(settings: ServiceSettings) -> None:
+def as_line(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    """The line; what makes it too long is cut, or left out, the longest first."""
+    line = str(_render(logger, method, event))
+    if len(line) <= LONGEST_LINE:
+        return line
+    for field, value in event.items():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            kept = value[-LONGEST_VALUE:] if field == "exception" else value[:LONGEST_VALUE]
+            event[field] = f"{kept} ({len(value)} characters)"
+    for field in sorted(event, key=lambda field: len(json.dumps(event[field], default=repr)), reverse=True):
+        line = str(_render(logger, method, event))
+        if len(line) <= LONGEST_LINE:
+            break
+        event[field] = HIDDEN_LENGTH
+    return line[:LONGEST_LINE]
+
+
+def configure(settings: ServiceSettings, service: str = "") -> None:
     """Send every log line of this process to stderr in the form the settings ask for. Safe to repeat."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         with_task,
     ]
     as_json = settings.log_format == "json"
-    render = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    render = as_line if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log_level)),
@@ -74,7 +103,7 @@ def configure(settings: ServiceSettings) -> None:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *([structlog.processors.format_exc_info] if as_json else []),
             without_personal_data,
-            _with(pool=settings.pool),
+            _with(pool=settings.pool, service=service, version=settings.service_version, process=settings.process_name),
             render,
         ],
     )

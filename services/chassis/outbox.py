@@ -12,6 +12,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from chassis import storable
+from chassis.tracing import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,17 @@ class Work:
     attempts: int
     failures: int
     begun: bool
+    waited_seconds: float | None = None
+    """Since it was due by its own wish, by the database's clock."""
+    ran_seconds: float | None = None
+    """Since it was started before, by the database's clock; says something only if that start has no outcome."""
+    span: Span | None = None
+    """Of this attempt, while there are traces."""
+
+    @property
+    def onward(self) -> Mapping[str, str]:
+        """The headers of commands that follow from this one."""
+        return self.headers if self.span is None else {**self.headers, "traceparent": str(self.span.follows)}
 
 
 RetryReason = Literal["transient", "circuit_open", "unknown_outcome", "out_of_time", "database"]
@@ -88,24 +100,27 @@ Outcome = Done | Retry | Park
 # became due lately (chassis.relay).
 # One JSON value instead of seven arrays: the driver escapes an array's items one by one, at several times the cost.
 _PUT = sa.text("""
-    INSERT INTO outbox (key, task, queue, body, headers, due_at, begun)
-    SELECT c.key, c.task, c.queue, c.body, c.headers, clock_timestamp() + make_interval(secs => c.delay), c.begun
+    INSERT INTO outbox (key, task, queue, body, headers, due_at, wanted_at, begun)
+    SELECT c.key, c.task, c.queue, c.body, c.headers, due.at, due.at, c.begun
     FROM ROWS FROM (json_to_recordset(CAST(:commands AS json))
         AS (key text, task text, queue text, body jsonb, headers jsonb, delay float8, begun bool)) WITH ORDINALITY
         AS c (key, task, queue, body, headers, delay, begun, n)
+    CROSS JOIN LATERAL (SELECT clock_timestamp() + make_interval(secs => c.delay) AS at) due
     ORDER BY c.n
     ON CONFLICT (key) DO NOTHING
 """)
 
-_WORK = "o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures, o.begun OR o.attempts > 1"
+_WORK = """o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures, o.begun OR o.attempts > 1,
+    extract(epoch FROM o.started_at - coalesce(o.wanted_at, o.created_at))::float8,
+    extract(epoch FROM o.started_at - free.started_at)::float8"""
 
 # A start that a crash of the database server forgets is only counted late; a worker's own death forgets nothing. Part of the
 # statement, so that it is the whole transaction on a connection in autocommit. A lock alone is a transaction to be written, too.
 _NOT_WAITING_FOR_THE_DISK = "(SELECT set_config('synchronous_commit', 'off', true)) quick"
 
 _START_FRESH = sa.text(f"""
-    UPDATE outbox o SET attempts = o.attempts + 1
-    FROM (SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts = 0
+    UPDATE outbox o SET attempts = o.attempts + 1, started_at = clock_timestamp()
+    FROM (SELECT id, started_at FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND attempts = 0
           FOR UPDATE SKIP LOCKED) free, {_NOT_WAITING_FOR_THE_DISK}
     WHERE o.id = free.id RETURNING {_WORK}
 """)
@@ -117,8 +132,8 @@ _SUSPECTS = sa.text(f"""
 """)
 
 _START_SUSPECT = sa.text(f"""
-    UPDATE outbox o SET attempts = o.attempts + 1
-    FROM (SELECT id FROM outbox WHERE id = :id AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED) free,
+    UPDATE outbox o SET attempts = o.attempts + 1, started_at = clock_timestamp()
+    FROM (SELECT id, started_at FROM outbox WHERE id = :id AND state = 'open' AND issued > 0 FOR UPDATE SKIP LOCKED) free,
          {_NOT_WAITING_FOR_THE_DISK}
     WHERE o.id = free.id RETURNING {_WORK}
 """)
@@ -128,10 +143,11 @@ _HOLD = sa.text("""
 """)
 
 _RETRY = sa.text("""
-    UPDATE outbox o SET due_at = clock_timestamp() + make_interval(secs => r.after), issued = 0, attempts = 0,
+    UPDATE outbox o SET due_at = due.at, wanted_at = due.at, issued = 0, attempts = 0,
         begun = o.begun OR r.begun OR o.attempts > 1, failures = o.failures + r.counts, last_error = r.why
     FROM unnest(CAST(:ids AS bigint[]), CAST(:afters AS float8[]), CAST(:counts AS int[]), CAST(:begun AS bool[]),
                 CAST(:whys AS text[])) AS r (id, after, counts, begun, why)
+    CROSS JOIN LATERAL (SELECT clock_timestamp() + make_interval(secs => r.after) AS at) due
     WHERE o.id = r.id
 """)
 

@@ -152,7 +152,11 @@ class Parking:
         reopened = outbox_table.update().where(
             outbox_table.c.key.in_([record.key for record in records]), outbox_table.c.state == "parked"
         )
-        conn.execute(reopened.values(state="open", due_at=sa.func.now(), attempts=0, failures=0, issued=0))
+        conn.execute(
+            reopened.values(
+                state="open", due_at=sa.func.now(), wanted_at=sa.func.now(), attempts=0, failures=0, issued=0
+            )
+        )
         for record in records:
             if record.key is None:
                 self._publish(conn, record)

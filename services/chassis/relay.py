@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 
-from chassis import health, logs, metrics
+from chassis import health, logs, metrics, sending, tracing
 from chassis.database_errors import ERRORS, reason
 from chassis.errors import ChassisError
 from chassis.holds import Holds
@@ -65,7 +65,7 @@ _ISSUE = sa.text("""
     UPDATE outbox o
     SET due_at = now() + make_interval(secs => :lease * power(2, least(o.issued, :doublings))), issued = o.issued + 1
     FROM due WHERE o.id = due.id
-    RETURNING o.id, o.task, o.queue, o.issued, due.due_at AS was_due
+    RETURNING o.id, o.task, o.queue, o.issued, due.due_at AS was_due, o.headers->>'traceparent' AS traceparent
 """)
 
 # A loose index scan: the distinct queues of the open rows, one index probe each.
@@ -93,17 +93,21 @@ class Envelope:
     task: str
     queue: str
     ids: tuple[int, ...]
+    traceparents: tuple[str, ...] = ()
+    """Of the commands that have one."""
 
 
 def envelopes(rows: Sequence[Any], batch: Mapping[str, int], default: int) -> Iterator[Envelope]:
-    """Group rows (id, task, queue, …) by task into messages of at most `batch[task]` ids, in the order given."""
-    groups: dict[tuple[str, str], list[int]] = {}
+    """Group rows (id, task, queue, traceparent, …) by task into messages of at most `batch[task]` ids, in the order given."""
+    groups: dict[tuple[str, str], list[Any]] = {}
     for row in rows:
-        groups.setdefault((row.task, row.queue), []).append(row.id)
-    for (task, queue), ids in groups.items():
+        groups.setdefault((row.task, row.queue), []).append(row)
+    for (task, queue), together in groups.items():
         size = batch.get(task, default)
-        for start in range(0, len(ids), size):
-            yield Envelope(task, queue, tuple(ids[start : start + size]))
+        for start in range(0, len(together), size):
+            one = together[start : start + size]
+            traceparents = tuple(row.traceparent for row in one if row.traceparent)
+            yield Envelope(task, queue, tuple(row.id for row in one), traceparents)
 
 
 class Pulse(Protocol):
@@ -253,15 +257,17 @@ class Relay:
     def _publish(self, producer: Any, envelope: Envelope) -> None:
         began = monotonic()
         try:
-            self._app.send_task(
-                envelope.task,
-                kwargs={"v": 1, "ids": list(envelope.ids)},
-                task_id=str(uuid.uuid4()),
-                exchange=self._exchange,
-                routing_key=envelope.queue,
-                producer=producer,
-                retry=False,
-            )
+            # The app opens the span of the message; only its commands say whether it is recorded.
+            with sending.of_commands(envelope.traceparents):
+                self._app.send_task(
+                    envelope.task,
+                    kwargs={"v": 1, "ids": list(envelope.ids)},
+                    task_id=str(uuid.uuid4()),
+                    exchange=self._exchange,
+                    routing_key=envelope.queue,
+                    producer=producer,
+                    retry=False,
+                )
         except Exception:
             now = monotonic()
             self._holds.refused(envelope.queue, now, took_seconds=now - began)
@@ -305,7 +311,9 @@ def main(argv: list[str]) -> int:
     with uncollected():
         service = importlib.import_module(argv[1])
         settings: ServiceSettings = service.SETTINGS()
-        logs.configure(settings)
+        name = argv[1].partition(".")[0]
+        logs.configure(settings, name)
+        tracing.start(settings, name)
         if metrics.wanted(settings):
             metrics.prepare(settings)
         metrics.start(settings)
@@ -314,6 +322,7 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     relay.run()
+    tracing.stop()
     return 0
 
 

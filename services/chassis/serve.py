@@ -19,8 +19,9 @@ def main(argv: list[str]) -> int:
     with uncollected():
         service = importlib.import_module(argv[1])
         settings: ServiceSettings = service.SETTINGS()
-        logs.configure(settings)
-        tracing.start(settings, argv[1].partition(".")[0])
+        name = argv[1].partition(".")[0]
+        logs.configure(settings, name)
+        tracing.start(settings, name)
         api = service.make_api()
         health.serve(settings, REGISTRY)
     try:

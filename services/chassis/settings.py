@@ -4,6 +4,7 @@ Field `database_url` is read from `DATABASE_URL`, and so on. Values that cannot 
 of the variable and the value it had; a password is never shown.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -60,6 +61,12 @@ class ServiceSettings(BaseSettings):
     otel_exporter_otlp_endpoint: str | None = None
     """Base address of an OTLP/HTTP collector; without it tracing is not even imported."""
 
+    otel_traces_sampler_arg: float = Field(1.0, ge=0, le=1)
+    """The share of new traces that is recorded. What failed or was slow is recorded in any trace."""
+
+    process_name: str = Field(default_factory=lambda: os.uname().nodename)
+    """The process that spans and log lines name; in a pod its host name, which is the pod's."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe log line that is written."""
 
@@ -70,7 +77,7 @@ class ServiceSettings(BaseSettings):
     """The pool this process belongs to, for logs and metrics; one name for all its replicas, so series do not multiply."""
 
     service_version: str = "unknown"
-    """What is deployed: the tag of an image, or a commit; shown by metrics, so that it is seen which versions run."""
+    """What is deployed: the tag of an image, or a commit; shown by metrics, spans and log lines, so that it is seen which versions run."""
 
     host: str = "127.0.0.1"
     """Address that the API, and the port for probes and metrics, listen on; `::` takes IPv4 as well. Loopback, so that nothing is exposed
@@ -146,6 +153,11 @@ class ServiceSettings(BaseSettings):
     def broker_is_redis(self) -> bool:
         """True for Redis and Valkey, False for RabbitMQ."""
         return self.broker_url.startswith("redis")
+
+    @property
+    def messaging_system(self) -> str:
+        """The broker, as spans name it."""
+        return "redis" if self.broker_is_redis else "rabbitmq"
 
     def replace(self, **values: Any) -> Self:
         """A copy with some fields changed, checked like the rest."""

@@ -23,6 +23,10 @@ outbox = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=NOW),
     # When it is to be published; one lease ahead of the last publication while its outcome is awaited.
     sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, server_default=NOW),
+    # When it last became due by its own wish; nobody who publishes it moves this. Null in rows of an earlier version.
+    sa.Column("wanted_at", sa.DateTime(timezone=True)),
+    # When it was started last; the start has no outcome while `attempts` is not 0.
+    sa.Column("started_at", sa.DateTime(timezone=True)),
     # Times published since it last became due by its own wish; 0 = a delivery that turns up now is stale.
     sa.Column("issued", sa.Integer, nullable=False, server_default="0"),
     # Starts without an outcome: every one of them is a worker that died, or is still at it.

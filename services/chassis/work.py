@@ -16,7 +16,8 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from chassis import outbox
+from chassis import command_traces, outbox, personal
+from chassis.command_traces import Subject
 from chassis.database import persist, single_statements
 from chassis.database_errors import Kind, kind_of, reason
 from chassis.errors import Permanent, Transient
@@ -58,8 +59,11 @@ class Failure:
         if kind is not Kind.FAULT:
             return cls(kind, reason(error))
         if isinstance(error, Permanent):
-            return cls(kind, str(error), Park("permanent", str(error)))
-        return cls(kind, repr(error), Park("bug", "".join(traceback.format_exception(error))))
+            why = personal.scrub(str(error))
+            return cls(kind, why, Park("permanent", why))
+        return cls(
+            kind, personal.scrub(repr(error)), Park("bug", personal.scrub("".join(traceback.format_exception(error))))
+        )
 
 
 class Observer(Protocol):
@@ -81,10 +85,12 @@ class Runner:
         max_attempts: int = 5,
         on_parked: OnParked | None = None,
         observer: Observer | None = None,
+        subject: Callable[[Work], Subject | None] = lambda work: None,
         patience_seconds: float = OUTAGE_PATIENCE_SECONDS,
     ) -> None:
         """`on_parked` runs in the transaction that parks, so a service can mark what the command belonged to; it may fail.
 
+        `subject` is what spans and log lines say a command is about.
         `patience_seconds` is how long each transaction of the runner's own is tried again while the database is unavailable.
         """
         self._engine = engine
@@ -94,6 +100,7 @@ class Runner:
         self._patience_seconds = patience_seconds
         self._on_parked = on_parked
         self._observer = observer
+        self._subject = subject
 
     def run(self, ids: Sequence[int], effect: Effect) -> int:
         """Run the commands that are still open and free; how many got an outcome.
@@ -101,15 +108,26 @@ class Runner:
         A database that is unavailable is waited for. When it stays away, or the soft time limit passes, the run ends quietly but for a
         log line: every command without an outcome comes due again.
         """
+        taken: list[Work] = []
+        with personal.scope():
+            try:
+                return self._run(ids, effect, taken)
+            finally:
+                command_traces.over(taken)
+
+    def _run(self, ids: Sequence[int], effect: Effect, taken: list[Work]) -> int:
         ended = 0
         starting: Sequence[int] = ids
         works: Sequence[Work] = ()
         try:
             works, doubtful = persist(partial(self._start, ids), patience_seconds=self._patience_seconds)
             starting = ()
+            works = self._taken_up(works, taken)
             ended += self._attempt(works, effect)
             for command_id in doubtful:
+                command_traces.over(works)
                 works = persist(partial(self._start_suspect, command_id), patience_seconds=self._patience_seconds)
+                works = self._taken_up(works, taken)
                 ended += self._attempt(works, effect)
             return ended
         except Exception as error:
@@ -120,6 +138,11 @@ class Runner:
         # Who was interrupted has not waited yet, and has until the hard time limit.
         patience_seconds = LAST_SECONDS if failure.kind is Kind.INTERRUPTED else 0.0
         return ended + self._give_back(starting, works, failure, patience_seconds)
+
+    def _taken_up(self, works: Sequence[Work], taken: list[Work]) -> Sequence[Work]:
+        begun = [command_traces.taken_up(work, self._subject(work)) for work in works]
+        taken += begun
+        return begun
 
     def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int]]:
         with self._starting.begin() as conn:
@@ -162,7 +185,7 @@ class Runner:
         try:
             return self._transact(works, effect)
         except Transient as error:
-            failure = Failure(Kind.UNAVAILABLE, str(error), retry="transient")
+            failure = Failure(Kind.UNAVAILABLE, personal.scrub(str(error)), retry="transient")
             after_seconds = error.retry_after_seconds
         except Exception as error:
             failure, after_seconds = Failure.of(error), None
@@ -176,8 +199,6 @@ class Runner:
         if len(works) > 1:
             # One of them is to blame; alone, each answers for itself. What the first try did outside may stand.
             return sum(self._attempt([replace(work, begun=True)], effect) for work in works)
-        if failure.park.reason == "bug":
-            log.error("bug_parked", task=works[0].task, key=works[0].key, error=failure.why)
         return self._settle({works[0]: failure.park})
 
     def _transact(self, works: Sequence[Work], effect: Effect) -> int:
@@ -190,7 +211,6 @@ class Runner:
             return self._record(conn, {w: outcomes[w.id] for w in mine if w.id in outcomes})
 
     def _poison(self, work: Work) -> Park:
-        log.error("poison_parked", task=work.task, key=work.key, attempts=work.attempts)
         return Park("poison", f"started {work.attempts - 1} times without an outcome")
 
     def _again(self, works: Sequence[Work], failure: Failure, after_seconds: float | None) -> int:
@@ -213,8 +233,9 @@ class Runner:
         if parked:
             self._mark(conn, parked)
         outbox.finish(conn, {w.id: o for w, o in outcomes.items()})
-        if self._observer is not None:
-            for work, outcome in outcomes.items():
+        for work, outcome in outcomes.items():
+            command_traces.ended(work, outcome, self._subject(work))
+            if self._observer is not None:
                 self._observer(work, outcome)
         return len(outcomes)
 

@@ -5,18 +5,22 @@ Named by `ChassisApp.Worker` and by the setting `worker_consumer`, so only worke
 
 import contextlib
 import gc
+import json
+import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from amqp.exceptions import AccessRefused
+from celery.apps import worker as celery_worker
 from celery.apps.worker import Worker as CeleryWorker
 from celery.utils import log as celery_log
 from celery.worker import state as requests
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
-from chassis import amqp_properties, envelope, instruments, intake, pause, periodic
+from chassis import amqp_properties, envelope, instruments, intake, logs, pause, periodic, tracing
 from chassis.batch_consumer import BatchConsumer
 from chassis.companion import CompanionStep
 from chassis.intake import Fault
@@ -39,14 +43,39 @@ PARK_AGAIN_SECONDS = 5.0
 """How long a message that could not be parked is held before the next try."""
 
 
+def _say(text: str, file: Any = None) -> None:
+    """What Celery says in a signal handler, as a log line; no lock is taken there, and a line that cannot be written is lost."""
+    line = json.dumps(
+        {"event": text, "level": "info", "timestamp": datetime.fromtimestamp(tracing.now() / 1e9, UTC).isoformat()}
+    )
+    with contextlib.suppress(OSError):
+        os.write(2, f"{line}\n".encode())
+
+
 class Worker(CeleryWorker):  # type: ignore[misc]
     """Celery's worker with the chassis' steps. Ends with a message when it was started without what production needs."""
+
+    def on_before_init(self, **options: Any) -> None:
+        """Write log lines from the first word on: Celery warns before it configures its logs."""
+        logs.configure(self.app.settings, self.app.main)
+        celery_worker.safe_say = _say
+        super().on_before_init(**options)
+
+    def emit_banner(self) -> None:
+        """One line instead of forty."""
+        queues = sorted(self.app.amqp.queues.consume_from)
+        log.info(
+            "worker_starts", worker=self.hostname, pool_kind=self._pool(), concurrency=self.concurrency, queues=queues
+        )
+
+    def _pool(self) -> str:
+        return str(getattr(self.pool_cls, "__module__", self.pool_cls)).rpartition(".")[2]
 
     def setup_defaults(self, **options: Any) -> None:
         """Take the command line, and refuse it when it leaves out what must be explicit."""
         super().setup_defaults(**options)
         check_startup(self, options)
-        pool = str(getattr(self.pool_cls, "__module__", self.pool_cls)).rpartition(".")[2]
+        pool = self._pool()
         if pool == "solo":
             # A solo worker sends no heartbeats while a task runs; RabbitMQ must not take that for death.
             conf = self.app.conf

@@ -6,7 +6,7 @@ Workers import this module before they fork, so it opens nothing; what a process
 from functools import cache
 from typing import Any
 
-from chassis import metrics, tracing
+from chassis import metrics
 from chassis.app import make_app
 from chassis.breaker import Breaker
 from chassis.database import connect
@@ -154,4 +154,4 @@ def make_api() -> Any:
         statement_timeout_seconds=3.0,
         pooler=settings.behind_pooler,
     )
-    return api(PostgresIntakeStore(engine), settings=settings, trace_headers=tracing.inject)
+    return api(PostgresIntakeStore(engine), settings=settings)

@@ -15,6 +15,7 @@ ALLOWED = {
     "chassis/exposition.py": "when this process began, which Prometheus compares with its own clock",
     "chassis/relay.py": "when a round ended, which Prometheus compares with its own clock",
     "chassis/clock.py": "is compared with the database's",
+    "chassis/tracing.py": "when a span began and ended, which decides nothing",
     "orders/adapters/instant.py": "stands for a carrier's own clock",
     "orders/adapters/mail.py": "the Date of a letter, which decides nothing",
     "orders/adapters/wire.py": "an HTTP date of Retry-After; a wrong one waits 10 minutes at most",

@@ -1,14 +1,26 @@
-"""Counts, times and traces every request (ASGI). Labels are the route's template and the status, never an id: each would be a series."""
+"""Counts, times and traces every request (ASGI). Labels are the route's template and the status, never an id: each would be a series.
+
+A request begins a trace. What a client says of a trace of its own is linked, never continued, and its sampling flag does not count: anybody
+could make us record, or hide, whatever he likes. Probes and scrapes make no traces.
+"""
 
 import time
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import tracing
+from chassis import personal, traceparent, tracing
+from chassis.loggers import get_logger
+from chassis.traceparent import Context
+from chassis.tracing import Kind, Span
+
+log = get_logger(__name__)
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+
+SLOW_SECONDS = 1.0
+"""A request whose answer begins later gets a log line."""
 
 
 class Observed:
@@ -32,18 +44,71 @@ class Observed:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        span = _begun(scope)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # The route is known by now; its template, so that an id makes no series.
-                method, route = scope["method"], getattr(scope.get("route"), "path", "unknown")
-                method = method if method in _METHODS else "other"
-                self._requests.labels(method, route, message["status"]).inc()
-                self._seconds.labels(method, route).observe(time.perf_counter() - began)
+                method, route, status = _method(scope, "other"), _route(scope), message["status"]
+                seconds = time.perf_counter() - began
+                self._requests.labels(method, route, status).inc()
+                self._seconds.labels(method, route).observe(seconds)
+                _told(span, scope, route, status)
+                if status >= 500 or seconds > SLOW_SECONDS:
+                    level = log.error if status >= 500 else log.warning
+                    event = "server_error" if status >= 500 else "request_slow"
+                    level(event, method=method, route=route, status=status, seconds=round(seconds, 3))
             await send(message)
 
-        with tracing.span("http.request", headers=Headers(scope=scope), http__request__method=scope["method"]):
-            await self._app(scope, receive, noted)
+        try:
+            with personal.scope(), tracing.inside(span):
+                await self._app(scope, receive, noted)
+        except BaseException as error:
+            tracing.failed(span, error)
+            raise
+        finally:
+            if span is not None:
+                span.end()
 
+
+def _begun(scope: Scope) -> Span | None:
+    if scope["path"].startswith(("/health", "/metrics")):
+        return None
+    span = tracing.begin(_method(scope), Kind.SERVER)
+    if span is not None:
+        span.link(_of_client(scope["headers"]))
+    return span
+
+
+def _of_client(headers: Any) -> Context | None:
+    """What the client says its request belongs to; None unless it says so once, in the form of the standard."""
+    told = [value for name, value in headers if name == b"traceparent"]
+    return traceparent.read(told[0].decode("latin-1")) if len(told) == 1 else None
+
+
+def _told(span: Span | None, scope: Scope, route: str, status: int) -> None:
+    if span is None:
+        return
+    method = _method(scope)
+    span.name = f"{method} {route}" if route != UNKNOWN else method
+    span.attributes |= {"http.request.method": method, "http.response.status_code": status}
+    if route != UNKNOWN:
+        span.attributes["http.route"] = route
+    if status >= 500:
+        span.fail(str(status))
+    if status >= 400:
+        span.disown()
+
+
+def _method(scope: Scope, other: str = "_OTHER") -> str:
+    """The method, or `other`: by default OpenTelemetry's word for one that is invented."""
+    return str(scope["method"]) if scope["method"] in _METHODS else other
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", UNKNOWN))
+
+
+UNKNOWN = "unknown"
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

@@ -1,7 +1,9 @@
 """The environment of a service's processes: every setting is given here, none is inherited from a terminal."""
 
 import os
+import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from conductor.capstone import Capstone
@@ -49,7 +51,12 @@ def process(
     run: RunDirectory, capstone: str, api_port: int, pool: Pool, name: str, replica: int, *, code: Path | None
 ) -> dict[str, str]:
     """What is one process's own, on top of the service's; `code` is another checkout to run."""
-    own = {"POOL": pool.name, "HEARTBEAT_FILE": str(run.heartbeats / name)}
+    own = {
+        "POOL": pool.name,
+        "PROCESS_NAME": name,
+        "SERVICE_VERSION": version(code or CHECKOUT),
+        "HEARTBEAT_FILE": str(run.heartbeats / name),
+    }
     if pool.kind == "StatefulSet":
         own |= {"DATA_DIR": str(folder(run, capstone, pool, replica))}
     if pool.role == "api":
@@ -59,6 +66,16 @@ def process(
         # Ahead of the editable install's path, which comes from a .pth file.
         own |= {PYTHON_PATH: str(code / "services")}
     return own
+
+
+@cache
+def version(code: Path) -> str:
+    """The commit of a checkout; `unknown` where that cannot be told."""
+    asked = ["git", "-C", str(code), "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
 
 
 def code_of(capstone: str) -> dict[str, str]:

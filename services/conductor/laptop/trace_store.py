@@ -10,7 +10,8 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,20 @@ MOST_BYTES = 200 << 20
 FORGOTTEN_SHARE = 0.1
 """How many of the spans go at a time, the oldest first, when the file has grown too large."""
 
+VERSION = 2
+"""Of the tables."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS spans (
     trace TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL, service TEXT NOT NULL, pool TEXT NOT NULL,
-    began REAL NOT NULL, seconds REAL NOT NULL, failed INTEGER NOT NULL, attributes TEXT NOT NULL,
+    kind INTEGER NOT NULL, began REAL NOT NULL, seconds REAL NOT NULL, failed INTEGER NOT NULL, attributes TEXT NOT NULL,
+    events TEXT NOT NULL,
     PRIMARY KEY (trace, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links (
+    trace TEXT NOT NULL, id TEXT NOT NULL, to_trace TEXT NOT NULL, to_id TEXT NOT NULL, PRIMARY KEY (trace, id, to_trace, to_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS links_to ON links (to_trace, to_id);
 CREATE INDEX IF NOT EXISTS spans_by_time ON spans (began);
 CREATE TABLE IF NOT EXISTS subjects (
     key TEXT NOT NULL, value TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (key, value, trace)
@@ -37,8 +46,24 @@ CREATE TABLE IF NOT EXISTS subjects (
 CREATE INDEX IF NOT EXISTS subjects_by_trace ON subjects (trace);
 """
 
-Row = tuple[str, str, str, str, str, str, float, float, int, str]
-"""A span as the table has it."""
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A span. `kind` as in OTLP, times in seconds; `links` are (trace, span), `events` (name, seconds since the epoch, attributes)."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    service: str
+    pool: str
+    kind: int
+    began: float
+    seconds: float
+    failed: bool
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    events: Sequence[tuple[str, float, Mapping[str, Any]]] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 class TraceStore:
@@ -50,19 +75,29 @@ class TraceStore:
         self._database = sqlite3.connect(file, check_same_thread=False)
         # Spans may be lost with the machine, never the file.
         self._database.executescript(
-            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA
+            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
         )
+        if self._database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            # Of another version: what it holds is not worth a migration.
+            self._database.executescript(
+                "DROP TABLE IF EXISTS spans; DROP TABLE IF EXISTS subjects; DROP TABLE IF EXISTS links;"
+            )
+        self._database.executescript(f"{SCHEMA} PRAGMA user_version={VERSION};")
 
     def add(self, rows: Sequence[Row]) -> None:
         """Keep these spans; one that is there already is kept once. An attribute whose key ends in `.id` finds its trace."""
         subjects = {
-            (key, str(value), row[0])
+            (key, str(value), row.trace)
             for row in rows
-            for key, value in json.loads(row[9]).items()
+            for key, value in row.attributes.items()
             if key.endswith(".id") and not key.startswith("messaging.")
         }
+        links = [(row.trace, row.id, *link) for row in rows for link in row.links]
         with self._one_at_a_time, self._database:
-            self._database.executemany("INSERT OR IGNORE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+            self._database.executemany(
+                "INSERT OR IGNORE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", [_written(row) for row in rows]
+            )
+            self._database.executemany("INSERT OR IGNORE INTO links VALUES (?,?,?,?)", links)
             self._database.executemany("INSERT OR IGNORE INTO subjects VALUES (?,?,?)", sorted(subjects))
         if self.bytes() > self._most_bytes:
             self._forget()
@@ -83,7 +118,8 @@ class TraceStore:
                 "SELECT began FROM spans ORDER BY began LIMIT 1 OFFSET ?", (int(count * FORGOTTEN_SHARE),)
             ).fetchone()
             self._database.execute("DELETE FROM spans WHERE began <= ?", row)
-            self._database.execute("DELETE FROM subjects WHERE trace NOT IN (SELECT trace FROM spans)")
+            for table in ("subjects", "links"):
+                self._database.execute(f"DELETE FROM {table} WHERE trace NOT IN (SELECT trace FROM spans)")
         self._database.execute("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
@@ -91,15 +127,59 @@ class TraceStore:
         self._database.close()
 
 
-def traces_of(file: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
-    """Every span of every trace in which some span has this attribute; nothing where there is no file."""
+def _written(row: Row) -> tuple[Any, ...]:
+    told = (
+        row.trace,
+        row.id,
+        row.parent,
+        row.name,
+        row.service,
+        row.pool,
+        row.kind,
+        row.began,
+        row.seconds,
+        row.failed,
+    )
+    return (*told, json.dumps(dict(row.attributes)), json.dumps(list(row.events)))
+
+
+# The traces in which the subject is named, and those that a span which names it is linked with, or that link to such a one.
+_STORY = """
+    WITH named AS (SELECT trace FROM subjects WHERE key = :key AND value = :value),
+    mine AS (SELECT trace, id FROM spans WHERE trace IN named AND json_extract(attributes, '$."' || :key || '"') = :value),
+    story AS (
+        SELECT trace FROM named
+        UNION SELECT l.to_trace FROM links l JOIN mine USING (trace, id)
+        UNION SELECT l.trace FROM links l JOIN mine ON (l.to_trace, l.to_id) = (mine.trace, mine.id)
+    )
+    SELECT * FROM spans WHERE trace IN story ORDER BY began
+"""
+
+
+def traces_of(file: Path, key: str, value: str) -> Iterator[Row]:
+    """Every span of every trace in which some span has this attribute, or with which such a span is linked; none without a file."""
+    yield from _found(file, _STORY, {"key": key, "value": value})
+
+
+def spans_of(file: Path) -> list[Row]:
+    """Every span that is kept, by its beginning; none without a file."""
+    return list(_found(file, "SELECT * FROM spans ORDER BY began", {}))
+
+
+def _found(file: Path, asked: str, values: Mapping[str, str]) -> Iterator[Row]:
     if not file.exists():
         return
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        database.row_factory = sqlite3.Row
-        asked = "SELECT s.* FROM spans s WHERE s.trace IN (SELECT trace FROM subjects WHERE key = ? AND value = ?) ORDER BY s.began"
-        for row in database.execute(asked, (key, value)):
-            yield {**dict(row), "failed": bool(row["failed"]), "attributes": json.loads(row["attributes"])}
+        found = database.execute(asked, values).fetchall()
+        links: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for trace in {row[0] for row in found}:
+            for _, span, *to in database.execute("SELECT * FROM links WHERE trace = ?", (trace,)):
+                links.setdefault((trace, span), []).append((to[0], to[1]))
+    for trace, span, parent, name, service, pool, kind, began, seconds, failed, attributes, events in found:
+        yield Row(
+            trace, span, parent, name, service, pool, kind, began, seconds, bool(failed),
+            json.loads(attributes), json.loads(events), links.get((trace, span), ()),
+        )  # fmt: skip
 
 
 def rows_of(body: bytes) -> Iterator[Row]:
@@ -116,17 +196,20 @@ def rows_of(body: bytes) -> Iterator[Row]:
         for scope in resource.scope_spans:
             for span in scope.spans:
                 began = span.start_time_unix_nano
-                yield (
+                yield Row(
                     span.trace_id.hex(),
                     span.span_id.hex(),
                     span.parent_span_id.hex(),
                     span.name,
                     str(of.get("service.name", "")),
-                    str(of.get("service.namespace", "")),
+                    str(of.get("pool", "")),
+                    span.kind,
                     began / 1e9,
                     (span.end_time_unix_nano - began) / 1e9,
-                    int(span.status.code == span.status.STATUS_CODE_ERROR),
-                    json.dumps(_attributes(span.attributes)),
+                    span.status.code == span.status.STATUS_CODE_ERROR,
+                    _attributes(span.attributes) | ({"status": span.status.message} if span.status.message else {}),
+                    [(event.name, event.time_unix_nano / 1e9, _attributes(event.attributes)) for event in span.events],
+                    [(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
                 )
 
 

@@ -10,10 +10,13 @@ import re
 import smtplib
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from typing import Any
 
+from chassis import tracing
 from chassis.errors import Permanent, Transient
+from chassis.tracing import Kind
 from orders.adapters.answers import storable
 from orders.adapters.letters import letter, mailbox
 from orders.adapters.smtp_dialogue import Dialogue
@@ -63,7 +66,7 @@ class SmtpMailer:
         the server, or the address itself, rules it out for good.
         """
         data = letter(mail, sender=self._sender, now=self._clock())
-        with nullcontext() if self._breaker is None else self._breaker.guard():
+        with nullcontext() if self._breaker is None else self._breaker.guard(), self._span():
             try:
                 smtp = self._begun(mail)
                 self._hand_in(smtp, data)
@@ -73,6 +76,16 @@ class SmtpMailer:
                 # Cut short, for example by the soft time limit: a reply may still come, and is not the next mail's.
                 self._drop()
                 raise
+
+    def _span(self) -> AbstractContextManager[Any]:
+        return tracing.span(
+            "SMTP DATA",
+            Kind.CLIENT,
+            network__protocol__name="smtp",
+            peer__service="mail server",
+            server__address=self._host,
+            server__port=self._port,
+        )
 
     def _begun(self, mail: Mail) -> Dialogue:
         """A dialogue that has come to the text. A kept connection may have been closed meanwhile: then one more, anew."""

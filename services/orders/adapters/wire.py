@@ -18,10 +18,13 @@ from contextlib import AbstractContextManager, nullcontext
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
+from chassis import tracing
 from chassis.errors import Permanent, Transient
+from chassis.tracing import Kind, Span
 from orders.adapters.answers import Answer, storable
 from orders.adapters.deadlines import DeadlineTransport, within
 from orders.ports import UnknownOutcome
@@ -80,7 +83,7 @@ class Wire:
             raise Transient(str(error)) from error
 
     def _call(self, method: str, path: str, answers: Collection[int], headers: dict[str, str], body: Any) -> Answer:
-        with nullcontext() if self._breaker is None else self._breaker.guard():
+        with nullcontext() if self._breaker is None else self._breaker.guard(), self._span(method, path) as span:
             try:
                 answer, retry_after = self._exchange(method, path, headers, body)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -88,9 +91,30 @@ class Wire:
             except httpx.RequestError as error:
                 why = storable(f"{type(error).__name__} {error}")
                 raise UnknownOutcome(f"{self._name} did not answer: {why}") from error
+            if span is not None:
+                span.set(http__response__status_code=answer.status)
+                if answer.status not in answers:
+                    span.fail(str(answer.status))
             if answer.status in answers:
                 return answer
             raise self._failure(answer, retry_after)
+
+    def _span(self, method: str, path: str) -> AbstractContextManager[Span | None]:
+        """Of one call. Its name has the path's fixed parts only: /charges, /charges/{id}, /charges/{id}/reverse."""
+        if not tracing.on():
+            return nullcontext()
+        parts = path.partition("?")[0].split("/")
+        template = "/".join("{id}" if number == 2 else part for number, part in enumerate(parts))
+        address = urlsplit(self._base_url)
+        return tracing.span(
+            f"{method} {template}",
+            Kind.CLIENT,
+            http__request__method=method,
+            url__template=template,
+            peer__service=self._name,
+            server__address=address.hostname or "",
+            server__port=address.port or (443 if address.scheme == "https" else 80),
+        )
 
     def _exchange(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[Answer, str | None]:
         url = self._base_url + path

@@ -1,13 +1,13 @@
 """Builds the application from a store and the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
-from chassis import clock, tracing
+from chassis import clock
 from chassis.http import health_routes, reference, schema
 from chassis.http.body_limit import BodyLimit
 from chassis.http.metrics import Observed
@@ -31,7 +31,6 @@ def make_api(
     store: IntakeStore,
     *,
     settings: Settings,
-    trace_headers: Callable[[], Mapping[str, str]] = tracing.inject,
     registry: CollectorRegistry = REGISTRY,
 ) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
@@ -40,7 +39,7 @@ def make_api(
     ).set_function(clock.offset_seconds)
     threads = Threads(settings.api_threads, settings.api_deadline_seconds)
     limits = Limits(settings.open_orders_limit, settings.open_commands_limit, settings.reservation_seconds)
-    intake = Intake(store, limits, trace_headers=trace_headers)
+    intake = Intake(store, limits)
     viewing = Viewing(store)
 
     @asynccontextmanager
@@ -66,7 +65,7 @@ def make_api(
     app.include_router(order_routes.routes(intake, viewing, threads))
     app.include_router(stream_routes.routes(viewing, threads, streams, settings.event_stream_seconds))
     app.include_router(stock_routes.routes(Catalogue(store), threads))
-    callbacks = Callbacks(store, trace_headers=trace_headers)
+    callbacks = Callbacks(store)
     app.include_router(callback_routes.routes(callbacks, threads, secret=settings.carrier_secret.get_secret_value()))
     app.include_router(health_routes.routes(lambda: store.ping(), threads))
     app.include_router(reference.routes(app, {"orders": "/orders", "stock": "/stock"}))

@@ -6,14 +6,15 @@ Signature: hex HMAC-SHA256 of `<timestamp>.<body>` with a shared secret (RFC 210
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis import tracing
 from orders.domain import saga
 from orders.ports import Change, IntakeStore, IntakeTransaction
 from orders.usecases import follow
 from orders.usecases.errors import BadSignature, NotFound
+from orders.usecases.subject import ATTRIBUTE
 
 # Both ways: clocks differ, and a retry is signed anew.
 WINDOW_SECONDS = 300
@@ -47,9 +48,8 @@ def verify_time(timestamp: str, now: float) -> None:
 class Callbacks:
     """Takes the carrier's events."""
 
-    def __init__(self, store: IntakeStore, *, trace_headers: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(self, store: IntakeStore) -> None:
         self._store = store
-        self._trace_headers = trace_headers
 
     def take(self, event: CarrierEvent, timestamp: str) -> bool:
         """Record an event once; False when it is known. `timestamp` is when it was sent, as its signature says, and already verified.
@@ -68,6 +68,7 @@ class Callbacks:
             return True
 
     def _apply(self, tx: IntakeTransaction, order_id: str, event: CarrierEvent) -> None:
+        headers = tracing.concerns(ATTRIBUTE, order_id)
         before = tx.lock([order_id])[order_id]
         advance = saga.deliver(before) if event.kind == "delivered" else None
         after = advance.saga if advance else before
@@ -75,4 +76,4 @@ class Callbacks:
         if advance is not None:
             order = tx.orders([order_id])[order_id]
             tx.save([Change(order_id, after, needs_attention=order.needs_attention)])
-            tx.put(follow.commands(order_id, advance, self._trace_headers()))
+            tx.put(follow.commands(order_id, advance, headers))

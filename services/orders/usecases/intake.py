@@ -9,10 +9,10 @@ the outside did for the first order it did for this one.
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from chassis import personal, tracing
 from orders.domain import saga
 from orders.domain.errors import CannotCancel
 from orders.domain.order import Customer, LineRequest, Order, price
@@ -22,6 +22,7 @@ from orders.ports import Change, IntakeStore, IntakeTransaction
 from orders.usecases import follow
 from orders.usecases.backlog import Backlog
 from orders.usecases.errors import Forbidden, KeyReused, NotFound, Overloaded, TooManyOpen
+from orders.usecases.subject import ATTRIBUTE, personal_data
 
 # Of every order's id (RFC 9562, 5.5). With another one, orders that are placed again after a restore are charged again.
 _ORDERS = uuid.UUID("5f0d2c5e-8a0b-4c52-9d0c-6e0f5b7a1c34")
@@ -98,22 +99,16 @@ class Limits:
 class Intake:
     """Accepts and cancels orders. Every call may raise StoreUnavailable; the caller may then repeat it with the same key."""
 
-    def __init__(
-        self,
-        store: IntakeStore,
-        limits: Limits,
-        *,
-        trace_headers: Callable[[], Mapping[str, str]] = dict,
-    ) -> None:
+    def __init__(self, store: IntakeStore, limits: Limits) -> None:
         self._store = store
         self._limits = limits
         self._backlog = Backlog(limits.open_commands)
-        self._trace_headers = trace_headers
 
     def place(self, caller: Caller, key: str, wanted: Placing) -> Accepted:
         """Accept an order. Raises InvalidOrder, Forbidden, KeyReused, TooManyOpen, Overloaded."""
         _operators_only(caller, wanted)
         order_id = order_id_of(caller.scope, key)
+        personal.hold(personal_data(wanted.customer, wanted.card))
         with self._store.begin() as tx:
             digest = wanted.digest()
             used = tx.claim(caller.scope, key, digest, order_id)
@@ -143,7 +138,7 @@ class Intake:
                 raise CannotCancel(order_id, found.state)
             tx.save([Change(order_id, advance.saga, needs_attention=order.needs_attention)])
             tx.note([follow.event(order_id, "cancel_requested", advance.saga)])
-            tx.put(follow.commands(order_id, advance, self._trace_headers()))
+            tx.put(follow.commands(order_id, advance, tracing.concerns(ATTRIBUTE, order_id)))
             return advance.saga.state
 
     def _check_limits(self, tx: IntakeTransaction, caller: Caller) -> None:
@@ -163,7 +158,7 @@ class Intake:
         if not tx.add(order, self._limits.reservation_seconds):
             return None
         tx.note([follow.event(order_id, "placed", advance.saga, total_minor=total_minor, currency=currency)])
-        tx.put(follow.commands(order_id, advance, self._trace_headers()))
+        tx.put(follow.commands(order_id, advance, tracing.begins_trace_of(ATTRIBUTE, order_id)))
         return Receipt(order_id, total_minor, currency)
 
 

@@ -11,7 +11,7 @@ from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Work
 from orders.domain.order import Order
 from orders.ports import LabelPrinter, OrderStore
-from orders.usecases.steps import order_of
+from orders.usecases.subject import order_of
 
 log = get_logger(__name__)
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from chassis import tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.outbox import Done, Outcome, Park, Retry, Work
+from chassis.personal import scrub
 from chassis.retries import backoff
 from orders.domain.order import Order
 from orders.domain.saga import MailKind
 from orders.ports import Mail, Mailer, MailLog, OrderStore
-from orders.usecases.steps import order_of
+from orders.usecases import subject
+from orders.usecases.subject import order_of
 
 
 class Mails:
@@ -66,18 +68,17 @@ class Mails:
                 "reason": order.saga.reason,
             },
         )
-        try:
-            with (
-                tracing.span(work.task, headers=work.headers, order__id=order.id, mail__kind=kind),
-                self._log.recording(mail),
-            ):
-                self._mailer.send(mail)
-        except CircuitOpen as error:
-            return Retry(error.retry_after_seconds or backoff(0), str(error), counts=False, reason="circuit_open")
-        except Transient as error:
-            return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
-        except Permanent as error:
-            return Park("permanent", str(error))
+        with subject.working_for(work, order):
+            try:
+                with self._log.recording(mail):
+                    self._mailer.send(mail)
+            except CircuitOpen as error:
+                after_seconds = error.retry_after_seconds or backoff(0)
+                return Retry(after_seconds, scrub(str(error)), counts=False, reason="circuit_open")
+            except Transient as error:
+                return Retry(error.retry_after_seconds or backoff(work.failures), tracing.why(work.span, error))
+            except Permanent as error:
+                return Park("permanent", tracing.why(work.span, error))
         return Done()
 
 

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from chassis.outbox import Park, Work
 from chassis.work import Observer, Runner
 from orders.domain.saga import Step
-from orders.usecases import follow, upkeep
+from orders.usecases import follow, subject, upkeep
 from orders.usecases.labels import Labels
 from orders.usecases.mails import Mails
-from orders.usecases.steps import Act, Steps, order_of
+from orders.usecases.steps import Act, Steps
+from orders.usecases.subject import order_of
 
 # Between an order's last change and the suspicion that its command is missing: far more than a transaction takes.
 _STRANDED_AFTER = timedelta(seconds=60)
@@ -40,7 +41,9 @@ class Orders:
         self._acts = acts
         self._mails = mails
         self._labels = labels
-        self._runner = Runner(engine, max_attempts=max_attempts, on_parked=self._flag_parked, observer=observer)
+        self._runner = Runner(
+            engine, max_attempts=max_attempts, on_parked=self._flag_parked, observer=observer, subject=subject.of
+        )
 
     def perform(self, step: Step, ids: Sequence[int]) -> int:
         """Perform a step for the orders of these commands; how many commands got an outcome."""

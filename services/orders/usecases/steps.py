@@ -4,6 +4,7 @@ The effect comes between reading and locking, so an order is never locked while 
 is seen when the outcome is recorded. What may happen twice: the effect, never its record; so each carries a key made of order and step.
 """
 
+import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,11 +15,13 @@ from chassis import metrics, tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Retry, Work
+from chassis.personal import scrub
 from chassis.retries import backoff
 from orders.domain.order import Order, pieces
 from orders.domain.saga import Result, Saga, Step, Stock, concluded
 from orders.ports import Change, Event, OrderStore, UnknownOutcome
-from orders.usecases import follow
+from orders.usecases import follow, subject
+from orders.usecases.subject import order_of
 
 log = get_logger(__name__)
 
@@ -54,14 +57,6 @@ class Ended:
 
 # What one step does to the outside for one order. Raises Transient, UnknownOutcome or Permanent.
 Act = Callable[[Order, Work], Ended]
-
-
-def order_of(work: Work) -> str:
-    """The order a command belongs to. Raises Permanent for a body no version of ours wrote."""
-    body = work.body
-    if body.get("v") != 1 or not isinstance(body.get("order"), str):
-        raise Permanent(f"command {work.key}: cannot read body {dict(body)!r}")
-    return str(body["order"])
 
 
 def measure_decisions(
@@ -125,18 +120,19 @@ class Steps:
             work = by_order[order.id]
             if time.monotonic() > until:
                 return Retry(0.0, "the batch ran out of time", counts=False, reason="out_of_time")
-            try:
-                with tracing.span(work.task, headers=work.headers, order__id=order.id):
+            with subject.working_for(work, order):
+                try:
                     return act(order, work)
-            except CircuitOpen as error:
-                after_seconds = error.retry_after_seconds or backoff(0)
-                return Retry(after_seconds, str(error), counts=False, reason="circuit_open")
-            except UnknownOutcome as error:
-                return Retry(backoff(work.failures), str(error), begun=True, reason="unknown_outcome")
-            except Transient as error:
-                return Retry(error.retry_after_seconds or backoff(work.failures), str(error))
-            except Permanent as error:
-                return Park("permanent", str(error))
+                except CircuitOpen as error:
+                    after_seconds = error.retry_after_seconds or backoff(0)
+                    return Retry(after_seconds, scrub(str(error)), counts=False, reason="circuit_open")
+                except UnknownOutcome as error:
+                    why = tracing.why(work.span, error)
+                    return Retry(backoff(work.failures), why, begun=True, reason="unknown_outcome")
+                except Transient as error:
+                    return Retry(error.retry_after_seconds or backoff(work.failures), tracing.why(work.span, error))
+                except Permanent as error:
+                    return Park("permanent", tracing.why(work.span, error))
 
         if len(orders) > 1:
             results = self._side_by_side(one, orders)
@@ -147,7 +143,8 @@ class Steps:
         return ended, {order.id: result for order, result in pairs if not isinstance(result, Ended)}
 
     def _side_by_side(self, one: Callable[[Order], Ended | Outcome], orders: Sequence[Order]) -> list[Ended | Outcome]:
-        begun = [self._threads.submit(one, order) for order in orders]
+        # Each in a context of its own, in which log lines and spans know their task and their order.
+        begun = [self._threads.submit(contextvars.copy_context().run, one, order) for order in orders]
         try:
             return [act.result() for act in begun]
         finally:
@@ -176,13 +173,15 @@ class Steps:
                 continue
             if (advance := concluded(before, step, end.result, end.reason)) is None:
                 continue
+            if end.result is not Result.DONE:
+                subject.tell(by_order[order_id], step, end.result, scrub(end.reason or ""))
             after = advance.saga
             changes.append(Change(order_id, after, tracking_number=end.tracking_number))
             events.append(follow.event(order_id, f"{step}.{end.result}", after, **end.detail))
             events += follow.refused_cancel(order_id, advance)
-            commands += follow.commands(order_id, advance, by_order[order_id].headers)
+            commands += follow.commands(order_id, advance, by_order[order_id].onward)
             if end.tracking_number and not end.label:
-                commands.append(follow.label_command(order_id, by_order[order_id].headers))
+                commands.append(follow.label_command(order_id, by_order[order_id].onward))
             if before.stock is Stock.HELD and after.stock in moved:
                 moved[after.stock].append(order_id)
         store.save(changes)

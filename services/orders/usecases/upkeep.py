@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from chassis import tracing
 from chassis.loggers import get_logger
 from orders.domain.saga import Advance, Saga, expire
 from orders.ports import Change, OrderStore
@@ -40,7 +41,7 @@ def expire_reservations(store: OverdueStore, now: datetime, *, limit: int = 500)
         if advance is not None:
             advances[order_id] = advance
     store.save([Change(i, a.saga) for i, a in advances.items()])
-    store.put([c for i, a in advances.items() for c in follow.commands(i, a, {})])
+    store.put([c for i, a in advances.items() for c in follow.commands(i, a, tracing.inject())])
     store.note([follow.event(i, "expired", a.saga) for i, a in advances.items()])
     return len(advances)
 
@@ -48,7 +49,13 @@ def expire_reservations(store: OverdueStore, now: datetime, *, limit: int = 500)
 def reconcile(store: OverdueStore, before: datetime, *, limit: int = 500) -> Sequence[str]:
     """Write the missing command of every stranded order; their ids. There are none unless somebody deleted rows by hand."""
     stranded = store.stranded(before, limit)
-    store.put([replace(follow.step_command(i, saga.open, {}), begun=True) for i, saga in stranded.items() if saga.open])
+    store.put(
+        [
+            replace(follow.step_command(i, saga.open, tracing.inject()), begun=True)
+            for i, saga in stranded.items()
+            if saga.open
+        ]
+    )
     for order_id, saga in stranded.items():
         log.error("stranded_order", order_id=order_id, step=saga.open)
     return list(stranded)

@@ -1,15 +1,18 @@
 """Log lines: their form, and what never stands in them."""
 
+import contextvars
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import structlog
 
-from chassis import logs
+from chassis import logs, personal, tracing
 from chassis.settings import ServiceSettings
+from fakes.recorded_spans import recorded_spans
 
 
 @pytest.fixture
@@ -20,7 +23,15 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
 
     def configure(**values: Any) -> Any:
         logs.configure(
-            ServiceSettings(database_url="postgresql+psycopg://h/d", broker_url="amqp://h/v", pool="till", **values)
+            ServiceSettings(
+                database_url="postgresql+psycopg://h/d",
+                broker_url="amqp://h/v",
+                pool="till",
+                process_name="till-0",
+                service_version="v1",
+                **values,
+            ),
+            "shop",
         )
         return lambda: capsys.readouterr().err.splitlines()
 
@@ -37,7 +48,8 @@ def test_a_line_is_an_object_with_time_level_and_pool(written: Any) -> None:
     line = json.loads(lines()[0])
 
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "sold", "sku": "LAMP", "level": "info", "pool": "till"}
+    where = {"service": "shop", "version": "v1", "pool": "till", "process": "till-0"}
+    assert line == {"event": "sold", "sku": "LAMP", "level": "info", **where}
 
 
 def test_lines_of_libraries_have_the_same_form(written: Any) -> None:
@@ -97,3 +109,64 @@ def test_personal_data_is_removed_from_what_is_written(written: Any) -> None:
     structlog.get_logger("x").info("taken", order={"email": "ann@example.org", "id": 7})
 
     assert json.loads(lines()[0])["order"] == {"email": "[removed]", "id": 7}
+
+
+def test_personal_data_is_removed_by_its_value_wherever_it_stands(written: Any) -> None:
+    lines = written()
+
+    with personal.scope(["Ann Example", "LS1 4DY", "GB"]):
+        structlog.get_logger("x").error("refused", error="550 <ann@customer.example> Ann Example, LS1 4DY, GB")
+    try:
+        raise ValueError("nobody is called bob@customer.example")
+    except ValueError:
+        logging.getLogger("library").exception("failed for %s", "bob@customer.example")
+
+    refused, failed = map(json.loads, lines())
+    assert refused["error"] == "550 <[removed]> [removed], [removed], GB"
+    assert "bob@" not in json.dumps(failed)
+
+
+def test_a_value_is_forgotten_with_its_scope_and_found_as_a_word_only() -> None:
+    with personal.scope():
+        personal.hold(["Ann"])
+        assert personal.scrub("Ann and Annabel") == "[removed] and Annabel"
+
+    assert personal.scrub("Ann") == "Ann"
+
+
+@pytest.mark.parametrize(
+    "event", [{"error": "x" * 100_000}, {f"f{n}": "é" * 5000 for n in range(30)}, {"a": ["y" * 50_000]}]
+)
+def test_no_line_is_longer_than_a_collector_takes(written: Any, event: dict[str, Any]) -> None:
+    lines = written()
+
+    structlog.get_logger("x").error("long", **event)
+    (line,) = lines()
+
+    assert len(line) <= logs.LONGEST_LINE
+    assert (json.loads(line)["event"], json.loads(line)["pool"]) == ("long", "till")
+
+
+def test_a_line_names_what_its_thread_works_on(written: Any) -> None:
+    lines = written()
+
+    say = structlog.get_logger("x").info
+    with ThreadPoolExecutor(1) as pool, logs.naming(order_id="o-1"):
+        with logs.naming(attempt=2):
+            pool.submit(contextvars.copy_context().run, say, "inside").result()
+        pool.submit(say, "outside").result()
+
+    inside, outside = map(json.loads, lines())
+    assert ("o-1", 2, False) == (inside["order_id"], inside["attempt"], "order_id" in outside)
+
+
+def test_a_line_names_its_span(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = written()
+    spans = recorded_spans(monkeypatch)
+
+    with tracing.span("process"):
+        structlog.get_logger("x").info("sold")
+
+    (span,) = spans()
+    line = json.loads(lines()[0])
+    assert (int(line["trace_id"], 16), int(line["span_id"], 16)) == (span.context.trace_id, span.context.span_id)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import StatusCode
 
 from conductor.laptop import trace_store
-from conductor.laptop.trace_store import Receiver, TraceStore, traces_of
+from conductor.laptop.trace_store import Receiver, Row, TraceStore, traces_of
 
 
 @pytest.fixture
@@ -41,13 +41,14 @@ def address(store: TraceStore) -> Iterator[str]:
         server.shutdown()
 
 
-def row(trace: str, began: float = 1.0, attributes: str = "{}") -> trace_store.Row:
-    return (trace, "1", "", "run", "orders", "saga", began, 0.5, 0, attributes)
+def row(trace: str, began: float = 1.0, **attributes: str) -> Row:
+    told = {key.replace("__", "."): value for key, value in attributes.items()}
+    return Row(trace, "1", "", "run", "orders", "saga", 1, began, 0.5, False, told)
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
 def test_what_an_exporter_sends_is_found_by_what_it_names(address: str, file: Path, compression: Compression) -> None:
-    who = Resource.create({"service.name": "orders", "service.namespace": "payments"})
+    who = Resource.create({"service.name": "orders", "pool": "payments"})
     provider = TracerProvider(resource=who)
     exporter = OTLPSpanExporter(endpoint=f"{address}/v1/traces", compression=compression)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -60,11 +61,11 @@ def test_what_an_exporter_sends_is_found_by_what_it_names(address: str, file: Pa
 
     first, charge = traces_of(file, "order.id", "o-1")
 
-    assert ("POST /orders", "", True) == (first["name"], first["parent"], first["failed"])
-    assert ("charge", first["id"], False) == (charge["name"], charge["parent"], charge["failed"])
-    assert ("orders", "payments") == (charge["service"], charge["pool"])
-    assert {"order.id": "o-1", "attempt": 2} == charge["attributes"]
-    assert 0 <= charge["seconds"] < 5
+    assert ("POST /orders", "", True) == (first.name, first.parent, first.failed)
+    assert ("charge", first.id, False) == (charge.name, charge.parent, charge.failed)
+    assert ("orders", "payments") == (charge.service, charge.pool)
+    assert {"order.id": "o-1", "attempt": 2} == charge.attributes
+    assert 0 <= charge.seconds < 5
     assert [] == list(traces_of(file, "order.id", "o-2"))
 
 
@@ -73,17 +74,15 @@ def test_no_file_has_no_traces(tmp_path: Path) -> None:
 
 
 def test_a_span_that_comes_twice_is_kept_once(store: TraceStore, file: Path) -> None:
-    store.add([row("t", attributes='{"order.id": "o-1"}')] * 2)
-    store.add([row("t", attributes='{"order.id": "o-1"}')])
+    store.add([row("t", order__id="o-1")] * 2)
+    store.add([row("t", order__id="o-1")])
 
     assert 1 == len(list(traces_of(file, "order.id", "o-1")))
 
 
 def test_the_oldest_go_when_the_file_has_grown(store: TraceStore, file: Path) -> None:
     for second in range(60):
-        store.add(
-            [row(f"{second}-{n}", second, f'{{"order.id": "o-{second}", "x": "{"y" * 200}"}}') for n in range(100)]
-        )
+        store.add([row(f"{second}-{n}", second, order__id=f"o-{second}", x="y" * 200) for n in range(100)])
 
     assert store.bytes() <= 1 << 20
     assert file.stat().st_size < 2 << 20

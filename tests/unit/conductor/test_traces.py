@@ -23,7 +23,7 @@ def jaeger(**told: Any) -> dict[str, Any]:
         "references": [],
         "tags": [{"key": "order.id", "value": "o-1"}],
     }
-    processes = {"p1": {"tags": [{"key": "service.namespace", "value": "payments"}]}}
+    processes = {"p1": {"tags": [{"key": "pool", "value": "payments"}]}}
     return {"traceID": "t", "spans": [{**own, **told}], "processes": processes}
 
 
@@ -76,7 +76,7 @@ def test_tempos_nanoseconds_become_seconds() -> None:
     spans = [
         {"spanId": "s", "name": "n", "startTimeUnixNano": "1500000000", "endTimeUnixNano": "1750000000", "status": {}}
     ]
-    resource = {"attributes": [{"key": "service.namespace", "value": {"stringValue": "saga"}}]}
+    resource = {"attributes": [{"key": "pool", "value": {"stringValue": "saga"}}]}
     (found,) = traces.of_tempo("t", {"batches": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
 
     assert (1.5, 0.25, "saga", False) == (found.began, found.seconds, found.pool, found.failed)

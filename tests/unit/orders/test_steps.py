@@ -17,7 +17,8 @@ from orders.domain.order import Order
 from orders.domain.saga import Parcel, Payment, Result, Saga, State, Step, Stock, Stop, cancel
 from orders.ports import UnknownOutcome
 from orders.usecases import steps as steps_module
-from orders.usecases.steps import Act, Ended, Steps, order_of
+from orders.usecases.steps import Act, Ended, Steps
+from orders.usecases.subject import order_of
 
 DONE = Ended(Result.DONE, detail={"charge": "ch-1"})
 

@@ -36,13 +36,17 @@ class Span:
     seconds: float
     failed: bool
     attributes: Mapping[str, str]
+    events: Sequence[tuple[str, float, Mapping[str, Any]]] = ()
+    """Name, seconds since the epoch, attributes."""
+    links: Sequence[tuple[str, str]] = ()
+    """Trace and span."""
 
 
 def kept(file: Path, order_id: str) -> list[Span]:
     """Every span of every trace that names the order, of those that this machine keeps."""
     return [
-        Span(row["trace"], row["id"], row["parent"], row["name"], row["pool"], row["began"], row["seconds"], row["failed"],
-             {key: str(value) for key, value in row["attributes"].items()})
+        Span(row.trace, row.id, row.parent, row.name, row.pool, row.began, row.seconds, row.failed,
+             {key: str(value) for key, value in row.attributes.items()}, row.events, row.links)
         for row in traces_of(file, TAG, order_id)
     ]  # fmt: skip
 
@@ -82,7 +86,7 @@ def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
             id=span["spanID"],
             parent=parents[0] if parents else "",
             name=span["operationName"],
-            pool=process.get("service.namespace", ""),
+            pool=process.get("pool", ""),
             began=span["startTime"] / 1e6,
             seconds=span["duration"] / 1e6,
             failed=tags.get("otel.status_code") == "ERROR" or tags.get("error", "").lower() == "true",
@@ -114,7 +118,7 @@ def of_tempo(trace_id: str, trace: Mapping[str, Any]) -> Iterator[Span]:
                     id=span["spanId"],
                     parent=span.get("parentSpanId", ""),
                     name=span["name"],
-                    pool=resource.get("service.namespace", ""),
+                    pool=resource.get("pool", ""),
                     began=began / 1e9,
                     seconds=(ended - began) / 1e9,
                     failed=span.get("status", {}).get("code") in (2, "STATUS_CODE_ERROR"),

@@ -323,7 +323,7 @@ def test_without_a_mark_to_make_parking_is_no_trouble(desk: Desk) -> None:
     with capture_logs() as logs:
         desk.runner().run(desk.issue("a"), Effect({"a": Park("permanent")}))
 
-    assert ([("a", "permanent")], []) == (desk.parked(), logs)
+    assert ([("a", "permanent")], ["command_parked"]) == (desk.parked(), [line["event"] for line in logs])
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "SELECT 1/0"])

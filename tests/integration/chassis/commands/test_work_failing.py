@@ -104,7 +104,8 @@ def test_a_database_lost_in_the_middle_is_no_death_of_the_worker(desk: Desk) -> 
     with capture_logs() as logs:
         assert 2 == desk.runner().run(ids, Effect(also=lose_connection))
 
-    assert ["database_unavailable"] == [line["event"] for line in logs]
+    events = [line["event"] for line in logs]
+    assert ("database_unavailable", {"command_retried"}) == (events[0], set(events[1:]))
     rows = [desk.row(key) for key in ("a", "b")]
     assert [("open", 0, 0, True)] * 2 == [(row.state, row.attempts, row.issued, row.begun) for row in rows]
     assert rows[0].due_in <= 0.5
@@ -177,7 +178,11 @@ def test_what_the_server_may_do_another_time_is_tried_again(desk: Desk, code: st
     with capture_logs() as logs:
         assert 2 == desk.runner().run(desk.issue("a", "b"), Effect(also=refuse))
 
-    assert [(f"database_{kind}", 2, "not now")] == [(line["event"], line["commands"], line["error"]) for line in logs]
+    first, *retried = logs
+    assert (f"database_{kind}", 2, "not now") == (first["event"], first["commands"], first["error"])
+    assert [("command_retried", "not now", 1)] * 2 == [
+        (line["event"], line["why"], line["attempt"]) for line in retried
+    ]
     assert [(1, "not now")] * 2 == [(desk.row(key).failures, desk.row(key).last_error) for key in ("a", "b")]
     assert desk.row("a").due_in <= 0.5
 

@@ -1,0 +1,318 @@
+"""What a platform that keeps its spans tells of orders: one that goes well, one declined, retried, cancelled, one whose worker was killed.
+
+The platform is a real one, started as `make up OBSERVE=1` does; its own store of spans is the witness, observability/registry.yaml the law.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from conductor.harness import dependency_faults
+from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.servers import rabbitmq
+from conductor.laptop.trace_store import Row, spans_of, traces_of
+from conductor.run_directory import RunDirectory
+from servers import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
+
+REGISTRY = yaml.safe_load((Path(__file__).parents[3] / "observability/registry.yaml").read_text())
+KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
+STRANGER = f"00-{'ab' * 16}-{'cd' * 8}-01"
+MARKER = "Quillfeather"
+"""In everything that is a customer's; nowhere else."""
+
+Shape = Counter[tuple[str, str, int, str, bool]]
+
+
+@dataclass
+class Told:
+    """A platform that has ended its work, and its orders by what was done to them."""
+
+    run: RunDirectory
+    orders: dict[str, str]
+    spans: list[Row]
+
+    def of(self, story: str) -> list[Row]:
+        """The spans of an order's own trace."""
+        return [span for span in self.spans if span.trace == uuid.UUID(self.orders[story]).hex]
+
+    def shape(self, story: str) -> Shape:
+        """How often each: parent, name, attempt, outcome, red; of the order's own trace, without mails."""
+        mine = {span.id: span for span in self.of(story)}
+        return Counter(
+            (
+                mine[span.parent].name if span.parent else "",
+                span.name,
+                span.attributes.get("attempt", 0),
+                span.attributes.get("outcome", ""),
+                span.failed,
+            )
+            for span in mine.values()
+            if "mail" not in span.name and "SMTP" not in span.name
+        )
+
+
+def capstone(run: RunDirectory, *arguments: str) -> str:
+    """What the command printed; it must not fail."""
+    environment = {**os.environ, "CAPSTONE_RUN_DIR": str(run.path), "COLUMNS": "160"}
+    environment.pop("BROKER_URL", None)
+    command = [sys.executable, "-m", "conductor", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@dataclass
+class Desk:
+    """Places orders, and looks at them."""
+
+    runtime: LocalRuntime
+
+    def call(self, method: str, path: str, **asked: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.runtime.tokens()['operator']}", **asked.pop("headers", {})}
+        return httpx.request(method, self.runtime.addresses()["api"] + path, headers=headers, timeout=30, **asked)
+
+    def place(self, card: str = "tok_ok", **headers: str) -> str:
+        order = {
+            "customer": f"{MARKER}-customer",
+            "lines": [{"sku": "CD", "quantity": 1}],
+            "email": f"{MARKER}@customer.example",
+            "name": f"{MARKER} Name",
+            "address": {"street": f"{MARKER} Street 1", "city": MARKER, "postcode": f"{MARKER}-10115", "country": "DE"},
+            "card": card,
+        }
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        answer = self.call("POST", "/orders", json=order, headers={**key, **headers}).raise_for_status()
+        return str(answer.json()["order_id"])
+
+    def order(self, order_id: str) -> Any:
+        return self.call("GET", f"/orders/{order_id}").raise_for_status().json()
+
+    def ends(self, order_id: str, state: str) -> None:
+        wait_until(lambda: self.order(order_id)["state"] == state, what=f"{order_id} to be {state}", seconds=90)
+
+    def waits(self, order_id: str, task: str, condition: Callable[[Any], bool]) -> None:
+        """Until the order's command for this task is as wanted."""
+        wait_until(
+            lambda: any(one["task"] == task and condition(one) for one in self.order(order_id)["waiting"]),
+            what=f"{task} of {order_id}",
+            seconds=60,
+            poll_seconds=0.05,
+        )
+
+
+def lived(desk: Desk) -> dict[str, str]:
+    """Orders of every kind, each at its end."""
+    orders = {"smooth": desk.place(traceparent=STRANGER), "declined": desk.place("tok_declined")}
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        desk.call("GET", path)
+    desk.ends(orders["declined"], "failed")
+    desk.ends(orders["smooth"], "delivered")
+    runtime = desk.runtime
+    with dependency_faults.faults(runtime, "carrier", {"rate": {"server_error": 1.0}}):
+        orders |= {"retried": desk.place(), "cancelled": desk.place()}
+        for story in ("retried", "cancelled"):
+            desk.waits(orders[story], "orders.buy_label", lambda command: command["failures"] >= 2)
+        desk.call("POST", f"/orders/{orders['cancelled']}/cancel").raise_for_status()
+    with dependency_faults.faults(runtime, "payments", {"rate": {"slow": 1.0}, "slow_seconds": 2.5}):
+        orders["killed"] = desk.place()
+        desk.waits(orders["killed"], "orders.take_payment", lambda command: command["attempts"] == 1)
+        runtime.kill("payments")
+        desk.waits(orders["killed"], "orders.take_payment", lambda command: command["attempts"] == 2)
+    with dependency_faults.faults(runtime, "mail", {"rate": {"reject": 1.0}}):
+        orders["unmailed"] = desk.place()
+        desk.waits(orders["unmailed"], "orders.send_mail", lambda command: bool(command["last_error"]))
+    ends = {"declined": "failed", "cancelled": "cancelled"}
+    for story, order_id in orders.items():
+        desk.ends(order_id, ends.get(story, "delivered"))
+        if story != "unmailed":
+            wait_until(lambda i=order_id: not desk.order(i)["waiting"], what=f"the mails of {order_id}", seconds=60)
+    return orders
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    if not rabbitmq.installed():
+        reason = "rabbitmq-server is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    run = RunDirectory(tmp_path_factory.mktemp("stories") / "run")
+    try:
+        capstone(run, "up", "--broker", "rabbitmq", "--observe")
+        orders = lived(Desk(LocalRuntime.running(run)))
+        # A span is sent within a second of its end; the last ones are those of the last mails.
+        found: list[Row] = []
+
+        def complete() -> bool:
+            before, found[:] = len(found), spans_of(run.traces)
+            return len(found) == before
+
+        wait_until(complete, what="spans that come no more", seconds=30, poll_seconds=2.0)
+        yield Told(run, orders, found)
+    finally:
+        capstone(run, "down")
+
+
+def entry_of(span: Row) -> str:
+    """Under which name the registry has it."""
+    kind = KINDS[span.kind]
+    by_kind = {"SERVER": "request", "PRODUCER": "send", "INTERNAL": "wait"}
+    if kind == "CONSUMER":
+        return "process" if "attempt" in span.attributes else "process_message"
+    return by_kind.get(kind) or ("mail" if span.name == "SMTP DATA" else "call")
+
+
+def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
+    known = {(span.trace, span.id): span for span in told.spans}
+    wrong, seen = [], Counter(entry_of(span) for span in told.spans)
+    for span in told.spans:
+        entry = REGISTRY["spans"][entry_of(span)]
+        pattern = re.sub(r"\\{\w+\\}", r"\\S+", re.escape(entry["name"]))
+        above = known.get((span.trace, span.parent))
+        parent = "none" if not span.parent else "orphan" if above is None else entry_of(above)
+        links = {
+            "outside" if to == ("ab" * 16, "cd" * 8) else entry_of(known[to]) if to in known else "lost"
+            for to in span.links
+        }
+        allowed = {*entry["attributes"], *entry.get("optional", ()), "error.type", "status"}
+        if (
+            not re.fullmatch(pattern, span.name)
+            or parent not in entry["parents"]
+            or not links <= set(entry["links"])
+            or not set(entry["attributes"]) <= set(span.attributes) <= allowed
+            or not {name for name, *_ in span.events} <= set(entry.get("events", ()))
+            or span.failed != ("error.type" in span.attributes)
+        ):
+            wrong.append((entry_of(span), parent, links, span))
+
+    assert [] == wrong
+    assert set(REGISTRY["spans"]) == set(seen)
+
+
+FORWARD = ("reserve_stock", "take_payment", "buy_label", "hand_over")
+CALLS = {
+    "take_payment": "POST /charges",
+    "buy_label": "POST /shipments",
+    "hand_over": "POST /shipments/{id}/handover",
+    "refund_payment": "POST /charges/{id}/reverse",
+}
+
+
+def steps(*names: str, attempt: int = 1) -> Shape:
+    """What steps that end at once look like."""
+    shape: Shape = Counter()
+    for name in names:
+        task = f"orders.{name}"
+        shape["POST /orders", f"wait {task}", attempt, "", False] += 1
+        shape["POST /orders", f"process {task}", attempt, "done", False] += 1
+        if name in CALLS:
+            shape[f"process {task}", CALLS[name], 0, "", False] += 1
+    return shape
+
+
+ROOT: Shape = Counter({("", "POST /orders", 0, "", False): 1})
+
+
+def test_an_order_that_goes_well(told: Told) -> None:
+    assert ROOT + steps(*FORWARD) == told.shape("smooth")
+    assert len(told.of("smooth")) <= 30
+
+
+def test_a_declined_charge_is_no_failed_call(told: Told) -> None:
+    assert ROOT + steps("reserve_stock", "take_payment", "release_stock") == told.shape("declined")
+    (charge,) = [span for span in told.of("declined") if span.name == "process orders.take_payment"]
+    assert "refused" == charge.attributes["order.result"]
+
+
+@pytest.mark.parametrize("story", ["retried", "cancelled"])
+def test_each_attempt_that_failed_is_red_and_so_is_its_call(told: Told, story: str) -> None:
+    failed = [span for span in told.of(story) if span.name == "process orders.buy_label" and span.failed]
+
+    assert {("retry", 1), ("retry", 2)} <= {(s.attributes["outcome"], s.attributes["attempt"]) for s in failed}
+    calls = [span for span in told.of(story) if span.parent in {one.id for one in failed}]
+    assert {("POST /shipments", True, 500)} == {
+        (c.name, c.failed, c.attributes["http.response.status_code"]) for c in calls
+    }
+
+
+def test_a_retried_order_goes_on_in_its_own_trace(told: Told) -> None:
+    done = {key[1:4] for key in told.shape("retried")}
+
+    assert {("process orders.hand_over", 1, "done")} <= done
+    assert 1 == sum(name == "process orders.buy_label" and outcome == "done" for name, _, outcome in done)
+
+
+def test_a_cancellation_is_a_trace_of_its_own_linked_with_the_orders(told: Told) -> None:
+    (asked,) = [span for span in told.spans if span.name == "POST /orders/{order_id}/cancel"]
+    (root,) = [span for span in told.of("cancelled") if not span.parent]
+
+    assert [(root.trace, root.id)] == list(asked.links)
+    assert "process orders.refund_payment" in {span.name for span in told.of("cancelled")}
+
+
+def test_the_next_attempt_tells_of_the_one_that_died(told: Told) -> None:
+    first, second = [span for span in told.of("killed") if span.name == "process orders.take_payment"]
+
+    assert ("died", True, 1) == (first.attributes["outcome"], first.failed, first.attributes["attempt"])
+    assert "WorkerLostError" == first.attributes["error.type"]
+    assert 2 == second.attributes["attempt"]
+    assert "previous attempt died" in {name for name, *_ in second.events}
+    (wait,) = [span for span in told.of("killed") if span.name == "wait orders.take_payment"]
+    assert abs(wait.began + wait.seconds - first.began) < 0.01
+    assert abs(first.began + first.seconds - second.began) < 0.01
+
+
+def test_a_strangers_trace_is_linked_and_never_continued(told: Told) -> None:
+    (root,) = [span for span in told.of("smooth") if not span.parent]
+
+    assert [("ab" * 16, "cd" * 8)] == list(root.links)
+    assert [] == [span for span in told.spans if span.trace == "ab" * 16]
+
+
+def test_probes_and_scrapes_make_no_traces(told: Told) -> None:
+    assert [] == [span.name for span in told.spans if "health" in span.name or "metrics" in span.name]
+
+
+def test_an_orders_story_leads_from_its_id_to_every_trace_of_it(told: Told) -> None:
+    story = list(traces_of(told.run.traces, "order.id", told.orders["smooth"]))
+
+    names = {span.name for span in story}
+    assert {"POST /orders", "send orders.payments", "process orders.payments", "POST /callbacks/carrier"} <= names
+
+
+def test_nothing_that_is_kept_names_a_customer(told: Told) -> None:
+    with closing(sqlite3.connect(told.run.traces)) as database:
+        spans = "\n".join(database.iterdump())
+    logs = "\n".join(path.read_text(errors="replace") for path in told.run.logs.glob("orders.*.log"))
+    runtime = LocalRuntime.running(told.run)
+    parked = capstone(told.run, "parked", "list", "--json")
+    waiting = json.dumps(Desk(runtime).order(told.orders["unmailed"])["waiting"])
+
+    assert "answered 4" in logs  # the mail server's words are there, which repeat the address
+    for kept in (spans, logs, parked, waiting):
+        assert [] == [line[:300] for line in kept.splitlines() if MARKER.lower() in line.lower()]
+
+
+def test_every_line_of_a_log_is_an_object_with_what_the_registry_says(told: Told) -> None:
+    lines = [line for path in told.run.logs.glob("orders.*-g*.log") for line in path.read_text().splitlines()]
+    objects = [json.loads(line) for line in lines if line.startswith("{")]
+
+    assert [] == [line[:200] for line in lines if not line.startswith("{")]
+    assert [] == [one for one in objects if not set(REGISTRY["log_fields"]["always"]) <= set(one)][:3]
+    assert max(map(len, lines)) <= 16 * 1024
+    events = {one["event"] for one in objects}
+    assert {"command_retried", "attempt_died", "step_not_done"} <= events
