@@ -5,7 +5,7 @@ any trace when it failed or was slow. What is recorded becomes a span of OpenTel
 span that is not costs microseconds. The SDK decides at a span's start, and takes 65 µs to do nothing.
 
 Call `start` after a fork and `stop` before the process ends: a batch processor's thread and an exporter's connection do not survive the
-first, and a recycled child runs no exit handler. docs/observability.md says which spans there are.
+first, and a recycled child runs no exit handler. docs/traces-and-logs.md says which spans there are.
 """
 
 import contextvars

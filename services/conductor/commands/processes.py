@@ -30,6 +30,10 @@ def logs(
     process: Annotated[str | None, typer.Argument(help="A process or a pool; every one when left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 20,
+    order: Annotated[
+        str | None, typer.Option(metavar="ID", help="Every line about this order, of all processes, by time.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --order: the lines as they were written.")] = False,
     capstone: CapstoneOption = None,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
@@ -37,6 +41,14 @@ def logs(
     """The logs, each line with its process in front."""
     from conductor.laptop import logs as log_files
 
+    if order is not None:
+        if access.chosen(runtime, namespace) == "kubernetes":
+            raise Refused("--order reads the logs of this machine; in a cluster a log store does: ask it for order_id")
+        from conductor.laptop import log_lines
+
+        for found in log_lines.about(RunDirectory.chosen().logs, order):
+            print(json.dumps(found.fields) if as_json else found)
+        return
     if access.chosen(runtime, namespace) == "kubernetes":
         from conductor.cluster import install
         from conductor.cluster.runtime import KubernetesRuntime

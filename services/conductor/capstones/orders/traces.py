@@ -1,8 +1,8 @@
-"""The traces of one order, out of Jaeger or Tempo by their query APIs, and as a waterfall. Pure but for `found`.
+"""The traces of one order: out of this machine's store, or out of Jaeger or Tempo by their query APIs.
 
-An order's trace begins with the request that placed it, and goes on through outbox and queue to the outside; the carrier's news come in
-requests of their own, each a trace. Sources: https://www.jaegertracing.io/docs/2.13/architecture/apis/,
-https://grafana.com/docs/tempo/latest/api_docs/.
+Sources: https://www.jaegertracing.io/docs/2.13/architecture/apis/, https://grafana.com/docs/tempo/latest/api_docs/. Both are asked for the
+traces in which a span names the order. The messages that carried its commands name none: only the store of this machine follows the links
+to them.
 """
 
 import json
@@ -78,9 +78,9 @@ def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
     for span in trace["spans"]:
         tags = {tag["key"]: str(tag["value"]) for tag in span["tags"]}
         process = {tag["key"]: str(tag["value"]) for tag in trace["processes"][span["processID"]]["tags"]}
-        parents = [
-            reference["spanID"] for reference in span.get("references") or [] if reference["refType"] == "CHILD_OF"
-        ]
+        references = span.get("references") or []
+        parents = [one["spanID"] for one in references if one["refType"] == "CHILD_OF"]
+        links = [(one["traceID"], one["spanID"]) for one in references if one["refType"] != "CHILD_OF"]
         yield Span(
             trace=trace["traceID"],
             id=span["spanID"],
@@ -90,7 +90,8 @@ def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
             began=span["startTime"] / 1e6,
             seconds=span["duration"] / 1e6,
             failed=tags.get("otel.status_code") == "ERROR" or tags.get("error", "").lower() == "true",
-            attributes=tags,
+            attributes={**tags, **({"status": why} if (why := tags.get("otel.status_description")) else {})},
+            links=links,
         )
 
 
@@ -122,44 +123,11 @@ def of_tempo(trace_id: str, trace: Mapping[str, Any]) -> Iterator[Span]:
                     began=began / 1e9,
                     seconds=(ended - began) / 1e9,
                     failed=span.get("status", {}).get("code") in (2, "STATUS_CODE_ERROR"),
-                    attributes=_attributes(span),
+                    attributes=_attributes(span)
+                    | ({"status": why} if (why := span.get("status", {}).get("message")) else {}),
+                    links=[(link["traceId"], link["spanId"]) for link in span.get("links") or []],
                 )
 
 
 def _attributes(owner: Mapping[str, Any]) -> dict[str, str]:
     return {entry["key"]: str(next(iter(entry["value"].values()), "")) for entry in owner.get("attributes") or []}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a waterfall: how deep it lies, and where it begins, in seconds since the order's first span."""
-
-    span: Span
-    depth: int
-    offset: float
-
-
-def waterfall(spans: Sequence[Span], order_id: str) -> list[Line]:
-    """The lines from the top down: each trace by its beginning, each span under its parent.
-
-    A batch's task works for many orders; of what it did, only what names this order or names none is shown.
-    """
-    mine = [span for span in spans if span.attributes.get(TAG, order_id) == order_id]
-    if not mine:
-        return []
-    began = min(span.began for span in mine)
-    known = {(span.trace, span.id) for span in mine}
-    children: dict[tuple[str, str], list[Span]] = {}
-    roots = []
-    for span in sorted(mine, key=lambda each: (each.began, each.id)):
-        if (span.trace, span.parent) in known:
-            children.setdefault((span.trace, span.parent), []).append(span)
-        else:
-            roots.append(span)
-
-    def down(span: Span, depth: int) -> Iterator[Line]:
-        yield Line(span, depth, span.began - began)
-        for child in children.get((span.trace, span.id), []):
-            yield from down(child, depth + 1)
-
-    return [line for root in roots for line in down(root, 0)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,12 +17,18 @@ from rich.table import Table
 from conductor import access
 from conductor.access import Access, NamespaceOption, RuntimeOption
 from conductor.capstones.orders import NAME
+from conductor.capstones.orders.commands import trace
 from conductor.capstones.orders.explanation import FINAL
 from conductor.capstones.orders.promises import Accepted, Intent
 from conductor.cluster.kubectl import NAMESPACE
 from conductor.command_line import typed
 from conductor.errors import ApiUnreachable, ClusterFailed, Refused
 from conductor.history import Journal, now
+from conductor.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from conductor.capstones.orders.waterfall import Line
+    from conductor.laptop.log_lines import Line as LogLine
 
 commands = typer.Typer(name="order", no_args_is_help=True, help="Place an order and follow it.")
 SHORT = True
@@ -35,6 +41,8 @@ STATES = ("pending", "processing", "paid", "shipped", *FINAL)
 COLOURS = {"delivered": "green", "cancelled": "yellow", "failed": "red"}
 WIDEST_STATE = max(map(len, STATES))
 RECONNECT_SECONDS = 0.5
+SHOWN_LINES = 12
+"""Of a log, below an explanation."""
 
 Opened = Callable[[], AbstractContextManager[Access]]
 
@@ -174,7 +182,7 @@ def explain_command(
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
 ) -> None:
-    """Why an order waits, since when, and what is next."""
+    """Why an order waits, since when, and what is next; on a laptop also where its time went, and what the logs say of it."""
     from conductor.capstones.orders import dependencies
     from conductor.capstones.orders.api_client import OrdersApi
     from conductor.capstones.orders.explanation import explain
@@ -184,8 +192,12 @@ def explain_command(
             order, timeline = api.show(order_id), api.timeline(order_id)
         moment = datetime.now(UTC)
         found = explain(order, timeline, dependencies.look(platform.reach), moment)
+    lines, logged = _kept(order_id) if access.chosen(runtime, namespace) == "local" else ([], [])
     if as_json:
-        print(json.dumps({**asdict(found), "since": found.since.isoformat(), "waiting": order["waiting"]}))
+        told = {**asdict(found), "since": found.since.isoformat(), "waiting": order["waiting"]}
+        print(
+            json.dumps({**told, "trace": [asdict(one.span) for one in lines], "logs": [one.fields for one in logged]})
+        )
         return
     console = Console(highlight=False)
     console.print(f"[bold]{found.order_id}[/bold]  {_coloured(found.state)}")
@@ -196,6 +208,21 @@ def explain_command(
     grid.add_row("[dim]since[/dim]", f"{found.since.astimezone():%H:%M:%S}, {ago:.1f} s ago")
     grid.add_row("[dim]next[/dim]", found.next)
     console.print(grid)
+    if lines:
+        console.print()
+        trace.show(console, lines)
+    if logged:
+        console.print(f"\n[dim]{len(logged)} lines in the logs, the last of them:[/dim]")
+        print("\n".join(str(line) for line in logged[-SHOWN_LINES:]))
+
+
+def _kept(order_id: str) -> "tuple[list[Line], list[LogLine]]":
+    """The order's waterfall, empty where no spans are kept, and what the logs say of it."""
+    from conductor.capstones.orders.waterfall import waterfall
+    from conductor.laptop import log_lines
+
+    spans = trace.kept(order_id)
+    return waterfall(spans or [], order_id, messages=False), log_lines.about(RunDirectory.chosen().logs, order_id)
 
 
 def _event(event: dict[str, Any]) -> str:
