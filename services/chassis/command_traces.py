@@ -9,14 +9,14 @@ carries other commands as well. A command that waited for long begins a new trac
 is gone. Waiting is measured by the database's clock, in which both ends of it are, and placed by ours.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from chassis import logs, personal, traceparent, tracing
 from chassis.loggers import get_logger
-from chassis.outbox import Outcome, Park, Retry, Work
+from chassis.outbox import Done, Outcome, Park, Retry, Work
 from chassis.traceparent import Context
 from chassis.tracing import Kind, Span
 
@@ -46,8 +46,8 @@ def fields(work: Work, subject: Subject | None) -> dict[str, str | int]:
     return {"task": work.task, "queue": work.queue, "attempt": attempt(work), **about}
 
 
-def taken_up(work: Work, subject: Subject | None) -> Work:
-    """The command with the span of this attempt, if there is to be one; tells that the last attempt died, if it did."""
+def taken_up(work: Work, subject: Subject | None) -> None:
+    """A worker has it: begins the span of this attempt, if there is to be one, and tells that the last attempt died, if it did."""
     if work.attempts > 1:
         at = datetime.fromtimestamp(tracing.now() / 1e9 - (work.ran_seconds or 0.0), UTC)
         log.warning(
@@ -57,40 +57,87 @@ def taken_up(work: Work, subject: Subject | None) -> Work:
             outcome="died",
         )
     if not tracing.on():
-        return work
-    now = tracing.now()
-    # What a process that was killed had not sent is told again by the next attempt: the wait, and the attempt.
-    started = now - int((work.ran_seconds or 0.0) * 1e9) if work.attempts > 1 else now
-    waited_seconds = max(0.0, (work.waited_seconds or 0.0) - (now - started) / 1e9)
+        return
     told = traceparent.read(work.headers.get("traceparent"))
-    above = told if waited_seconds <= LONG_WAIT_SECONDS else None
-    message = tracing.current()
-    made = tracing.begin(f"process {work.task}", Kind.CONSUMER, began=now)
-    assert made is not None
-    if work.attempts <= 2:  # the attempts between the first and this one began without a wait of their own
-        wait = tracing.begin(
-            f"wait {work.task}", Kind.INTERNAL, parent=above, began=started - int(waited_seconds * 1e9)
-        )
-        assert wait is not None
-        if above is None:
-            wait.link(told)
-            wait.context = above = replace(wait.context, sampled=True)
-        _name(wait, work, subject, attempt(work) if work.attempts <= 1 else attempt(work) - 1)
-        _published(wait, message, started)
-        wait.ended = started
-        made.pending.append(wait)
-    above = above or told or made.context
-    made.parent = above
-    made.context = Context(above.trace_id, made.context.span_id, above.sampled)
+    waited_seconds = _waited_seconds(work)
+    above = told
+    headers = work.headers
+    if above is None or waited_seconds > LONG_WAIT_SECONDS:
+        above = tracing.new_trace(sampled=waited_seconds > LONG_WAIT_SECONDS)
+        headers = {**headers, "traceparent": str(above)}
+    context = Context(above.trace_id, traceparent.new_span_id(), above.sampled)
+    made = Span(f"process {work.task}", Kind.CONSUMER, context, above, None, tracing.now())
     made.kept = work.failures > 0 or work.attempts > 1 or waited_seconds > SLOW_WAIT_SECONDS
+    made.carrier = tracing.current()
+    work.trace(made, told, headers)
+
+
+def _waited_seconds(work: Work) -> float:
+    """Until the first attempt of which nobody told yet: this one, or the one that died."""
+    ran_seconds = (work.ran_seconds or 0.0) if work.attempts > 1 else 0.0
+    return max(0.0, (work.waited_seconds or 0.0) - ran_seconds)
+
+
+def over(works: Iterable[Work], subject: Callable[[Work], Subject | None]) -> None:
+    """The attempts at these are over, with an outcome or without; saying it again changes nothing."""
+    for work in works:
+        if (span := work.span) is None or span.ended:
+            continue
+        now = tracing.now()
+        if span.recorded or now - span.began > tracing.SLOW_SECONDS * 1e9:
+            span.kept = True
+            _tell(work, span, subject(work))
+        span.end(now)
+
+
+def _tell(work: Work, made: Span, subject: Subject | None) -> None:
+    """Fill in what is only worth its cost when the attempt is recorded, and the wait and the death before it."""
     _name(made, work, subject, attempt(work))
-    if message is not None:
-        made.link(message.context)
-        message.link(made.context)
-        made.carrier = message
+    made.attributes.setdefault("outcome", "none")
+    if made.carrier is not None:
+        made.link(made.carrier.context)
+        made.carrier.link(made.context)
+    # What a process that was killed had not sent is told again by the next attempt: the wait, and the attempt.
+    started = made.began - int((work.ran_seconds or 0.0) * 1e9) if work.attempts > 1 else made.began
+    if work.attempts <= 2:  # the attempts between the first and this one began without a wait of their own
+        made.pending.append(_wait(work, made, subject, started))
     if work.attempts > 1:
-        _tell_death(made, work, subject, started)
-    return replace(work, span=made, headers={**work.headers, "traceparent": str(above)})
+        made.pending.append(_death(work, made, subject, started))
+        began = datetime.fromtimestamp(started / 1e9, UTC).isoformat()
+        made.event("previous attempt died", made.began, began=began)
+
+
+def _wait(work: Work, made: Span, subject: Subject | None, until: int) -> Span:
+    above = made.parent
+    assert above is not None
+    began = until - int(_waited_seconds(work) * 1e9)
+    if above == work.told:
+        wait = Span(
+            f"wait {work.task}", Kind.INTERNAL, replace(above, span_id=traceparent.new_span_id()), above, None, began
+        )
+    else:
+        wait = Span(f"wait {work.task}", Kind.INTERNAL, above, None, None, began)
+        wait.link(work.told)
+    _name(wait, work, subject, attempt(work) - (work.attempts > 1))
+    message = made.carrier
+    if message is not None and message.published is not None:
+        # By the relay's clock, which may not be ours: it lies within the wait.
+        told = int(message.published * 1e9)
+        at = min(max(told, began), until)
+        wait.event("published", at, **({"clamped": True} if at != told else {}))
+    wait.ended = until
+    return wait
+
+
+def _death(work: Work, made: Span, subject: Subject | None, began: int) -> Span:
+    died = Span(
+        made.name, Kind.CONSUMER, replace(made.context, span_id=traceparent.new_span_id()), made.parent, None, began
+    )
+    _name(died, work, subject, attempt(work) - 1)
+    died.attributes["outcome"] = "died"
+    died.fail(DIED, "it has no outcome; it ends here where the next attempt found that out")
+    died.ended = made.began
+    return died
 
 
 def _name(span: Span, work: Work, subject: Subject | None, number: int) -> None:
@@ -100,30 +147,9 @@ def _name(span: Span, work: Work, subject: Subject | None, number: int) -> None:
     if subject is not None:
         span.attributes[subject[0]] = subject[1]
         own = tracing.own_trace(subject[1])
-        if (
-            own is not None
-            and span.parent is None
-            and own.trace_id not in {span.context.trace_id, *(context.trace_id for context, _ in span.links)}
-        ):
+        linked = {span.context.trace_id, *(context.trace_id for context, _ in span.links)}
+        if own is not None and span.parent is None and own.trace_id not in linked:
             span.link(own)
-
-
-def _published(wait: Span, message: Span | None, until: int) -> None:
-    """The publication, as the relay's clock has it, which may not be ours: it lies within the wait."""
-    if message is not None and message.published is not None:
-        told = int(message.published * 1e9)
-        at = min(max(told, wait.began), until)
-        wait.event("published", at, **({"clamped": True} if at != told else {}))
-
-
-def _tell_death(made: Span, work: Work, subject: Subject | None, began: int) -> None:
-    died = tracing.begin(made.name, Kind.CONSUMER, parent=made.parent, began=began)
-    assert died is not None
-    _name(died, work, subject, attempt(work) - 1)
-    died.attributes["outcome"] = "died"
-    died.fail(DIED, "it has no outcome; it ends here where the next attempt found that out")
-    died.end(made.began)
-    made.event("previous attempt died", made.began, began=datetime.fromtimestamp(began / 1e9, UTC).isoformat())
 
 
 def ended(work: Work, outcome: Outcome, subject: Subject | None) -> None:
@@ -135,12 +161,14 @@ def ended(work: Work, outcome: Outcome, subject: Subject | None) -> None:
             work.span.fail(outcome.reason, personal.scrub(_first_line(outcome.detail)))
         elif isinstance(outcome, Retry) and outcome.counts:
             work.span.fail("retry", personal.scrub(_first_line(outcome.why)))
+    if isinstance(outcome, Done):
+        return
     told: Mapping[str, str | int] = fields(work, subject)
     if isinstance(outcome, Retry):
         log.info(
             "command_retried", why=outcome.why, next_in_seconds=round(outcome.after_seconds, 3), outcome=name, **told
         )
-    elif isinstance(outcome, Park):
+    else:
         log.error(
             "command_parked",
             reason=outcome.reason,
@@ -151,14 +179,6 @@ def ended(work: Work, outcome: Outcome, subject: Subject | None) -> None:
         )
 
 
-def over(works: Iterable[Work]) -> None:
-    """The attempts at these are over, with an outcome or without; saying it again changes nothing."""
-    for work in works:
-        if work.span is not None:
-            work.span.attributes.setdefault("outcome", "none")
-            work.span.end()
-
-
 def _first_line(text: str) -> str:
     """Of a traceback the last line, which says what was raised."""
     lines = text.strip().splitlines()
@@ -166,7 +186,15 @@ def _first_line(text: str) -> str:
 
 
 @contextmanager
-def within(work: Work, subject: Subject | None = None) -> Iterator[None]:
-    """A block that works for this command alone: calls to the outside are its children, and log lines name it."""
-    with logs.naming(**fields(work, subject)), tracing.inside(work.span or tracing.current()):
+def within(work: Work, subject: Subject | None, belongs: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """A block that works for this command alone: calls to the outside are its children, log lines name it, and what belongs to a person
+    stands in neither."""
+    named, held = logs.name(fields(work, subject)), personal.enter(belongs)
+    entered = tracing.enter(work.span) if work.span is not None else None
+    try:
         yield
+    finally:
+        if entered is not None:
+            tracing.leave(entered)
+        personal.leave(held)
+        logs.forget(named)

@@ -30,14 +30,28 @@ _render = structlog.processors.JSONRenderer()
 _named: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar("_named", default=None)
 
 
+Token = contextvars.Token[Mapping[str, Any] | None]
+
+
+def name(fields: Mapping[str, Any]) -> Token:
+    """From now on every line of this thread, or task of an event loop, has these fields as well, until `forget`."""
+    outer = _named.get()
+    return _named.set(fields if outer is None else {**outer, **fields})
+
+
+def forget(token: Token) -> None:
+    """End what `name` began, in the same thread."""
+    _named.reset(token)
+
+
 @contextmanager
 def naming(**fields: Any) -> Iterator[None]:
-    """Inside the block, every line of this thread, or task of an event loop, has these fields as well."""
-    token = _named.set({**(_named.get() or {}), **fields})
+    """Inside the block, every line has these fields as well."""
+    token = name(fields)
     try:
         yield
     finally:
-        _named.reset(token)
+        forget(token)
 
 
 def without_personal_data(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

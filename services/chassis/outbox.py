@@ -12,6 +12,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from chassis import storable
+from chassis.traceparent import Context
 from chassis.tracing import Span
 
 
@@ -55,6 +56,13 @@ class Work:
     """Since it was started before, by the database's clock; says something only if that start has no outcome."""
     span: Span | None = None
     """Of this attempt, while there are traces."""
+    told: Context | None = None
+    """Where its headers said that it belongs, while there are traces."""
+
+    def trace(self, span: Span, told: Context | None, headers: Mapping[str, str]) -> None:
+        """Give it the span of this attempt; for who took it up, once. A copy would cost four times what the span does."""
+        for name, value in (("span", span), ("told", told), ("headers", headers)):
+            object.__setattr__(self, name, value)
 
     @property
     def onward(self) -> Mapping[str, str]:

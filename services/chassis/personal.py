@@ -7,7 +7,7 @@ provider's error the card. A scope is one request or one command; what it holds 
 
 import contextvars
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,39 +24,63 @@ SHORTEST = 3
 # Not RFC 5322: whatever looks like an address to a reader. Bounded, so that no text makes it slow.
 _MAIL = re.compile(r"[^\s<>()\[\]\"',;:@\\]{1,64}@[^\s<>()\[\]\"',;:@\\]{1,255}")
 
-_held: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("_held", default=None)
+
+class _Scope:
+    """What one scope holds, and the scope around it. Values are only looked at when something is written."""
+
+    __slots__ = ("given", "outer", "values")
+
+    def __init__(self, given: Callable[[], Iterable[str]] | None) -> None:
+        self.given = given
+        self.values: set[str] = set()
+        self.outer = _scope.get()
+
+    def held(self) -> set[str]:
+        if self.given is not None:
+            self.values.update(self.given())
+            self.given = None
+        found = {value.strip() for value in self.values if len(value.strip()) >= SHORTEST}
+        return found if self.outer is None else found | self.outer.held()
+
+
+_scope: contextvars.ContextVar[_Scope | None] = contextvars.ContextVar("_scope", default=None)
+
+Token = contextvars.Token[_Scope | None]
+
+
+def enter(given: Callable[[], Iterable[str]] | None = None) -> Token:
+    """Begin a scope in which these values, and those that are held later, are taken out; what a scope around it holds as well."""
+    return _scope.set(_Scope(given))
+
+
+def leave(token: Token) -> None:
+    """End the scope, in the thread that began it."""
+    _scope.reset(token)
 
 
 @contextmanager
-def scope(values: Iterable[str] = ()) -> Iterator[None]:
-    """A scope inside which these values, and those that are held later, are taken out; what an outer scope holds as well."""
-    outer = _held.get()
-    token = _held.set({*(outer or ()), *_long_enough(values)})
+def scope(given: Callable[[], Iterable[str]] | None = None) -> Iterator[None]:
+    """A scope around a block."""
+    token = enter(given)
     try:
         yield
     finally:
-        _held.reset(token)
+        leave(token)
 
 
 def hold(values: Iterable[str]) -> None:
     """Take these out until the scope ends; without a scope nothing happens."""
-    held = _held.get()
-    if held is not None:
-        held.update(_long_enough(values))
-
-
-def _long_enough(values: Iterable[str]) -> Iterator[str]:
-    return (value.strip() for value in values if len(value.strip()) >= SHORTEST)
+    if (inner := _scope.get()) is not None:
+        inner.values.update(values)
 
 
 def scrub(text: str) -> str:
     """The text without mail addresses and without what is held."""
     if "@" in text:
         text = _MAIL.sub(HIDDEN, text)
-    held = _held.get()
-    if held:
+    if (inner := _scope.get()) is not None:
         # The longest first: a name may be part of an address.
-        for value in sorted((value for value in held if value in text), key=len, reverse=True):
+        for value in sorted((value for value in inner.held() if value in text), key=len, reverse=True):
             text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", HIDDEN, text)
     return text
 

@@ -204,6 +204,12 @@ def current() -> Span | None:
     return _current.get()
 
 
+def new_trace(*, sampled: bool = False) -> Context:
+    """The context of the first span of a new trace: one of the share that is recorded, or one that has to be."""
+    trace_id = traceparent.new_trace_id()
+    return Context(trace_id, traceparent.new_span_id(), sampled or traceparent.chosen(trace_id, _ratio))
+
+
 def begin(
     name: str,
     kind: Kind,
@@ -211,15 +217,13 @@ def begin(
     parent: Context | None = None,
     local: Span | None = None,
     began: int | None = None,
-    trace_id: int | None = None,
 ) -> Span | None:
     """A span that the caller ends; None when nothing is traced. The child of `local`, or of `parent` in another process, or a new trace."""
     if _sink is None:
         return None
     above = local.context if local is not None else parent
     if above is None:
-        trace = trace_id or traceparent.new_trace_id()
-        context = Context(trace, traceparent.new_span_id(), traceparent.chosen(trace, _ratio))
+        context = new_trace()
     else:
         context = Context(above.trace_id, traceparent.new_span_id(), above.sampled)
     return Span(name, kind, context, above, local, began or now())

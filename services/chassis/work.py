@@ -113,7 +113,7 @@ class Runner:
             try:
                 return self._run(ids, effect, taken)
             finally:
-                command_traces.over(taken)
+                command_traces.over(taken, self._subject)
 
     def _run(self, ids: Sequence[int], effect: Effect, taken: list[Work]) -> int:
         ended = 0
@@ -125,7 +125,7 @@ class Runner:
             works = self._taken_up(works, taken)
             ended += self._attempt(works, effect)
             for command_id in doubtful:
-                command_traces.over(works)
+                command_traces.over(works, self._subject)
                 works = persist(partial(self._start_suspect, command_id), patience_seconds=self._patience_seconds)
                 works = self._taken_up(works, taken)
                 ended += self._attempt(works, effect)
@@ -140,9 +140,10 @@ class Runner:
         return ended + self._give_back(starting, works, failure, patience_seconds)
 
     def _taken_up(self, works: Sequence[Work], taken: list[Work]) -> Sequence[Work]:
-        begun = [command_traces.taken_up(work, self._subject(work)) for work in works]
-        taken += begun
-        return begun
+        for work in works:
+            command_traces.taken_up(work, self._subject(work))
+        taken += works
+        return works
 
     def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int]]:
         with self._starting.begin() as conn:

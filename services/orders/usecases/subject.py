@@ -1,9 +1,10 @@
 """Which order a command is about, as logs and spans name it, and what of that order must not stand in them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 
-from chassis import command_traces, personal
+from chassis import command_traces
 from chassis.errors import Permanent
 from chassis.loggers import get_logger
 from chassis.outbox import Work
@@ -34,11 +35,9 @@ def personal_data(customer: Customer, card: str) -> Iterator[str]:
     yield from (value for field, value in customer.address.items() if field != "country")
 
 
-@contextmanager
-def working_for(work: Work, order: Order) -> Iterator[None]:
+def working_for(work: Work, order: Order) -> AbstractContextManager[None]:
     """A block that works for this order alone: log lines and calls to the outside name it, and nothing in them the customer."""
-    with command_traces.within(work, (ATTRIBUTE, order.id)), personal.scope(personal_data(order.customer, order.card)):
-        yield
+    return command_traces.within(work, (ATTRIBUTE, order.id), partial(personal_data, order.customer, order.card))
 
 
 def tell(work: Work, step: str, result: str, reason: str) -> None:

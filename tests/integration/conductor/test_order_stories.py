@@ -316,3 +316,18 @@ def test_every_line_of_a_log_is_an_object_with_what_the_registry_says(told: Told
     assert max(map(len, lines)) <= 16 * 1024
     events = {one["event"] for one in objects}
     assert {"command_retried", "attempt_died", "step_not_done"} <= events
+
+
+def test_a_person_sees_a_story_in_three_ways(told: Told, tmp_path: Path) -> None:
+    order_id, written = told.orders["killed"], tmp_path / "order.html"
+
+    tree = capstone(told.run, "trace", order_id)
+    capstone(told.run, "trace", order_id, "--html", str(written))
+    logged = capstone(told.run, "logs", "--order", order_id)
+    explained = capstone(told.run, "order", "explain", order_id)
+
+    for shown in (tree, written.read_text(), explained):
+        assert "process orders.take_payment" in shown
+        assert "died" in shown
+    for shown in (logged, explained):
+        assert "attempt_died" in shown

@@ -29,10 +29,10 @@ def work(*, told: Context | None = PLACED, **values: Any) -> Work:
 
 
 def run(command: Work, outcome: Outcome = Done()) -> Work:  # noqa: B008 - it has no state
-    taken = command_traces.taken_up(command, ("order.id", ORDER))
-    command_traces.ended(taken, outcome, ("order.id", ORDER))
-    command_traces.over([taken])
-    return taken
+    command_traces.taken_up(command, ("order.id", ORDER))
+    command_traces.ended(command, outcome, ("order.id", ORDER))
+    command_traces.over([command], lambda _: ("order.id", ORDER))
+    return command
 
 
 def test_a_wait_and_an_attempt_lie_beside_each_other_below_what_wrote_the_command(spans: Any) -> None:
@@ -119,10 +119,11 @@ def test_of_an_unsampled_order_nothing_is_recorded_until_something_fails_and_all
     well = run(work(told=UNSAMPLED))
     assert ((), str(UNSAMPLED)) == (spans(), well.onward["traceparent"])
 
-    failed = command_traces.taken_up(work(told=UNSAMPLED), None)
+    failed = work(told=UNSAMPLED)
+    command_traces.taken_up(failed, None)
     assert failed.span is not None
     tracing.why(failed.span, TimeoutError("no answer"))
-    command_traces.over([failed])
+    command_traces.over([failed], lambda _: None)
 
     wait, process = spans()
     assert (None, None, PLACED.trace_id) == (wait.parent, process.parent, process.context.trace_id)
@@ -156,6 +157,6 @@ def test_a_message_of_the_relay_is_linked_with_its_commands_and_recorded_when_on
 def test_without_tracing_a_command_is_as_it_was() -> None:
     command = work()
 
-    taken = command_traces.taken_up(command, None)
+    command_traces.taken_up(command, None)
 
-    assert (taken is command, taken.onward) == (True, command.headers)
+    assert (None, command.headers) == (command.span, command.onward)

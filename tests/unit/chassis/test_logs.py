@@ -114,7 +114,7 @@ def test_personal_data_is_removed_from_what_is_written(written: Any) -> None:
 def test_personal_data_is_removed_by_its_value_wherever_it_stands(written: Any) -> None:
     lines = written()
 
-    with personal.scope(["Ann Example", "LS1 4DY", "GB"]):
+    with personal.scope(lambda: ["Ann Example", "LS1 4DY", "GB"]):
         structlog.get_logger("x").error("refused", error="550 <ann@customer.example> Ann Example, LS1 4DY, GB")
     try:
         raise ValueError("nobody is called bob@customer.example")
