@@ -157,6 +157,9 @@ def ended(work: Work, outcome: Outcome, subject: Subject | None) -> None:
     name = type(outcome).__name__.lower()
     if work.span is not None:
         work.span.attributes["outcome"] = name
+        if isinstance(outcome, Retry):
+            # What explains the gap until the next wait begins.
+            work.span.set(retry__reason=outcome.reason, retry__after_seconds=round(outcome.after_seconds, 3))
         if isinstance(outcome, Park):
             work.span.fail(outcome.reason, personal.scrub(_first_line(outcome.detail)))
         elif isinstance(outcome, Retry) and outcome.counts:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from chassis import storable
+from chassis import personal, storable
 from chassis.traceparent import Context
 from chassis.tracing import Span
 
@@ -236,10 +236,12 @@ def finish(conn: sa.Connection, outcomes: Mapping[int, Outcome]) -> None:
                 "afters": [o.after_seconds for o in retry.values()],
                 "counts": [int(o.counts) for o in retry.values()],
                 "begun": [o.begun for o in retry.values()],
-                "whys": [storable.text(o.why) for o in retry.values()],
+                "whys": [storable.text(personal.scrub(o.why)) for o in retry.values()],
             },
         )
     if park:
         which = {"ids": list(park), "reasons": [o.reason for o in park.values()]}
-        conn.execute(_PARK_RECORDS, {**which, "details": [storable.text(o.detail) for o in park.values()]})
+        conn.execute(
+            _PARK_RECORDS, {**which, "details": [storable.text(personal.scrub(o.detail)) for o in park.values()]}
+        )
         conn.execute(_PARK_ROWS, which)

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import advisory_locks, intake, outbox, storable
+from chassis import advisory_locks, intake, outbox, personal, storable
 from chassis.database import connect
 from chassis.database_errors import Kind, kind_of
 from chassis.envelope import MAX_NAME
@@ -122,7 +122,7 @@ class Parking:
             "queue": storable.text(queue, MAX_NAME), "task": storable.text(task, MAX_NAME), "key": key,
             "body": storable.raw_body(body) if isinstance(body, bytes) else storable.body(body),
             "headers": {**storable.headers(told), **({DELIVERY: delivery} if delivery is not None else {})},
-            "reason": reason, "detail": storable.text(detail), "attempts": attempts,
+            "reason": reason, "detail": storable.text(personal.scrub(detail)), "attempts": attempts,
         }  # fmt: skip
         record_id = conn.execute(parked.insert().values(values).returning(parked.c.id)).scalar_one()
         self._audit(conn, [record_id], "park", reason)

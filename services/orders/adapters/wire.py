@@ -94,7 +94,7 @@ class Wire:
             if span is not None:
                 span.set(http__response__status_code=answer.status)
                 if answer.status not in answers:
-                    span.fail(str(answer.status))
+                    span.fail(str(answer.status), f"{self._name} answered {answer.status}")
             if answer.status in answers:
                 return answer
             raise self._failure(answer, retry_after)

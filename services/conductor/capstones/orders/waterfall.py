@@ -57,6 +57,8 @@ def note(span: Span) -> str:
     if told.get("attempt", "1") != "1":
         words.append(f"attempt {told['attempt']}")
     words += [told[name] for name in ("outcome", "order.result") if told.get(name, "done") not in ("done", "succeeded")]
+    if "retry.after_seconds" in told:
+        words.append(f"again in {float(told['retry.after_seconds']):.1f} s ({told.get('retry.reason', '')})")
     words += [told["http.response.status_code"]] if "http.response.status_code" in told else []
     words += [f"published after {at - span.began:.3f} s" for name, at, _ in span.events if name == "published"]
     if span.failed:
