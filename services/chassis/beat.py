@@ -67,6 +67,11 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
         metrics.show(metrics.TICK_AT, time.time())
         return super().tick(*args, **options)
 
+    def close(self) -> None:
+        """End: keep the last runs, and send the last spans."""
+        super().close()
+        tracing.stop()
+
     def apply_async(self, entry: Any, *args: Any, **options: Any) -> Any:
         """Send one entry. A broker that does not take it costs this run of it; the next one is due as planned."""
         self._broker_ok = False
