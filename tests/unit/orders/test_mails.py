@@ -134,3 +134,15 @@ def test_a_mail_for_an_order_that_is_not_there_is_parked() -> None:
 def test_a_kind_of_mail_that_does_not_exist_is_permanent(kind: object) -> None:
     with pytest.raises(Permanent, match="no mail of kind"):
         send(Mailer(), mail_work(kind))
+
+
+@pytest.mark.parametrize("error", [Transient, Permanent, UnknownOutcome])
+def test_what_the_mail_server_repeats_of_a_customer_is_not_kept(error: type[Exception]) -> None:
+    class Repeats(Mailer):
+        def send(self, mail: Mail) -> None:
+            raise error(f"mail server answered 550 <{mail.to.upper()}>: {mail.name} does not live here")
+
+    (outcome,) = send(Repeats(), mail_work()).values()
+
+    said = outcome.detail if isinstance(outcome, Park) else outcome.why if isinstance(outcome, Retry) else ""
+    assert "mail server answered 550 <[removed]>: [removed] does not live here" == said
