@@ -29,7 +29,7 @@ def order(
     side: Annotated[str, typer.Option(help="buy or sell.")] = "buy",
     price: Annotated[str | None, typer.Option(help="A limit; without it a market order.")] = "100.00",
     quantity: Annotated[int, typer.Option(min=1, help="Lots.")] = 1,
-    account: Annotated[int, typer.Option(min=1)] = 1,
+    account: Annotated[int, typer.Option(min=1, help="One of the customer's: 1 or 2.")] = 1,
     time_in_force: Annotated[str, typer.Option(help="day, gtc, ioc or fok.")] = "day",
     market: Annotated[bool, typer.Option("--market", help="At any price inside the collar.")] = False,
     as_json: AsJson = False,
