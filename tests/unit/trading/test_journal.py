@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trading.adapters.journal import frames
 from trading.adapters.journal.errors import JournalDamaged, JournalFull, JournalHeld
 from trading.adapters.journal.heads import head_of, keep, kept
 from trading.adapters.journal.reader import Tail, records
@@ -239,3 +240,15 @@ def test_what_was_said_before_a_kill_is_there(tmp_path: Path) -> None:
         assert int(said[-1]) <= sum(1 for _ in records(tmp_path))
     opened(tmp_path).close()
     assert [] == verify(tmp_path).findings
+
+
+@pytest.mark.parametrize("size", [4096, (1 << 20) + 7, (3 << 20) + 4096])
+@pytest.mark.parametrize("start", [0, 8, 4096])
+def test_the_written_end_is_behind_the_last_byte_that_is_not_zero(size: int, start: int) -> None:
+    for last in (None, start - 1, start, size // 2, size - 1):
+        buffer = bytearray(size)
+        if last is not None and 0 <= last < size:
+            buffer[last] = 1
+        expected = start + len(bytes(buffer[start:]).rstrip(b"\0"))
+
+        assert expected == frames.written_end(buffer, start)

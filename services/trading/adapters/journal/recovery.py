@@ -13,6 +13,7 @@ import mmap
 from pathlib import Path
 
 from trading.adapters.journal.errors import JournalDamaged
+from trading.adapters.journal.frames import written_end
 from trading.adapters.journal.segment import PAGE, header_of, synced_to
 from trading.adapters.journal.walk import Walk
 
@@ -37,7 +38,7 @@ def refuse_a_damaged_end(path: Path, walk: Walk) -> None:
 
 def cut(path: Path, buffer: mmap.mmap, offset: int) -> int:
     """Write zeros from `offset` on and keep what was there as `<segment>.cut-<offset>`; gives how many bytes that were."""
-    torn = buffer[offset:].rstrip(b"\0")
+    torn = buffer[offset : written_end(buffer, offset)]
     if torn:
         path.with_name(f"{path.name}.cut-{offset}").write_bytes(torn)
         buffer[offset : offset + len(torn)] = bytes(len(torn))

@@ -95,7 +95,7 @@ class Walk:
 
     def frame_follows(self) -> bool:
         """Whether a whole frame lies beyond `offset`. A writer that was killed leaves none: what is missing here was committed then."""
-        end = self.offset + len(self.buffer[self.offset :].rstrip(b"\0"))
+        end = frames.written_end(self.buffer, self.offset)
         return any(
             isinstance(frames.frame_at(self.buffer, at, self.header.size), Frame)
             for at in range(self.offset + 8, end, 8)
