@@ -63,7 +63,7 @@ mutants: install-dev ## Break every guard once and see a test fail; MODULES="cha
 	@$(VENV) tests/mutation/run.py $(MODULES)
 
 test-soak: install-dev ## Run the full-size drills on each broker of BROKERS, and in the cluster that kubectl points to, if any
-	@for capstone in orders analytics; do for broker in $(BROKERS); do \
+	@for capstone in orders analytics trading; do for broker in $(BROKERS); do \
 	  $(VENV) -m conductor drill run all --capstone $$capstone --broker $$broker || exit 1; done; done
 	@E2E_ORDERS=2000 $(VENV) -m pytest tests/e2e
 

