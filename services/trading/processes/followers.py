@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from trading.processes.settings import ShardSettings
@@ -31,9 +31,9 @@ class Followed:
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._started = 0.0
-        self.process: SpawnProcess | None = None
+        self.process: ForkServerProcess | None = None
 
-    def look_after(self, context: SpawnContext, settings: ShardSettings) -> None:
+    def look_after(self, context: ForkServerContext, settings: ShardSettings) -> None:
         """Start the process when there is none; one that does not live for long, after a pause."""
         if self.process is not None and self.process.exitcode is None:
             return

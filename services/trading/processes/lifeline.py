@@ -6,24 +6,29 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.process import current_process, parent_process
+from typing import Any
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def die_with_owner() -> None:
-    """Have the kernel send SIGKILL when the thread of the owner that spawned this process ends, and show the process under its name.
+    """Have the kernel send SIGKILL when the process that forked this one ends, and show the process under its name.
 
-    The owner must therefore spawn from a thread that lives as long as it does.
+    It was forked by the server of the owner's `multiprocessing`, which ends when nobody holds its pipe any more. Each child is given an end
+    of that pipe, and would keep the server alive after the owner; so it lets go of it.
     """
     owner = parent_process()
     if owner is None:
-        raise RuntimeError("this process was not spawned by multiprocessing")
+        raise RuntimeError("this process was not started by multiprocessing")
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         libc.prctl(_PR_SET_NAME, current_process().name.encode())
-    if os.getppid() != owner.pid:
+    server: Any = forkserver
+    os.close(server._forkserver._forkserver_alive_fd)
+    if not owner.is_alive():
         os._exit(1)
 
 

@@ -1,7 +1,7 @@
 """The owner of one shard: starts engine and gateway over rings, sees when one is dead or silent, and replaces both over new rings.
 
-It is a plain class: whoever runs it calls `check` at least every 0.1 s from the thread that called `start`, and `stop` at the end. Both
-children die with that thread. `python -m trading.processes.owner` runs it alone.
+It is a plain class: whoever runs it calls `check` at least every 0.1 s from one thread, and `stop` at the end. The children are forked from
+a server of `multiprocessing` that ends when the owner's process does, and they with it. `python -m trading.run_shard` runs it alone.
 """
 
 import logging
@@ -9,7 +9,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 
 from trading.adapters.board import Board, Field, State
 from trading.adapters.ring import Ring
@@ -46,10 +46,14 @@ class Owner:
     def __init__(self, settings: ShardSettings, followers: Sequence[Follower] = (KEEPER,)) -> None:
         self.settings = settings
         self._followers = [Followed(one) for one in followers]
-        self._context = multiprocessing.get_context("spawn")
+        # A child is forked from a server that has imported all of it: two interpreters that start take a second on a busy machine.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(
+            [engine.__name__, gateway_start.__name__, *(one.main.__module__ for one in followers)]
+        )
         self._board: Board | None = None
         self._rings: tuple[Ring, Ring] | None = None
-        self._children: dict[str, SpawnProcess] = {}
+        self._children: dict[str, ForkServerProcess] = {}
         self._was_ready = False
         self._failures = 0
         self._patience_seconds = SILENT_SECONDS
@@ -150,7 +154,7 @@ class Owner:
             child.join(max(until - time.monotonic(), 0.1))
         return True
 
-    def _all(self) -> list[SpawnProcess]:
+    def _all(self) -> list[ForkServerProcess]:
         return [*self._children.values(), *(one.process for one in self._followers if one.process is not None)]
 
     def _trouble(self) -> str:

@@ -71,6 +71,7 @@ class EnginePool:
             "trading.app",
             PORT=str(self.api_port),
             ANSWER_SECONDS="2",
+            METRICS_PORT="0",
             HEARTBEAT_FILE=str(self.folder / "api.heartbeat"),
         )
 
