@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from chassis.errors import Permanent, Transient
 from chassis.migrate import migrate, scripts_of
+from conductor.capstones.trading import evidence
 from fakes.trading_schedules import Schedule
 from trading import reconcile
 from trading.adapters.journal.batch import JournalBatch
@@ -18,6 +19,7 @@ from trading.adapters.portfolio_store import SqlPortfolioStore
 from trading.domain.engine import Engine
 from trading.domain.portfolio import FeeSchedule, Portfolio
 from trading.usecases.portfolio import ApplyJournal
+from trading.usecases.reconcile import rebuild
 
 FEES = FeeSchedule(maker_ppm=100, taker_ppm=333)
 FEES_TOLD = {"MAKER_FEE_PPM": "100", "TAKER_FEE_PPM": "333"}
@@ -119,16 +121,44 @@ def test_what_does_not_go_on_from_what_was_applied_is_refused(database):
     assert (200,) == kept(database, 0)[1][:1]
 
 
+def journal_of(folder, records):
+    with Journal(folder, level="process", code_version="test", segment_bytes=1 << 16, block_bytes=2048) as journal:
+        for record in records:
+            journal.reserve()
+            journal.commit([record])
+
+
+def test_a_verdict_of_a_drill_says_whether_the_positions_are_those_of_the_journal(tmp_path, database, monkeypatch):
+    class Platform:
+        """The addresses as a laptop's platform tells them."""
+
+        def addresses(self):
+            return {
+                "database": database.replace("postgresql+psycopg://", "postgresql://"),
+                "broker": "amqp://localhost//",
+            }
+
+    monkeypatch.setattr(evidence, "APPLIED_SECONDS", 0.1)
+    records, _ = traded(6)
+    journal_of(tmp_path / "journal", records)
+    assert (f"reconcile: {len(records)} records of the journal are not in the positions",) == evidence.reconciled(
+        Platform(), tmp_path
+    )
+    rebuild(tmp_path / "journal", SqlPortfolioStore(database), 0, FeeSchedule(0, 0))
+    assert () == evidence.reconciled(Platform(), tmp_path)
+    with sa.create_engine(database, poolclass=sa.NullPool).begin() as conn:
+        conn.execute(sa.text("DELETE FROM positions WHERE account = 2"))
+
+    named = evidence.reconciled(Platform(), tmp_path)
+    assert named
+    assert all(said.startswith("account 2, symbol ") for said in named)
+
+
 def test_a_comparison_with_the_journal_names_what_differs_and_a_rebuild_mends_it(
     tmp_path, database, monkeypatch, capsys
 ):
     records, portfolio = traded(5)
-    with Journal(
-        tmp_path / "journal", level="process", code_version="test", segment_bytes=1 << 16, block_bytes=2048
-    ) as journal:
-        for record in records:
-            journal.reserve()
-            journal.commit([record])
+    journal_of(tmp_path / "journal", records)
     for name, value in {
         "DATABASE_URL": database,
         "BROKER_URL": "amqp://localhost//",

@@ -32,7 +32,7 @@ class Evidence:
     told: Told
     journal: Journaled
     audit: tuple[str, ...]
-    positions: tuple[str, ...]
+    positions: tuple[str, ...] = ()
 
 
 def gather(access: Reach, journals: Iterable[Path]) -> Evidence:
@@ -81,10 +81,11 @@ def reconciled(access: Reach, folder: Path) -> tuple[str, ...]:
 def run_reconcile(access: Reach, folder: Path) -> dict[str, Any]:
     """What the service's own comparison of database and journal says; `error` when there is none."""
     addresses = access.addresses()
+    database = addresses["database"].replace("postgresql://", "postgresql+psycopg://", 1)
     done = subprocess.run(
         [sys.executable, "-m", "trading.reconcile", str(folder)],
         cwd=CHECKOUT,
-        env={**os.environ, "DATABASE_URL": addresses["database"], "BROKER_URL": addresses["broker"]},
+        env={**os.environ, "DATABASE_URL": database, "BROKER_URL": addresses["broker"]},
         capture_output=True,
         text=True,
         check=False,
