@@ -205,7 +205,9 @@ tasks.register(
 def make_api() -> Any:
     """The HTTP API, an ASGI application."""
     from trading.adapters.door_client import DoorClient
+    from trading.adapters.views import SqlViews
     from trading.api import make_api as api
 
     door = DoorClient(settings.engine_host, settings.door_port, answer_seconds=settings.answer_seconds)
-    return api(door, settings)
+    views = SqlViews(settings.database_url, feed=settings.feed_name, pooler=settings.behind_pooler)
+    return api(door, views, settings)

@@ -1,6 +1,6 @@
 """What the use cases of the API need from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -34,3 +34,22 @@ class Door(Protocol):
 
     def ping(self) -> None:
         """Return when somebody listens there. Raises Transient."""
+
+
+class Views(Protocol):
+    """What people see of what follows from the journal and the market. Every method blocks, and raises Transient."""
+
+    def positions(self, accounts: Sequence[int] | None) -> list[dict[str, int]]:
+        """Positions with cost, profit and loss and value in minor units, by account and symbol; of all accounts with None."""
+
+    def applied(self) -> list[dict[str, int]]:
+        """By shard: the sequence number up to which the journal is in the positions, and the engine's time there."""
+
+    def last_price(self, symbol: int) -> dict[str, int] | None:
+        """What the market's feed said last of a symbol, in ticks; None when it said nothing."""
+
+    def candles(self, symbol: int, span_us: int, limit: int) -> list[dict[str, int]]:
+        """The last candles of a symbol, oldest first, in ticks and lots."""
+
+    def latency(self, limit: int) -> list[dict[str, Any]]:
+        """The last measures of the engines' latency, the newest first."""

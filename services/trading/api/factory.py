@@ -14,22 +14,24 @@ from chassis.http.metrics import Observed
 from chassis.http.problems import Problem, answer, wrong
 from chassis.http.threads import Threads
 from chassis.http.tokens import read_tokens
-from trading.api import operator_routes, order_routes
+from trading.api import operator_routes, order_routes, view_routes
 from trading.callers import caller
-from trading.ports import Door, NoAnswer, NotHandedOver, NotTaken
+from trading.ports import Door, NoAnswer, NotHandedOver, NotTaken, Views
 from trading.queues import SERVICE
 from trading.settings import Settings
 from trading.usecases.requests import BadRequest, RefusedByRule, Requests
+from trading.usecases.views import Shown
 
 
-def make_api(door: Door, settings: Settings, *, registry: CollectorRegistry = REGISTRY) -> FastAPI:
+def make_api(door: Door, views: Views, settings: Settings, *, registry: CollectorRegistry = REGISTRY) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
-    threads = Threads(1, settings.answer_seconds)
+    threads, readers = Threads(1, settings.answer_seconds), Threads(2, settings.answer_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         threads.close()
+        readers.close()
 
     app = FastAPI(title="Trading", version="1", lifespan=lifespan, redirect_slashes=False)
     app.state.callers = read_tokens(settings.api_tokens.get_secret_value(), caller)
@@ -37,6 +39,7 @@ def make_api(door: Door, settings: Settings, *, registry: CollectorRegistry = RE
     requests = Requests(door, settings.instruments)
     app.include_router(order_routes.routes(requests))
     app.include_router(operator_routes.routes(requests))
+    app.include_router(view_routes.routes(Shown(views, settings.instruments), readers))
     app.include_router(health_routes.routes(door.ping, threads))
     refusals.install(app)
     for kind, told in ((BadRequest, _bad), (RefusedByRule, _refused), (NotTaken, _not_taken)):

@@ -115,7 +115,7 @@ class Trading:
 
     def end(self) -> None:
         """Kill all."""
-        for process in (self.engine.process, *self._workers):
+        for process in (*self.engine.processes, *self._workers):
             process.kill()
             process.wait()
 
@@ -154,6 +154,11 @@ def test_positions_are_the_journals_after_kills_and_a_broker_restart(trading: Tr
     assert (True, 3, 2, 0) == tuple(after[name] for name in ("same", "shard", "positions", "differences"))
     assert after["sequence"] >= 200
 
+    trading.engine.serve()
+    shown = trading.engine.call("GET", "/positions").json()
+    assert [1, 2] == [one["account"] for one in shown["positions"]]
+    assert 0 == sum(one["quantity"] for one in shown["positions"])
+    assert shown["applied"][0]["sequence"] >= after["sequence"]
     trading.engine.process.terminate()
     assert 0 == trading.engine.process.wait(30)
     assert 0 == trading.wait_until_applied()["differences"], "what was closed last was published before the end"

@@ -30,6 +30,14 @@ class TradingApi(JsonApi):
         """The best prices of a symbol."""
         return self.json("GET", f"/books/{symbol}")
 
+    def positions(self, account: int | None) -> dict[str, Any]:
+        """Positions with profit and loss; of all accounts that the token may see, or of one."""
+        return self.json("GET", "/positions", params={} if account is None else {"account": account})
+
+    def candles(self, symbol: str, span: str, limit: int) -> dict[str, Any]:
+        """The last candles of a symbol; `span` is minute or day."""
+        return self.json("GET", f"/candles/{symbol}", params={"span": span, "limit": limit})
+
     def list_symbol(self, symbol: str, price: str) -> None:
         """List a symbol, if it is not, around a price, and open it."""
         self.json("PUT", f"/symbols/{symbol}")

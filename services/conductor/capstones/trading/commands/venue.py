@@ -1,7 +1,9 @@
-"""`capstone trading order | cancel | book | kill-switch | audit | replay`: trade by REST, and see what the journal proves."""
+"""`capstone trading order | cancel | book | positions | candles | kill-switch | audit | replay`: trade by REST, see what came of it, and
+what the journal proves."""
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -103,6 +105,61 @@ def book(
 
 
 @commands.command()
+def positions(
+    account: Annotated[int | None, typer.Option(min=1, help="Only this one.")] = None,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
+    """Positions, profit and loss, fees; money in minor units."""
+    from conductor.capstones.trading.api_client import TradingApi
+
+    with access.opened(runtime, namespace, NAME) as platform, TradingApi.of(platform.reach, "operator") as api:
+        found = api.positions(account)
+    if as_json:
+        print(json.dumps(found))
+        return
+    _print_table(
+        (
+            "account",
+            "symbol",
+            "quantity",
+            "mark",
+            "cost_minor",
+            "value_minor",
+            "unrealised_minor",
+            "realised_minor",
+            "fees_minor",
+        ),
+        found["positions"],
+    )
+    for shard in found["applied"]:
+        Console(highlight=False).print(
+            f"[dim]shard {shard['shard']} up to input {shard['sequence']}, {shard['time']}[/dim]", soft_wrap=True
+        )
+
+
+@commands.command()
+def candles(
+    symbol: Symbol = "AAPL",
+    span: Annotated[str, typer.Option(help="minute or day.")] = "minute",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
+    """The last candles of the market's data feed."""
+    from conductor.capstones.trading.api_client import TradingApi
+
+    with access.opened(runtime, namespace, NAME) as platform, TradingApi.of(platform.reach) as api:
+        found = api.candles(symbol, span, limit)
+    if as_json:
+        print(json.dumps(found))
+        return
+    _print_table(("begin", "open", "high", "low", "close", "quantity", "trades"), found["candles"])
+
+
+@commands.command()
 def kill_switch(
     switch: Annotated[str, typer.Argument(help="keep: refuse new orders; cancel: resting ones go as well; off.")],
     scope: Annotated[str, typer.Option(help="all, account or symbol.")] = "all",
@@ -148,6 +205,15 @@ def _audit(runtime: str | None, namespace: str, command: str, *arguments: str) -
     print((done.stdout + done.stderr).strip())
     if done.returncode:
         raise typer.Exit(done.returncode)
+
+
+def _print_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name.removesuffix("_minor").replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*("" if row[name] is None else escape(str(row[name])) for name in names))
+    Console(highlight=False).print(table)
 
 
 def _client_id() -> int:
