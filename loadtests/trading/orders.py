@@ -15,16 +15,24 @@ SPREAD = 50
 Record = tuple[int, ...]
 
 
+def opening() -> list[Record]:
+    """The inputs that make every symbol continuous and approve every account."""
+    found: list[Record] = []
+    for symbol in range(1, SYMBOLS + 1):
+        found.append((Input.LIST, symbol, 1, 2_000))
+        found.append((Input.MARKET_DATA, symbol, REFERENCE))
+        found.append((Input.PHASE, symbol, Phase.CONTINUOUS))
+    for account in range(1, ACCOUNTS + 1):
+        found.append((Input.PROPOSE_LIMITS, account, 1, *LIMITS))
+        found.append((Input.APPROVE_LIMITS, account, 2, len(found)))
+    return found
+
+
 def opened() -> Engine:
     """An engine with every symbol continuous and every account approved."""
     engine = Engine()
-    for symbol in range(1, SYMBOLS + 1):
-        engine.apply((Input.LIST, symbol, 1, 2_000))
-        engine.apply((Input.MARKET_DATA, symbol, REFERENCE))
-        engine.apply((Input.PHASE, symbol, Phase.CONTINUOUS))
-    for account in range(1, ACCOUNTS + 1):
-        engine.apply((Input.PROPOSE_LIMITS, account, 1, *LIMITS))
-        engine.apply((Input.APPROVE_LIMITS, account, 2, engine.sequence))
+    for record in opening():
+        engine.apply(record)
     return engine
 
 
