@@ -112,7 +112,7 @@ class Settings(ServiceSettings):
 
     market_calendar: str = ""
     """By whose sessions the symbols are opened and closed, a name of exchange-calendars such as `XNYS`. Empty: persons do it. Beat, upkeep
-    and engine pool have the same."""
+    and engine pool have the same; the upkeep pool needs `trading[calendar]`."""
 
     sessions_every_seconds: float = Field(default=5.0, gt=0)
     """How often it is looked whether a session opened or closed."""
