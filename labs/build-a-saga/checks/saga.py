@@ -33,7 +33,7 @@ def final(session: Session) -> Finding:
     found = worker.run(worker.Parameters(app="shop.app", concurrency=3), session)
     if not found.passed:
         return found
-    (session.workspace / "placing.py").write_text(PLACE)
+    session.place("placing.py", PLACE)
     names = [f"order-{session.random.randrange(16**6):06x}-{number}" for number in range(ORDERS)]
     bad = set(session.random.sample(names, BAD))
     session.kept["orders"], session.kept["bad"] = names, bad
