@@ -1,5 +1,6 @@
 """One flush on a real server: all of it or nothing, whatever is wrong with what the store holds."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -15,7 +16,8 @@ from analytics.domain.events import Event, Timing
 from analytics.domain.parts import Part, part_id
 from chassis.errors import Transient
 
-MINUTE = 29_000_000
+MINUTE = int(time.time()) // 60
+"""A minute that is still kept."""
 KEYS = (f"c:view:{MINUTE}", "ct:view", f"u:{MINUTE // 60}", f"t:view:{MINUTE // 60}", "apart", "meta", "flushes")
 
 
@@ -25,7 +27,7 @@ def url(store_url: str) -> str:
 
 
 def opened(url: str, dedup_ms: int = 3_600_000) -> RedisCounterStore:
-    return RedisCounterStore(url, timeout_seconds=5, minute_seconds=100, hour_seconds=1000, dedup_ms=dedup_ms)
+    return RedisCounterStore(url, timeout_seconds=5, minute_seconds=3000, hour_seconds=10_000, dedup_ms=dedup_ms)
 
 
 def growth(key: str = "k", events: int = 3) -> Growth:
@@ -114,4 +116,16 @@ def test_ids_are_kept_longer_than_asked_and_expire(url: str) -> None:
         kept = client.ttl(f"{{0}}:c:view:{MINUTE}"), client.ttl(f"{{0}}:u:{MINUTE // 60}"), client.ttl("{0}:ct:view")
 
     assert 60_000 < lives <= 70_000  # type: ignore[operator]
-    assert (100, 1000, -1) == kept
+    assert (3000, 10_000, -1) == kept
+
+
+def test_what_is_older_than_its_counters_are_kept_is_counted_of_all_time_alone(url: str) -> None:
+    store = opened(url)
+    events = [Event("1", "u", "c", "view", (MINUTE - minutes) * 60_000) for minutes in (0, 55, 1000)]
+    store.add(count([columnise([Part(part_id("web", "old", 0), events)], 7, lambda _: Timing.BACKFILLED)]))
+
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        hours = [int(client.hget(f"{{0}}:u:{(MINUTE - minutes) // 60}", "u") or 0) for minutes in (0, 1000)]  # type: ignore[arg-type]
+        assert "3" == client.hget("{0}:ct:view", "c")
+        assert [f"{{0}}:c:view:{MINUTE}"] == list(client.scan_iter("{0}:c:*"))
+        assert (True, False) == (hours[0] > 0, hours[1] > 0)
