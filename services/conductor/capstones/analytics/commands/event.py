@@ -179,7 +179,7 @@ def table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
     """Rows as a table for people."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(row[name])) for name in columns))
     return table
