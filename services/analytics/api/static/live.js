@@ -111,7 +111,7 @@ function drawState() {
     $("top").tBodies[0],
     state.top.contents.map((one) => [one.content, number.format(one.events), kinds(one.kinds)]),
     [],
-    "Nothing was counted",
+    state.top.replicas ? "Nothing was counted" : "No aggregator names contents",
   );
 }
 
