@@ -19,7 +19,7 @@ TESTS = $(VENV) tests/selection/run_selected.py $(if $(SINCE),--since $(SINCE)) 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status live test test-e2e test-all test-labs chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts lock vendor clean
+.PHONY: help install install-dev up down status live test test-e2e test-all test-labs chosen coverage coverage-by-suite mutants test-soak trading-schedules bench replay-cdnow cluster-up cluster-down images secrets deploy smoke undeploy dev lint format charts rules dashboards lock vendor clean
 
 ##@ Start here
 help: ## Say what each target does
@@ -109,12 +109,18 @@ lint: install-dev ## Check style, types and import rules
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy
-	@$(VENV) -m mypy charts/*.py charts/celery-app/*.py scripts/tools.py tests/selection/*.py
+	@$(VENV) -m mypy charts/*.py charts/celery-app/*.py scripts/tools.py scripts/dashboards.py tests/selection/*.py
 	@.venv/bin/lint-imports
 
 format: install-dev ## Put the code into the one format
 	@$(VENV) -m ruff check --fix-only .
 	@$(VENV) -m ruff format .
+
+rules: install-dev ## Write Prometheus' rules anew, from observability/registry.yaml
+	@$(VENV) -m conductor.observability.rules
+
+dashboards: install-dev ## Write Grafana's dashboards anew
+	@$(VENV) scripts/dashboards.py
 
 charts: install-dev ## Write the charts' schemas and golden renders anew, to be read in the diff
 	@$(VENV) charts/schemas.py

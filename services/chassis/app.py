@@ -195,7 +195,7 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "beat_scheduler": "chassis.beat:Scheduler",
         # A tick is also the sign of life, so it must not wait for the next entry, which may be hours away.
-        "beat_max_loop_interval": 5,
+        "beat_max_loop_interval": 1,
         "worker_consumer": "chassis.worker:Consumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

@@ -165,7 +165,7 @@ class OwnStore:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A metric that a query gives: its rows are the labels' values and a number. `name` comes after the capstone's own."""
+    """A metric that a query gives: its rows are the labels' values and a number. Each gets the label `capstone` as well."""
 
     name: str
     help: str

@@ -1,12 +1,19 @@
 """`python -m conductor.exporter --capstone NAME`: what a capstone's database says about now, for Prometheus to scrape.
 
 States, ages and waits are facts of the database, not of a process, so one program counts them once, with a login that only reads.
-DATABASE_URL says where. A database that does not answer is `<capstone>_database_up 0`, and no stale numbers.
+DATABASE_URL says where. A database that does not answer is `chassis_database_up 0`, and no stale numbers: what cannot be known is absent.
+So is a store that nobody named (`--store NAME=VARIABLE`), and the disk and the backups without `--data` and `--backups`.
 """
 
 import argparse
+import contextlib
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, LiteralString
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -16,40 +23,99 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from conductor import capstones
-from conductor.capstone import Capstone
-from conductor.errors import Refused
+from conductor.capstone import Capstone, Gauge
+from conductor.errors import Refused, StoreUnreachable
+from conductor.redis_client import connected
 
 PORT = 9105
-STATEMENT_TIMEOUT = "-c statement_timeout=4000"
+ANSWER_SECONDS = 0.8
+"""How long a scrape waits for the database: one that is stopped takes connections and answers nothing, and a scrape may take a second."""
+
+LEASE_SECONDS = "30"
+"""The relay's lease where RELAY_LEASE_SECONDS does not say another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is asked beside the database: stores by name with their URLs, a disk, base backups."""
+
+    stores: Mapping[str, str]
+    data: Path | None = None
+    backups: Path | None = None
+
+    def facts(self) -> Iterator[tuple[str, str, Sequence[str], Sequence[tuple[Any, ...]]]]:
+        """Name, help, labels and rows of each gauge."""
+        ups = [(name, _answers(url)) for name, url in self.stores.items()]
+        yield "chassis_store_up", "Whether a store answers", ("store",), ups
+        if self.data is not None:
+            free = shutil.disk_usage(self.data).free
+            yield "conductor_disk_free_bytes", "Free space where the data lies", (), [(free,)]
+        made = [path.stat().st_mtime for path in self.backups.glob("*Z/backup.json")] if self.backups else []
+        if made:
+            yield "conductor_backup_timestamp_seconds", "When the last base backup was made", (), [(max(made),)]
+
+
+MACHINE = Machine({})
+
+
+def _answers(url: str) -> float:
+    try:
+        with connected(url, answer_seconds=0.5) as client:
+            return float(bool(client.ping()))
+    except StoreUnreachable:
+        return 0.0
 
 
 class Exporter(Collector):
     """Asks at every scrape, over one connection that is made anew when it broke."""
 
-    def __init__(self, capstone: Capstone, url: str) -> None:
+    def __init__(self, capstone: Capstone, url: str, machine: Machine = MACHINE) -> None:
         self._capstone = capstone
         self._url = url
+        self._machine = machine
         self._connection: psycopg.Connection[Any] | None = None
+        self._asking = ThreadPoolExecutor(1)
+        lease = os.environ.get("RELAY_LEASE_SECONDS") or LEASE_SECONDS
+        self._options = f"-c statement_timeout=4000 -c chassis.lease_seconds={float(lease)}"
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Every gauge, as of now."""
+        asked = self._asking.submit(self._ask)
         try:
-            found = [(gauge, self._rows(gauge.query)) for gauge in self._capstone.gauges]
-        except psycopg.Error:
-            self._connection = None
+            found = asked.result(ANSWER_SECONDS)
+        except (psycopg.Error, TimeoutError):
+            self._let_go()
             found = []
-        name = self._capstone.name
-        yield GaugeMetricFamily(f"{name}_database_up", "Whether the database answers", value=float(bool(found)))
+        yield self._family("chassis_database_up", "Whether the database answers", (), [(float(bool(found)),)])
         for gauge, rows in found:
-            family = GaugeMetricFamily(f"{name}_{gauge.name}", gauge.help, labels=gauge.labels)
-            for *values, number in rows:
-                family.add_metric([str(value) for value in values], float(number))
-            yield family
+            yield self._family(gauge.name, gauge.help, gauge.labels, rows)
+        for name, text, labels, facts in self._machine.facts():
+            yield self._family(name, text, labels, facts)
+
+    def _family(
+        self, name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[Any, ...]]
+    ) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(name, text, labels=("capstone", *labels))
+        for *values, number in rows:
+            family.add_metric([self._capstone.name, *map(str, values)], float(number))
+        return family
+
+    def _ask(self) -> list[tuple[Gauge, list[tuple[Any, ...]]]]:
+        return [(gauge, self._rows(gauge.query)) for gauge in self._capstone.gauges]
+
+    def _let_go(self) -> None:
+        """Ask over a new connection next, from a new thread; the one that waits for an answer is woken, and ends."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.closed:
+            with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as own:
+                own.shutdown(socket.SHUT_RDWR)
+        self._asking.shutdown(wait=False, cancel_futures=True)
+        self._asking = ThreadPoolExecutor(1)
 
     def _rows(self, query: LiteralString) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=3, options=STATEMENT_TIMEOUT, application_name="exporter"
+                self._url, autocommit=True, connect_timeout=2, options=self._options, application_name="exporter"
             )
         return self._connection.execute(query).fetchall()
 
@@ -85,11 +151,18 @@ def main() -> None:
         prog="python -m conductor.exporter", description="Facts of a database, as metrics."
     )
     parser.add_argument("--capstone", required=True, choices=capstones.names())
-    capstone = capstones.named(parser.parse_args().capstone)
+    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--store", action="append", default=[], metavar="NAME=VARIABLE", help="a store to ask, too")
+    parser.add_argument("--data", type=Path, help="a folder whose disk is watched")
+    parser.add_argument("--backups", type=Path, help="the folder of the base backups")
+    asked = parser.parse_args()
+    capstone = capstones.named(asked.capstone)
+    stores = dict(pair.partition("=")[::2] for pair in asked.store)
+    machine = Machine({name: os.environ[variable] for name, variable in stores.items()}, asked.data, asked.backups)
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         raise Refused("DATABASE_URL is not set")
-    serve(Exporter(capstone, url), PORT).serve_forever()
+    serve(Exporter(capstone, url, machine), asked.port).serve_forever()
 
 
 if __name__ == "__main__":

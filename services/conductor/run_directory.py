@@ -143,6 +143,21 @@ class RunDirectory:
         return self.path / "recovery-list.jsonl"
 
     @property
+    def metrics(self) -> Path:
+        """One folder a process that counts, for its children."""
+        return self.path / "metrics"
+
+    @property
+    def targets(self) -> Path:
+        """One file a process that shows metrics: where Prometheus finds it."""
+        return self.path / "targets"
+
+    @property
+    def watch(self) -> Path:
+        """What Prometheus and Alertmanager read."""
+        return self.path / "watch"
+
+    @property
     def traces(self) -> Path:
         """The newest spans, when they are kept; see laptop/trace_store.py."""
         return self.data / "traces.sqlite"

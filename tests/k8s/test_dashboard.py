@@ -1,61 +1,100 @@
-"""The dashboard shows what somebody measures, and its parts find each other."""
+"""The dashboards are what their script writes, Grafana's own models can read them, and every query asks for something that is shown."""
 
 import json
-import re
+import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from conductor.capstones.orders.gauges import GAUGES
+import promtool
+from conductor.observability.registry import load, metrics_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DASHBOARD = json.loads((CHECKOUT / "observability" / "dashboards" / "orders.json").read_text())
+sys.path.insert(0, str(CHECKOUT / "scripts"))
+
+import dashboards  # noqa: E402
+
+FOLDER = CHECKOUT / "observability" / "dashboards"
+BOARDS: dict[str, Any] = {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
 SOURCES = yaml.safe_load((CHECKOUT / "observability" / "sources.yaml").read_text())["datasources"]
-EXPORTED = {f"orders_{gauge.name}" for gauge in GAUGES}
-SERVICES = {
-    "chassis_tasks_total",
-    "chassis_tasks_started_total",
-    "chassis_commands_total",
-    "chassis_parked_total",
-    "chassis_task_seconds_bucket",
-    "orders_http_requests_total",
-    "orders_http_request_seconds_bucket",
-    "rabbitmq_queue_messages",
+PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
+QUERIES = [(f"{name}: {panel['title']}", target["expr"]) for name, panel in PANELS for target in panel["targets"]]
+ONLY_IN_RULES = {
+    "chassis_outbox_oldest_unpublished_seconds",
+    "chassis_relay_round_timestamp_seconds",
+    "chassis_start_timestamp_seconds",
 }
 
 
-def test_every_metric_in_a_panel_is_one_that_somebody_exposes() -> None:
-    text = " ".join(target.get("expr", "") for panel in DASHBOARD["panels"] for target in panel["targets"])
-    asked = set(re.findall(r"\b(?:chassis|orders|rabbitmq)_[a-z_]+", text))
-
-    assert asked <= SERVICES | EXPORTED
+def test_the_files_are_what_the_script_writes() -> None:
+    assert set(dashboards.BOARDS) == set(BOARDS)
+    assert [] == [name for name in BOARDS if dashboards.text(name) != (FOLDER / f"{name}.json").read_text()]
 
 
-def test_the_dashboard_shows_everything_that_the_exporter_counts() -> None:
-    text = json.dumps(DASHBOARD)
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_dashboard_survives_the_round_trip_through_grafanas_models(name: str) -> None:
+    read = Dashboard.from_json(BOARDS[name])
 
-    assert [] == [name for name in EXPORTED if name not in text]
+    assert BOARDS[name] == json.loads(JSONEncoder().encode(read))
 
 
-def test_every_panel_asks_a_source_that_is_provisioned() -> None:
+def test_every_query_is_one_that_prometheus_can_read(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    made = [expr.replace("$__rate_interval", "5m").replace("$__interval", "1m") for _, expr in QUERIES]
+    rules = [{"record": f"panel:{n}", "expr": expr} for n, expr in enumerate(made)]
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    done = promtool.run("check", "rules", file)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_every_query_asks_for_metrics_of_the_registry_and_every_metric_is_asked_for() -> None:
+    known = load().metrics.keys()
+    asked = {name for _, expr in QUERIES for name in metrics_of(expr)}
+
+    assert [] == [(where, name) for where, expr in QUERIES for name in metrics_of(expr) if name not in known]
+    assert ONLY_IN_RULES == known - asked
+
+
+def test_no_panel_takes_what_is_unknown_for_nothing() -> None:
+    assert [] == [where for where, expr in QUERIES if "vector(" in expr]
+    assert {"no data"} == {panel["fieldConfig"]["defaults"]["noValue"] for _, panel in PANELS}
+
+
+def test_a_rate_is_over_the_interval_that_grafana_chooses() -> None:
+    assert [] == [where for where, expr in QUERIES if "rate(" in expr and "[$__rate_interval]" not in expr]
+
+
+def test_every_panel_says_what_it_means_in_which_unit_and_asks_a_source_that_is_provisioned() -> None:
     known = {source["uid"] for source in SOURCES}
 
-    assert {panel["datasource"]["uid"] for panel in DASHBOARD["panels"]} <= known
+    assert [] == [panel["title"] for _, panel in PANELS if not panel["description"]]
+    assert [] == [panel["title"] for _, panel in PANELS if not panel["fieldConfig"]["defaults"]["unit"]]
+    assert {panel["datasource"]["uid"] for _, panel in PANELS} <= known
 
 
-def test_every_panel_says_what_it_means() -> None:
-    assert [] == [panel["title"] for panel in DASHBOARD["panels"] if not panel["description"]]
-
-
-def test_no_two_panels_lie_on_each_other() -> None:
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_two_panels_lie_on_each_other(name: str) -> None:
     cells = [
         (x, y)
-        for panel in DASHBOARD["panels"]
+        for panel in BOARDS[name]["panels"]
         for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
         for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
     ]
 
     assert len(cells) == len(set(cells))
+
+
+def test_every_dashboard_is_given_to_grafana() -> None:
+    made = yaml.safe_load((CHECKOUT / "observability" / "kustomization.yaml").read_text())["configMapGenerator"]
+    given = next(one["files"] for one in made if one["name"] == "grafana-dashboards")
+
+    assert sorted(f"dashboards/{name}.json" for name in BOARDS) == sorted(given)
 
 
 def test_a_span_leads_to_the_numbers_of_its_pool() -> None:

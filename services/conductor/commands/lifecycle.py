@@ -33,7 +33,7 @@ def up(
     ] = None,
     observe: Annotated[
         bool | None,
-        typer.Option(help="Keep the traces of all processes, for `capstone trace`; as last time when left out."),
+        typer.Option(help="Keep traces and metrics, and alert; as last time when left out."),
     ] = None,
 ) -> None:
     """Start everything in the background and wait until it is ready."""
@@ -74,12 +74,24 @@ def _print_started(console: Console, started: "Started") -> None:
         "secrets": f"{typed()} env prints passwords and tokens",
         "outside": f"{typed()} outside-token prints what opens its ledgers, mails and faults",
         "logs": str(started.platform.run.logs),
+        **_watching(started.platform),
     }
     width = max(11, *map(len, rows))
     for name, value in rows.items():
         # Whole, however narrow the terminal: these are copied.
         console.print(f"  {name:<{width}} {value}", soft_wrap=True, markup=False)
     console.print(f"\nnext: [bold]{typed()} {started.platform.capstone.first_command}[/bold]", soft_wrap=True)
+
+
+def _watching(platform: "Platform") -> dict[str, str]:
+    """Where it is watched, or what is missing for that."""
+    from conductor.laptop import observability
+
+    if not platform.state.observe:
+        return {}
+    if lacking := observability.missing():
+        return {"alerts": f"{' and '.join(lacking)} not installed: {observability.INSTALL}, then down and up again"}
+    return {"alerts": f"{typed()} alerts", "Prometheus": f"http://127.0.0.1:{platform.state.ports['prometheus']}"}
 
 
 def _own_rows(platforms: "Sequence[Platform]", ports: Mapping[str, int]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import get_args
 
 from conductor.capstone import load
 from conductor.errors import Refused
-from conductor.laptop import interrupted_restore, outside, restore_points, start, state, stop
+from conductor.laptop import interrupted_restore, observability, outside, restore_points, start, state, stop
 from conductor.laptop.platform import Platform, pool_of
 from conductor.laptop.ports import API, OF_RABBITMQ, TRACES, USUAL, reserved
 from conductor.laptop.runtime import LocalRuntime, locked
@@ -180,6 +180,8 @@ def _add(platform: Platform, names: Sequence[str], tell: Tell) -> Started:
             for one in new:
                 start.start_stores(one)
                 grown.supervisor.add(*one.outside_programs())
+                if before.observe:
+                    grown.supervisor.add(observability.exporter(one))
             _make_ready(new, tell)
         except BaseException:
             tell(f"stopping {', '.join(names)}")
@@ -293,7 +295,7 @@ def _needed(platform: Platform) -> dict[str, int]:
     own = platform.state
     ours = own.broker == "rabbitmq" and own.external_broker is None
     servers = {name: port for name, port in USUAL.items() if ours or name not in OF_RABBITMQ}
-    needed = {**servers, **({"traces": TRACES} if own.observe else {})}
+    needed = {**servers, **({"traces": TRACES, **observability.ports(platform)} if own.observe else {})}
     for one in platform.every:
         needed |= {api_port(one.name): API, **outside.ports(one.capstone)}
         needed |= {store.name: store.laptop_port for store in one.capstone.stores}

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from conductor import pools
 from conductor.capstone import Capstone, application, load
-from conductor.laptop import environment, outside
+from conductor.laptop import environment, observability, outside
 from conductor.laptop.orphans import MARKER
 from conductor.laptop.programs import Program
 from conductor.laptop.servers import Server
@@ -159,7 +159,9 @@ class Platform:
         )
         api_port = self.state.ports_of(self.name)["api"]
         own = environment.process(self.run, self.name, api_port, pool, name, replica, code=change.code)
-        variables = environment.layered(self.service_environment(), own, change.settings)
+        port = observability.port_name(self.name, pool.name, replica, generation)
+        shown = observability.environment(self.state, self.run.metrics, name, pool.role, port)
+        variables = environment.layered(self.service_environment(), own, shown, change.settings)
         return Program(name, "pool", argv, variables, stop_seconds=pool.grace_seconds)
 
     def with_state(self, **changes: object) -> "Platform":

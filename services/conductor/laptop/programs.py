@@ -1,6 +1,7 @@
 """A process to supervise, and the two files that say so: what the launcher execs and what the supervisor knows."""
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,25 +74,40 @@ def write(program: Program, run: RunDirectory) -> None:
         seconds=program.stop_seconds,
         log_bytes=LOG_BYTES,
     )
+    if (found := target(program)) is not None:
+        run.targets.mkdir(mode=0o700, exist_ok=True)
+        write_private(run.targets / f"{program.name}.json", found)
     write_private(run.programs / f"{program.name}.conf", section)
 
 
+def target(program: Program) -> str | None:
+    """The file by which Prometheus finds a program's metrics; None for one that shows none."""
+    port = program.environment.get("METRICS_PORT")
+    if port is None:
+        return None
+    labels = {"capstone": program.name.partition(".")[0], "pool": program.environment["POOL"]}
+    return json.dumps([{"targets": [f"127.0.0.1:{port}"], "labels": labels}])
+
+
 def forget(name: str, run: RunDirectory) -> None:
-    """Remove what `write` wrote and what its process left: heartbeat and count of starts. Its log stays."""
+    """Remove what `write` wrote and what its process left: heartbeat, counts and count of starts. Its log stays."""
     for path in (
         run.launches / f"{name}.json",
         run.programs / f"{name}.conf",
         run.starts / name,
         run.heartbeats / name,
+        run.targets / f"{name}.json",
     ):
         path.unlink(missing_ok=True)
+    shutil.rmtree(run.metrics / name, ignore_errors=True)
 
 
 def forget_all(run: RunDirectory) -> None:
     """Remove what the programs of an earlier start left, whatever their generation: no supervisor runs. Their logs stay."""
-    for folder in (run.launches, run.programs, run.starts, run.heartbeats):
-        for path in folder.iterdir():
+    for folder in (run.launches, run.programs, run.starts, run.heartbeats, run.targets):
+        for path in folder.glob("*"):
             path.unlink()
+    shutil.rmtree(run.metrics, ignore_errors=True)
 
 
 def environment_of(name: str, run: RunDirectory) -> dict[str, str]:

@@ -10,7 +10,7 @@ from functools import partial
 
 from conductor.capstone import application
 from conductor.errors import StartFailed, Unready
-from conductor.laptop import outside, probes, programs
+from conductor.laptop import observability, outside, probes, programs
 from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.programs import Program
 from conductor.laptop.state import save
@@ -38,6 +38,8 @@ def start_servers(platform: Platform) -> Platform:
         server.prepare()
     platform = platform.with_state(supervisor_pid=platform.supervisor.start(platform.base_environment))
     save(platform.state, platform.run.state)
+    if platform.state.observe:
+        observability.provision(platform)
     platform.supervisor.add(*_base_programs(platform))
     return platform
 
@@ -237,7 +239,7 @@ def _healthy(address: str) -> bool:
 def _base_programs(platform: Platform) -> list[Program]:
     servers = [program for server in platform.servers for program in server.programs()]
     outside_programs = [program for one in platform.every for program in one.outside_programs()]
-    observing = [trace_store(platform)] if platform.state.observe else []
+    observing = [trace_store(platform), *observability.programs(platform)] if platform.state.observe else []
     return [*servers, *outside_programs, *observing, keeper(platform)]
 
 

@@ -6,7 +6,7 @@ Also what a crashed supervisor left behind. When it returns, no process of the r
 import contextlib
 
 from conductor.errors import ConductorError, NotRunning
-from conductor.laptop import orphans
+from conductor.laptop import observability, orphans
 from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.supervisor import DEAD_STATES
 
@@ -38,7 +38,11 @@ def stop_capstone(platform: Platform) -> None:
     known = {process.name for process in platform.supervisor.processes()}
     outside = {program.name for program in platform.outside_programs()}
     stores = {store.name for store in platform.stores}
-    for names in ({name for name in known if capstone_of(name) == platform.name}, (outside | stores) & known):
+    exporter = {observability.exporter_name(platform.name)}
+    for names in (
+        {name for name in known if capstone_of(name) == platform.name},
+        (outside | stores | exporter) & known,
+    ):
         _stop_all(platform, names & _living(platform), within_seconds=_grace_seconds(platform))
         for name in names:
             platform.supervisor.remove(name)

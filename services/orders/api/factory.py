@@ -35,8 +35,11 @@ def make_api(
 ) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
     Gauge(
-        "chassis_clock_offset_seconds", "How far the machine's clock is ahead of the database's", registry=registry
-    ).set_function(clock.offset_seconds)
+        "chassis_clock_offset_seconds",
+        "How far the machine's clock is ahead of the database's",
+        ("pool",),
+        registry=registry,
+    ).labels(settings.pool).set_function(clock.offset_seconds)
     threads = Threads(settings.api_threads, settings.api_deadline_seconds)
     limits = Limits(settings.open_orders_limit, settings.open_commands_limit, settings.reservation_seconds)
     intake = Intake(store, limits)

@@ -32,7 +32,7 @@ def test_invented_methods_share_one_series(shop: Shop) -> None:
 def test_the_difference_from_the_databases_clock_is_shown(shop: Any) -> None:
     shown = shop.metrics()
 
-    assert "\nchassis_clock_offset_seconds " in shown
+    assert '\nchassis_clock_offset_seconds{pool="' in shown
 
 
 def test_who_may_reach_the_api_reaches_no_metrics(shop: Shop) -> None:

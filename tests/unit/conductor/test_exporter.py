@@ -29,7 +29,7 @@ def said(url: str) -> str:
 def test_a_database_that_does_not_answer_is_told_without_stale_numbers(address: str) -> None:
     text = said(f"{address}/metrics")
 
-    assert "orders_database_up 0.0\n" in text
+    assert 'chassis_database_up{capstone="orders"} 0.0\n' in text
     assert "orders_orders" not in text
 
 

@@ -32,6 +32,11 @@ log.console.level = warning
 log.file = false
 """
 
+METRICS = """\
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {port}
+"""
+
 NO_MEMORY = "vm_memory_monitor:set_vm_memory_high_watermark(0.0), rabbit_alarm:get_alarms()."
 CONFIGURED_MEMORY = """\
 {ok, Share} = application:get_env(rabbit, vm_memory_high_watermark), vm_memory_monitor:set_vm_memory_high_watermark(Share)."""
@@ -105,9 +110,12 @@ class RabbitMQ:
         self._data.mkdir(mode=0o700, exist_ok=True)
         write_private(self._data / ".erlang.cookie", self._state.passwords.erlang_cookie)
         (self._data / ".erlang.cookie").chmod(0o400)
-        write_private(self._data / "enabled_plugins", "[].\n")
+        shows = self._state.observe
+        write_private(self._data / "enabled_plugins", "[rabbitmq_prometheus].\n" if shows else "[].\n")
         self._define()
-        write_private(self._data / "rabbitmq.conf", CONFIGURATION.format(port=self._state.ports[self.name]))
+        metrics = METRICS.format(port=self._state.ports["rabbitmq-metrics"]) if shows else ""
+        configuration = CONFIGURATION.format(port=self._state.ports[self.name]) + metrics
+        write_private(self._data / "rabbitmq.conf", configuration)
 
     def _define(self) -> None:
         write_private(self._data / DEFINITIONS, json.dumps(self.definitions(), indent=2))
