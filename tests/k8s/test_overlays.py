@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tests.k8s.conftest import OVERLAYS, Object
 
 from conductor.cluster import install
+from conductor.observability.rules import FILE
 
 Render = Callable[[str], list[Object]]
 
@@ -63,3 +64,13 @@ def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: 
 
     # What was stored stays, and the namespace with it.
     assert found == {(kind, value) for kind in (*install.KINDS, "namespace", "persistentvolumeclaim")}
+
+
+def test_prometheus_has_the_rules_that_are_checked_in_and_an_alertmanager(rendered: Render) -> None:
+    for overlay in ("observability", "observability-jaeger"):
+        rules = next(each for each in rendered(overlay) if each["kind"] == "ConfigMap" and "rules.yaml" in each["data"])
+        pod = named(rendered(overlay), "Deployment", "prometheus")["spec"]["template"]["spec"]
+
+        assert FILE.read_text() == rules["data"]["rules.yaml"]
+        assert rules["metadata"]["name"] in [volume.get("configMap", {}).get("name") for volume in pod["volumes"]]
+        assert "alertmanager" in named(rendered(overlay), "Service", "alertmanager")["metadata"]["name"]
