@@ -221,6 +221,63 @@ ANALYTICS = [
     ),
 ]
 
+TRADING = [
+    Panel("Shards that take orders", "By shard.", "short", {"ready": "sum(trading_shard_ready)"}, number=True),
+    Panel("Clients logged on", "Over FIX.", "short", {"sessions": "sum(trading_fix_sessions)"}, number=True),
+    Panel(
+        "Records behind",
+        "Of the journal, that the broker has not confirmed.",
+        "short",
+        {"records": "max(trading_tail_lag_records)"},
+        number=True,
+    ),
+    Panel(
+        "Engine, an input",
+        "From taking it until its outcomes are handed over.",
+        "s",
+        {
+            "p50": quantile(0.5, "trading_engine_input_duration_seconds", ""),
+            "p99.9": quantile(0.999, "trading_engine_input_duration_seconds", ""),
+        },
+    ),
+    Panel(
+        "Messages", "Of FIX, by direction.", "ops", {"{{direction}}": rate("trading_fix_messages_total", "direction")}
+    ),
+    Panel(
+        "Refused for want of room",
+        "In the ring.",
+        "reqps",
+        {"refused": "sum(rate(trading_orders_refused_busy_total[$__rate_interval]))"},
+    ),
+    Panel(
+        "Replaced",
+        "Engines and gateways.",
+        "ops",
+        {"replaced": "sum(rate(trading_shard_replacements_total[$__rate_interval]))"},
+    ),
+    Panel(
+        "Feed",
+        "Gaps, and ticks that were not simply believed.",
+        "ops",
+        {
+            "gaps": "sum(rate(trading_feed_gaps_total[$__rate_interval]))",
+            "{{fate}}": rate("trading_feed_ticks_total", "fate"),
+        },
+    ),
+    Panel(
+        "Requests",
+        "By route and status.",
+        "reqps",
+        {"{{route}} {{status}}": rate("trading_http_requests_total", "route, status")},
+    ),
+    Panel(
+        "Time to the first byte, p95",
+        "By route.",
+        "s",
+        {"{{route}}": quantile(0.95, "trading_http_request_seconds", "route")},
+    ),
+]
+
 POOLS = [
     Panel(
         "Tasks",
@@ -391,6 +448,7 @@ BOARDS: dict[str, tuple[str, Sequence[Panel]]] = {
     "overview": ("Overview", OVERVIEW),
     "orders": ("Orders", ORDERS),
     "analytics": ("Analytics", ANALYTICS),
+    "trading": ("Trading", TRADING),
     "pools": ("Pools and queues", POOLS),
     "broker": ("RabbitMQ", BROKER),
     "stores": ("PostgreSQL and Redis", STORES),

@@ -6,8 +6,10 @@ from typing import Any
 import yaml
 
 import promtool
+from conductor import capstones, pools
 from conductor.observability import rules
 from conductor.observability.registry import load, metrics_of, runbook
+from conductor.run_directory import values
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CASES = yaml.safe_load((Path(__file__).parent / "alert_cases.yaml").read_text())
@@ -68,6 +70,14 @@ def test_every_rule_asks_only_for_metrics_of_the_registry() -> None:
 
     assert set() == asked - REGISTRY.metrics.keys()
     assert {"up", "chassis_outbox_oldest_due_seconds", "orders_decided_seconds"} < asked
+
+
+def test_the_pools_and_queues_of_the_registry_are_those_of_the_charts() -> None:
+    found = [pool for name in capstones.names() for pool in pools.load(values(name)).values()]
+
+    assert {pool.name for pool in found} == set(REGISTRY.values["pools"])
+    assert {queue for pool in found for queue in pool.queues} == set(REGISTRY.values["queues"])
+    assert set(capstones.names()) == set(REGISTRY.values["capstones"])
 
 
 def test_no_rule_takes_what_is_unknown_for_nothing() -> None:
