@@ -85,6 +85,8 @@ def programs(platform: "Platform") -> Iterator[Program]:
             "--storage.tsdb.retention.time=3d",
             "--storage.tsdb.retention.size=300MB",
             f"--web.listen-address=127.0.0.1:{own['prometheus']}",
+            # What Alertmanager did not hear, because it was not there yet, it hears soon.
+            "--rules.alert.resend-delay=10s",
             "--log.level=warn",
         ]
         yield Program("prometheus", "server", argv, platform.base_environment)
