@@ -12,7 +12,8 @@ from conductor import pools
 from conductor.drills import stuck_consumer
 from conductor.errors import PoolsRefused
 from conductor.harness import runner
-from conductor.run_directory import values
+from conductor.laptop import environment
+from conductor.run_directory import RunDirectory, values
 
 DEFAULTS: dict[str, Any] = {
     "replicas": 1,
@@ -141,3 +142,28 @@ def limits(name: str) -> list[tuple[int, int]]:
 )
 def test_a_task_that_is_cut_short_has_said_so_before_its_child_is_killed(soft_seconds: int, hard_seconds: int) -> None:
     assert hard_seconds - soft_seconds > LAST_SECONDS + CONNECT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("own", "old_first"),
+    [
+        ({}, False),
+        ({"kind": "StatefulSet"}, True),
+        ({"role": "beat", "queues": []}, True),
+        ({"role": "api", "queues": []}, False),
+    ],
+)
+def test_what_its_name_holds_has_one_holder(own: dict[str, Any], old_first: bool) -> None:
+    assert old_first == parse(**own).old_first
+
+
+def test_a_process_of_a_stateful_set_keeps_its_folder_from_generation_to_generation(tmp_path: Path) -> None:
+    run, stateful = RunDirectory(tmp_path), parse(kind="StatefulSet")
+
+    def told(pool: pools.Pool, name: str, replica: int) -> str | None:
+        return environment.process(run, "orders", 8000, pool, name, replica, code=None).get("DATA_DIR")
+
+    first = told(stateful, "orders.saga-g1-0", 0)
+    assert first == told(stateful, "orders.saga-g2-0", 0)
+    assert first != told(stateful, "orders.saga-g2-1", 1)
+    assert told(parse(), "orders.saga-g1-0", 0) is None
