@@ -1,17 +1,23 @@
 """`capstone alerts`: what fires now, since when, where its runbook is, and what to type first."""
 
 import json
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from conductor.access import CapstoneOption
 from conductor.command_line import typed
 from conductor.errors import NotRunning
-from conductor.run_directory import RunDirectory
+from conductor.run_directory import CHECKOUT, RunDirectory
 
 commands = typer.Typer()
+
+DOCUMENT = CHECKOUT / "docs" / "alerts.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 ORDER = {"page": 0, "ticket": 1}
 
@@ -25,6 +31,33 @@ def alerts(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
     else:
         _print(found)
     raise typer.Exit(1 if any(one["severity"] == "page" for one in found) else 0)
+
+
+@commands.command("alert-drill")
+def alert_drill(
+    divide: Annotated[float, typer.Option(min=1, help="By how much the times of all rules are divided.")] = 20,
+    write: Annotated[bool, typer.Option("--write", help="Put the table into docs/alerts.md.")] = False,
+    capstone: CapstoneOption = None,
+) -> None:
+    """Roll all pools, then play faults on the watched platform that runs here; how long each alert took to fire and to be over."""
+    from conductor.harness import alert_plays
+    from conductor.laptop.runtime import LocalRuntime
+
+    console = Console(highlight=False)
+    runtime = LocalRuntime.running(capstone=capstone)
+    measured = []
+    with tempfile.TemporaryDirectory() as folder, alert_plays.requested(runtime, Path(folder)):
+        with alert_plays.watched(runtime, 1) as receiver:
+            alert_plays.roll(runtime, receiver, list(runtime.pools()))
+        console.print("rolled all pools, and no alert fired")
+        with alert_plays.watched(runtime, divide) as receiver:
+            for play in alert_plays.plays(runtime):
+                measured.append(alert_plays.measure(runtime, receiver, play, divide))
+                console.print(alert_plays.table(measured[-1:], divide).splitlines()[-1], markup=False, soft_wrap=True)
+    if write:
+        text = DOCUMENT.read_text()
+        before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+        DOCUMENT.write_text(f"{before}{BEGIN}\n{alert_plays.table(measured, divide)}{END}{after}")
 
 
 def firing() -> list[dict[str, Any]]:

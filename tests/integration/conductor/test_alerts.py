@@ -1,0 +1,102 @@
+"""A watched platform: what its processes show is what the registry says, and its alerts reach a receiver.
+
+The whole of it, with every fault, is `capstone alert-drill`.
+"""
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conductor import capstones
+from conductor.commands import alerts
+from conductor.harness import alert_plays
+from conductor.laptop import observability, state
+from conductor.laptop.lifecycle import Wanted, down, up
+from conductor.laptop.runtime import LocalRuntime
+from conductor.observability import comparison
+from conductor.observability.registry import load
+from conductor.run_directory import RunDirectory
+from conductor.waiting import until
+
+pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
+
+DIVIDE = 20
+PLAYED = ("OutboxLag", "Parked", "UnknownTask")
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRuntime]:
+    run = RunDirectory(tmp_path_factory.mktemp("watched") / "run")
+    up(run, Wanted(observe=True), lambda _: None)
+    try:
+        yield LocalRuntime.running(run)
+    finally:
+        down(run)
+
+
+def need_watchers() -> None:
+    """A laptop without Prometheus and Alertmanager skips, CI fails."""
+    if observability.missing():
+        reason = f"not installed: {', '.join(observability.missing())}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+def shown(run: RunDirectory) -> Iterator[str]:
+    """What each process shows that Prometheus is told of."""
+    for file in sorted(run.targets.glob("*.json")):
+        [one] = json.loads(file.read_text())
+        yield urllib.request.urlopen(f"http://{one['targets'][0]}/metrics", timeout=10).read().decode()
+
+
+def test_alerts_reach_a_receiver_and_are_over_and_the_registry_knows_all_that_is_shown(
+    runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    need_watchers()
+    plays = [play for play in alert_plays.plays(runtime) if play.alert in PLAYED]
+    with alert_plays.requested(runtime, tmp_path):
+        with alert_plays.watched(runtime, 1) as receiver:
+            alert_plays.roll(runtime, receiver, ["payments"])
+        with alert_plays.watched(runtime, DIVIDE) as receiver:
+            for play in plays:
+                alert_plays.measure(runtime, receiver, play, DIVIDE)
+
+    registry, texts = load(), list(shown(runtime.platform.run))
+    found = {name for text in texts for name in comparison.shown(text)}
+    others = ("chassis_batches", *(f"{name}_" for name in capstones.names() if name != runtime.platform.name))
+    always = {
+        name
+        for name, metric in registry.metrics.items()
+        if metric.seen == "always" and "prometheus" not in metric.source and not name.startswith(others)
+    }
+
+    assert [] == comparison.undeclared(registry, texts)
+    assert set() == always - found
+    assert {"chassis_parked_total"} < found
+
+
+def test_a_person_is_told_what_fires_and_where_to_read_on(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_watchers()
+    monkeypatch.setenv("CAPSTONE_RUN_DIR", str(runtime.platform.run.path))
+    play = next(play for play in alert_plays.plays(runtime) if play.alert == "UnknownTask")
+
+    def told() -> list[str]:
+        return [one["runbook"] for one in alerts.firing() if one["alert"] == play.alert]
+
+    with play.fault(runtime):
+        assert until(lambda: told() == ["docs/runbooks/unknown-task.md"], within_seconds=30)
+
+
+def test_a_process_that_is_stopped_leaves_no_target(runtime: LocalRuntime) -> None:
+    before = {file.stem for file in runtime.platform.run.targets.glob("*.json")}
+    runtime.roll("saga")
+    after = {file.stem for file in runtime.platform.run.targets.glob("*.json")}
+
+    assert 1 == len(before - after) == len(after - before)
+    assert all(name in after for name in ("orders.exporter",))
+    assert state.loaded(runtime.platform.run.state).observe
