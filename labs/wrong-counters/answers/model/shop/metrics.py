@@ -1,0 +1,19 @@
+"""Counters of the shop, as a dashboard reads them."""
+
+from celery.signals import task_success
+from shop.orders import store
+
+COUNTS = "task-counts"
+
+
+@task_success.connect
+def count(sender=None, **kwargs):
+    """A task has succeeded."""
+    store.hincrby(COUNTS, sender.name, 1)
+
+
+def exposition():
+    """Return the counters as text, in the format of Prometheus. It is asked in a process of its own."""
+    lines = ["# TYPE shop_tasks_total counter"]
+    lines += [f'shop_tasks_total{{task="{name}"}} {number}' for name, number in sorted(store.hgetall(COUNTS).items())]
+    return "\n".join(lines) + "\n"
