@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,14 @@ class Valkey:
             for key in sorted(client.scan_iter(_type="list")):
                 found += [one for text in client.lrange(key, 0, -1) if (one := _message(key, text)) is not None]
         return found
+
+    def stand_still(self) -> None:
+        """Let it answer nobody, with all its connections open, until it goes on."""
+        self._process.signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        self._process.signal(signal.SIGCONT)
 
     def end(self) -> None:
         """Stop it; nothing of it stays."""
