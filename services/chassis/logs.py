@@ -115,7 +115,7 @@ def configure(settings: ServiceSettings, service: str = "") -> None:
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *([structlog.processors.format_exc_info] if as_json else []),
+            structlog.processors.format_exc_info,
             without_personal_data,
             _with(pool=settings.pool, service=service, version=settings.service_version, process=settings.process_name),
             render,

@@ -87,10 +87,15 @@ def test_for_eyes_a_line_is_text(written: Any) -> None:
     lines = written(log_format="console")
 
     structlog.get_logger("x").info("sold", sku="LAMP")
+    try:
+        raise ValueError("nobody is called ann@customer.example")
+    except ValueError:
+        logging.getLogger("library").exception("failed")
 
-    line = lines()[0]
+    line, *failed = lines()
     assert "sold" in line
     assert "sku" in line
+    assert "ValueError: nobody is called [removed]" in "\n".join(failed)
 
 
 @pytest.mark.parametrize("field", sorted(logs.PERSONAL))
