@@ -17,7 +17,7 @@ def die_with_owner() -> None:
     """Have the kernel send SIGKILL when the process that forked this one ends, and show the process under its name.
 
     It was forked by the server of the owner's `multiprocessing`, which ends when nobody holds its pipe any more. Each child is given an end
-    of that pipe, and would keep the server alive after the owner; so it lets go of it.
+    of that pipe, and would keep the server alive after the owner; so it lets go of it. One that a test or a bench spawned has none.
     """
     owner = parent_process()
     if owner is None:
@@ -27,7 +27,9 @@ def die_with_owner() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         libc.prctl(_PR_SET_NAME, current_process().name.encode())
     server: Any = forkserver
-    os.close(server._forkserver._forkserver_alive_fd)
+    pipe = server._forkserver._forkserver_alive_fd
+    if pipe is not None:
+        os.close(pipe)
     if not owner.is_alive():
         os._exit(1)
 
