@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from chassis import logs, personal, traceparent, tracing
+from chassis import logs, personal, subject_traces, traceparent, tracing
 from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Retry, Work
 from chassis.traceparent import Context
@@ -146,7 +146,7 @@ def _name(span: Span, work: Work, subject: Subject | None, number: int) -> None:
     span.attributes["attempt"] = number
     if subject is not None:
         span.attributes[subject[0]] = subject[1]
-        own = tracing.own_trace(subject[1])
+        own = subject_traces.own_trace(subject[1])
         linked = {span.context.trace_id, *(context.trace_id for context, _ in span.links)}
         if own is not None and span.parent is None and own.trace_id not in linked:
             span.link(own)

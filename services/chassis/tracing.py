@@ -12,10 +12,8 @@ import contextvars
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
@@ -207,7 +205,12 @@ def current() -> Span | None:
 def new_trace(*, sampled: bool = False) -> Context:
     """The context of the first span of a new trace: one of the share that is recorded, or one that has to be."""
     trace_id = traceparent.new_trace_id()
-    return Context(trace_id, traceparent.new_span_id(), sampled or traceparent.chosen(trace_id, _ratio))
+    return Context(trace_id, traceparent.new_span_id(), sampled or is_chosen(trace_id))
+
+
+def is_chosen(trace_id: int) -> bool:
+    """Whether this trace is of the share that is recorded."""
+    return traceparent.chosen(trace_id, _ratio)
 
 
 def begin(
@@ -239,16 +242,6 @@ def leave(token: contextvars.Token[Span | None]) -> None:
     _current.reset(token)
 
 
-@contextmanager
-def inside(span: Span | None) -> Iterator[None]:
-    """Make it the current span of a block. It is neither ended nor marked by what the block raises."""
-    token = _current.set(span)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
 def span(name: str, kind: Kind = Kind.INTERNAL, **attributes: Value) -> AbstractContextManager[Span | None]:
     """A span around a block: a child of the current one, or a new trace. An exception marks it as failed."""
     if _sink is None:
@@ -276,10 +269,8 @@ def failed(span: Span | None, error: BaseException) -> None:
     """Mark a span as failed by an exception, without personal data."""
     if span is None:
         return
-    kind = type(error).__qualname__
-    span.fail(kind, personal.scrub(str(error))[:500])
-    told = {"exception.type": kind, "exception.message": personal.scrub(str(error))[:2000]}
-    span.events.append(("exception", now(), told))
+    said = why(span, error)
+    span.event("exception", exception__type=type(error).__qualname__, exception__message=said[:2000])
 
 
 def why(span: Span | None, error: BaseException) -> str:
@@ -307,39 +298,3 @@ def _record(span: Span) -> None:
     from chassis.spans import readable
 
     sink.on_end(readable(span, _resource))
-
-
-def own_trace(identifier: str) -> Context | None:
-    """The first span of the trace that belongs to what this UUID names: trace id and span id are made from it, so that whoever knows the
-    name can link to the trace, and nobody has to keep its id. None for what is no UUID."""
-    try:
-        number = uuid.UUID(identifier).int
-    except ValueError:
-        return None
-    return Context(number or 1, number & (2**64 - 1) or 1, traceparent.chosen(number, _ratio))
-
-
-def begins_trace_of(attribute: str, identifier: str) -> dict[str, str]:
-    """The current request brings this into being: its trace is the one that belongs to it. The headers that carry it on."""
-    span = _current.get()
-    if span is None:
-        return {}
-    own = own_trace(identifier)
-    if own is not None and span.parent is None:
-        span.context = own
-    span.attributes[attribute] = identifier
-    return inject()
-
-
-def concerns(attribute: str, identifier: str) -> dict[str, str]:
-    """The current work concerns this, and has a trace of its own, which is linked with that one. The headers that carry it on."""
-    span = _current.get()
-    if span is None:
-        return {}
-    span.attributes[attribute] = identifier
-    own = own_trace(identifier)
-    if own is not None:
-        span.link(own)
-        # Recorded when that one is, so that a story is told whole or not at all.
-        span.context = replace(span.context, sampled=own.sampled)
-    return inject()

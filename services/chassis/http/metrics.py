@@ -60,14 +60,16 @@ class Observed:
                     level(event, method=method, route=route, status=status, seconds=round(seconds, 3))
             await send(message)
 
+        token = None if span is None else tracing.enter(span)
         try:
-            with personal.scope(), tracing.inside(span):
+            with personal.scope():
                 await self._app(scope, receive, noted)
         except BaseException as error:
             tracing.failed(span, error)
             raise
         finally:
-            if span is not None:
+            if span is not None and token is not None:
+                tracing.leave(token)
                 span.end()
 
 

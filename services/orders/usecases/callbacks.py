@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis import tracing
+from chassis import subject_traces
 from orders.domain import saga
 from orders.ports import Change, IntakeStore, IntakeTransaction
 from orders.usecases import follow
@@ -68,7 +68,7 @@ class Callbacks:
             return True
 
     def _apply(self, tx: IntakeTransaction, order_id: str, event: CarrierEvent) -> None:
-        headers = tracing.concerns(ATTRIBUTE, order_id)
+        headers = subject_traces.concerns(ATTRIBUTE, order_id)
         before = tx.lock([order_id])[order_id]
         advance = saga.deliver(before) if event.kind == "delivered" else None
         after = advance.saga if advance else before

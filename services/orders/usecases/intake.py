@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Self
 
-from chassis import personal, tracing
+from chassis import personal, subject_traces
 from orders.domain import saga
 from orders.domain.errors import CannotCancel
 from orders.domain.order import Customer, LineRequest, Order, price
@@ -138,7 +138,7 @@ class Intake:
                 raise CannotCancel(order_id, found.state)
             tx.save([Change(order_id, advance.saga, needs_attention=order.needs_attention)])
             tx.note([follow.event(order_id, "cancel_requested", advance.saga)])
-            tx.put(follow.commands(order_id, advance, tracing.concerns(ATTRIBUTE, order_id)))
+            tx.put(follow.commands(order_id, advance, subject_traces.concerns(ATTRIBUTE, order_id)))
             return advance.saga.state
 
     def _check_limits(self, tx: IntakeTransaction, caller: Caller) -> None:
@@ -158,7 +158,7 @@ class Intake:
         if not tx.add(order, self._limits.reservation_seconds):
             return None
         tx.note([follow.event(order_id, "placed", advance.saga, total_minor=total_minor, currency=currency)])
-        tx.put(follow.commands(order_id, advance, tracing.begins_trace_of(ATTRIBUTE, order_id)))
+        tx.put(follow.commands(order_id, advance, subject_traces.begins_trace_of(ATTRIBUTE, order_id)))
         return Receipt(order_id, total_minor, currency)
 
 

@@ -161,7 +161,8 @@ def test_a_line_names_what_its_thread_works_on(written: Any) -> None:
             pool.submit(contextvars.copy_context().run, say, "inside").result()
         pool.submit(say, "outside").result()
 
-    inside, outside = map(json.loads, lines())
+    said = {line["event"]: line for line in map(json.loads, lines())}
+    inside, outside = said["inside"], said["outside"]
     assert ("o-1", 2, False) == (inside["order_id"], inside["attempt"], "order_id" in outside)
 
 

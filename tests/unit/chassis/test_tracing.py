@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import traceparent, tracing
+from chassis import subject_traces, traceparent, tracing
 from chassis.settings import ServiceSettings
 from chassis.traceparent import Context
 from chassis.tracing import Kind
@@ -78,9 +78,9 @@ def test_outside_of_a_span_there_is_nothing_to_inject(spans: Any) -> None:
 def test_what_belongs_to_a_uuid_has_a_trace_that_everybody_can_name(spans: Any) -> None:
     order_id = str(uuid.uuid4())
     with tracing.span("POST /orders", Kind.SERVER):
-        told = tracing.begins_trace_of("order.id", order_id)["traceparent"]
+        told = subject_traces.begins_trace_of("order.id", order_id)["traceparent"]
     with tracing.span("POST /callbacks", Kind.SERVER):
-        tracing.concerns("order.id", order_id)
+        subject_traces.concerns("order.id", order_id)
 
     placed, callback = spans()
     assert uuid.UUID(order_id).hex == f"{placed.context.trace_id:032x}" == told[3:35]
@@ -92,7 +92,7 @@ def test_a_request_that_failed_is_not_the_beginning_of_what_it_did_not_make(span
     order_id = str(uuid.uuid4())
     with tracing.span("POST /orders", Kind.SERVER) as refused:
         assert refused is not None
-        tracing.begins_trace_of("order.id", order_id)
+        subject_traces.begins_trace_of("order.id", order_id)
         refused.disown()
 
     (refusal,) = spans()
