@@ -62,6 +62,8 @@ class Registry(_Entry):
     alerts: dict[str, Alert]
     spans: dict[str, Any] = {}
     log_fields: dict[str, Any] = {}
+    log_events: dict[str, str] = {}
+    resource: list[str] = []
 
     def allowed(self, metric: str, label: str) -> list[str]:
         """The values that this label of a metric may have; `["any"]` for all. KeyError for a label that it has not."""
