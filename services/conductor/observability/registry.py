@@ -61,9 +61,11 @@ class Registry(_Entry):
     slos: dict[str, Slo]
     alerts: dict[str, Alert]
     spans: dict[str, Any] = {}
+    resource: list[str] = []
+    """What the resource of every span names."""
     log_fields: dict[str, Any] = {}
     log_events: dict[str, str] = {}
-    resource: list[str] = []
+    """Lines that say that something went otherwise than it should."""
 
     def allowed(self, metric: str, label: str) -> list[str]:
         """The values that this label of a metric may have; `["any"]` for all. KeyError for a label that it has not."""
