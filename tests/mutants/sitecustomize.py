@@ -137,6 +137,47 @@ def ack_before_flush(batch_consumer: ModuleType) -> None:
     batch_consumer.acknowledge = lambda done, oldest_left: None
 
 
+def answer_before_journal(writer: ModuleType) -> None:
+    """Outcomes are said before their inputs are in the journal, which gets them by the thousand, and when nobody asks for anything."""
+    commit, close_block = writer.Journal.commit, writer.Journal.close_block
+    late: list[bytes] = []
+
+    def write(journal: Any) -> None:
+        if late:
+            commit(journal, list(late))
+            late.clear()
+
+    def commit_later(self: Any, records: list[bytes]) -> int:
+        late.extend(records)
+        if len(late) > 1000:
+            write(self)
+        return int(self.next_sequence)
+
+    def close_all(self: Any) -> None:
+        write(self)
+        close_block(self)
+
+    writer.Journal.commit, writer.Journal.close_block = commit_later, close_all
+    writer.Journal.block_is_open = property(lambda self: bool(late) or self._end != self._block_start)
+
+
+def two_engines_owner(owner: ModuleType) -> None:
+    """An engine that is silent is taken for dead, and left where it is."""
+    replace = owner.Owner._replace
+
+    def leave(self: Any, why: str) -> None:
+        left = self._children.pop("engine", None)
+        vars(self).setdefault("left", []).append(left)
+        replace(self, why)
+
+    owner.Owner._replace = leave
+
+
+def two_engines_journal(writer: ModuleType) -> None:
+    """Who writes a journal does not ask whether somebody else does."""
+    writer._hold = lambda folder: os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+
 Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
@@ -152,6 +193,11 @@ MUTANTS: dict[str, dict[str, Break]] = {
     "sweeper_off": {},
     "part_ids_off": {"analytics.adapters.counter_store": part_ids_off},
     "ack_before_flush": {"chassis.batch_consumer": ack_before_flush},
+    "answer_before_journal": {"trading.adapters.journal.writer": answer_before_journal},
+    "two_engines": {
+        "trading.processes.owner": two_engines_owner,
+        "trading.adapters.journal.writer": two_engines_journal,
+    },
 }
 
 

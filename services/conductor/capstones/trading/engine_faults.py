@@ -14,7 +14,7 @@ from conductor.harness.laptop_session import LaptopSession
 from conductor.history import Kill, now
 from conductor.waiting import until
 
-SEEN_SECONDS = 30.0
+SEEN_SECONDS, ENDED_SECONDS = 30.0, 10.0
 
 
 def children(session: LaptopSession) -> dict[str, int]:
@@ -52,7 +52,7 @@ def hit(session: LaptopSession, name: str, number: signal.Signals) -> float:
         session.record(Kill(at, ENGINE, "child", (pid,), open_orders=in_flight))
         away = workload.away_seconds(since)
     session.expect(
-        until(lambda: not psutil.pid_exists(pid), within_seconds=SEEN_SECONDS),
+        until(lambda: not psutil.pid_exists(pid), within_seconds=ENDED_SECONDS),
         f"{name} {pid} was left beside a new one",
     )
     return away
