@@ -1,6 +1,7 @@
 """The registry as data: what it finds undeclared, what a query asks for, how times are divided; and how a laptop's processes are found."""
 
 import json
+import re
 
 import pytest
 
@@ -8,7 +9,7 @@ from conductor.laptop import observability, programs
 from conductor.laptop.programs import Program
 from conductor.laptop.state import State
 from conductor.observability import comparison, rules
-from conductor.observability.registry import load, metrics_of, runbook
+from conductor.observability.registry import FILE, load, metrics_of, runbook
 from conductor.run_directory import RunDirectory
 
 REGISTRY = load()
@@ -84,3 +85,9 @@ def test_an_unwatched_platform_tells_its_processes_nothing(tmp_path_factory: pyt
     assert (
         str(folder / "a") == observability.environment(watched, folder, "a", "beat", port)["PROMETHEUS_MULTIPROC_DIR"]
     )
+
+
+def test_no_part_of_the_registry_stands_there_twice() -> None:
+    parts = re.findall(r"^(\w+):", FILE.read_text(), flags=re.MULTILINE)
+
+    assert sorted(set(parts)) == sorted(parts)
