@@ -37,7 +37,7 @@ PROMISES = {
     "worker_enable_prefetch_count_reduction": False,
     "broker_pool_acquire_timeout": 5.0,
     "broker_connection_timeout": 5.0,
-    "beat_max_loop_interval": 5,
+    "beat_max_loop_interval": 1,
     "beat_scheduler": "chassis.beat:Scheduler",
     "worker_consumer": "chassis.worker:Consumer",
 }

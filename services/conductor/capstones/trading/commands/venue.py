@@ -143,7 +143,7 @@ def positions(
 def candles(
     symbol: Symbol = "AAPL",
     span: Annotated[str, typer.Option(help="minute or day.")] = "minute",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest last.")] = 20,
     as_json: AsJson = False,
     runtime: RuntimeOption = None,
     namespace: NamespaceOption = NAMESPACE,
