@@ -103,7 +103,14 @@ BOMB = gzip.compress(b"\0" * (trace_store.BODY_BYTES + 1))
         (b"", {"Content-Encoding": "zstd"}, 400),
         (b"", {}, 200),
     ],
-    ids=["no spans", "no gzip", "a cut gzip", "a bomb", "another encoding", "nothing"],  # gzip writes the time into its bytes
+    ids=[
+        "no spans",
+        "no gzip",
+        "a cut gzip",
+        "a bomb",
+        "another encoding",
+        "nothing",
+    ],  # gzip writes the time into its bytes
 )
 def test_what_cannot_be_read_is_refused(address: str, body: bytes, headers: dict[str, str], status: int) -> None:
     assert status == httpx.post(f"{address}/v1/traces", content=body, headers=headers).status_code
