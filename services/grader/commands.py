@@ -50,7 +50,7 @@ def list_labs(as_json: AsJson = False) -> None:
         return
     for lab in labs:
         standing = f"{best.get(lab.slug, '-')}/{lab.points}"
-        print(f"{lab.slug:20} {lab.level:13} {lab.minutes:3} min  {standing:>6}  {lab.title}")
+        print(f"{lab.slug:22} {lab.level:13} {lab.minutes:3} min  {standing:>6}  {lab.title}")
 
 
 @commands.command()
@@ -257,7 +257,7 @@ def prove(
         sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
         wrong += not sound
         print(
-            f"{'ok' if sound else 'NO':3} {proof.lab:20} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s",
+            f"{'ok' if sound else 'NO':3} {proof.lab:22} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s",
             flush=True,
         )
         if not sound:
