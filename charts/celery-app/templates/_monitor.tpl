@@ -56,14 +56,14 @@ spec:
     matchLabels:
       {{- include "celery-app.application" $ | nindent 6 }}
   podTargetLabels: [track]
+  sampleLimit: 5000
+  labelLimit: 30
   podMetricsEndpoints:
     - port: metrics
       path: /metrics
       interval: {{ int $.Values.monitoring.intervalSeconds }}s
       # What a process says of itself counts, as its pool does.
       honorLabels: true
-      sampleLimit: 5000
-      labelLimit: 30
       relabelings:
         - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_name]
           targetLabel: capstone

@@ -27,7 +27,7 @@ def over(shop: Shop, url: str, deadline_seconds: float = DEADLINE_SECONDS) -> Sh
     settings = shop.settings.replace(database_url=url, api_deadline_seconds=deadline_seconds)
     engine = database.connect(url)
     app = make_api(PostgresIntakeStore(engine), settings=settings, registry=CollectorRegistry())
-    return type(shop)(engine, settings, app)
+    return type(shop)(engine, settings, app, CollectorRegistry())
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_process_stays_ready_when_its_database_goes_away(shop: Shop) -> None:
     engine = database.connect(shop.settings.database_url)
     store = PostgresIntakeStore(engine)
     app = make_api(store, settings=shop.settings, registry=CollectorRegistry())
-    client = type(shop)(engine, shop.settings, app).client("ann-token")
+    client = type(shop)(engine, shop.settings, app, CollectorRegistry()).client("ann-token")
     before = client.get("/health/ready").status_code
     store.ping = store.read = lambda: (_ for _ in ()).throw(StoreUnavailable("gone"))  # type: ignore[method-assign]
     after, told = client.get("/health/ready"), client.get("/stock")
@@ -207,7 +207,7 @@ def test_what_the_server_will_never_do_is_a_bug(shop: Shop) -> None:
 def test_a_statement_that_takes_too_long_is_503(shop: Shop, wanted: dict[str, Any], postgres: Any) -> None:
     engine = database.connect(shop.settings.database_url, statement_timeout_seconds=0.2)
     app = make_api(PostgresIntakeStore(engine), settings=shop.settings, registry=CollectorRegistry())
-    slow = type(shop)(engine, shop.settings, app)
+    slow = type(shop)(engine, shop.settings, app, CollectorRegistry())
     with shop.engine.begin() as conn:
         conn.execute(sa.text("LOCK TABLE order_lines"))
         answer = slow.place(wanted)

@@ -74,7 +74,9 @@ def test_an_unexpected_error_is_one_line_that_says_how_to_see_all_of_it() -> Non
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_is_one_line(number: signal.Signals) -> None:
     script = (
-        "import os, typer; from conductor import cli\n"
+        "import os, signal, typer; from conductor import cli\n"
+        # Who runs the tests in the background of a shell has it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "commands = typer.Typer()\n"
         "@commands.command()\n"
         f"def ended(): os.kill(os.getpid(), {number:d}); import time; time.sleep(10)\n"
