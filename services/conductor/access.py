@@ -41,6 +41,13 @@ class Access:
     journals: Path
 
 
+def options(runtime: str | None, namespace: str) -> str:
+    """What the next command is to be given as well, so that it speaks to the same platform; empty where nothing was said."""
+    told = [("--runtime", runtime)] if runtime else []
+    told += [("--namespace", namespace)] if namespace != NAMESPACE else []
+    return "".join(f" {name} {value}" for name, value in told)
+
+
 @contextlib.contextmanager
 def opened(asked: str | None, namespace: str, capstone: str | None = None) -> Iterator[Access]:
     """The platform that is meant, for as long as the block runs. Raises NotRunning when nothing runs, Refused for a bad name.

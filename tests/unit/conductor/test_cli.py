@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from conductor import cli
+from conductor import access, cli
 
 HEAVY = ("amqp", "httpx", "kombu", "prometheus_client", "psutil", "psycopg", "pydantic", "redis", "yaml")
 CAPSTONE = Path(sys.executable).parent / "capstone"
@@ -100,3 +100,9 @@ def test_a_command_that_is_printed_is_one_that_can_be_typed(tmp_path: Path) -> N
 
     assert "see `capstone env`" == printed(PATH=path)
     assert f"see `{CAPSTONE} env`" == printed(PATH="/usr/bin:/bin")
+
+
+def test_the_next_command_speaks_to_the_same_platform() -> None:
+    assert access.options(None, "capstones") == ""
+    assert access.options("local", "capstones") == " --runtime local"
+    assert access.options("kubernetes", "of-mine") == " --runtime kubernetes --namespace of-mine"

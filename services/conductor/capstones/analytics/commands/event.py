@@ -65,12 +65,12 @@ def send(
             shape = Shape(events=request, users=users, contents=contents)
             sent = sending.of_drawn(connect, journal, shape, seed=seed, rate=rate, seconds=seconds)
         journal.close()
-    print(json.dumps(sent.as_json())) if as_json else _print_sent(sent)
+    print(json.dumps(sent.as_json())) if as_json else _print_sent(sent, access.options(runtime, namespace))
     if sent.unanswered:
         raise typer.Exit(1)
 
 
-def _print_sent(sent: "Sent") -> None:
+def _print_sent(sent: "Sent", where: str) -> None:
     console = Console(highlight=False)
     console.print(
         f"[bold]{sent.accepted:,}[/bold] of {sent.events:,} events accepted in {sent.seconds:.1f} s, "
@@ -83,7 +83,9 @@ def _print_sent(sent: "Sent") -> None:
     for reason, count in sent.unanswered.most_common():
         console.print(f"[red]not accepted[/red]  {count:,} events: {escape(reason)}", soft_wrap=True)
     console.print(
-        f"next: [bold]{typed()} analytics top[/bold], or [bold]{typed()} ledger verify --capstone {NAME}[/bold]"
+        f"next: [bold]{typed()} analytics top{where}[/bold], "
+        f"or [bold]{typed()} ledger verify --capstone {NAME}{where}[/bold]",
+        soft_wrap=True,
     )
 
 

@@ -76,7 +76,8 @@ def place(
         return
     console = Console(highlight=False)
     console.print(f"[bold]{receipt['order_id']}[/bold]  {receipt['state']}, {_money(receipt)}")
-    console.print(f"next: [bold]{typed()} order watch {receipt['order_id']}[/bold]", soft_wrap=True)
+    watch = f"{typed()} order watch {receipt['order_id']}{access.options(runtime, namespace)}"
+    console.print(f"next: [bold]{watch}[/bold]", soft_wrap=True)
 
 
 @commands.command()

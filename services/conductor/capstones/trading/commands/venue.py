@@ -55,9 +55,11 @@ def order(
         told = api.place(asked)
     _print_told(told, as_json)
     if not as_json and told["state"] == "open":
+        where = access.options(runtime, namespace)
         Console(highlight=False).print(
-            f"next: [bold]{typed()} trading book {escape(symbol)}[/bold], "
-            f"or [bold]{typed()} trading cancel {told['client_id']}[/bold]"
+            f"next: [bold]{typed()} trading book {escape(symbol)}{where}[/bold], "
+            f"or [bold]{typed()} trading cancel {told['client_id']}{where}[/bold]",
+            soft_wrap=True,
         )
 
 
