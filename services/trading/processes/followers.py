@@ -1,12 +1,15 @@
 """Processes that follow a shard's journal beside the engine: nothing waits for them, and they die with their owner."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
+from trading.adapters.journal.segment import segments
+from trading.processes.lifeline import die_with_owner, ended_by
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -51,3 +54,19 @@ class Followed:
             name=f"trading-{self._follower.name}",
         )
         self.process.start()
+
+
+def begun(settings: ShardSettings, pause_seconds: float) -> Callable[[], bool]:
+    """Begin a follower's process: behind the engine in line for a core, once there is a journal or SIGTERM; whether that came."""
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    ended_by(end)
+    die_with_owner()
+    os.nice(10)
+    while not ended and not segments(settings.journal):
+        time.sleep(pause_seconds)
+    return lambda: ended

@@ -6,16 +6,15 @@ restart then reads more of the journal again.
 """
 
 import logging
-import os
 import time
 
 from trading.adapters.depth_files import DepthFiles
 from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.heads import head_of, keep
 from trading.adapters.journal.reader import Closed, Tail
-from trading.adapters.journal.segment import prepare_spare, segments
+from trading.adapters.journal.segment import prepare_spare
 from trading.adapters.snapshots import newest, save
-from trading.processes.lifeline import die_with_owner, ended_by
+from trading.processes.followers import begun
 from trading.processes.settings import ShardSettings
 from trading.usecases.replay import replay
 
@@ -62,21 +61,11 @@ class Keeper:
 
 def main(settings: ShardSettings) -> None:
     """The process: where `multiprocessing` begins."""
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-
-    ended_by(end)
-    die_with_owner()
-    os.nice(10)
-    while not ended and not segments(settings.journal):
-        time.sleep(PAUSE_SECONDS)
-    if ended:
+    ended = begun(settings, PAUSE_SECONDS)
+    if ended():
         return
     keeper = Keeper(settings)
-    while not ended:
+    while not ended():
         keeper.round(time.monotonic())
         time.sleep(PAUSE_SECONDS)
     keeper.round(time.monotonic())

@@ -6,7 +6,6 @@ before the block was closed. Who consumes goes by shard and sequence number.
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,9 +16,8 @@ from trading.adapters import published
 from trading.adapters.journal.batch import batch_of
 from trading.adapters.journal.errors import JournalError
 from trading.adapters.journal.reader import Closed, Tail, chains_at, first_chain
-from trading.adapters.journal.segment import segments
 from trading.adapters.published import Place
-from trading.processes.lifeline import die_with_owner, ended_by
+from trading.processes.followers import begun
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -96,24 +94,14 @@ def _end_of_batch(blocks: list[Closed]) -> int:
 
 def main(settings: ShardSettings, make_sink: Callable[[], BatchSink]) -> None:
     """The process: where `multiprocessing` begins. `make_sink` is a function of a module, because it is found again by its name."""
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-
-    ended_by(end)
-    die_with_owner()
-    os.nice(10)
-    while not ended and not segments(settings.journal):
-        time.sleep(PAUSE_SECONDS)
-    if ended:
+    ended = begun(settings, PAUSE_SECONDS)
+    if ended():
         return
     sink = make_sink()
     publisher, failures = TailPublisher(settings, sink), 0
     while True:
         # The last round comes after the end of the engine, which closed its last block before.
-        last = ended
+        last = ended()
         try:
             more, pause = publisher.round(), PAUSE_SECONDS
             if failures:
@@ -128,7 +116,7 @@ def main(settings: ShardSettings, make_sink: Callable[[], BatchSink]) -> None:
             continue
         if last:
             break
-        _sleep(pause, lambda: ended)
+        _sleep(pause, ended)
     sink.close()
 
 
