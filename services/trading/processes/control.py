@@ -19,6 +19,8 @@ import json
 import os
 import socket
 from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ OF_CLIENTS = frozenset((Input.NEW, Input.CANCEL, Input.REPLACE, Input.MASS_CANCE
 OF_PERSONS = frozenset((Input.PROPOSE_LIMITS, Input.APPROVE_LIMITS))
 URGENT = frozenset((*OF_OPERATORS, Input.MASS_CANCEL))
 LINE_BYTES = 4096
+LONGEST_ADDRESS = 103
+"""Bytes that a Unix socket's address holds on every system, without the NUL at its end: 107 on Linux, 103 on macOS."""
 CONNECTIONS = 256
 """At most, of both doors. The API keeps one a request under way."""
 STATUS_REQUEST = int(Between.STATUS_REQUEST)
@@ -207,7 +211,8 @@ def ask(path: Path, *record: int, timeout: float = 10.0) -> list[list[int]]:
     """
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(timeout)
-        sock.connect(str(path))
+        with _address(path) as address:
+            sock.connect(address)
         sock.sendall(json.dumps(record).encode() + b"\n")
         with sock.makefile("rb") as file:
             answer = json.loads(file.readline() or b'{"error": "the gateway ended"}')
@@ -222,11 +227,25 @@ def _unix(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     old = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        with _address(path) as address:
+            listener.bind(address)
     finally:
         os.umask(old)
     listener.listen()
     return listener
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """The path as the address of a socket, which holds LONGEST_ADDRESS bytes; a longer one is told by its folder's descriptor (Linux)."""
+    if len(os.fsencode(path)) <= LONGEST_ADDRESS:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _named(outcome: Record) -> tuple[int, ...]:

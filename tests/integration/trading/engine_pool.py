@@ -104,12 +104,16 @@ class EnginePool:
         except FileNotFoundError:
             return ""
 
+    def log(self) -> str:
+        """What the worker has logged so far."""
+        return self._log.read_text()
+
     def until(self, true: Callable[[], object]) -> None:
         """Wait, and say what the worker says when it was in vain."""
         try:
             wait_until(lambda: bool(true()), what="the engine pool", seconds=30)
         except pytest.fail.Exception as failure:
-            raise AssertionError(f"{failure}:\n{self._log.read_text()[-3000:]}") from None
+            raise AssertionError(f"{failure}:\n{self.log()[-3000:]}") from None
 
     def ready(self) -> bool:
         """What a kubelet is told."""

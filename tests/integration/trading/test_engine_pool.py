@@ -21,18 +21,13 @@ def test_a_dead_child_is_told_apart_and_replaced_and_the_end_hands_the_journal_o
     assert client.receive("8").get(150) == b"0"
     assert pool.ready()
     before = pool.children()
-    seen = set()
 
     os.kill(before["engine"].pid, signal.SIGKILL)
 
-    def replaced() -> bool:
-        seen.add(pool.state)
-        return pool.state == "idle" and len(seen) > 1
-
-    pool.until(replaced)
-    assert seen == {"idle", "degraded"}
-    assert pool.metric("trading_shard_replacements_total") >= 1
-    assert pool.metric("trading_shard_ready") == 1
+    # The trouble itself may last only 0.1 s, too short for a look at the heartbeat's file.
+    pool.until(lambda: pool.metric("trading_shard_replacements_total") >= 1 and pool.metric("trading_shard_ready") == 1)
+    pool.until(lambda: pool.state == "idle")
+    assert '"reason": "engine ended with -9", "event": "companion_in_trouble"' in pool.log()
     # The order before the kill, and the limits: what the dead engine counted is not forgotten.
     pool.until(lambda: pool.metric("trading_engine_input_duration_seconds_count") >= 6)
     client = FixClient(pool.fix_port, 1, client.next_out)
@@ -66,5 +61,21 @@ def test_orders_are_taken_while_the_broker_is_away(tmp_path: Path) -> None:
         pool.until(lambda: pool.metric("trading_shard_replacements_total") >= 1)
         pool.until(pool.ready)
         assert time.monotonic() - began < 10
+    finally:
+        pool.end()
+
+
+def test_a_shard_in_a_deep_folder_takes_what_operators_say(tmp_path: Path, redis_url: str) -> None:
+    """A Unix socket's address holds 107 bytes; a checkout may lie deeper."""
+    folder = tmp_path / ("deep " * 12).strip() / ("deeper " * 12).strip()
+    folder.mkdir(parents=True)
+    pool = EnginePool(folder, redis_url)
+    try:
+        pool.until(lambda: pool.state == "idle")
+        pool.open_market()
+        client = FixClient(pool.fix_port)
+        client.log_on()
+        client.order(1)
+        assert client.receive("8").get(150) == b"0"
     finally:
         pool.end()
