@@ -26,10 +26,16 @@ MODES = ["root", "user"] if ROOT else ["user"]
 
 
 def as_ordinary(*argv: str) -> list[str]:
-    """A command that runs these words as an ordinary user; the interpreter is shown to it where a folder of root's hides it."""
+    """A command that runs these words as an ordinary user.
+
+    The interpreter and what lies in the checkout are shown to it where a folder of root's, such as the checkout itself, hides them.
+    """
     if not ROOT:
         return list(argv)
-    folders = [Path(sys.prefix), Path(sys.base_prefix), HERE.parents[2]]
+    in_checkout = [
+        one for one in HERE.parents[2].iterdir() if one.is_dir() and not Path(sys.prefix).is_relative_to(one)
+    ]
+    folders = [Path(sys.prefix), Path(sys.base_prefix), *in_checkout]
     hidden = dict.fromkeys(
         above for folder in folders for above in reversed(folder.parents) if not above.stat().st_mode & 1
     )
