@@ -31,6 +31,12 @@ LOCK_SECONDS = 10.0
 CANCEL_SECONDS = 2.0
 """How long the server may take to end a statement whose task was interrupted; then its connection is given up."""
 
+UNANSWERED_MS = 20_000
+"""How long either side waits for the other's kernel to acknowledge what it sent."""
+
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""Seconds of silence before either side asks whether the other is there, seconds between the questions, and how many go unanswered."""
+
 _PROBE_SECONDS = (0.1, 1.0)
 """The first and the longest pause between two tries while the database is unavailable."""
 
@@ -64,6 +70,12 @@ def connect(
         "idle_in_transaction_session_timeout": "0",
         **({} if durable else {"synchronous_commit": "off"}),
     }
+    # A client whose machine loses its power closes nothing: the server would keep its session, and the rows it holds, for the two hours
+    # that Linux waits before it asks whether anybody is there. Behind a pooler the session's client is the pooler.
+    vanished = {
+        "tcp_user_timeout": str(UNANSWERED_MS),
+        **{f"tcp_{name}": str(one) for name, one in _KEEPALIVES.items()},
+    }
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": overflow, "pool_timeout": 5.0}
     engine = sa.create_engine(
         url,
@@ -72,15 +84,13 @@ def connect(
         isolation_level="AUTOCOMMIT" if autocommit and not pooler else "READ COMMITTED",
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            # A host that vanished with a statement on its way answers no keepalive either; the kernel would try for 15 minutes (ms).
-            "tcp_user_timeout": 20_000,
+            **_KEEPALIVES,
+            # A host that vanished with a statement on its way answers no keepalive either; the kernel would try for 15 minutes.
+            "tcp_user_timeout": UNANSWERED_MS,
             "client_encoding": "utf8",
             # A statement that was prepared on one server connection of a pooler is run on another, or is another client's.
             "prepare_threshold": None,
-            **({} if pooler else {"options": _options(session)}),
+            **({} if pooler else {"options": _options({**session, **vanished})}),
         },
         execution_options={_POOLED: pooler},
         use_native_hstore=False,  # no column is one, and asking for the type costs every new connection a round trip

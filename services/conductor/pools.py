@@ -30,6 +30,7 @@ CLUSTER_KEYS = frozenset(
         "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "lifecycle", "nodeSelector",
         "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "ports", "priorityClassName", "probes", "resources",
         "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
+        "unreachableTolerationSeconds",
         "updateStrategy", "volumeClaimTemplates",
     }
 )  # fmt: skip

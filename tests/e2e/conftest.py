@@ -1,7 +1,7 @@
 """One installation for all of these tests, from this checkout's images, in a namespace of its own where kubectl points to.
 
-E2E_LOAD is the command that brings images to that cluster's nodes (kind and minikube are known without); E2E_ORDERS how many orders
-a drill accepts at least; with E2E_KEEP=1 the installation stays.
+E2E_LOAD is the command that brings images to that cluster's nodes; E2E_NODE_OFF and E2E_NODE_ON cut a node's power and give it back (kind
+and minikube are known without them); E2E_ORDERS how many orders a drill accepts at least; with E2E_KEEP=1 the installation stays.
 """
 
 import os
@@ -22,6 +22,7 @@ from conductor.cluster import images as cluster_images
 from conductor.cluster import install, removal
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
+from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known
 from conductor.harness import runner
@@ -86,7 +87,8 @@ def installation(images: None) -> Iterator[Installation]:
 @pytest.fixture(scope="session")
 def runtime(installation: Installation) -> KubernetesRuntime:
     """What is installed, as drills see it."""
-    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY, capstone=ORDERS.name)
+    power = Power(os.environ.get("E2E_NODE_OFF"), os.environ.get("E2E_NODE_ON"))
+    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY, power=power, capstone=ORDERS.name)
 
 
 @pytest.fixture

@@ -177,10 +177,30 @@ schedulerName: {{ . }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .pool.tolerations }}
+{{- with include "celery-app.tolerations" . | fromYamlArray }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /*
+What the pods tolerate, as a list. A pod that nothing ties to its node is replaced soon after the node is out of reach, not after
+Kubernetes' 300 s. A StatefulSet makes no other pod before the node is back or somebody says that it is gone.
+*/}}
+{{- define "celery-app.tolerations" -}}
+{{- $all := .pool.tolerations | default list }}
+{{- if ne .pool.kind "StatefulSet" }}
+{{- range $taint := list "node.kubernetes.io/not-ready" "node.kubernetes.io/unreachable" }}
+{{- $own := false }}
+{{- range $.pool.tolerations }}
+{{- if eq (.key | default $taint) $taint }}{{ $own = true }}{{ end }}
+{{- end }}
+{{- if not $own }}
+{{- $all = append $all (dict "key" $taint "operator" "Exists" "effect" "NoExecute" "tolerationSeconds" (int $.pool.unreachableTolerationSeconds)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $all }}
 {{- end }}
 
 {{- /* How the pods find names. */}}

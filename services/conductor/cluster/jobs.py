@@ -15,6 +15,18 @@ KEPT_SECONDS = 600
 
 STARTED_WITHIN_SECONDS = 120
 
+NEAR_SERVERS = {
+    "weight": 100,
+    "podAffinityTerm": {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {
+            "matchExpressions": [
+                {"key": "app.kubernetes.io/component", "operator": "In", "values": ["broker", "store", "database"]}
+            ]
+        },
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -67,6 +79,8 @@ def manifest(program: Program) -> dict[str, Any]:
     }
     pod = {
         "restartPolicy": "Never",
+        # Near the servers that it reads: who loses another node does not lose the judge.
+        "affinity": {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [NEAR_SERVERS]}},
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {

@@ -6,14 +6,18 @@ is about, so the pods that have to leave are marked, and the drain takes only th
 
 import contextlib
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from conductor.cluster.kubectl import Kubectl
+from conductor.cluster.kubectl import Kubectl, run
+from conductor.errors import Refused
 
 MARK = "celery-capstones/drained-from"
-STAYS = "app.kubernetes.io/component!=judge"
+JUDGE = "app.kubernetes.io/component=judge"
+STAYS = JUDGE.replace("=", "!=")
 """The judge keeps the journal of the drill in its pod."""
 
 
@@ -45,6 +49,11 @@ def stores(kubectl: Kubectl) -> dict[str, list[str]]:
     return dict(found)
 
 
+def of_judge(kubectl: Kubectl) -> set[str]:
+    """The nodes that a judge runs on."""
+    return {node for pod in kubectl.pods(JUDGE) if (node := _runs_on(pod))}
+
+
 def _runs_on(pod: dict[str, Any]) -> str | None:
     ended = pod["status"].get("phase") in ("Succeeded", "Failed") or "deletionTimestamp" in pod["metadata"]
     return None if ended else pod["spec"].get("nodeName")
@@ -67,3 +76,42 @@ def drain(kubectl: Kubectl, node: str, *, within_seconds: int) -> None:
         kubectl("label", "pods", *leaving, f"{MARK}={node}")
     wanted = ("--pod-selector", f"{MARK}={node}", "--ignore-daemonsets", "--delete-emptydir-data")
     kubectl("drain", node, *wanted, f"--timeout={within_seconds}s")
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """The commands that cut a node's power and give it back; each gets the node's name as its last word.
+
+    None: what kind or minikube has for it.
+    """
+
+    off_command: str | None = None
+    on_command: str | None = None
+
+    def commands(self, kubectl: Kubectl, node: str) -> tuple[list[str], list[str]]:
+        """The words of both commands for a node. Refused when there are none and the cluster is neither kind nor minikube."""
+        if self.off_command and self.on_command:
+            return [*shlex.split(self.off_command), node], [*shlex.split(self.on_command), node]
+        found = json.loads(kubectl("get", "node", node, "--output", "json"))
+        if found["spec"].get("providerID", "").startswith("kind://"):
+            return ["docker", "kill", node], ["docker", "start", node]
+        if profile := found["metadata"].get("labels", {}).get("minikube.k8s.io/name"):
+            return (
+                ["minikube", "--profile", profile, "node", "stop", node],
+                ["minikube", "--profile", profile, "node", "start", node],
+            )
+        raise Refused(
+            f"how is {node} powered off? The cluster is neither kind nor minikube: give --node-off and --node-on, "
+            "two commands that take a node's name"
+        )
+
+
+@contextlib.contextmanager
+def powered_off(kubectl: Kubectl, node: str, power: Power) -> Iterator[None]:
+    """The node has no power during the block; whatever happens in it, afterwards it has. Refused as Power.commands refuses."""
+    off, on = power.commands(kubectl, node)
+    try:
+        run(off)
+        yield
+    finally:
+        run(on)

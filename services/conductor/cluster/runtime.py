@@ -15,6 +15,7 @@ from conductor.cluster.canary_rollout import Outcome, Trial
 from conductor.cluster.install import PLATFORM
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.names import Names
+from conductor.cluster.nodes import Power
 from conductor.cluster.releases import ClusterReleases, name_of, restarts_of
 from conductor.errors import ClusterFailed, Refused
 from conductor.pools import Broker, Pool
@@ -22,6 +23,7 @@ from conductor.pools import Broker, Pool
 ROLLED_SECONDS = 300
 FOLLOWED_PODS = 50
 TOOL_ROLES = ("relay", "beat", "worker", "api")
+POWER = Power()
 SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
 """StatefulSets, by what the drills call them."""
 
@@ -47,6 +49,7 @@ class KubernetesRuntime:
     bad_tag: str | None = None
     broker: Broker = "rabbitmq"
     faulty_tag: str | None = None
+    power: Power = POWER
     _: KW_ONLY
     capstone: str
 

@@ -98,6 +98,10 @@ Tag = Annotated[str, typer.Option(help="Of its images.")]
 NextTag = Annotated[str | None, typer.Option(help="Of the capstone's next version, for a deploy to bring.")]
 BadTag = Annotated[str | None, typer.Option(help="Of a version whose workers never get ready.")]
 FaultyTag = Annotated[str | None, typer.Option(help="Of a version whose commands fail now and then.")]
+NodeOff = Annotated[
+    str | None, typer.Option("--node-off", help="A command that cuts the power of the node that is its last word.")
+]
+NodeOn = Annotated[str | None, typer.Option("--node-on", help="The command that gives it back.")]
 
 
 @commands.command()
@@ -116,9 +120,12 @@ def run(
     next_tag: NextTag = None,
     bad_tag: BadTag = None,
     faulty_tag: FaultyTag = None,
+    node_off: NodeOff = None,
+    node_on: NodeOn = None,
 ) -> None:
     """Play a drill; exit status 1 when something was lost or doubled, or the drill could not be carried out."""
     from conductor.capstone import Patience, Size
+    from conductor.cluster.nodes import Power
     from conductor.cluster.runtime import KubernetesRuntime
     from conductor.harness import runner
     from conductor.harness.reporter import Reporter
@@ -129,7 +136,12 @@ def run(
     every = [one for one in known(system.name).values() if runtime in one.runtimes and not _lacking(one, system)]
     chosen = every if name == "all" else [_named(name, system.name)]
     cluster = (
-        KubernetesRuntime(namespace, tag, next_tag, bad_tag, faulty_tag=faulty_tag, capstone=system.name)
+        KubernetesRuntime(
+            *(namespace, tag, next_tag, bad_tag),
+            faulty_tag=faulty_tag,
+            power=Power(node_off, node_on),
+            capstone=system.name,
+        )
         if runtime == "kubernetes"
         else None
     )

@@ -20,6 +20,7 @@ IN_A_CLUSTER = (
     "canary",
     "mixed-versions",
     "node-drain",
+    "node-loss",
     "rolling-deploy",
     "scale-in-while-busy",
     "worker-kill",
@@ -52,8 +53,8 @@ def test_a_process_of_a_pod_finds_its_modules_compiled(runtime: KubernetesRuntim
 def test_nothing_is_lost_or_doubled_in_a_cluster(
     installation: Installation, play: Callable[[str], Played], name: str
 ) -> None:
-    if name == "node-drain" and len(nodes.schedulable(installation.kubectl)) < 2:
-        missing("the cluster has one node that takes pods, a drain needs two")
+    if name in ("node-drain", "node-loss") and len(nodes.schedulable(installation.kubectl)) < 2:
+        missing(f"the cluster has one node that takes pods, {name} needs two")
 
     played = play(name)
 

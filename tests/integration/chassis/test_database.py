@@ -33,6 +33,15 @@ def end(database_url: str, backend: int) -> None:
         conn.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
 
 
+def test_the_server_ends_the_session_of_a_machine_that_vanished(engine: sa.Engine) -> None:
+    wanted = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+    with engine.connect() as conn:
+        read = sa.text("SELECT name, setting::int FROM pg_settings WHERE name LIKE 'tcp_%'")
+        shown = {str(name): int(value) for name, value in conn.execute(read)}
+
+    assert {**wanted, "tcp_user_timeout": 20_000} == shown
+
+
 def test_a_connection_that_died_while_idle_is_replaced(
     engine: sa.Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

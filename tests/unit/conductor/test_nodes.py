@@ -1,12 +1,14 @@
 """Which nodes may be drained, and which pods leave: as Kubernetes describes them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conductor.cluster import nodes
-from conductor.errors import ClusterFailed
+from conductor.cluster.nodes import Power
+from conductor.errors import ClusterFailed, Refused
 
 READY = [{"type": "Ready", "status": "True"}]
 
@@ -92,3 +94,52 @@ def test_a_node_takes_pods_again_when_its_drain_failed() -> None:
         nodes.drain(cluster, "n", within_seconds=9)
 
     assert [("cordon", "n"), ("uncordon", "n")] == [cluster.told[0], cluster.told[-1]]
+
+
+class OneNode:
+    """kubectl for a cluster whose nodes are of one kind."""
+
+    def __init__(self, provider: str = "", labels: dict[str, str] | None = None) -> None:
+        self._node = {"metadata": {"labels": labels or {}}, "spec": {"providerID": provider}}
+
+    def __call__(self, *_: str) -> str:
+        return json.dumps(self._node)
+
+
+@pytest.mark.parametrize(
+    ("power", "cluster", "off", "on"),
+    [
+        (
+            Power("ipmi --set 'power off'", "ipmi on"),
+            OneNode("kind://docker/a/n"),
+            ["ipmi", "--set", "power off", "n"],
+            ["ipmi", "on", "n"],
+        ),
+        (Power(), OneNode("kind://docker/kind/n"), ["docker", "kill", "n"], ["docker", "start", "n"]),
+        (
+            Power(),
+            OneNode(labels={"minikube.k8s.io/name": "p"}),
+            ["minikube", "--profile", "p", "node", "stop", "n"],
+            ["minikube", "--profile", "p", "node", "start", "n"],
+        ),
+    ],
+)
+def test_how_a_node_loses_its_power(power: Power, cluster: Any, off: list[str], on: list[str]) -> None:
+    assert (off, on) == power.commands(cluster, "n")
+
+
+@pytest.mark.parametrize("power", [Power(), Power("halt", None)])
+def test_a_node_of_a_cluster_that_nobody_knows_is_not_powered_off(power: Power) -> None:
+    cluster: Any = OneNode("aws:///eu/i-1")
+    with pytest.raises(Refused, match=r"how is n powered off.*--node-off and --node-on"):
+        power.commands(cluster, "n")
+
+
+def test_a_node_has_its_power_back_when_the_drill_failed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    power = Power(f"sh -c 'echo off $0 >> {log}'", f"sh -c 'echo on $0 >> {log}'")
+    cluster: Any = OneNode()
+    with pytest.raises(ClusterFailed), nodes.powered_off(cluster, "n", power):
+        raise ClusterFailed("in vain")
+
+    assert ["off n", "on n"] == log.read_text().splitlines()
