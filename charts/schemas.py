@@ -34,6 +34,7 @@ from value_models import (
     PullSecret,
     Scaler,
     ServiceAccount,
+    Test,
     Values,
 )
 
@@ -135,6 +136,7 @@ def values_of(service: type[ServiceSettings] | None) -> type[BaseModel]:
         "consumers_paused": (bool, False),
         "ca_bundle": (CaBundle, CaBundle()),
         "migration": (Migration, Migration()),
+        "test": (Test, Test()),
         "api": (Api, Api()),
         "scaler": (Scaler, Scaler()),
         "network_policy": (NetworkPolicy, NetworkPolicy()),

@@ -198,6 +198,17 @@ class Migration(Values):
     resources: Resources = Resources()
 
 
+class Test(Values):
+    """What `helm test` runs."""
+
+    command: list[str] = []
+    image: PoolImage = PoolImage()
+    existing_secret: NameOrNone = ""
+    pod_labels: Labels = {}
+    deadline_seconds: Positive = 1
+    resources: Resources = Resources()
+
+
 class Ingress(Values):
     host: NameOrNone = ""
     class_name: NameOrNone = ""

@@ -63,6 +63,7 @@ CHART_KEYS = frozenset(
         "secretChecksum",
         "serviceAccount",
         "settings",
+        "test",
     }
 )
 """What a values file says beside its pools; the chart alone reads it."""

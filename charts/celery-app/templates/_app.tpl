@@ -11,6 +11,7 @@ Every object of one application; the only template that a chart includes. Values
 
 {{- define "celery-app.objects" -}}
 {{- include "celery-app.checks" . -}}
+{{- include "celery-app.checks.cluster" . -}}
 {{- include "celery-app.serviceaccount" . }}
 {{- include "celery-app.config" . }}
 {{- include "celery-app.runtime" . }}
@@ -19,6 +20,7 @@ Every object of one application; the only template that a chart includes. Values
 {{- include "celery-app.monitor" . }}
 {{- include "celery-app.rules" . }}
 {{- include "celery-app.cronjobs" . }}
+{{- include "celery-app.test" . }}
 {{- include "celery-app.scalerauth" . }}
 {{- range $name := keys .Values.pools | sortAlpha }}
 {{- $pool := include "celery-app.pool" (dict "root" $ "name" $name) | fromYaml }}

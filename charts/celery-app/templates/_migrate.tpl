@@ -18,7 +18,9 @@ metadata:
     {{- include "celery-app.labels" $one | nindent 4 }}
   annotations:
     helm.sh/hook: pre-install,pre-upgrade
-    helm.sh/hook-delete-policy: before-hook-creation
+    # Gone with the deploy that made it, also when that is given up; Helm 4 prints what a failed one said.
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+    helm.sh/hook-output-log-policy: hook-failed
 spec:
   backoffLimit: 6
   activeDeadlineSeconds: {{ int .Values.migration.deadlineSeconds }}

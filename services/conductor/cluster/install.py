@@ -62,6 +62,8 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
         if own.own_platform.is_dir():
             tell(f"platform of {own.capstone}: k8s/{own.capstone}")
             _apply(wanted, own.own_platform)
+    if left := prune(wanted):
+        tell(f"of another overlay, removed: {', '.join(left)}")
     wait_for_platform(wanted)
     kubectl = wanted.kubectl
     tell("logins at database and broker")
@@ -164,6 +166,19 @@ def _apply(wanted: Installation, source: Path) -> None:
     wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=objects)
 
 
+def prune(wanted: Installation) -> list[str]:
+    """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`."""
+    sources = [overlay_of(wanted), *(path for name in charts() if (path := Names(name).own_platform).is_dir())]
+    objects = [one for source in sources for one in yaml.safe_load_all(rendered(wanted, source)) if one]
+    kept = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in objects}
+    listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()
+    # `deployment.apps/collector` here is `Deployment` there.
+    left = [name for name in listed if f"{name.split('/')[0].split('.')[0]}/{name.split('/')[1]}" not in kept]
+    if left:
+        wanted.kubectl("delete", *left, "--wait=false")
+    return left
+
+
 def wait_for_platform(wanted: Installation) -> None:
     """Return when every server is ready. Raises ClusterFailed that names what is not."""
     wanted.kubectl.await_rolled_out(*wanted.kubectl.workloads(PLATFORM), within_seconds=wanted.within_seconds)
@@ -183,16 +198,19 @@ def install_release(wanted: Installation, own: Names) -> None:
 
 
 def _install(wanted: Installation, own: Names, *more: str) -> None:
+    """Install or upgrade. What the API server would refuse is refused before anything changes: helm notices it half-way."""
     told = own.overlay_values(wanted.overlay)
-    run(
-        [
-            *("helm", "upgrade", "--install", own.release, str(own.chart), "--namespace", wanted.namespace),
-            *("--set", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
-            *("--set-string", f"secretChecksum={checksum(wanted.kubectl, own)}"),
-            *(("--values", str(told)) if told.exists() else ()),
-            *("--wait", "--timeout", f"{wanted.within_seconds}s", *wanted.extra, *more),
-        ]
+    chosen = (
+        *(own.release, str(own.chart), "--namespace", wanted.namespace),
+        *("--set-string", f"image.tag={wanted.tag}", "--set", f"broker={wanted.broker}"),
+        *("--set-string", f"secretChecksum={checksum(wanted.kubectl, own)}"),
+        *(("--values", str(told)) if told.exists() else ()),
+        *(*wanted.extra, *more),
     )
+    objects = run(["helm", "template", "--dry-run=server", "--no-hooks", *chosen])
+    as_helm = ("--server-side", "--force-conflicts", "--field-manager=helm", "--filename", "-")
+    wanted.kubectl("apply", "--dry-run=server", *as_helm, given=objects)
+    run(["helm", "upgrade", "--install", *chosen, "--wait", "--timeout", f"{wanted.within_seconds}s"])
 
 
 def upgrade(

@@ -52,7 +52,9 @@ def run(
             _end(process)
             raise
     if process.returncode:
-        said = (said or "").strip()[-2000:] or "see above"
+        # Helm 4 tells of every chart that is linked to, before what it failed of.
+        told = [line for line in (said or "").splitlines() if not line.startswith("level=INFO")]
+        said = "\n".join(told).strip()[-2000:] or "see above"
         raise ClusterFailed(f"{' '.join(argv[:4])} … ended with {process.returncode}: {said}")
     return printed or ""
 
