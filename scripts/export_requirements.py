@@ -18,6 +18,7 @@ FILES = {
 IMAGES = {
     "analytics": ["--package=analytics"],
     "analytics-archive": ["--package=analytics", "--extra=archive"],
+    "chassis": ["--package=chassis", "--extra=http"],
     "conductor": ["--package=conductor"],
     "orders": ["--package=orders"],
     "outside": ["--package=outside"],

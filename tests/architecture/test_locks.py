@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
 IMAGES = [
     f"services/image/requirements/{name}.txt"
-    for name in ("analytics", "analytics-archive", "conductor", "orders", "outside", "trading")
+    for name in ("analytics", "analytics-archive", "chassis", "conductor", "orders", "outside", "trading")
 ]
 EXPORTED = ["requirements.txt", "requirements-dev.txt", "requirements-uv.txt", *IMAGES]
 

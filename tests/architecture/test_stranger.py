@@ -34,6 +34,7 @@ def test_its_files_are_a_service_a_chart_and_a_plug_in() -> None:
         "charts/tally/Chart.yaml",
         "charts/tally/templates/app.yaml",
         "charts/tally/values.yaml",
+        "services/.dockerignore",
         "services/conductor/capstones/tally/__init__.py",
         "services/conductor/capstones/tally/capstone.py",
         "services/conductor/capstones/tally/workload.py",

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from conductor.run_directory import CHECKOUT
+from conductor.run_directory import CHECKOUT, chart, home, roots
 
 OVERLAYS = CHECKOUT / "k8s" / "overlays"
 
 
 def charts() -> tuple[str, ...]:
-    """The capstones that have a chart. A library, which renders nothing by itself, is none of them."""
-    return tuple(sorted(path.parent.parent.name for path in (CHECKOUT / "charts").glob("*/templates/app.yaml")))
+    """The capstones that have a chart, in the checkout or on CAPSTONE_PATH. A library, which renders nothing by itself, is none of them."""
+    return tuple(sorted({path.parts[-3] for root in roots() for path in root.glob("charts/*/templates/app.yaml")}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,16 @@ class Names:
     @property
     def chart(self) -> Path:
         """The folder of its chart."""
-        return CHECKOUT / "charts" / self.capstone
+        return chart(self.capstone)
 
     @property
     def own_platform(self) -> Path:
         """The folder of what it stands on besides the platform. Not every capstone has one."""
-        return CHECKOUT / "k8s" / self.capstone
+        return home(self.capstone) / "k8s" / self.capstone
 
     def overlay_values(self, overlay: str) -> Path:
         """The values that an overlay brings for its chart. Not every overlay has them."""
-        return OVERLAYS / overlay / f"{self.capstone}-values.yaml"
+        return home(self.capstone) / "k8s" / "overlays" / overlay / f"{self.capstone}-values.yaml"
 
     @property
     def database(self) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from conductor import capstones
 from conductor.capstone import load
-from conductor.cluster.names import charts
+from conductor.cluster.names import Names, charts
 from conductor.errors import Refused
 from conductor.laptop import environment, state
 from conductor.laptop.state import State
@@ -75,7 +75,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of CAPSTONE_PATH with a capstone of its own, and with one of the name of one of the checkout's."""
     monkeypatch.setenv(CAPSTONE_PATH, str(tmp_path))
     for name in ("abroad", "orders"):
-        (tmp_path / "charts" / name).mkdir(parents=True)
+        (tmp_path / "charts" / name / "templates").mkdir(parents=True)
+        (tmp_path / "charts" / name / "templates" / "app.yaml").touch()
         plug_in = tmp_path / "services" / "conductor" / "capstones" / name
         plug_in.mkdir(parents=True)
         (plug_in / "__init__.py").touch()
@@ -88,6 +89,16 @@ def test_a_capstone_is_found_on_the_path_as_well(elsewhere: Path) -> None:
     assert "abroad" == capstones.named("abroad").name
     assert elsewhere / "charts" / "abroad" == chart("abroad")
     assert {"PYTHONPATH": str(elsewhere / "services")} == environment.code_of("abroad")
+
+
+def test_a_cluster_gets_it_from_its_own_folder(elsewhere: Path) -> None:
+    own = Names("abroad")
+
+    assert sorted({"abroad", *capstones.names()}) == list(charts())
+    assert elsewhere / "charts" / "abroad" == own.chart
+    assert elsewhere / "k8s" / "abroad" == own.own_platform
+    assert elsewhere / "k8s" / "overlays" / "kind" / "abroad-values.yaml" == own.overlay_values("kind")
+    assert CHECKOUT / "charts" / "orders" == Names("orders").chart
 
 
 def test_the_checkout_comes_first(elsewhere: Path) -> None:
