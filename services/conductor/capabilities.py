@@ -30,13 +30,15 @@ class Target:
     """A pool whose tasks a drill interrupts, and the outside program that they call; `server` None for a pool that calls none.
 
     `holds` are faults of that program that keep its calls waiting around a moment, so that a kill finds a task there. A pool with a
-    `flush` runs no commands of the outbox, but holds batches: the moments are around the flush.
+    `flush` runs no commands of the outbox, but holds batches: the moments are around the flush. Where a request that `Workload.submit`
+    sends takes some seconds in the pool, `submitted` is the outbox key of that request's command.
     """
 
     pool: str
     server: str | None = None
     holds: Mapping[Moment, Plan] = field(default_factory=dict)
     flush: Flush | None = None
+    submitted: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+import yaml
+from pydantic.alias_generators import to_camel
+
 from conductor import pools
 from conductor.capstone import application
 from conductor.cluster import blue_green, canary_rollout, images, install, version_upgrade
@@ -26,6 +29,26 @@ TOOL_ROLES = ("relay", "beat", "worker", "api")
 POWER = Power()
 SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
 """StatefulSets, by what the drills call them."""
+
+KILL_CHILD = """
+import contextlib, glob, os, signal, sys
+children = open("/proc/1/task/1/children").read().split()
+if sys.argv[1:]:
+    with open("/proc/net/tcp") as table:
+        lines = [line.split() for line in table]
+    mine = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(":" + sys.argv[1])}
+    def has(child):
+        for file in glob.glob(f"/proc/{child}/fd/*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(file) in mine:
+                    return True
+    children = filter(has, children)
+for child in list(children)[:1]:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(child), signal.SIGKILL)
+"""
+"""Run in a pod, by the standard library alone: kills the child of its first process that has a connection from the TCP port of the first
+argument (four hexadecimal digits), or the first child when there is none."""
 
 
 def ready_at(pod: Mapping[str, Any]) -> str | None:
@@ -84,6 +107,21 @@ class KubernetesRuntime:
     def values(self) -> dict[str, Any]:
         """What the release was told."""
         return install.values_of(self.namespace, self.own.release)
+
+    @contextlib.contextmanager
+    def configured(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Every pod has these environment variables in the block, and what it had before after it. No pod is replaced that has them."""
+        before = self.values()
+        own = before.get("settings") or {}
+        told = {to_camel(name.lower()): yaml.safe_load(value) for name, value in settings.items()}
+        if all(own.get(name) == value for name, value in told.items()):
+            yield
+            return
+        self.deploy(values={**before, "settings": {**own, **told}})
+        try:
+            yield
+        finally:
+            self.deploy(values=before)
 
     def switch(self, to: Colour, tag: str | None, tell: Tell, *, alone: bool = False) -> None:
         """Have this colour do the work; see conductor.cluster.blue_green."""
@@ -179,13 +217,13 @@ class KubernetesRuntime:
         """End a pod as a node's power cut would: at once, with all of its processes."""
         self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
 
-    def kill_child(self, name: str) -> None:
-        """End one child of a pod's worker by SIGKILL, the first that its first process has."""
-        script = (
-            "import os, signal; "
-            "child = open('/proc/1/task/1/children').read().split()[0]; os.kill(int(child), signal.SIGKILL)"
-        )
-        self.kubectl("exec", name, "--", "python", "-S", "-c", script)
+    def kill_child(self, name: str, port: int | None = None) -> None:
+        """End one child of a pod's worker by SIGKILL: the one with a connection from this TCP port, or the first that there is.
+
+        A child that is gone by now is as good as killed.
+        """
+        argv = ("python", "-S", "-c", KILL_CHILD, *([] if port is None else [f"{port:04X}"]))
+        self.kubectl("exec", name, "--", *argv)
 
     def scale(self, pool: str, replicas: int) -> None:
         """As many pods of a pool; returns when they are ready."""

@@ -23,7 +23,7 @@ def play(session: LaptopSession) -> None:
             during.enter_context(dependency_faults.faults(session.access, server, plan))
         workload = during.enter_context(session.load())
         # Copies are to meet what they are copies of while it is under way: a wait for each confirm would bring them too late.
-        broker = during.enter_context(BrokerClient(session.runtime, confirmed=False))
+        broker = during.enter_context(BrokerClient.of(session.runtime, confirmed=False))
         for _ in range(ROUNDS if session.size.large else SMALL_ROUNDS):
             session.await_loaded()
             issued = _issued(session)

@@ -153,7 +153,7 @@ class _Hour:
         messages = hostile_messages.drawn(session.workload.scope, session.size.seed, first + count, ids)[first:]
         with queue_ages.watched(session.access) as ages, self._garbled(target):
             began = time.monotonic()
-            with BrokerClient(session.runtime) as broker:
+            with BrokerClient.of(session.runtime) as broker:
                 for message in messages:
                     headers = {**task_headers(task), **message.headers}
                     broker.send_raw(queue, message.body, headers=headers, **message.properties)
@@ -236,7 +236,7 @@ class _Hour:
         session.expect(not others, f"{len(others)} records were parked besides: {'; '.join(map(str, others[:5]))}")
         session.expect(len(records) == len(parked.sent), f"{len(parked.sent)} messages became {len(records)} records")
         queues = [queue for pool in session.runtime.pools().values() for queue in pool.queues]
-        with BrokerClient(session.runtime) as broker:
+        with BrokerClient.of(session.runtime) as broker:
             session.wait_for(
                 lambda: not any(map(broker.dead_letters, queues)), "the dead letters to be collected", COLLECTED_SECONDS
             )

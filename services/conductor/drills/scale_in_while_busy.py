@@ -2,7 +2,6 @@
 
 from conductor.capabilities import HoldsCalls
 from conductor.capstone import capability
-from conductor.harness import questions
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 
@@ -19,12 +18,11 @@ def play(session: ClusterSession) -> None:
         for number in range(2 if session.size.large else 1):
             runtime.scale(target.pool, MOST)
             session.reporter.tell(f"{MOST} pods of {target.pool}")
-            session.ask(questions.Slow(target.server, rate=0.2, seconds=1.5, seed=number))
-            in_flight = session.await_loaded()
-            runtime.scale(target.pool, runtime.pools()[target.pool].replicas)
-            session.reporter.tell(f"scaled in with {in_flight} requests in flight")
-            session.await_progress()
-            session.ask(questions.Calm(target.server))
+            with session.faults(target.server, {"rate": {"slow": 0.2}, "slow_seconds": 1.5, "seed": number}):
+                in_flight = session.await_loaded()
+                runtime.scale(target.pool, runtime.pools()[target.pool].replicas)
+                session.reporter.tell(f"scaled in with {in_flight} requests in flight")
+                session.await_progress()
     again = {name: count for name, count in runtime.restarts().items() if count > restarts.get(name, 0)}
     session.expect(not again, f"pods were restarted: {again}")
     session.expect_no_failed_request()

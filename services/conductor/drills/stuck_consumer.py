@@ -28,7 +28,7 @@ def play(session: LaptopSession) -> None:
     first, *others = [target.pool for target in session.capstone.targets]
     with session.load():
         session.await_loaded()
-        with BrokerClient(session.runtime) as broker:
+        with BrokerClient.of(session.runtime) as broker:
             (queue,) = session.runtime.pools()[first].queues
             session.reporter.tell(f"[red]{broker.cut_consumers(queue)}[/red]")
         session.await_progress()

@@ -13,8 +13,7 @@ def play(session: Session) -> None:
     # In a cluster nobody can look into a worker of batches: then each pool is hit once.
     targets = session.targets()
     moments: Counter[str | None] = Counter()
-    calling = [target.pool for target in targets if target.server]
-    with session.replicated(*calling), session.load():
+    with session.replicated(*(target.pool for target in targets)), session.load():
         session.reporter.phase(f"{session.size.kills} kills")
         kills = targeted_kill.schedule(targets, session.size.kills if targets else 0, session.size.seed)
         for number, (target, which, moment) in enumerate(kills, 1):

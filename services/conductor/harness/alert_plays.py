@@ -141,7 +141,7 @@ def database_away(runtime: LocalRuntime) -> Iterator[None]:
 @contextmanager
 def message(queue: str, headers: Mapping[str, Any], reason: str, runtime: LocalRuntime) -> Iterator[None]:
     """A message that no worker can run; it is dropped in the end."""
-    with BrokerClient(runtime) as broker:
+    with BrokerClient.of(runtime) as broker:
         broker.send_raw(queue, "[[], {}, {}]", headers={**task_headers("nobody.knows"), **headers})
     try:
         yield

@@ -9,6 +9,7 @@ from typing import Any, Self
 from kombu import Connection
 
 from conductor.amqp_client import Transport
+from conductor.pools import Broker
 from conductor.redis_client import connected
 from conductor.runtime import ProcessRuntime
 
@@ -18,10 +19,15 @@ PATIENCE = {"max_retries": 10, "interval_start": 0.2, "interval_step": 0.2, "int
 class BrokerClient:
     """One connection; a context manager. Queues must exist."""
 
-    def __init__(self, runtime: ProcessRuntime, *, confirmed: bool = True) -> None:
+    @classmethod
+    def of(cls, runtime: ProcessRuntime, *, confirmed: bool = True) -> Self:
+        """A client of the broker of a running platform."""
+        return cls(runtime.broker, runtime.addresses()["broker"], confirmed=confirmed)
+
+    def __init__(self, broker: Broker, url: str, *, confirmed: bool = True) -> None:
         """Without `confirmed` no publisher confirm is awaited, and the last messages may reach no queue."""
-        self._rabbitmq = runtime.broker == "rabbitmq"
-        self._url = runtime.addresses()["broker"]
+        self._rabbitmq = broker == "rabbitmq"
+        self._url = url
         options = {"confirm_publish": True} if self._rabbitmq and confirmed else {}
         transport = Transport if self._rabbitmq else None
         self._connection = Connection(self._url, connect_timeout=5, transport=transport, transport_options=options)

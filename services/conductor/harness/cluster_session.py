@@ -7,18 +7,17 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 
 from psycopg import sql
 
-from conductor.capabilities import Moment, Target
+from conductor.capabilities import Moment, Plan, Target
 from conductor.capstone import Capstone, Patience, Size
 from conductor.cluster import jobs
 from conductor.cluster.jobs import Program
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, ConductorError, DrillFailed
-from conductor.harness import cluster_versions, questions
+from conductor.harness import cluster_kill, cluster_versions, questions
 from conductor.harness.cluster_versions import ClusterVersions
 from conductor.harness.questions import Question
 from conductor.harness.reporter import Reporter
@@ -38,10 +37,7 @@ TRIES = 3
 PER_SECOND = 30.0
 """Requests a second. As many as are answered would fill every core that new pods need to start, and drill the starved machine."""
 
-AIMED_SECONDS = 120.0
-"""How long a kill waits for a task that it hits."""
-
-HELD_CALLS = {"rate": 0.2, "seconds": 2.0}
+HELD_CALLS = {"rate": {"slow": 0.2}, "slow_seconds": 2.0}
 """Calls that are kept waiting so that a kill finds a task: long enough for the way from the look to the kill."""
 
 
@@ -140,6 +136,13 @@ class ClusterSession:
     def await_loaded(self) -> int:
         return int(self.ask(questions.AwaitLoaded())["in_flight"])
 
+    def in_flight(self) -> int | None:
+        found = self.ask(questions.InFlight())["in_flight"]
+        return None if found is None else int(found)
+
+    def submit(self, name: str) -> str:
+        return str(self.ask(questions.Submit(name))["request"])
+
     def await_progress(self, requests: int | None = None) -> None:
         self.ask(questions.AwaitProgress(requests))
 
@@ -149,8 +152,8 @@ class ClusterSession:
     # Faults
 
     def targets(self) -> Sequence[Target]:
-        # Between the look and the kill lies a call to the cluster: a task that calls nobody is over by then.
-        return [target for target in self.capstone.targets if target.server]
+        # Between the look and the kill lies a call to the cluster: a task that nothing keeps waiting is over by then.
+        return [target for target in self.capstone.targets if target.server or target.submitted]
 
     def replicated(self, *pools: str) -> AbstractContextManager[None]:
         return self.runtime.at_least(2, *pools)
@@ -160,30 +163,20 @@ class ClusterSession:
         if target.server is None:
             yield
             return
-        self.ask(questions.Slow(target.server, seed=seed, **HELD_CALLS))
+        with self.faults(target.server, {**HELD_CALLS, "seed": seed}):
+            yield
+
+    @contextlib.contextmanager
+    def faults(self, server: str, plan: Plan) -> Iterator[None]:
+        self.ask(questions.Fail(server, plan))
         yield
-        self.ask(questions.Calm(target.server))
+        self.ask(questions.Calm(server))
 
     def aimed_kill(self, target: Target, which: Which, moment: Moment) -> Kill:
-        in_flight = self.await_loaded()
-        hit: list[str] = []
-        hits = partial(self._kill_running, target.pool, which, in_flight, hit)
-        if not until(hits, within_seconds=AIMED_SECONDS):
-            raise DrillFailed(f"no kill hit a running task of {target.pool} within {AIMED_SECONDS:.0f} s")
-        return Kill(self._now(), target.pool, which, (), "during", tuple(hit), in_flight)
+        return cluster_kill.aimed_kill(self, target, which)
 
-    def _kill_running(self, pool: str, which: Which, in_flight: int, hit: list[str]) -> bool:
-        """Kill if something runs. Returns whether some of it has no outcome after the kill, and puts those commands into `hit`."""
-        running = [pod for pod in self.runtime.pods(pool) if pod["status"].get("podIP")]
-        pod = running[0] if running else None
-        held = self.ask(questions.Held(pod["status"]["podIP"]))["keys"] if pod else []
-        if pod is None or not held:
-            return False
-        with self.fault(pool, which, in_flight):
-            kill = self.runtime.kill_child if which == "child" else self.runtime.kill_pod
-            kill(pod["metadata"]["name"])
-        hit[:] = self.ask(questions.StillOpen(held))["keys"]
-        return bool(hit)
+    def kill_running(self, pool: str, command: str, start: int) -> Kill:
+        return cluster_kill.kill_running(self, pool, command, start)
 
     def kill_process(self, pool: str) -> None:
         with self.fault(pool, "tree"):
@@ -192,13 +185,14 @@ class ClusterSession:
     @contextlib.contextmanager
     def fault(self, pool: str, which: str, in_flight: int | None = None) -> Iterator[None]:
         """Write down that what happens in the block breaks something of the pool."""
-        since = self._now()
+        since = self.now()
         try:
             yield
         finally:
             self.ask(questions.Record(pool, which, since, in_flight))
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """The time by which faults are written down."""
         return float(self.ask(questions.Clock())["at"])
 
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
@@ -234,6 +228,19 @@ class ClusterSession:
 
     def replay_parked(self, *ids: int) -> list[dict[str, Any]]:
         return self.runtime.parked("replay", *map(str, ids), "--actor", "drill")
+
+    def drop_parked(self, *ids: int) -> list[dict[str, Any]]:
+        return self.runtime.parked("drop", *map(str, ids), "--actor", "drill")
+
+    def publish(self, queue: str, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self.ask(questions.Publish(queue, messages))
+
+    def startable(self, request: str) -> bool:
+        return bool(self.ask(questions.Startable(request))["startable"])
+
+    def attention(self, request: str) -> str | None:
+        found: str | None = self.ask(questions.Attention(request))["attention"]
+        return found
 
     # What must be
 

@@ -24,7 +24,8 @@ class Drill:
     """`play` is for a laptop as for a cluster; a drill of one of them has `on_laptop` or `on_cluster` instead.
 
     `needs` are the records of conductor.capabilities without which a capstone cannot be drilled so. `settings` are environment variables
-    of every pool process; `pools` changes of the pools' defaults, as in the chart's values: both are for the laptop's own platform.
+    of every pool process, on a platform of the drill's own and in a cluster; `pools` changes of the pools' defaults, as in the chart's
+    values, on a platform of its own only.
     """
 
     name: str

@@ -2,13 +2,16 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
+from conductor.capabilities import RejectsMessages
+from conductor.capstone import capability
 from conductor.errors import ConductorError, DrillFailed
 from conductor.harness import dependency_faults, questions
+from conductor.harness.broker_client import BrokerClient
 from conductor.harness.consumer_gaps import ConsumerWatch
 from conductor.harness.questions import Question
 from conductor.harness.workload_run import WorkloadRun
@@ -27,6 +30,7 @@ class JudgeService:
         self._load = ExitStack()
         self._began: float | None = None
         self._consumers: ConsumerWatch | None = None
+        self._submitted: dict[str, str] = {}
 
     def answer(self, sent: Mapping[str, Any]) -> Answer | None:
         """The answer to a question as it was sent; None to go. What cannot be answered is `{"failed": WHY}`."""
@@ -54,18 +58,29 @@ class JudgeService:
                 return self.status()
             case questions.Accepted(last):
                 return {"requests": run.capstone.accepted([run.journal.path])[-last:]}
+            case questions.InFlight():
+                return {"in_flight": run.progress.in_flight()}
+            case questions.Submit(name):
+                if name not in self._submitted:
+                    self._submitted[name] = run.workload.submit(name)
+                return {"request": self._submitted[name]}
+            case questions.Startable(request):
+                return {"startable": capability(run.capstone, RejectsMessages).startable(run.access, request)}
+            case questions.Attention(request):
+                return {"attention": capability(run.capstone, RejectsMessages).attention(run.access, request)}
+            case questions.Publish(queue, messages):
+                _publish(queue, messages)
             case questions.Held(address):
-                return {"keys": run.outbox.held_at(address)}
+                return {"commands": [asdict(one) for one in run.outbox.held_at(address)]}
             case questions.StillOpen(keys):
                 return {"keys": run.outbox.still_open(keys)}
             case questions.Clock():
                 return {"at": now()}
             case questions.Record(pool, which, since, open_orders):
                 run.record(Kill(since, pool, which, (), open_orders=open_orders, until=now()))
-            case questions.Slow(server, rate, seconds, seed):
-                plan = {"rate": {"slow": rate}, "slow_seconds": seconds, "seed": seed}
-                plan["expires_in_seconds"] = FAULTS_SECONDS
-                dependency_faults.call(run.access, "PUT", server, "faults", plan)
+            case questions.Fail(server, plan):
+                told = {**plan, "expires_in_seconds": FAULTS_SECONDS}
+                dependency_faults.call(run.access, "PUT", server, "faults", told)
             case questions.Calm(server):
                 dependency_faults.call(run.access, "DELETE", server, "faults")
             case questions.WatchConsumers(queues):
@@ -97,3 +112,10 @@ class JudgeService:
             "why": dict(again.most_common(5)),
             "accepted_per_second": round(load.accepted / seconds, 1),
         }
+
+
+def _publish(queue: str, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    url = os.environ["BROKER_URL"]
+    with BrokerClient("rabbitmq" if url.startswith("amqp") else "valkey", url) as broker:
+        for body, headers in messages:
+            broker.send_raw(queue, body, headers=headers)

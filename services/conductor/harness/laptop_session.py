@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any
 
 import psycopg
 
-from conductor.capabilities import Moment, Target
-from conductor.capstone import Capstone, Effects, Patience, Size, application
+from conductor.capabilities import Moment, Plan, RejectsMessages, Target
+from conductor.capstone import Capstone, Effects, Patience, Size, application, capability
 from conductor.harness import batch_kill, dependency_faults, laptop_versions, parked, targeted_kill
+from conductor.harness.broker_client import BrokerClient
 from conductor.harness.laptop_versions import LaptopVersions
+from conductor.harness.outbox_state import Held
 from conductor.harness.reporter import Reporter
 from conductor.harness.workload_run import WorkloadRun
 from conductor.history import Kill, now
@@ -41,6 +43,12 @@ class LaptopSession(WorkloadRun):
         """What took effect so far."""
         return self.capstone.effects(self.access)
 
+    def in_flight(self) -> int | None:
+        return self.progress.in_flight()
+
+    def submit(self, name: str) -> str:
+        return self.workload.submit(name)
+
     def targets(self) -> Sequence[Target]:
         return self.capstone.targets
 
@@ -55,6 +63,27 @@ class LaptopSession(WorkloadRun):
         if target.flush is not None:
             return batch_kill.kill_holding(self, target.pool, target.flush, moment)
         return targeted_kill.aimed_kill(self, self.effects, target.pool, which, moment)
+
+    def kill_running(self, pool: str, command: str, start: int) -> Kill:
+        def runs(held: Sequence[Held]) -> Moment | None:
+            # Locked, and not yet counted, is not started.
+            return "before" if any(one.key == command and one.attempts >= start for one in held) else None
+
+        return targeted_kill.kill_when(self, pool, "child", runs)
+
+    def faults(self, server: str, plan: Plan) -> AbstractContextManager[None]:
+        return dependency_faults.faults(self.access, server, plan)
+
+    def publish(self, queue: str, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        with BrokerClient.of(self.runtime) as broker:
+            for body, headers in messages:
+                broker.send_raw(queue, body, headers=headers)
+
+    def startable(self, request: str) -> bool:
+        return capability(self.capstone, RejectsMessages).startable(self.access, request)
+
+    def attention(self, request: str) -> str | None:
+        return capability(self.capstone, RejectsMessages).attention(self.access, request)
 
     def kill_process(self, pool: str) -> None:
         self.kill(pool)
@@ -116,7 +145,6 @@ class LaptopSession(WorkloadRun):
         return parked.replay(self.runtime, application(self.capstone.name), *ids)
 
     def drop_parked(self, *ids: int) -> list[dict[str, Any]]:
-        """Decide that these are never processed. Returns the records that it was done for."""
         return parked.drop(self.runtime, application(self.capstone.name), *ids)
 
     def expect_no_failed_request(self) -> None:

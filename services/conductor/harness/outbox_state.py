@@ -19,7 +19,7 @@ _HELD = """
     WHERE o.attempts > 0 AND o.queue = ANY(%s) AND a.client_port = ANY(%s)
 """
 _HELD_AT = """
-    SELECT o.key FROM outbox o JOIN pg_stat_activity a ON a.backend_xid::text = o.xmax::text
+    SELECT o.key, o.attempts, a.client_port FROM outbox o JOIN pg_stat_activity a ON a.backend_xid::text = o.xmax::text
     WHERE o.attempts > 0 AND host(a.client_addr) = %s
 """
 _STILL_OPEN = "SELECT key FROM outbox WHERE key = ANY(%s)"
@@ -30,18 +30,16 @@ _UNDER_WAY = """
         SELECT id, task, queue, row_number() OVER (PARTITION BY queue ORDER BY id) AS n FROM outbox WHERE issued > 0 AND state = 'open'
     ) under_way WHERE n <= 50
 """
-_PARKED = """
-    SELECT count(*) FROM parked WHERE status = 'parked' AND (%s::text IS NULL OR task = %s)
-    AND (%s::text IS NULL OR key = %s) AND (%s::text IS NULL OR reason = %s)
-"""
+_PARKED = "SELECT count(*) FROM parked WHERE status = 'parked'"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A command that a process is running: its key (`<request>/<step>`) and which start this is."""
+    """A command that a process is running: its key (`<request>/<step>`), which start this is, and the client port of the process."""
 
     key: str
     attempts: int
+    port: int
 
 
 class Database:
@@ -94,16 +92,16 @@ class OutboxState(Database):
     def held_by(self, ports: Collection[int], queues: Sequence[str]) -> list[Held]:
         """The commands that the processes with these client ports are running."""
         rows = self.rows(_HELD, list(queues), list(ports))
-        return [Held(key, attempts) for key, attempts, _ in rows or ()]
+        return [Held(*row) for row in rows or ()]
 
-    def held_at(self, address: str) -> list[str]:
-        """The keys of the commands that a pod with this address is running."""
-        return [row[0] for row in self.rows(_HELD_AT, address) or ()]
+    def held_at(self, address: str) -> list[Held]:
+        """The commands that a pod with this address is running."""
+        return [Held(*row) for row in self.rows(_HELD_AT, address) or ()]
 
     def still_open(self, keys: Sequence[str]) -> list[str]:
         """Those of the commands that have no outcome yet."""
         return [row[0] for row in self.rows(_STILL_OPEN, list(keys)) or ()]
 
-    def parked(self, *, task: str | None = None, key: str | None = None, reason: str | None = None) -> int:
-        """How many messages are parked and wait for a decision: all, or those of a task, of a command's key, for a reason."""
-        return self.number(_PARKED, task, task, key, key, reason, reason) or 0
+    def parked(self) -> int:
+        """How many messages are parked and wait for a decision."""
+        return self.number(_PARKED) or 0

@@ -35,8 +35,42 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlight:
+    """How many requests were accepted and are not completed: `in_flight`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send one request more; the id of the `request` is the same when its name comes again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Startable:
+    """Whether the command of a request that can be made poisonous has not begun: `startable`."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What such a request tells a person: `attention`."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish messages straight into a queue, each a body and its headers."""
+
+    queue: str
+    messages: Sequence[tuple[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """The `keys` of the commands that a pod with this address is running."""
+    """The `commands` that a pod with this address is running, as conductor.harness.outbox_state has them."""
 
     address: str
 
@@ -64,13 +98,11 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Slow:
-    """Let an outside program answer a share of its calls late, for a minute at most."""
+class Fail:
+    """Put a plan of faults (see outside.faults.Plan) in force at an outside program, for a minute at most."""
 
     server: str
-    rate: float
-    seconds: float
-    seed: int
+    plan: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +150,16 @@ Question = (
     | AwaitProgress
     | Status
     | Accepted
+    | InFlight
+    | Submit
+    | Startable
+    | Attention
+    | Publish
     | Held
     | StillOpen
     | Clock
     | Record
-    | Slow
+    | Fail
     | Calm
     | WatchConsumers
     | Consumers

@@ -109,10 +109,11 @@ def play_on_cluster(
 
     @contextlib.contextmanager
     def opened() -> Iterator[ClusterSession]:
-        runtime.wait_ready()
-        session = ClusterSession(capstone, runtime, size, reporter, patience)
-        with session.judged():
-            yield session
+        with runtime.configured(drill.settings):
+            runtime.wait_ready()
+            session = ClusterSession(capstone, runtime, size, reporter, patience)
+            with session.judged():
+                yield session
 
     return _played(drill, runtime.broker, reporter, opened(), act)
 

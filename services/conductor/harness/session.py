@@ -1,10 +1,10 @@
 """What a shared drill plays on, on a laptop as in a cluster: a running capstone under load, and the faults that can be injected."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from conductor.capabilities import Moment, Target
+from conductor.capabilities import Moment, Plan, Target
 from conductor.capstone import Capstone, Size
 from conductor.harness.reporter import Reporter
 from conductor.history import Kill
@@ -32,6 +32,12 @@ class Session(Protocol):
     def await_progress(self, requests: int | None = None) -> None:
         """Return when so many requests (a quarter of what a fault wants) that were accepted from now on are completed."""
 
+    def in_flight(self) -> int | None:
+        """How many requests were accepted and are not completed; None while nobody can tell."""
+
+    def submit(self, name: str) -> str:
+        """Send one request more, however many are in flight, and return its id; see Workload.submit."""
+
     def targets(self) -> Sequence[Target]:
         """The targets of the capstone whose running tasks a kill can hit here."""
 
@@ -46,6 +52,24 @@ class Session(Protocol):
 
         DrillFailed when no task of the target runs although requests are in flight.
         """
+
+    def kill_running(self, pool: str, command: str, start: int) -> Kill:
+        """Kill the child that runs this command for the `start`-th time, or a later one, and none beside it; written down.
+
+        DrillFailed when it does not run although it is open.
+        """
+
+    def faults(self, server: str, plan: Plan) -> AbstractContextManager[None]:
+        """A plan of faults of an outside program in force during the block."""
+
+    def publish(self, queue: str, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Publish messages straight into a queue, each a body and its headers."""
+
+    def startable(self, request: str) -> bool:
+        """Whether the command of a request that can be made poisonous has not begun; see RejectsMessages."""
+
+    def attention(self, request: str) -> str | None:
+        """What such a request tells a person."""
 
     def kill_process(self, pool: str) -> None:
         """Kill a process of the pool, whatever it does; written down."""
@@ -77,6 +101,9 @@ class Session(Protocol):
 
     def replay_parked(self, *ids: int) -> list[dict[str, Any]]:
         """Process these again. Returns the records that it was done for."""
+
+    def drop_parked(self, *ids: int) -> list[dict[str, Any]]:
+        """Decide that these are never processed. Returns the records that it was done for."""
 
     def expect(self, holds: bool, what: str) -> None:
         """DrillFailed when what must be is not."""

@@ -19,7 +19,8 @@ from conductor.harness.cluster_session import ClusterSession
 from conductor.verdict import Finding
 
 SCALED, STUCK = "payments", "notifications"
-BACKLOG, DAWDLE = {"rate": 1.0, "seconds": 2.0}, {"rate": 0.5, "seconds": 0.3}
+BACKLOG = {"rate": {"slow": 1.0}, "slow_seconds": 2.0, "seed": 1}
+DAWDLE = {"rate": {"slow": 0.5}, "slow_seconds": 0.3, "seed": 1}
 """What the payment provider does until there are more pods, and then: some task runs at any time, and no queue forms."""
 
 FOLLOWS_ITS_QUEUE = {
@@ -93,7 +94,7 @@ def has_keda(runtime: KubernetesRuntime) -> bool:
 
 def scale_out(session: ClusterSession, told: Seen) -> None:
     def more() -> bool:
-        session.ask(questions.Slow(SCALED, seed=1, **BACKLOG))
+        session.ask(questions.Fail(SCALED, BACKLOG))
         told.most = max(told.most, len(session.runtime.pods(SCALED)))
         return told.most > 1
 
@@ -114,7 +115,7 @@ def get_stuck(session: ClusterSession, told: Seen) -> Stuck:
 
 def await_restart(session: ClusterSession, told: Seen, stuck: Stuck) -> None:
     def consumes_again() -> bool:
-        session.ask(questions.Slow(SCALED, seed=1, **DAWDLE))
+        session.ask(questions.Fail(SCALED, DAWDLE))
         pod = session.runtime.pods(STUCK)[0]
         ready = ready_at(pod)
         if ready is None or restarts_of(pod) == stuck.restarts:
@@ -128,7 +129,7 @@ def await_restart(session: ClusterSession, told: Seen, stuck: Stuck) -> None:
 
 def scale_in(session: ClusterSession, told: Seen, ends: PodEnds) -> None:
     def fewer() -> bool:
-        session.ask(questions.Slow(SCALED, seed=1, **DAWDLE))
+        session.ask(questions.Fail(SCALED, DAWDLE))
         told.last, told.exits = len(session.runtime.pods(SCALED)), ends.codes()
         return told.last == 1 and len(told.exits) >= told.most - 1
 

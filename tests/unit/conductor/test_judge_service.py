@@ -16,7 +16,7 @@ ASKED: tuple[Question, ...] = (
     questions.AwaitProgress(3),
     questions.StillOpen(["a/b"]),
     questions.Record("pool", "tree", 1.5, 20),
-    questions.Slow("server", 0.5, 2.0, 1),
+    questions.Fail("server", {"rate": {"slow": 0.5}, "seed": 1}),
 )
 
 

@@ -29,7 +29,7 @@ class Platform:
         return {"adders": SimpleNamespace(queues=("q",))}
 
     def held_by(self, ports: frozenset[int], queues: Sequence[str]) -> list[Held]:
-        return [Held(key, 1) for key in self._batches.pop(0)]
+        return [Held(key, 1, 4711) for key in self._batches.pop(0)]
 
 
 def session_of(platform: Platform, *kills: Kill) -> Any:

@@ -25,7 +25,7 @@ def play(session: LaptopSession) -> None:
     with session.load():
         for number in range(1, rounds + 1):
             session.await_loaded()
-            with BrokerClient(session.runtime) as broker:
+            with BrokerClient.of(session.runtime) as broker:
                 for body in UNREADABLE.values():
                     broker.send_raw(
                         queue, body, headers={}, content_type="application/octet-stream", content_encoding="binary"
