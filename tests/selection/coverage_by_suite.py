@@ -1,16 +1,18 @@
 """`make coverage-by-suite`: run each folder of tests by itself, and name the code that it runs and that its entry in the map leaves out.
 
 `python tests/selection/coverage_by_suite.py [FOLDER …]`, e.g. `integration/orders`; without, all folders but those that stand apart. Counts
-every Python file of the checkout of which a line ran, in processes that tests start as well, unless they get an environment without
-coverage's variables. Ends with 1 when there is such code, or when a test failed.
+every Python file of the checkout of which a line ran, in every process of this environment's Python: also in one that a test starts
+with an environment of its own, as the conductor does. Only a process that was killed, that runs in a box of the grader, or that was
+started without `site` (`python -S`, the probe) tells nothing. Ends with 1 when there is such code, or when a test failed.
 """
 
 import argparse
-import os
+import contextlib
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from choosing import Reach
@@ -22,10 +24,13 @@ MEASURED = ("services", "charts", "loadtests", "scripts")
 SETTINGS = """
 [run]
 source = {source}
+data_file = {data}
 parallel = true
 sigterm = true
-patch = subprocess, fork, _exit
+patch = fork, _exit
 """
+AT_START = "import os; os.path.exists({settings!r}) and os.environ.setdefault('COVERAGE_PROCESS_START', {settings!r})\n"
+"""A line of a .pth file, which Python executes when it starts, before the line of coverage (a1_coverage.pth) that reads the variable."""
 
 
 def main() -> int:
@@ -57,14 +62,26 @@ def main() -> int:
 
 def _measure(files: Iterable[str], directory: Path, workers: str) -> int:
     settings = directory / "coveragerc"
-    settings.write_text(SETTINGS.format(source=",".join(str(ROOT / place) for place in MEASURED)))
-    environment = {**os.environ, "COVERAGE_FILE": str(directory / "data")}
+    places = ",".join(str(ROOT / place) for place in MEASURED)
+    settings.write_text(SETTINGS.format(source=places, data=directory / "data"))
     coverage = [sys.executable, "-m", "coverage"]
-    pytest = ["-m", "pytest", "--quiet", "--numprocesses", workers, *files]
-    ended = subprocess.run([*coverage, "run", f"--rcfile={settings}", *pytest], cwd=ROOT, env=environment, check=False)
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "--numprocesses", workers, *files]
+    with _every_process_reads(settings):
+        ended = subprocess.run(pytest, cwd=ROOT, check=False)
     combine = [*coverage, "combine", "--quiet", f"--rcfile={settings}"]
-    subprocess.run(combine, cwd=ROOT, env=environment, check=True)
+    subprocess.run(combine, cwd=ROOT, check=True)
     return ended.returncode
+
+
+@contextlib.contextmanager
+def _every_process_reads(settings: Path) -> Iterator[None]:
+    """In the block each process that Python starts in this environment is measured."""
+    file = Path(sysconfig.get_path("purelib")) / "a0_coverage_by_suite.pth"
+    file.write_text(AT_START.format(settings=str(settings)))
+    try:
+        yield
+    finally:
+        file.unlink()
 
 
 def _files(data_file: Path) -> list[str]:
