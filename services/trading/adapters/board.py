@@ -1,14 +1,15 @@
 """Numbers that the processes of one shard show each other in shared memory: beats, states, counts.
 
-Each number has one writer, is 8 bytes and aligned. Nothing is decided by the order in which two of them change.
+Each number has one writer, is 8 bytes and aligned, and is seen whole. Nothing is decided by the order in which two of them change.
 """
 
-import struct
 import time
 from enum import IntEnum
+from functools import cached_property
 from multiprocessing.shared_memory import SharedMemory
 
-_NUMBER = struct.Struct("<Q")
+from trading.adapters.atomic_numbers import numbers
+
 BYTES = 4096
 
 
@@ -56,38 +57,42 @@ class Board:
     def __init__(self) -> None:
         self._memory = SharedMemory(create=True, size=BYTES)
 
+    def __getstate__(self) -> dict[str, SharedMemory]:
+        return {"_memory": self._memory}
+
     def set(self, field: Field, value: int) -> None:
         """Show a number."""
-        _NUMBER.pack_into(self._buffer, field * 8, value)
+        self._numbers[field] = value
 
     def get(self, field: Field) -> int:
         """Read a number."""
-        return int(_NUMBER.unpack_from(self._buffer, field * 8)[0])
+        return int(self._numbers[field])
 
     def show(self, first: Field, values: list[int]) -> None:
         """Show numbers that stand beside each other."""
         for at, value in enumerate(values, start=first):
-            _NUMBER.pack_into(self._buffer, at * 8, value)
+            self._numbers[at] = value
 
     def read(self, first: Field, count: int) -> list[int]:
         """Read numbers that stand beside each other."""
-        return [int(_NUMBER.unpack_from(self._buffer, at * 8)[0]) for at in range(first, first + count)]
+        return self._numbers[first : first + count].tolist()
 
     def beat(self, field: Field) -> None:
         """Show a sign of life."""
-        _NUMBER.pack_into(self._buffer, field * 8, time.monotonic_ns())
+        self._numbers[field] = time.monotonic_ns()
 
     def silent_seconds(self, field: Field) -> float:
         """Seconds since the last sign of life."""
         return (time.monotonic_ns() - self.get(field)) / 1e9
 
-    @property
-    def _buffer(self) -> memoryview:
+    @cached_property
+    def _numbers(self) -> memoryview:
         buffer = self._memory.buf
         assert buffer is not None
-        return buffer
+        return numbers(buffer)
 
     def unlink(self) -> None:
         """Let go of the memory; processes that still use it keep theirs."""
+        self._numbers.release()
         self._memory.close()
         self._memory.unlink()

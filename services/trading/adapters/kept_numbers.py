@@ -1,10 +1,11 @@
 """A few numbers in a mapped file: they survive a SIGKILL of their writer without a system call."""
 
 import mmap
-import struct
 from pathlib import Path
 
-_NUMBER = struct.Struct("<Q")
+from trading.adapters.atomic_numbers import numbers
+
+BYTES = 8
 
 
 class KeptNumbers:
@@ -12,19 +13,21 @@ class KeptNumbers:
 
     def __init__(self, path: Path, count: int, initial: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.stat().st_size != count * _NUMBER.size:
+        if not path.exists() or path.stat().st_size != count * BYTES:
             draft = path.with_name(path.name + ".draft")
-            draft.write_bytes(_NUMBER.pack(initial) * count)
+            draft.write_bytes(initial.to_bytes(BYTES, "little") * count)
             draft.rename(path)
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
+        self._numbers = numbers(self._map)
 
     def __getitem__(self, index: int) -> int:
-        return int(_NUMBER.unpack_from(self._map, index * _NUMBER.size)[0])
+        return int(self._numbers[index])
 
     def __setitem__(self, index: int, value: int) -> None:
-        _NUMBER.pack_into(self._map, index * _NUMBER.size, value)
+        self._numbers[index] = value
 
     def close(self) -> None:
         """Let go of the file."""
+        self._numbers.release()
         self._map.close()

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Literal, Self
 from zlib import crc32
 
+from trading.adapters.atomic_numbers import numbers
 from trading.adapters.journal import frames
 from trading.adapters.journal.errors import JournalError, JournalHeld, RecordTooLarge
 from trading.adapters.journal.frames import BLOCK, BLOCK_FRAME, GROUP, HEADER, HOLDER, REST, SIZE, Block, padded
@@ -24,7 +25,7 @@ SEGMENT_BYTES = 64 << 20
 BLOCK_BYTES = 64 << 10
 
 _GROUP_WORD = frames.word(GROUP, 0)
-_length, _rest, _size_into = SIZE.pack, REST.pack, SIZE.pack_into
+_length, _rest = SIZE.pack, REST.pack
 
 
 class Journal:
@@ -39,6 +40,10 @@ class Journal:
     next_sequence: int
     _file: int
     _map: mmap.mmap
+    _sizes: memoryview
+    """The segment as numbers of 4 bytes."""
+    _synced: memoryview
+    """The segment as numbers of 8 bytes."""
     _size: int
     _number: int
     _end: int
@@ -94,7 +99,7 @@ class Journal:
         word = _GROUP_WORD | first
         crc = crc32(body, (word ^ word >> 32 ^ size) & 0xFFFFFFFF)
         self._map[at + 4 : at + 16 + size] = _rest(crc, word) + body
-        _size_into(self._map, at, size)
+        self._sizes[at >> 2] = size
         self._end = at + (size + 23 & ~7)
         self.next_sequence = first + len(records)
         if self._disk:
@@ -123,13 +128,13 @@ class Journal:
         """Wait until all that was committed is on the disk."""
         os.fdatasync(self._file)
         # At level `process` what follows is not synced in order, so that a recovery must not judge by this mark.
-        SYNCED.pack_into(self._map, SYNCED_AT, self._end if self._disk else 0)
+        self._synced[SYNCED_AT // SYNCED.size] = self._end if self._disk else 0
 
     def close(self) -> None:
         """Close the open block, wait for the disk, and let the next writer in."""
         self.close_block()
         self.sync()
-        self._unmap()
+        _unmap(self._file, self._map, self._sizes, self._synced)
         os.close(self._lock)
 
     def __enter__(self) -> Self:
@@ -144,8 +149,8 @@ class Journal:
         at, buffer = self._end, self._map
         size, word = len(body), frames.word(kind, self.next_sequence)
         buffer[at + SIZE.size : at + HEADER.size + size] = REST.pack(frames.checksum(body, word), word) + body
-        # Last, so that a frame exists when it is whole.
-        SIZE.pack_into(buffer, at, size)
+        # Last and by one store, so that a frame exists when it is whole.
+        self._sizes[at >> 2] = size
         self._end = at + padded(size)
 
     def _recover(self) -> None:
@@ -176,19 +181,22 @@ class Journal:
         self.close_block()
         if self._disk:
             self.sync()
-        old_file, old_map = self._file, self._map
+        old = self._file, self._map, self._sizes, self._synced
         self._start(self._number + 1)
-        old_map.close()
-        os.close(old_file)
+        _unmap(*old)
 
     def _open(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR)
         self._map = mmap.mmap(self._file, 0)
+        self._sizes, self._synced = numbers(self._map, "I"), numbers(self._map)
         self._size = len(self._map)
 
-    def _unmap(self) -> None:
-        self._map.close()
-        os.close(self._file)
+
+def _unmap(file: int, mapped: mmap.mmap, *views: memoryview) -> None:
+    for view in views:
+        view.release()
+    mapped.close()
+    os.close(file)
 
 
 def _hold(folder: Path) -> int:
