@@ -146,7 +146,14 @@ class KubernetesRuntime:
     def _tools(self) -> str:
         """The Deployment whose pods the capstone's own tools are run in: one that few requests depend on."""
         found = min(self.pools().values(), key=lambda pool: TOOL_ROLES.index(pool.role))
-        return f"deployment/{self.own.release}-{found.name}"
+        return self.workload(found.name)
+
+    def workload(self, pool: str) -> str:
+        """`KIND/NAME` of what runs a pool's pods. Refused when there is no such pool."""
+        known = self.pools()
+        if pool not in known:
+            raise Refused(f'there is no pool "{pool}"; there are {", ".join(known)}')
+        return f"{known[pool].kind.lower()}/{self.own.release}-{pool}"
 
     def print_logs(self, pool: str | None, *, lines: int, follow: bool) -> None:
         """The pods' logs to this terminal, each line with its pod in front. Refused when there is no such pool."""
@@ -217,6 +224,12 @@ class KubernetesRuntime:
         """End a pod as a node's power cut would: at once, with all of its processes."""
         self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
 
+    def evict(self, name: str) -> None:
+        """Ask for a pod's eviction; it ends within its grace. Raises ClusterFailed where a budget forbids it."""
+        wanted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        where = f"/api/v1/namespaces/{self.namespace}/pods/{name}/eviction"
+        self.kubectl("create", "--raw", where, "--filename", "-", given=json.dumps(wanted))
+
     def kill_child(self, name: str, port: int | None = None) -> None:
         """End one child of a pod's worker by SIGKILL: the one with a connection from this TCP port, or the first that there is.
 
@@ -227,9 +240,9 @@ class KubernetesRuntime:
 
     def scale(self, pool: str, replicas: int) -> None:
         """As many pods of a pool; returns when they are ready."""
-        deployment = f"deployment/{self.own.release}-{pool}"
-        self.kubectl("scale", deployment, f"--replicas={replicas}")
-        self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
+        workload = self.workload(pool)
+        self.kubectl("scale", workload, f"--replicas={replicas}")
+        self.kubectl.await_rolled_out(workload, within_seconds=ROLLED_SECONDS)
 
     @contextlib.contextmanager
     def at_least(self, replicas: int, *pools: str) -> Iterator[None]:
@@ -245,21 +258,19 @@ class KubernetesRuntime:
 
     def _replicas(self, pool: str) -> int:
         """How many pods a pool should have."""
-        return int(
-            self.kubectl("get", f"deployment/{self.own.release}-{pool}", "--output", "jsonpath={.spec.replicas}")
-        )
+        return int(self.kubectl("get", self.workload(pool), "--output", "jsonpath={.spec.replicas}"))
 
     def restart(self, pool: str) -> None:
         """Replace every pod of a pool, each when its successor is ready; returns when they are."""
-        deployment = f"deployment/{self.own.release}-{pool}"
-        self.kubectl("rollout", "restart", deployment)
-        self.kubectl.await_rolled_out(deployment, within_seconds=ROLLED_SECONDS)
+        workload = self.workload(pool)
+        self.kubectl("rollout", "restart", workload)
+        self.kubectl.await_rolled_out(workload, within_seconds=ROLLED_SECONDS)
 
     def wait_ready(self, *pools: str) -> None:
         """Return when these pools, or all, have the ready pods they should. Raises ClusterFailed: which has not, and who has no node."""
-        deployments = [f"deployment/{self.own.release}-{pool}" for pool in pools or self.pools()]
+        workloads = [self.workload(pool) for pool in pools or self.pools()]
         try:
-            self.kubectl.await_rolled_out(*deployments, within_seconds=ROLLED_SECONDS)
+            self.kubectl.await_rolled_out(*workloads, within_seconds=ROLLED_SECONDS)
         except ClusterFailed as error:
             homeless = self._homeless()
             raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error

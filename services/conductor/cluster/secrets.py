@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from conductor.capstone import load
-from conductor.cluster.names import Names
+from conductor.cluster.names import Names, charts
 from conductor.errors import Refused
 from conductor.rabbitmq_passwords import hashed
 
@@ -35,9 +35,14 @@ REDIS_DATABASES = 16
 def names(capstones: Iterable[str]) -> tuple[str, ...]:
     """Every Secret of an installation with these capstones, servers first: others are made from theirs."""
     own = [Names(name) for name in capstones]
-    beside = [made for one in own for made in (*_shared(one), *_stores(one))]
+    beside = [*_of_the_outside(capstones), *(made for one in own for made in _stores(one))]
     last = [made for one in own for made in (one.secret, one.scaler_secret, one.conductor_secret)]
     return tuple(dict.fromkeys((*SERVERS, *beside, *last)))
+
+
+def _of_the_outside(capstones: Iterable[str]) -> dict[str, str]:
+    """The same of every capstone that has a chart as well: the platform runs the outside world of all, whichever are installed."""
+    return {program: key for name in (*charts(), *capstones) for program, key in _shared(Names(name)).items()}
 
 
 def _shared(own: Names) -> dict[str, str]:
@@ -61,9 +66,9 @@ def missing(
     found.setdefault("redis", {"password": password()})
     # Read by the outside's servers and by the judge, never by what they judge.
     found.setdefault("outside-admin", {"OUTSIDE_ADMIN_TOKEN": password()})
+    for program, key in _of_the_outside(capstones).items():
+        found.setdefault(program, {key: password()})
     for own in map(Names, capstones):
-        for program, key in _shared(own).items():
-            found.setdefault(program, {key: password()})
         for store in _stores(own):
             found.setdefault(store, {"password": password()})
         if own.secret not in found:

@@ -25,6 +25,11 @@ def test_everything_is_made_where_nothing_is_there() -> None:
     assert set(secrets.names(BOTH)) == set(made_of(*BOTH))
 
 
+def test_the_platform_of_any_capstone_has_the_secrets_of_its_whole_outside_world() -> None:
+    # The base runs the carrier, whichever capstone is installed.
+    assert {"CARRIER_SECRET"} == set(made_of("trading")["carrier"])
+
+
 def test_nothing_is_made_where_everything_is_there() -> None:
     all_of_it = made_of(*BOTH)
 
