@@ -1,6 +1,6 @@
 """What a drill may aim at in a capstone, and what only some capstones can do: a drill names the records that it needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,6 +76,18 @@ class RejectsMessages:
     startable: Callable[[Reach, str], bool]
     attention: Callable[[Reach, str], str | None]
     hold: Callable[[str], Plan] = lambda request: {}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnsShard:
+    """One process of `pool` answers every request, from a volume of its own, so none is answered while it is away.
+
+    `away_seconds` is how long each such time of a Workload was so far, the oldest first. The verdict on a load in a cluster is made from a
+    copy of the volume.
+    """
+
+    pool: str
+    away_seconds: Callable[[Any], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,12 +260,17 @@ class Capstone(Protocol):
 C = TypeVar("C")
 
 
+def offered(capstone: Capstone, kind: type[C]) -> C | None:
+    """This capability of the capstone, if it has one of the kind."""
+    return next((one for one in capstone.capabilities if isinstance(one, kind)), None)
+
+
 def capability(capstone: Capstone, kind: type[C]) -> C:
     """This capability of the capstone. Refused, with the capstone's reason, when it has none of the kind."""
-    for offered in capstone.capabilities:
-        if isinstance(offered, kind):
-            return offered
-    raise Refused(f"{capstone.name}: {capstone.lacks.get(kind, f'it has no {kind.__name__}')}")
+    found = offered(capstone, kind)
+    if found is None:
+        raise Refused(f"{capstone.name}: {capstone.lacks.get(kind, f'it has no {kind.__name__}')}")
+    return found
 
 
 def load(name: str) -> Capstone:

@@ -22,8 +22,6 @@ from conductor.harness.judge_service import JudgeService
 from conductor.harness.reporter import Reporter
 from conductor.harness.workload_run import WorkloadRun
 
-JOURNAL = Path("/tmp/journal.jsonl")
-
 
 @dataclass(frozen=True, slots=True)
 class Inside:
@@ -35,11 +33,12 @@ class Inside:
     api_tokens: Mapping[str, str]
     outside: str
     stores: Mapping[str, str]
+    ports: Mapping[str, str]
 
     def addresses(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach."""
         outside = {one.name: f"http://{one.name}:{one.port}" for one in self.capstone.outside}
-        return {"api": self.api, "database": self.database, **self.stores, **outside}
+        return {"api": self.api, "database": self.database, **self.stores, **outside, **self.ports}
 
     def tokens(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach."""
@@ -51,6 +50,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m conductor.judge", description="Load and verdict of a drill.")
     parser.add_argument("--capstone", required=True, choices=capstones.names())
     parser.add_argument("--api", required=True, metavar="URL")
+    parser.add_argument(
+        "--address", action="append", default=[], metavar="NAME=URL", help="a port of the pools, by its name"
+    )
     parser.add_argument("--requests", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -70,11 +72,12 @@ def main(argv: list[str]) -> int:
         {name: os.environ[f"{name.upper()}_TOKEN"] for name in capstone.callers},
         os.environ["OUTSIDE_ADMIN_TOKEN"],
         {one.name: os.environ[one.variable] for one in capstone.stores},
+        dict(one.split("=", 1) for one in options.address),
     )
     size = Size(options.requests, options.seed, options.per_second, options.steady)
     patience = Patience(options.seconds, options.quiet_seconds)
     reporter = Reporter(Console(highlight=False))
-    with contextlib.closing(WorkloadRun(capstone, inside, size, reporter, JOURNAL, patience)) as run:
+    with contextlib.closing(WorkloadRun(capstone, inside, size, reporter, Path(judge_rpc.HISTORY), patience)) as run:
         judge_rpc.serve(JudgeService(run).answer)
     return 0
 

@@ -62,7 +62,7 @@ class Reach(Protocol):
     def addresses(self) -> Mapping[str, str]:
         """URLs by name: api, database, broker, store (the last three with their passwords), each outside program, each port of the pools.
 
-        On a laptop `POOL.data` is the folder of the first process of a StatefulSet.
+        `POOL.data` is the folder of the first process of a StatefulSet, as a URL; in a cluster a copy, made anew whenever it is read.
         """
 
     def tokens(self) -> Mapping[str, str]:

@@ -1,14 +1,18 @@
 """An installation in a cluster as a person's command reaches it: each server at a port of this machine, opened at its first use."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from conductor.capstone import load
+from conductor.cluster import pool_values
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.names import Names
 from conductor.cluster.port_forward import forwarded
+from conductor.cluster.volume_copy import copy_folder
 from conductor.errors import ClusterFailed, NotRunning
 
 REDIS_PORT = 6379
@@ -21,17 +25,19 @@ def services(capstone: str) -> Mapping[str, tuple[str, int]]:
         "api": (Names(capstone).api_service, 8000),
         **{one.name: (one.name, one.port) for one in load(capstone).outside},
         **{one.name: (one.name, REDIS_PORT) for one in load(capstone).stores},
+        **pool_values.ports(Names(capstone)),
         "database": ("postgres", 5432),
         "store": ("redis", REDIS_PORT),
     }
 
 
 class ClusterAccess:
-    """A `Reach` of one capstone in one namespace. Each address is a port-forward that lives until `close`."""
+    """A `Reach` of one capstone in one namespace. Each address is a port-forward, or a folder's copy, that lives until `close`."""
 
     def __init__(self, namespace: str, capstone: str) -> None:
         self.kubectl = Kubectl(namespace)
-        name = Names(capstone).conductor_secret
+        self._own = Names(capstone)
+        name = self._own.conductor_secret
         secret = self.kubectl.secret(name)
         if secret is None:
             raise NotRunning(
@@ -41,7 +47,8 @@ class ClusterAccess:
         self._forwards = ExitStack()
         self._services = services(capstone)
         self._stores = {"store": "redis", **{one.name: one.name for one in load(capstone).stores}}
-        self._addresses = _Addresses(tuple(self._services), self._open)
+        self._folders = {f"{pool}.data": pool for pool in pool_values.folders(self._own)}
+        self._addresses = _Addresses((*self._services, *self._folders), self._open)
 
     def addresses(self) -> Mapping[str, str]:
         """See conductor.runtime.Reach; an address is opened when it is read. Raises ClusterFailed when kubectl cannot."""
@@ -68,6 +75,8 @@ class ClusterAccess:
         self.close()
 
     def _open(self, name: str) -> str:
+        if name in self._folders:
+            return self._copied(self._folders[name])
         service, port = self._services[name]
         address = self._forwards.enter_context(forwarded(self.kubectl, service, port))
         if name == "database":
@@ -80,9 +89,15 @@ class ClusterAccess:
             return _at(f"redis://:{held['password']}@{server}:{port}/0", address)
         return address
 
+    def _copied(self, pool: str) -> str:
+        """The folder of the pool's first pod as it is now."""
+        to = Path(self._forwards.enter_context(tempfile.TemporaryDirectory(prefix="capstone-")))
+        copy_folder(self.kubectl, f"{self._own.release}-{pool}-0", pool_values.folders(self._own)[pool], to)
+        return to.as_uri()
+
 
 class _Addresses(Mapping[str, str]):
-    """Addresses by name; each is opened at its first use and kept."""
+    """Addresses by name; each is opened at its first use and kept, except a folder, which is copied anew."""
 
     def __init__(self, names: Sequence[str], opened: Callable[[str], str]) -> None:
         self._names = names
@@ -92,9 +107,12 @@ class _Addresses(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         if name not in self._names:
             raise KeyError(name)
-        if name not in self._known:
-            self._known[name] = self._opened(name)
-        return self._known[name]
+        if name in self._known:
+            return self._known[name]
+        opened = self._opened(name)
+        if not opened.startswith("file:"):
+            self._known[name] = opened
+        return opened
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

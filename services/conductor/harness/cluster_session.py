@@ -5,22 +5,24 @@ Every question to the judge may be asked again: a broken `kubectl exec` costs an
 
 import contextlib
 import json
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from psycopg import sql
 
-from conductor.capabilities import Moment, Plan, Target
-from conductor.capstone import Capstone, Patience, Size
-from conductor.cluster import jobs
+from conductor.capabilities import Moment, OwnsShard, Plan, Target
+from conductor.capstone import Capstone, Patience, Size, capability, offered
+from conductor.cluster import jobs, pod_processes, pool_values
 from conductor.cluster.jobs import Program
+from conductor.cluster.releases import name_of
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, ConductorError, DrillFailed
-from conductor.harness import cluster_kill, cluster_versions, questions
+from conductor.harness import cluster_kill, cluster_versions, questions, volume_verdict
 from conductor.harness.cluster_versions import ClusterVersions
 from conductor.harness.questions import Question
-from conductor.harness.reporter import Reporter
+from conductor.harness.reporter import Reporter, away
 from conductor.history import Kill
 from conductor.runtime import ServerName, Which
 from conductor.verdict import Excused, Finding, Verdict
@@ -62,6 +64,7 @@ class ClusterSession:
         argv = ["python", "-m", "conductor.judge", "--capstone", self.capstone.name, "--api", own.api]
         argv += ["--requests", str(self.size.requests), "--per-second", f"{self.size.per_second or PER_SECOND}"]
         argv += ["--steady"] if self.size.steady else []
+        argv += [f"--address={name}=tcp://{service}:{port}" for name, (service, port) in pool_values.ports(own).items()]
         argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
         argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
         within = int(self._patience.total_seconds) + 120
@@ -182,6 +185,28 @@ class ClusterSession:
         with self.fault(pool, "tree"):
             self.runtime.kill_pod(self.runtime.pods(pool)[0]["metadata"]["name"])
 
+    def children(self, pool: str) -> Mapping[int, str]:
+        return pod_processes.names(self.runtime.kubectl, self._first(pool))
+
+    def signal_child(self, pool: str, pid: int, number: signal.Signals) -> None:
+        with self.fault(pool, "child"):
+            pod_processes.send(self.runtime.kubectl, self._first(pool), pid, number)
+
+    def _first(self, pool: str) -> str:
+        found = self.runtime.pods(pool)
+        self.expect(bool(found), f"{pool} has no pod")
+        return name_of(found[0])
+
+    def evict(self, pool: str) -> None:
+        """Have the cluster evict the pool's first pod, as a drain does. Raises ClusterFailed where a budget forbids it."""
+        self.runtime.evict(self._first(pool))
+
+    def away_after(self, fault: Callable[[], None]) -> float:
+        capability(self.capstone, OwnsShard)
+        times = int(self.ask(questions.Hurry())["times"])
+        fault()
+        return float(self.ask(questions.AwaitBack(times))["away_seconds"])
+
     @contextlib.contextmanager
     def fault(self, pool: str, which: str, in_flight: int | None = None) -> Iterator[None]:
         """Write down that what happens in the block breaks something of the pool."""
@@ -250,6 +275,11 @@ class ClusterSession:
 
     def expect_no_failed_request(self) -> None:
         again = self.status.get("asked_again", 0)
+        if offered(self.capstone, OwnsShard):
+            # Its process leaves before the next one comes, and clients wait meanwhile.
+            self.reporter.tell(f"{again} times a client came again{away(self.status['away_seconds'])}")
+            self.expect(self.status["gave_up"] == 0, f"{self.status['gave_up']} requests were never answered")
+            return
         self.expect(again == 0, f"{again} requests had to be sent again: {self.status.get('why')}")
 
     def expect_told_when(self) -> None:
@@ -266,6 +296,9 @@ class ClusterSession:
 
     def verdict(self) -> Verdict:
         self.reporter.phase("waiting until every request is completed")
+        if offered(self.capstone, OwnsShard):
+            self.ask(questions.Settle())
+            return volume_verdict.judged(self.capstone, self.runtime, self._pod)
         told = self.ask(questions.Judge())
         self.ask(questions.Leave())
         findings = [Finding(**finding) for finding in told["findings"]]

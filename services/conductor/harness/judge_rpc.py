@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SOCKET = "/tmp/judge.sock"
+HISTORY = "/tmp/journal.jsonl"
+"""What its clients did and were told."""
 LONGEST = 1 << 24
 
 Answer = Mapping[str, Any]

@@ -28,6 +28,7 @@ class JudgeService:
     def __init__(self, run: WorkloadRun) -> None:
         self._run = run
         self._load = ExitStack()
+        self._hurry = ExitStack()
         self._began: float | None = None
         self._consumers: ConsumerWatch | None = None
         self._submitted: dict[str, str] = {}
@@ -83,6 +84,15 @@ class JudgeService:
                 dependency_faults.call(run.access, "PUT", server, "faults", told)
             case questions.Calm(server):
                 dependency_faults.call(run.access, "DELETE", server, "faults")
+            case questions.Hurry():
+                self._hurry.close()
+                self._hurry.enter_context(run.workload.hurried())
+                return {"in_flight": run.await_loaded(), "times": len(run.away_seconds)}
+            case questions.AwaitBack(times):
+                try:
+                    return {"away_seconds": run.await_back(times)}
+                finally:
+                    self._hurry.close()
             case questions.WatchConsumers(queues):
                 self._consumers = self._consumers or ConsumerWatch(os.environ["BROKER_URL"], queues)
             case questions.Consumers():
@@ -94,6 +104,8 @@ class JudgeService:
                 return self.status()
             case questions.Abandon():
                 self._load.__exit__(DrillFailed, DrillFailed("the drill was given up"), None)
+            case questions.Settle():
+                run.settle()
             case questions.Judge():
                 run.settle()
                 return asdict(run.verdict())
@@ -111,6 +123,7 @@ class JudgeService:
             "gave_up": load.gave_up,
             "why": dict(again.most_common(5)),
             "accepted_per_second": round(load.accepted / seconds, 1),
+            "away_seconds": list(self._run.away_seconds),
         }
 
 

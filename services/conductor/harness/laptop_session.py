@@ -1,22 +1,24 @@
 """A session on this laptop: the load runs in this process, and processes are killed and rolled one by one."""
 
 import contextlib
+import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
-from conductor.capabilities import Moment, Plan, RejectsMessages, Target
+from conductor.capabilities import Moment, OwnsShard, Plan, RejectsMessages, Target
 from conductor.capstone import Capstone, Effects, Patience, Size, application, capability
 from conductor.harness import batch_kill, dependency_faults, laptop_versions, parked, targeted_kill
 from conductor.harness.broker_client import BrokerClient
 from conductor.harness.laptop_versions import LaptopVersions
 from conductor.harness.outbox_state import Held
-from conductor.harness.reporter import Reporter
+from conductor.harness.reporter import Reporter, away
 from conductor.harness.workload_run import WorkloadRun
 from conductor.history import Kill, now
 from conductor.runtime import UNCHANGED, Change, ProcessRuntime, Rolled, ServerName, Which
@@ -97,6 +99,27 @@ class LaptopSession(WorkloadRun):
             self.record(Kill(at, pool, which, tuple(pids), open_orders=in_flight))
         return pids
 
+    def children(self, pool: str) -> Mapping[int, str]:
+        found: dict[int, str] = {}
+        for tree in self.runtime.trees(pool)[:1]:
+            for pid in tree.children:
+                with contextlib.suppress(psutil.Error):
+                    found[pid] = psutil.Process(pid).name()
+        return found
+
+    def signal_child(self, pool: str, pid: int, number: signal.Signals) -> None:
+        in_flight, at = self.progress.in_flight(), now()
+        os.kill(pid, number)
+        self.record(Kill(at, pool, "child", (pid,), open_orders=in_flight))
+
+    def away_after(self, fault: Callable[[], None]) -> float:
+        capability(self.capstone, OwnsShard)
+        with self.workload.hurried():
+            self.await_loaded()
+            before = len(self.away_seconds)
+            fault()
+            return self.await_back(before)
+
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
         self.reporter.tell(f"[red]{name} {'crashes' if hard else 'restarts'}[/red]")
         began = now()
@@ -150,7 +173,7 @@ class LaptopSession(WorkloadRun):
     def expect_no_failed_request(self) -> None:
         # As many requests are sent as are answered, so the API may tell a client to come again without a deploy.
         again = self.workload.asked_again().total()
-        self.reporter.tell(f"{again} requests had to be sent again")
+        self.reporter.tell(f"{again} requests had to be sent again{away(self.away_seconds)}")
 
     def verdict(self) -> Verdict:
         self.settle()

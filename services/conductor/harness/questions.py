@@ -113,6 +113,19 @@ class Calm:
 
 
 @dataclass(frozen=True, slots=True)
+class Hurry:
+    """Let requests come as fast as they are answered, and wait until as many are in flight as a fault wants: `in_flight`, and how many
+    `times` none was answered so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitBack:
+    """Wait until requests are answered again after one more than so many times that none was, and hurry no longer: `away_seconds`."""
+
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class WatchConsumers:
     """Look from now on whether these queues have a consumer."""
 
@@ -132,6 +145,11 @@ class Finish:
 @dataclass(frozen=True, slots=True)
 class Abandon:
     """Stop at once, however few were accepted: the drill has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Wait until every request is completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +179,13 @@ Question = (
     | Record
     | Fail
     | Calm
+    | Hurry
+    | AwaitBack
     | WatchConsumers
     | Consumers
     | Finish
     | Abandon
+    | Settle
     | Judge
     | Leave
 )

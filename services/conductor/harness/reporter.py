@@ -1,11 +1,17 @@
 """What a drill reports while it runs: a line for every event, and below them how many requests were accepted and completed."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+
+def away(seconds: Sequence[float]) -> str:
+    """A clause on how long no request was answered, each time; nothing when there was no such time."""
+    return f"; none was answered for {', '.join(f'{one:.2f}' for one in seconds)} s" if seconds else ""
 
 
 class Reporter:

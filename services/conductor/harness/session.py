@@ -1,5 +1,6 @@
 """What a shared drill plays on, on a laptop as in a cluster: a running capstone under load, and the faults that can be injected."""
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -74,6 +75,18 @@ class Session(Protocol):
     def kill_process(self, pool: str) -> None:
         """Kill a process of the pool, whatever it does; written down."""
 
+    def children(self, pool: str) -> Mapping[int, str]:
+        """The names of the processes below the first one of the pool, by their ids where they run."""
+
+    def signal_child(self, pool: str, pid: int, number: signal.Signals) -> None:
+        """Signal one of these; written down."""
+
+    def away_after(self, fault: Callable[[], None]) -> float:
+        """Break something with requests coming as fast as they are answered. Returns for how many seconds none was answered, afterwards.
+
+        Refused for a capstone that owns no shard (capabilities.OwnsShard).
+        """
+
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
         """Stop a server in order, or kill it when `hard`; return when it answers again. Written down."""
 
@@ -109,7 +122,10 @@ class Session(Protocol):
         """DrillFailed when what must be is not."""
 
     def expect_no_failed_request(self) -> None:
-        """DrillFailed when a deploy made a client send a request again, where the load leaves room for that to be said."""
+        """DrillFailed when a deploy made a client send a request again, where the load leaves room for that to be said.
+
+        A shard is away while its process is replaced: then this tells for how long.
+        """
 
     def wait_for(self, holds: Callable[[], bool], what: str | Callable[[], str], within_seconds: float = 180) -> None:
         """Return when it holds; DrillFailed names what was waited for."""

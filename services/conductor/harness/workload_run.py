@@ -7,11 +7,12 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from conductor.capstone import Capstone, Patience, Progress, Size, Workload
+from conductor.capabilities import OwnsShard
+from conductor.capstone import Capstone, Patience, Progress, Size, Workload, offered
 from conductor.errors import DrillFailed
 from conductor.harness.outbox_state import OutboxState
 from conductor.harness.reporter import Reporter
@@ -114,6 +115,17 @@ class WorkloadRun:
             return began is not None and (self.progress.completed(began) or 0) >= goal
 
         self.wait_for(worked_off, f"{goal} new requests to be completed")
+
+    @property
+    def away_seconds(self) -> Sequence[float]:
+        """See capabilities.OwnsShard; nothing for a capstone that owns none."""
+        shard = offered(self.capstone, OwnsShard)
+        return shard.away_seconds(self.workload) if shard else ()
+
+    def await_back(self, times: int) -> float:
+        """Return when requests are answered again after one more than so many times that none was. Returns how long that one was."""
+        self.wait_for(lambda: len(self.away_seconds) > times, "requests to be answered again")
+        return self.away_seconds[times]
 
     def settle(self) -> None:
         """Return when every request is completed and nothing is left to do, or when nothing has moved for so long that nothing will."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from conductor import capstones
 from conductor.capstone import Patience, Size
 from conductor.cluster.runtime import KubernetesRuntime
-from conductor.errors import ClusterFailed, DrillFailed
+from conductor.errors import ClusterFailed, DrillFailed, Refused
 from conductor.harness import questions
 from conductor.harness.cluster_session import TRIES, ClusterSession
 from conductor.harness.reporter import Reporter
@@ -73,6 +73,42 @@ def test_the_verdict_comes_back_as_it_was_made() -> None:
         return asdict(VERDICT) if questions.of_json(question) == questions.Judge() else {}
 
     assert VERDICT == session(Cluster(answer)).verdict()
+
+
+def trading(cluster: Cluster) -> ClusterSession:
+    runtime = cast(KubernetesRuntime, cluster)
+    return ClusterSession(capstones.named("trading"), runtime, Size(10), Reporter(Console(quiet=True)), Patience())
+
+
+def test_how_long_a_shard_was_away_is_that_of_the_time_after_the_fault() -> None:
+    asked: list[object] = []
+
+    def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked.append(questions.of_json(question))
+        return {"in_flight": 20, "times": 2, "away_seconds": 1.5}
+
+    away = trading(Cluster(answer)).away_after(lambda: asked.append("fault"))
+
+    assert 1.5 == away
+    assert [questions.Hurry(), "fault", questions.AwaitBack(2)] == asked
+
+
+def test_a_deploy_may_interrupt_the_clients_of_a_shard_and_of_nothing_else() -> None:
+    told = {"asked_again": 2, "gave_up": 0, "away_seconds": [3.0, 4.0], "why": {}}
+    ours, orders = trading(Cluster()), session(Cluster())
+    ours.status = orders.status = told
+
+    ours.expect_no_failed_request()
+    with pytest.raises(DrillFailed, match="2 requests"):
+        orders.expect_no_failed_request()
+    ours.status = {**told, "gave_up": 1}
+    with pytest.raises(DrillFailed, match="never answered"):
+        ours.expect_no_failed_request()
+
+
+def test_what_owns_no_shard_is_never_away() -> None:
+    with pytest.raises(Refused, match="any process of a pool takes its orders"):
+        session(Cluster()).away_after(lambda: None)
 
 
 def test_values_of_a_statement_are_quoted() -> None:

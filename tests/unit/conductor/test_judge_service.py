@@ -17,6 +17,9 @@ ASKED: tuple[Question, ...] = (
     questions.StillOpen(["a/b"]),
     questions.Record("pool", "tree", 1.5, 20),
     questions.Fail("server", {"rate": {"slow": 0.5}, "seed": 1}),
+    questions.Hurry(),
+    questions.AwaitBack(2),
+    questions.Settle(),
 )
 
 
@@ -25,6 +28,18 @@ class Run:
 
     ended = "not"
     begun = 0
+    hurries = 0
+    away_seconds: tuple[float, ...] = ()
+
+    @property
+    def workload(self) -> "Run":
+        return self
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        self.hurries += 1
+        yield
+        self.hurries -= 1
 
     @contextlib.contextmanager
     def load(self) -> Iterator[Any]:
@@ -37,7 +52,12 @@ class Run:
         self.ended = "when enough were accepted"
 
     def await_loaded(self) -> int:
-        raise DrillFailed("waited in vain")
+        if not self.hurries:
+            raise DrillFailed("waited in vain")
+        return 20
+
+    def await_back(self, times: int) -> float:
+        return self.away_seconds[times]
 
 
 @pytest.fixture
@@ -76,3 +96,16 @@ def test_whoever_is_told_to_go_says_nothing(judge: JudgeService) -> None:
 @pytest.mark.parametrize("question", ASKED)
 def test_a_question_arrives_as_it_was_asked(question: Question) -> None:
     assert question == questions.of_json(questions.as_json(question))
+
+
+def test_requests_hurry_until_they_are_answered_again(run: Run, judge: JudgeService) -> None:
+    run.away_seconds = (9.0,)
+    hurry = questions.as_json(questions.Hurry())
+    # Asked twice when the first answer was lost on the way.
+    answers = [judge.answer(hurry) for _ in range(2)]
+    hurries = run.hurries
+    run.away_seconds = (9.0, 0.5)
+    back = judge.answer(questions.as_json(questions.AwaitBack(1)))
+
+    assert [{"in_flight": 20, "times": 1}] * 2 == answers
+    assert (1, {"away_seconds": 0.5}, 0) == (hurries, back, run.hurries)

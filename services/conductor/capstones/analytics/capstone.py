@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import LiteralString
 from weakref import WeakValueDictionary
 
-from conductor.capabilities import HasNewerVersion, HoldsCalls, Redelivers, RejectsMessages, SurvivesBrokerLoss
+from conductor.capabilities import (
+    HasNewerVersion,
+    HoldsCalls,
+    OwnsShard,
+    Redelivers,
+    RejectsMessages,
+    SurvivesBrokerLoss,
+)
 from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size
 from conductor.capstones.analytics import COUNTERS, NAME, checker, evidence, promises
 from conductor.capstones.analytics.gauges import GAUGES
@@ -32,6 +39,7 @@ class Analytics:
     }
     capabilities: Sequence[object] = ()
     lacks: Mapping[type, str] = {
+        OwnsShard: "any process of a pool takes its requests, so none is waited for",
         SurvivesBrokerLoss: "its batches are in the broker alone, and what a wiped broker forgets is lost",
         Redelivers: "its batches are no commands of the outbox, so none can be published again from there",
         HoldsCalls: "it calls no outside program",

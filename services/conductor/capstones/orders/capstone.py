@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import LiteralString
 
-from conductor.capabilities import HasNewerVersion, HoldsCalls, Plan, Redelivers, RejectsMessages, SurvivesBrokerLoss
+from conductor.capabilities import (
+    HasNewerVersion,
+    HoldsCalls,
+    OwnsShard,
+    Plan,
+    Redelivers,
+    RejectsMessages,
+    SurvivesBrokerLoss,
+)
 from conductor.capstone import Capstone, Patience, Size
 from conductor.capstones.orders import NAME, catalogue, checker, evidence, promises
 from conductor.capstones.orders import outside as outside_programs
@@ -79,7 +87,7 @@ class Orders:
             done=_NOTED,
         ),
     )
-    lacks: Mapping[type, str] = {}
+    lacks: Mapping[type, str] = {OwnsShard: "any process of a pool takes its orders, so none is waited for"}
     gauges = GAUGES
     by_state: LiteralString = BY_STATE
     drill_settings: Mapping[str, str] = {

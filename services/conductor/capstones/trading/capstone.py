@@ -5,15 +5,22 @@ from pathlib import Path
 from typing import Any, LiteralString
 from weakref import WeakValueDictionary
 
-from conductor.capabilities import HasNewerVersion, HoldsCalls, Redelivers, RejectsMessages, SurvivesBrokerLoss
+from conductor.capabilities import (
+    HasNewerVersion,
+    HoldsCalls,
+    OwnsShard,
+    Redelivers,
+    RejectsMessages,
+    SurvivesBrokerLoss,
+)
 from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size
-from conductor.capstones.trading import NAME, checker, evidence, promises
+from conductor.capstones.trading import ENGINE, NAME, checker, evidence, promises
 from conductor.capstones.trading.gauges import GAUGES
 from conductor.capstones.trading.market import open_market
 from conductor.capstones.trading.progress import BY_STATE, TradingProgress
 from conductor.capstones.trading.targets import TARGETS, NoEffects
 from conductor.capstones.trading.trader import ACCOUNTS, COMPANY, SESSION
-from conductor.capstones.trading.workload import TradingWorkload
+from conductor.capstones.trading.workload import TradingWorkload, away_seconds
 from conductor.history import Journal
 from conductor.runtime import Reach
 from conductor.verdict import Verdict
@@ -35,7 +42,7 @@ class Trading:
         "approver": {"person": 2},
         "customer": {"session": SESSION, "company": COMPANY, "accounts": list(ACCOUNTS)},
     }
-    capabilities: Sequence[object] = ()
+    capabilities: Sequence[object] = (OwnsShard(ENGINE, away_seconds),)
     lacks: Mapping[type, str] = {
         SurvivesBrokerLoss: "no order is in the broker, so a broker that is wiped has nothing of theirs to forget",
         Redelivers: NO_COMMANDS,

@@ -56,8 +56,10 @@ class Trader(threading.Thread):
         self.accepted = 0
         self.repeats = 0
         self.reconnects: Counter[str] = Counter()
-        self._resumed: list[tuple[float, float]] = []
-        """Of each connection, when it began and when its first order was answered, 0 before."""
+        self.away_seconds: list[float] = []
+        """Of each time that the connection ended: from the last order that was taken before it to the first one after it."""
+        self._taken_at = 0.0
+        self._interrupted = False
         self.answered_at: list[float] = []
         """When each acknowledgement came, on the monotonic clock, in this order."""
 
@@ -65,10 +67,6 @@ class Trader(threading.Thread):
     def in_flight(self) -> int:
         """Orders without an answer."""
         return len(self._open)
-
-    def resumed(self, since: float) -> float:
-        """When the first order was answered on a connection that began after this moment, both on the monotonic clock; 0 before."""
-        return next((first for connected, first in self._resumed if connected > since and first), 0.0)
 
     def run(self) -> None:
         """Trade until nothing is wanted and every order is answered, or it is abandoned."""
@@ -78,12 +76,12 @@ class Trader(threading.Thread):
             except Disconnected:
                 self.abandoned.wait(RETRY_SECONDS)
                 continue
-            self._resumed.append((time.monotonic(), 0.0))
             try:
                 self._recover(client)
                 self._trade(client)
             except Disconnected as error:
                 self.reconnects[str(error)] += 1
+                self._interrupted = self._taken_at > 0
             finally:
                 client.close()
 
@@ -182,6 +180,9 @@ class Trader(threading.Thread):
             return
         id, kind = int(message.get(11, "0")), message.get(150)
         if kind == "0":
+            # A venue that goes away still tells what it took before; only what it takes now shows that it is there.
+            if message.get(97) != "Y":
+                self._taken()
             self._acknowledged(id, int(message[37]))
         elif kind == "F":
             self._acknowledged(id, int(message[37]))
@@ -198,12 +199,15 @@ class Trader(threading.Thread):
             self._answered()
 
     def _answered(self) -> None:
-        at = time.monotonic()
         self.accepted += 1
-        self.answered_at.append(at)
-        connected_at, first_at = self._resumed[-1]
-        if not first_at:
-            self._resumed[-1] = connected_at, at
+        self.answered_at.append(time.monotonic())
+
+    def _taken(self) -> None:
+        at = time.monotonic()
+        if self._interrupted:
+            self.away_seconds.append(at - self._taken_at)
+            self._interrupted = False
+        self._taken_at = at
 
 
 def _order(intent: Intent) -> tuple[str, tuple[tuple[int, object], ...]]:

@@ -5,11 +5,11 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from conductor.capstone import Patience, Size
+from conductor.capstone import Patience, Size, Workload
 from conductor.capstones.trading.api_client import TradingApi
 from conductor.capstones.trading.fix import FixClient
 from conductor.capstones.trading.progress import TradingProgress
@@ -19,13 +19,9 @@ from conductor.errors import DrillFailed
 from conductor.harness.load import insist
 from conductor.history import Journal, now
 from conductor.runtime import Reach
-from conductor.waiting import until
 
 LOADED = 10
 """Orders without an answer, so that an engine that is hit is in the middle of some."""
-
-AWAY_SECONDS = 60.0
-"""How long a drill waits until orders are answered again."""
 
 WINDOW, HURRIED_WINDOW = 20, 500
 
@@ -114,13 +110,13 @@ class TradingWorkload:
                 if told["state"] == "not_taken":
                     raise DrillFailed(f"order {client_id} was acknowledged, and is told to be {told['state']}")
 
-    def away_seconds(self, since: float) -> float:
-        """From a moment on the monotonic clock to the first answer on a connection that began after it."""
-        if not until(lambda: self.trader.resumed(since) > 0, within_seconds=AWAY_SECONDS, every_seconds=0.01):
-            raise DrillFailed(f"no order was answered for {AWAY_SECONDS:g} s")
-        return self.trader.resumed(since) - since
-
     def _per_second(self) -> float | None:
         if self._hurry.is_set() and not self._size.steady:
             return None
         return self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
+
+
+def away_seconds(workload: Workload) -> Sequence[float]:
+    """How long no order was taken, each time that the connection of such a load ended."""
+    assert isinstance(workload, TradingWorkload)
+    return tuple(workload.trader.away_seconds)

@@ -4,15 +4,15 @@ import signal
 
 from conductor.capstones.trading.engine_faults import hit
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import LaptopSession
+from conductor.harness.session import Session
 
 ORDERS_A_KILL = 1000
-LEAST_KILLS = 2
+LEAST_KILLS = 3
 GATEWAY_EVERY = 5
 """Every fifth kill hits the gateway."""
 
 
-def play(session: LaptopSession) -> None:
+def play(session: Session) -> None:
     """Kill one child after the other, each time when orders are under way."""
     kills = max(LEAST_KILLS, session.size.requests // ORDERS_A_KILL)
     away = []
@@ -26,4 +26,4 @@ def play(session: LaptopSession) -> None:
     session.reporter.tell(f"away: median {sorted(away)[len(away) // 2]:.2f} s, at most {max(away):.2f} s")
 
 
-DRILL = Drill("engine-kill", "kills engine and gateway in bursts of orders", on_laptop=play, requests=20_000)
+DRILL = Drill("engine-kill", "kills engine and gateway in bursts of orders", play, requests=20_000)

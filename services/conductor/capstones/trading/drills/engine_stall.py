@@ -4,12 +4,12 @@ import signal
 
 from conductor.capstones.trading.engine_faults import hit
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import LaptopSession
+from conductor.harness.session import Session
 
 ORDERS_A_STALL = 2000
 
 
-def play(session: LaptopSession) -> None:
+def play(session: Session) -> None:
     """Stop one engine after the other. The judge counts the epochs of the journal, of which no two may overlap."""
     with session.load():
         for number in range(1, max(1, session.size.requests // ORDERS_A_STALL) + 1):
@@ -18,4 +18,4 @@ def play(session: LaptopSession) -> None:
             session.await_progress()
 
 
-DRILL = Drill("engine-stall", "stops the engine with SIGSTOP under load", on_laptop=play, requests=10_000)
+DRILL = Drill("engine-stall", "stops the engine with SIGSTOP under load", play, requests=10_000)

@@ -1,14 +1,11 @@
 """SIGKILL of the worker that owns engine and gateway: both end with it, and the next worker goes on where the journal ends."""
 
 import contextlib
-import time
 from functools import partial
 
 import psutil
 
 from conductor.capstones.trading import ENGINE
-from conductor.capstones.trading.engine_faults import children
-from conductor.capstones.trading.workload import TradingWorkload
 from conductor.harness.drill import Drill
 from conductor.harness.laptop_session import LaptopSession
 
@@ -18,22 +15,17 @@ ENDED_SECONDS = 10.0
 
 def play(session: LaptopSession) -> None:
     """Kill one worker after the other, each time its first process only."""
-    with session.load() as workload:
-        assert isinstance(workload, TradingWorkload)
+    with session.load():
         for number in range(1, max(1, session.size.requests // ORDERS_A_KILL) + 1):
-            with workload.hurried():
-                session.await_loaded()
-                before = set(children(session).values())
-                since = time.monotonic()
-                session.kill(ENGINE, "parent")
-                session.wait_for(
-                    partial(_ended, before),
-                    "the children to end with their owner",
-                    ENDED_SECONDS,
-                )
-                away = workload.away_seconds(since)
+            away = session.away_after(partial(_kill_owner, session))
             session.reporter.tell(f"{number:3}. killed the owner: no order was taken for {away:.2f} s")
             session.await_progress()
+
+
+def _kill_owner(session: LaptopSession) -> None:
+    before = set(session.children(ENGINE))
+    session.kill(ENGINE, "parent")
+    session.wait_for(partial(_ended, before), "the children to end with their owner", ENDED_SECONDS)
 
 
 def _ended(pids: set[int]) -> bool:

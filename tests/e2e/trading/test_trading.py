@@ -1,0 +1,53 @@
+"""The trading service by its chart, beside what else is installed: orders are taken, and what breaks its shard loses none."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playing import PATIENCE
+from rich.console import Console
+
+from conductor import capstones
+from conductor.capstone import Size
+from conductor.cluster import install, removal
+from conductor.cluster.install import Installation
+from conductor.cluster.names import Names
+from conductor.cluster.runtime import KubernetesRuntime
+from conductor.commands.drill import known
+from conductor.harness import runner
+from conductor.harness.reporter import Reporter
+
+TRADING = Names("trading")
+ORDERS, PER_SECOND = 300, 50.0
+
+
+@pytest.fixture(scope="module")
+def beside(installation: Installation) -> Iterator[KubernetesRuntime]:
+    """The trading service, installed beside the orders; taken away after the tests of this file."""
+    wanted = Installation(installation.namespace, tag=installation.tag)
+    install.deploy(wanted, [TRADING.capstone], print)
+    try:
+        yield KubernetesRuntime(installation.namespace, installation.tag, capstone=TRADING.capstone)
+    finally:
+        removal.undeploy(wanted, [TRADING.capstone], print, platform=False, volumes=False)
+
+
+def test_orders_are_taken_and_come_to_the_positions(beside: KubernetesRuntime, installation: Installation) -> None:
+    ended = install.smoke(installation, TRADING, 20)
+
+    told = json.loads(ended.output.splitlines()[-1])
+    assert (0, 20, 0) == (ended.status, told["orders"], told["errors"])
+    assert told["executed"] > 0
+
+
+@pytest.mark.parametrize("name", ["engine-kill", "pod-eviction", "rolling-deploy"])
+def test_nothing_acknowledged_is_lost_and_nothing_executes_twice(beside: KubernetesRuntime, name: str) -> None:
+    with Reporter(Console(highlight=False, width=160)) as reporter:
+        size = Size(ORDERS, per_second=PER_SECOND)
+        played = runner.play_on_cluster(
+            known(TRADING.capstone)[name], capstones.named(TRADING.capstone), beside, size, reporter, PATIENCE
+        )
+
+    assert (True, None, ()) == (played.sound, played.failure, played.findings)
+    assert played.verdict is not None
+    assert played.verdict.accepted >= ORDERS
