@@ -8,14 +8,16 @@
     POST /admin/drop              body {"ticks": N}: every stream leaves out the next N ticks
     PUT  /admin/silence           body {"seconds": S}: no stream says anything for so long, then all at once
 
-Ticks follow from --seed and from the time of the first start, which is kept, so that a restarted server goes on. Faults of `outside.gate`
-hit /feed/ticks.
+Ticks follow from --seed and from the time of the first start, which is kept, so that a restarted server goes on: with all that it would
+have told meanwhile, or where it was when it was away for more than a minute (see outside.feed_times). Faults of `outside.gate` hit
+/feed/ticks.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,16 +26,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from outside import access, admin, ledger, serve
+from outside import access, admin, feed_times, ledger, serve
 from outside.errors import Refused
 from outside.faults import Faults
 from outside.gate import READ, Gate
 from outside.ledger import Ledger
 from outside.problems import parsed, whole_number
 from outside.store import Store
-from outside.ticks import Ticks
+from outside.ticks import BASES_CENTS, Ticks
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS feed (seed INTEGER PRIMARY KEY, began_us INTEGER NOT NULL);"
 MOST_TICKS = 10_000
 TURN_SECONDS = 0.02
 PIECE = 200
@@ -54,20 +55,16 @@ class Silence(BaseModel):
     seconds: float = Field(ge=0, le=600)
 
 
-def make_app(data: Path, *, admin_token: str, seed: int, rate: float) -> Starlette:
-    """The feed as an ASGI application with its store in the directory `data`."""
-    began_now = f"INSERT OR IGNORE INTO feed VALUES ({seed:d}, {time.time_ns() // 1000:d});"
-    store = Store(data / "feed.sqlite3", SCHEMA + began_now + ledger.SCHEMA)
+def make_app(data: Path, *, admin_token: str, ticks: Ticks) -> Starlette:
+    """The feed as an ASGI application with its store in the directory `data`; `ticks` say how it begins, if it never did."""
+    store = Store(data / "feed.sqlite3", feed_times.SCHEMA + ledger.SCHEMA)
     book, faults = Ledger(store, time.time), Faults(READ, time.monotonic)
     gate = Gate(store, faults)
-    began = store.one("SELECT began_us FROM feed WHERE seed = ?", seed)
-    assert began is not None
-    ticks = Ticks(seed, rate, began["began_us"])
     dropped: list[range] = []
     silent_until = 0.0
 
     def due() -> int:
-        return ticks.due(time.time_ns() // 1000)
+        return ticks.due(_now_us())
 
     async def stream(request: Request) -> Response:
         after = whole_number(request, "after", 0) or 0
@@ -113,9 +110,20 @@ def make_app(data: Path, *, admin_token: str, seed: int, rate: float) -> Starlet
         silent_until = time.monotonic() + asked.seconds
         return JSONResponse({"seconds": asked.seconds})
 
+    async def be_alive() -> None:
+        while True:
+            feed_times.note_alive(store, ticks.seed, _now_us())
+            await asyncio.sleep(feed_times.ALIVE_SECONDS)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        nonlocal ticks
+        ticks = feed_times.resumed(store, ticks, _now_us())
+        alive = asyncio.create_task(be_alive())
         yield
+        alive.cancel()
+        with suppress(asyncio.CancelledError):
+            await alive
         store.close()
 
     routes = [
@@ -128,16 +136,27 @@ def make_app(data: Path, *, admin_token: str, seed: int, rate: float) -> Starlet
     return serve.application(routes, gate, lifespan, admin_token=admin_token)
 
 
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
 def main() -> None:
     """Run until SIGTERM."""
     parser = serve.arguments("outside.feed", "Market data with gaps, repetitions, bursts and bad ticks.")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=100.0, help="ticks a second (default: %(default)s)")
+    parser.add_argument(
+        "--base-cents", type=int, help="around which all prices wander (default: each symbol has its own)"
+    )
     options = parser.parse_args()
     if not 0 < options.rate <= 100_000:
         parser.error(f"--rate is {options.rate:g}: it must be above 0 and at most 100000")
-    app = make_app(options.data, admin_token=access.token(parser), seed=options.seed, rate=options.rate)
+    if options.base_cents is not None and not 100 <= options.base_cents <= 100_000_000:
+        parser.error(f"--base-cents is {options.base_cents}: it must be at least 100 and at most 100000000")
+    bases_cents = {name: options.base_cents or own for name, own in BASES_CENTS.items()}
+    ticks = Ticks(options.seed, options.rate, _now_us(), bases_cents=bases_cents)
+    app = make_app(options.data, admin_token=access.token(parser), ticks=ticks)
     listener = serve.bound(options.host, options.port)
     serve.run(app, listener, f"feed ready on http://{serve.address(listener)}")
 

@@ -2,15 +2,16 @@
 
 Prices wander around a base on two waves with some noise. Most ticks are good. A few are not, on purpose: crossed quotes, prices off the
 tick, of zero, below it, that are no numbers, or ten times too high, and sizes of nothing. Every so often some are left out of the stream,
-sent twice, or come in a burst. Pure; prices are texts in the venue's unit with two decimals.
+sent twice, or come in a burst. While the market is paused no tick comes, and their numbers go on where they were. Pure; prices are texts
+in the venue's unit with two decimals.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 BASES_CENTS = {"AAPL": 15_000, "FB": 3_000, "GOOG": 60_000, "IBM": 19_000, "MSFT": 3_500}
 """Around which prices wander; the five symbols of the trading service's defaults."""
@@ -34,25 +35,40 @@ class Shares:
     """Groups that come all at once, at their end."""
 
 
+class Pause(NamedTuple):
+    """Ticks from number `first` on come `later_us` later than without any pause."""
+
+    first: int
+    later_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """A feed. `rate` is in ticks a second, `began_us` the time of tick 1."""
+    """A feed. `rate` is in ticks a second, `began_us` the time of tick 0, `pauses` are in the order in which they were."""
 
     seed: int
     rate: float
     began_us: int
     shares: Shares = Shares()
     bases_cents: Mapping[str, int] = field(default_factory=BASES_CENTS.copy)
+    pauses: tuple[Pause, ...] = ()
 
     def due(self, now_us: int) -> int:
         """The number of the last tick that has come by now; 0 before the first."""
-        number = max(int((now_us - self.began_us) * self.rate / 1e6), 0)
+        number = self._reached(now_us)
         group, within = divmod(number, GROUP)
         return group * GROUP if within and self._in_burst(group) else number
 
     def at_us(self, number: int) -> int:
         """When a tick happened."""
-        return self.began_us + int(number * 1e6 / self.rate)
+        return self.began_us + self._later_us(number) + int(number * 1e6 / self.rate)
+
+    def paused(self, since_us: int, until_us: int) -> "Ticks":
+        """The same feed with a pause from `since_us` on: the first tick behind it comes at `until_us`, never earlier than without it."""
+        first = (self._reached(since_us) // GROUP + 1) * GROUP
+        later_us = max(until_us - self.at_us(first), 0) + self._later_us(first)
+        # A pause that began before the tick came with which the last one ended takes its place.
+        return replace(self, pauses=(*(one for one in self.pauses if one.first < first), Pause(first, later_us)))
 
     def tick(self, number: int) -> dict[str, Any]:
         """The tick of a number from 1 on."""
@@ -83,6 +99,18 @@ class Ticks:
     def repeated(self, number: int) -> bool:
         """Whether the stream has a tick twice."""
         return _random(self.seed, -3 * number - 2).random() < self.shares.repeated
+
+    def _later_us(self, number: int) -> int:
+        return next((one.later_us for one in reversed(self.pauses) if number >= one.first), 0)
+
+    def _reached(self, now_us: int) -> int:
+        last: float = math.inf
+        for first, later_us in reversed((Pause(0, 0), *self.pauses)):
+            number = int((now_us - self.began_us - later_us) * self.rate / 1e6)
+            if number >= first:
+                return int(min(number, last))
+            last = first - 1
+        return 0
 
     def _in_burst(self, group: int) -> bool:
         return _random(self.seed, -3 * group - 3).random() < self.shares.bursts
