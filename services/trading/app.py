@@ -148,6 +148,35 @@ def follow_sessions() -> None:
         raise Transient(f"the gateway does not answer: {error}") from error
 
 
+@cache
+def _reference_prices() -> Any:
+    from trading.adapters.market_store import SqlMarketStore
+    from trading.processes.control import ask
+    from trading.usecases.reference_prices import ReferencePrices
+
+    store = SqlMarketStore(settings.database_url, settings.feed_name, pooler=settings.behind_pooler)
+    control = settings.data_dir.absolute() / "control"
+    return ReferencePrices(store.last_prices, lambda *given: ask(control, *given))
+
+
+def tell_reference_prices() -> None:
+    """Tell the engine of this worker the market's last prices. Raises Transient while database or gateway does not answer."""
+    from trading.adapters.depth_files import listed
+
+    try:
+        _reference_prices().tell(listed(settings.data_dir.absolute()), time.time_ns() // 1000)
+    except OSError as error:
+        raise Transient(f"the gateway does not answer: {error}") from error
+
+
+def _of_the_feed() -> dict[str, Any]:
+    schedule = settings.reference_every_seconds
+    options = {"queue": ENGINE}
+    return {
+        "tell_reference_prices": {"task": "trading.tell_reference_prices", "schedule": schedule, "options": options}
+    }
+
+
 def _of_the_calendar() -> dict[str, Any]:
     return {
         "write_sessions": {"task": "trading.write_sessions", "schedule": 60.0},
@@ -176,6 +205,7 @@ app = make_app(
             "options": {"queue": ENGINE},
         },
         **(_of_the_calendar() if settings.market_calendar else {}),
+        **(_of_the_feed() if settings.reference_every_seconds else {}),
     },
     batch_queues={
         PORTFOLIO: BatchQueue(
@@ -198,6 +228,7 @@ tasks.register(
         "trading.measure_latency": lambda: _latency_watch().measure(),
         "trading.write_sessions": write_sessions,
         "trading.follow_sessions": follow_sessions,
+        "trading.tell_reference_prices": tell_reference_prices,
     },
 )
 

@@ -97,6 +97,10 @@ class Settings(ServiceSettings):
     feed_gap_seconds: float = Field(default=5.0, gt=0)
     """Market pool only: how long ticks that are missing are asked for before they are given up."""
 
+    reference_every_seconds: float = Field(default=0.0, ge=0)
+    """How often the engine is told the feed's last prices, around which its collars lie and by which positions are valued. 0: operators
+    tell them. Beat and engine pool have the same."""
+
     latency_p50_budget_us: float = Field(default=0.0, ge=0)
     """Engine pool only: an alert is written when half of the inputs of an interval took so long or longer; 0 = never. Measured from
     taking an input out of the ring until the outcomes of its batch are handed over, in powers of two."""

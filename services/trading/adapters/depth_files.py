@@ -7,13 +7,16 @@ from trading.domain.engine import Engine
 from trading.domain.order_book import Book
 
 LEVELS = 20
+FOLDER = "depth"
+"""Of the files, within that of the shard."""
 
 
 class DepthFiles:
     """Writes the files of one engine."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, shard: Path) -> None:
+        """`shard` is the folder of the shard."""
+        self._folder = folder = shard / FOLDER
         self._written: dict[int, tuple[object, ...]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -37,6 +40,11 @@ class DepthFiles:
                 draft.write_text(json.dumps(told))
                 draft.rename(path)
                 self._written[symbol] = found
+
+
+def listed(shard: Path) -> list[int]:
+    """The symbols that have a book."""
+    return sorted(int(path.stem) for path in (shard / FOLDER).glob("*.json"))
 
 
 def _depth(book: Book) -> tuple[object, ...]:

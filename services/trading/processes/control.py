@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trading.adapters import depth_files
 from trading.adapters.fix.directory import Directory, Login
 from trading.adapters.layouts import Between, NotEncodable, encode_input
 from trading.adapters.ring import Sender
@@ -200,7 +201,7 @@ class Control:
     def _book(self, symbol: Any) -> bytes:
         """The last depth of a symbol. Raises BadRecord when there is none."""
         try:
-            return (self._folder / "depth" / f"{int(symbol)}.json").read_bytes()
+            return (self._folder / depth_files.FOLDER / f"{int(symbol)}.json").read_bytes()
         except FileNotFoundError:
             raise BadRecord(f"there is no book of symbol {symbol} yet") from None
 

@@ -35,7 +35,7 @@ class Keeper:
         self._saved = self._engine.sequence
         self._tail = Tail(settings.journal, after=self._engine.sequence)
         self._key = settings.heads_key.read_bytes() if settings.heads_key else b""
-        self._depth = DepthFiles(settings.folder / "depth")
+        self._depth = DepthFiles(settings.folder)
         self._unsigned: Closed | None = None
         self._signed_at = self._spare_at = 0.0
 

@@ -14,7 +14,7 @@ from conductor.capabilities import (
     SurvivesBrokerLoss,
 )
 from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size
-from conductor.capstones.trading import ENGINE, NAME, checker, evidence, promises
+from conductor.capstones.trading import ENGINE, NAME, checker, evidence, outside, promises
 from conductor.capstones.trading.gauges import GAUGES
 from conductor.capstones.trading.market import open_market
 from conductor.capstones.trading.progress import BY_STATE, TradingProgress
@@ -34,7 +34,7 @@ class Trading:
     name = NAME
     first_command = "trading order"
     targets = TARGETS
-    outside: Sequence[OutsideProgram] = ()
+    outside: Sequence[OutsideProgram] = outside.OUTSIDE
     ports: Mapping[str, int] = {"fix": 9878, "door": 9879}
     stores: Sequence[OwnStore] = ()
     callers: Mapping[str, Mapping[str, Any]] = {
@@ -46,7 +46,7 @@ class Trading:
     lacks: Mapping[type, str] = {
         SurvivesBrokerLoss: "no order is in the broker, so a broker that is wiped has nothing of theirs to forget",
         Redelivers: NO_COMMANDS,
-        HoldsCalls: "it calls no outside program",
+        HoldsCalls: "the only outside program that it calls is a feed, which takes no requests",
         RejectsMessages: f"{NO_COMMANDS}; what is no order is refused by the gateway",
         HasNewerVersion: "a newer version would have another rule and no task more",
     }
@@ -58,8 +58,8 @@ class Trading:
         self._workloads: WeakValueDictionary[str, TradingWorkload] = WeakValueDictionary()
 
     def environment(self, ports: Mapping[str, int]) -> Mapping[str, str]:
-        """Where the engine pool listens."""
-        return {"FIX_PORT": str(ports["fix"]), "DOOR_PORT": str(ports["door"])}
+        """Where the engine pool listens, and where the feed is."""
+        return {"FIX_PORT": str(ports["fix"]), "DOOR_PORT": str(ports["door"]), **outside.environment(ports)}
 
     def prepare(self, access: Reach) -> None:
         """List the symbols, open them, and let the customer's accounts trade."""
