@@ -16,15 +16,21 @@ KEPT = 3
 
 
 def save(folder: Path, engine: Engine) -> Path:
-    """Write the state of an engine, and remove all but the newest snapshots; on the disk when this returns."""
+    """Write the state of an engine, and remove all but the newest snapshots; on the disk when this returns. Raises OSError, and leaves
+    nothing behind then.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps(snapshot(engine), separators=(",", ":")).encode()
     path = folder / f"snapshot-{engine.sequence:020d}.json"
     draft = path.with_suffix(f".{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("wb") as file:
+            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     draft.rename(path)
     sync_folder(folder)
     for old in _paths(folder)[KEPT:]:

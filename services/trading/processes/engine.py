@@ -4,6 +4,7 @@ It opens no socket and speaks to no broker. While it spins it makes no system ca
 """
 
 import gc
+import logging
 import os
 import time
 from typing import Any
@@ -23,6 +24,8 @@ from trading.processes.lifeline import beginning, ended_by
 from trading.processes.settings import ShardSettings
 from trading.usecases.replay import code_version, replay
 
+log = logging.getLogger(__name__)
+
 BATCH = 256
 """Inputs that are committed together at most."""
 IDLE_SECONDS = 0.05
@@ -30,7 +33,8 @@ IDLE_SPINS = 50
 """Empty rounds of spinning after which the open block is closed: about 10 ms."""
 TIME_US = 5000
 """The engine is told the time with the first input that comes so long after it was last told."""
-BEAT_BATCHES = 64
+BEAT_BATCHES, BEAT_INPUTS = 64, 1024
+"""Batches, or inputs, after which the engine shows a sign of life: a batch has one input, or 256 when the ring is full."""
 FULL_SECONDS = 0.5
 """Pause between two tries to make room in the journal."""
 
@@ -64,7 +68,7 @@ class EngineProcess:
         """Take inputs until told to end."""
         receive = self._inputs.next
         wait: Any = self._inputs.wait if self._settings.engine_core is None else self._spin
-        board, idle, batches = self._board, 0, 0
+        board, idle, batches, shown = self._board, 0, 0, 0
         board.set(Field.ENGINE_STATE, State.READY)
         while True:
             message = wait(IDLE_SECONDS)
@@ -85,15 +89,20 @@ class EngineProcess:
             took, count = time.perf_counter_ns() - began, len(batch)
             self._durations[min(max(took.bit_length() - FIRST_POWER, 0), DURATIONS - 1)] += count
             self._busy_ns += took * count
-            batches += 1
-            if not batches % BEAT_BATCHES or self._ending:
+            batches, shown = batches + 1, shown + count
+            if not batches % BEAT_BATCHES or shown >= BEAT_INPUTS or self._ending:
+                shown = 0
                 self._beat()
 
     def close(self) -> None:
         """Sync the journal, write a snapshot, and tell the gateway that nothing more will come."""
         self._board.set(Field.ENGINE_STATE, State.DRAINING)
         self.journal.close()
-        save(self._settings.snapshots, self.engine)
+        try:
+            save(self._settings.snapshots, self.engine)
+        except OSError as error:
+            # The journal has it all: without the snapshot the next start only takes longer.
+            log.warning("snapshot_not_saved", extra={"sequence": self.engine.sequence, "reason": str(error)})
         self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
         self._say(OUTCOMES[Between.END].pack(Between.END))
         self._board.set(Field.ENGINE_STATE, State.DRAINED)
@@ -108,14 +117,14 @@ class EngineProcess:
         return self._inputs.spin()
 
     def _take(self, batch: list[bytes]) -> None:
+        # However often clients come meanwhile, the next try is made.
+        if time.monotonic() < self._full_until:
+            return self._refuse(batch)
         try:
-            if time.monotonic() < self._full_until:
-                raise JournalFull
             self.journal.reserve()
         except JournalFull:
             self._full_until = time.monotonic() + FULL_SECONDS
             return self._refuse(batch)
-        self._full_until = 0.0
         apply, written, said = self.engine.apply, [], []
         now_us = time.time_ns() // 1000
         if now_us - self.engine.now_us >= TIME_US:

@@ -7,6 +7,8 @@ restart then reads more of the journal again.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from trading.adapters.depth_files import DepthFiles
 from trading.adapters.journal.errors import JournalFull
@@ -38,6 +40,7 @@ class Keeper:
         self._depth = DepthFiles(settings.folder)
         self._unsigned: Closed | None = None
         self._signed_at = self._spare_at = 0.0
+        self._unwritten: set[str] = set()
 
     def round(self, now: float) -> None:
         """Follow the journal; raises ReplayDiffers, JournalDamaged."""
@@ -45,9 +48,11 @@ class Keeper:
             replay(self._engine, closed.records)
             self._unsigned = closed
             if self._engine.sequence - self._saved >= self._settings.snapshot_inputs:
-                save(self._settings.snapshots, self._engine)
+                with self._where_there_is_room("snapshot"):
+                    save(self._settings.snapshots, self._engine)
                 self._saved = self._engine.sequence
-        self._depth.write(self._engine)
+        with self._where_there_is_room("depth"):
+            self._depth.write(self._engine)
         if self._settings.heads and self._unsigned and now - self._signed_at >= HEAD_SECONDS:
             keep(self._settings.heads, head_of(self._unsigned), self._key)
             self._unsigned, self._signed_at = None, now
@@ -57,6 +62,18 @@ class Keeper:
             except JournalFull as error:
                 log.warning("journal_full", extra={"reason": str(error)})
                 self._spare_at = now + SPARE_SECONDS
+
+    @contextmanager
+    def _where_there_is_room(self, what: str) -> Iterator[None]:
+        """What only saves time, or is looked at, is left out while the disk takes nothing; said once until it is written again."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._unwritten:
+                log.warning("keeper_cannot_write", extra={"what": what, "reason": str(error)})
+            self._unwritten.add(what)
+        else:
+            self._unwritten.discard(what)
 
 
 def main(settings: ShardSettings) -> None:

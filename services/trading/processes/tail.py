@@ -78,7 +78,11 @@ class TailPublisher:
         batch = batch_of(self._settings.shard, self._journal, bytes.fromhex(self.place.chain), blocks)
         self._sink.publish(batch.encode()).result()
         self.place = Place(batch.last_sequence, batch.blocks[-1][1].hex())
-        published.keep(self._settings.published, self.place)
+        try:
+            published.keep(self._settings.published, self.place)
+        except OSError as error:
+            # The next batch is kept again. A process that begins before publishes this one a second time, which is told apart.
+            log.warning("place_not_kept", extra={"sequence": self.place.sequence, "reason": str(error)})
         del self._pending[: len(blocks)]
         return True
 

@@ -1,10 +1,13 @@
 """The engine process takes inputs from its ring, keeps them and answers; whatever ends it, the next one goes on where it was."""
 
+import time
+from itertools import count, pairwise
+
 import pytest
 from loadtests.trading.driven_engine import CONTEXT, SESSION, driven, order, shard
 
+from fakes.full_disk import full_disk
 from trading.adapters.board import Board
-from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.verification import verify
 from trading.adapters.layouts import (
@@ -21,7 +24,7 @@ from trading.adapters.ring import Ring
 from trading.adapters.snapshots import newest
 from trading.domain.engine import Engine
 from trading.domain.snapshot import snapshot
-from trading.domain.terms import Input, Outcome, Rule, Side
+from trading.domain.terms import Input, Outcome, Side
 from trading.processes.engine import EngineProcess
 from trading.usecases.replay import replay
 
@@ -123,25 +126,65 @@ def test_a_full_ring_refuses_but_for_what_is_urgent(tmp_path):
         assert 16384 - 256 == taken
 
 
-def test_a_full_disk_refuses_and_applies_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_costs_the_last_snapshot_and_not_the_end(tmp_path):
     board, inputs, outcomes = Board(), Ring(CONTEXT), Ring(CONTEXT)
     process, said = EngineProcess(shard(tmp_path), board, inputs.receiver(), outcomes.sender()), outcomes.receiver()
-    assert Between.MARK == said.next()[0]
-
-    def full() -> None:
-        raise JournalFull("no room")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(process.journal, "reserve", full)
-        process._take([encode_input(order(1))])
-    process._full_until = 0.0
     process._take([encode_input(order(1))])
+    with full_disk():
+        process.close()
+
+    messages = list(iter(said.next, None))
+    assert [Between.MARK, Between.END] == [message[0] for message in messages][-2:]
+    assert [] == list((tmp_path / "snapshots").iterdir())
+    for shared in (board, inputs, outcomes):
+        shared.unlink()
+
+
+def test_a_full_disk_refuses_and_lets_in_again_whoever_comes_without_a_pause(tmp_path):
+    board, inputs, outcomes = Board(), Ring(CONTEXT), Ring(CONTEXT)
+    settings = shard(tmp_path, segment_bytes=16 * 4096)
+    process, said = EngineProcess(settings, board, inputs.receiver(), outcomes.sender()), outcomes.receiver()
+    answers: dict[int, list[int]] = {Between.JOURNAL_FULL: [], Outcome.REFUSED: []}
+    ids = count(1)
+
+    def take() -> None:
+        process._take([encode_input(order(next(ids)))])
+        for message in iter(said.next, None):
+            if message[0] in answers:
+                answers[message[0]].append(decode_outcome(message)[2])
+
+    with full_disk():
+        while len(answers[Between.JOURNAL_FULL]) < 3:
+            take()
+    refused = answers[Between.JOURNAL_FULL][0]
+    until = time.monotonic() + 10
+    while answers[Outcome.REFUSED][-1] < refused and time.monotonic() < until:
+        take()
     process.journal.close()
 
-    assert (Between.JOURNAL_FULL, SESSION, 1) == decode_outcome(said.next())
-    refused = decode_outcome(said.next())
-    assert (Outcome.REFUSED, SESSION, 1, Rule.UNKNOWN_SYMBOL) == refused[:4]
-    # The time and the second try: the first one is nowhere.
-    assert [Input.TIME, Input.NEW] == [record[0] for _, record in records(tmp_path / "journal")]
+    written = [decode_input(slots(record)[0]) for _, record in records(settings.journal)]
+    assert refused < answers[Outcome.REFUSED][-1], "it was never tried again"
+    assert answers[Outcome.REFUSED] == [record[2] for record in written if record[0] == Input.NEW]
+    for shared in (board, inputs, outcomes):
+        shared.unlink()
+
+
+def test_an_engine_with_a_full_ring_shows_signs_of_life(tmp_path):
+    board, inputs, outcomes = Board(), Ring(CONTEXT), Ring(CONTEXT)
+    process = EngineProcess(shard(tmp_path), board, inputs.receiver(), outcomes.sender())
+    sender, seen = inputs.sender(), [0]
+    for number in range(1, 4097):
+        sender.send(encode_input(order(number)))
+
+    def beat() -> None:
+        seen.append(process.engine.sequence)
+        if process.engine.sequence >= 4096:
+            process.end()
+
+    process._beat = beat
+    process.run()
+    process.close()
+
+    assert max(after - before for before, after in pairwise(seen)) <= 1024 + 256
     for shared in (board, inputs, outcomes):
         shared.unlink()

@@ -3,6 +3,7 @@
 import pytest
 from loadtests.trading.driven_engine import driven, order, shard
 
+from fakes.full_disk import full_disk
 from trading.adapters.journal.heads import kept
 from trading.adapters.journal.verification import verify
 from trading.adapters.snapshots import newest
@@ -31,6 +32,27 @@ def test_snapshots_and_signed_heads(tmp_path):
     assert heads[-1].last_sequence == verify(settings.journal).records
     assert [] == verify(settings.journal, heads).findings
     assert (settings.journal / "spare").exists()
+
+
+def test_a_full_disk_costs_what_would_be_written_and_not_the_keeper(tmp_path, caplog):
+    settings = shard(tmp_path, snapshot_inputs=100)
+    with driven(settings) as engine:
+        engine.open_market()
+        engine.send(*(order(number) for number in range(1, 201)))
+        engine.outcomes(200)
+        engine.end()
+    keeper = Keeper(settings)
+    with full_disk():
+        keeper.round(0.0)
+        keeper.round(1.0)
+    depth = settings.folder / "depth" / "1.json"
+    written_in_vain = depth.exists()
+    keeper.round(10.0)
+
+    assert (False, True) == (written_in_vain, depth.exists())
+    assert ["depth"] == [
+        one.what for one in caplog.records if one.message == "keeper_cannot_write" and one.what == "depth"
+    ]
 
 
 def test_an_outcome_that_a_replay_does_not_give(tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from loadtests.trading.driven_engine import shard
 
 from chassis.errors import Transient
+from fakes.full_disk import full_disk
+from trading.adapters import published
 from trading.adapters.journal.batch import SLOT, BatchRefused, JournalBatch, decode
 from trading.adapters.journal.reader import Tail, chains_at, first_chain
 from trading.adapters.journal.segment import segments
@@ -100,6 +102,21 @@ def test_a_broker_that_is_away_costs_nothing_but_time(tmp_path):
 
     assert {number: record(number) for number in range(1, 201)} == broker.records
     assert [1, 1, 101] == [batch.first_sequence for batch in broker.taken]
+
+
+def test_a_place_that_cannot_be_kept_is_kept_with_the_next_batch(tmp_path):
+    settings, broker = shard(tmp_path), Broker()
+    with opened(settings) as journal:
+        write(journal, 1, 100)
+        publisher = TailPublisher(settings, broker)
+        with full_disk():
+            publish_all(publisher)
+        kept = published.read(settings.published).sequence
+        write(journal, 101, 200)
+        publish_all(publisher)
+
+    assert (0, 200) == (kept, published.read(settings.published).sequence)
+    assert [1, 101] == [batch.first_sequence for batch in broker.taken]
 
 
 def test_what_is_read_ahead_is_bounded(tmp_path, monkeypatch):
