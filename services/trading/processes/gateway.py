@@ -272,6 +272,8 @@ class Gateway:
             message = self._outcomes.wait(TICK_SECONDS)
             self._reports_beat = time.monotonic()
             while message is not None:
+                # Outcomes may come without a pause.
+                self._reports_beat = time.monotonic()
                 kind = message[0]
                 if kind == Between.MARK:
                     reported[0] = decode_outcome(message)[1]
