@@ -17,6 +17,8 @@ from typing import Any
 SLOT_BYTES = 64
 CHUNK = 256
 """Slots that become free together, and slots that are kept for urgent messages."""
+OPERATORS = 64
+"""Of these, the slots that are kept for what operators send: clients have urgent messages as well."""
 SPINS = 2000
 """Looks between two readings of the clock while spinning."""
 
@@ -58,9 +60,9 @@ class Sender:
         self._acquire_free: Callable[..., bool] = free.acquire
         self._at, self._mask, self._left = 0, slots * SLOT_BYTES - 1, 0
 
-    def send(self, message: bytes, *, urgent: bool = False) -> bool:
-        """Hand over one message; False when the ring is full. Urgent ones may take the slots that the others leave."""
-        if self._left <= CHUNK and not self._find_room(0 if urgent else CHUNK):
+    def send(self, message: bytes, *, urgent: bool = False, operator: bool = False) -> bool:
+        """Hand over one message; False when the ring is full. Urgent ones may take the slots that the others leave, an operator's all."""
+        if self._left <= CHUNK and not self._find_room(0 if operator else OPERATORS if urgent else CHUNK):
             return False
         at = self._at
         self._buffer[at : at + SLOT_BYTES] = message

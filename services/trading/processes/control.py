@@ -37,7 +37,6 @@ OF_OPERATORS = frozenset(
 )
 OF_CLIENTS = frozenset((Input.NEW, Input.CANCEL, Input.REPLACE, Input.MASS_CANCEL))
 OF_PERSONS = frozenset((Input.PROPOSE_LIMITS, Input.APPROVE_LIMITS))
-URGENT = frozenset((*OF_OPERATORS, Input.MASS_CANCEL))
 LINE_BYTES = 4096
 LONGEST_ADDRESS = 103
 """Bytes that a Unix socket's address holds on every system, without the NUL at its end: 107 on Linux, 103 on macOS."""
@@ -159,13 +158,14 @@ class Control:
                 _answer(peer, {"error": "BUSY: the engine is behind"})
             return
         client_id = record[2] if session else 0
-        question = Question(peer, client_id)
+        question, status = Question(peer, client_id), encode_input((STATUS_REQUEST, session, 0, client_id))
         # Before the input: what it makes is said while this thread hands over the question.
         self._questions[session].append(question)
-        if not self._inputs.send(message, urgent=kind in URGENT):
+        operator = kind in OF_OPERATORS
+        if not self._inputs.send(message, urgent=kind == Input.MASS_CANCEL, operator=operator):
             self._questions[session].remove(question)
             _answer(peer, {"error": "BUSY: the engine is behind"})
-        elif not self._inputs.send(encode_input((STATUS_REQUEST, session, 0, client_id)), urgent=True):
+        elif not self._inputs.send(status, urgent=True, operator=operator):
             self._questions[session].remove(question)
             _answer(peer, {"error": "BUSY: the engine is behind", "unknown": True})
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trading.adapters.ring import CHUNK, Receiver, Ring, Sender
+from trading.adapters.ring import CHUNK, OPERATORS, Receiver, Ring, Sender
 
 SLOTS = 4 * CHUNK
 
@@ -38,11 +38,12 @@ def test_a_full_ring_takes_what_is_urgent_and_loses_nothing(ends: tuple[Sender, 
     taken = 0
     while sender.send(message(taken)):
         taken += 1
-    for _ in range(CHUNK):
-        assert sender.send(message(taken), urgent=True)
-        taken += 1
+    for kept, urgency in ((CHUNK - OPERATORS, {"urgent": True}), (OPERATORS, {"operator": True})):
+        for _ in range(kept):
+            assert sender.send(message(taken), **urgency)
+            taken += 1
+        assert not sender.send(message(taken), **urgency)
 
-    assert not sender.send(message(taken), urgent=True)
     assert SLOTS == taken
     assert [message(number) for number in range(taken)] == [receiver.next() for _ in range(taken)]
     # Room comes back by whole chunks; the first of them is for what is urgent again.
