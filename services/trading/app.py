@@ -50,6 +50,7 @@ def make_shard() -> Any:
             door_port=settings.door_port,
             engine_core=settings.engine_core,
             snapshot_inputs=settings.snapshot_inputs,
+            segment_bytes=settings.journal_segment_bytes,
         ),
         (KEEPER, Follower("tail", tail.main, (make_journal_sink,))),
     )

@@ -60,6 +60,10 @@ class Settings(ServiceSettings):
     snapshot_inputs: int = Field(default=20_000, ge=1)
     """Engine pool only: inputs between two snapshots. A start reads as many again, at roughly 100,000 a second on a busy machine."""
 
+    journal_segment_bytes: int = Field(default=64 << 20, ge=1 << 20, le=1 << 30, multiple_of=4096)
+    """Engine pool only: size of the journal's next files, one of which is made ahead. An eighth of it has to hold what is committed
+    together, so less than the default is for small volumes."""
+
     symbols: str = _SYMBOLS
     """The instruments as JSON: `{"AAPL": {"id": 1, "tick": "0.01"}}`. A number stays with its symbol for ever."""
 
