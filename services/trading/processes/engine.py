@@ -157,8 +157,7 @@ class EngineProcess:
         if board.get(Field.ENGINE_SEQUENCE) != self.engine.sequence:
             board.set(Field.ENGINE_SEQUENCE, self.engine.sequence)
             self._say(OUTCOMES[Between.MARK].pack(Between.MARK, self.engine.sequence))
-        if self.journal.block_is_open:
-            self.journal.close_block()
+        self.journal.settle()
 
     def _refuse(self, batch: list[bytes]) -> None:
         for message in batch:

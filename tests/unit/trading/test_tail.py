@@ -13,8 +13,9 @@ from fakes.full_disk import full_disk
 from trading.adapters import published
 from trading.adapters.journal.batch import SLOT, BatchRefused, JournalBatch, decode
 from trading.adapters.journal.reader import Tail, chains_at, first_chain
+from trading.adapters.journal.recovery import cut_to_the_last_sync
 from trading.adapters.journal.segment import segments
-from trading.adapters.journal.writer import Journal
+from trading.adapters.journal.writer import Journal, Level
 from trading.processes import tail
 from trading.processes.settings import ShardSettings
 from trading.processes.tail import JournalForked, TailPublisher
@@ -46,8 +47,8 @@ class Broker:
         }
 
 
-def opened(settings: ShardSettings) -> Journal:
-    return Journal(settings.journal, level="process", code_version="test", segment_bytes=16 * 4096, block_bytes=512)
+def opened(settings: ShardSettings, level: Level = "process") -> Journal:
+    return Journal(settings.journal, level=level, code_version="test", segment_bytes=16 * 4096, block_bytes=512)
 
 
 def record(number: int) -> bytes:
@@ -117,6 +118,27 @@ def test_a_place_that_cannot_be_kept_is_kept_with_the_next_batch(tmp_path):
 
     assert (0, 200) == (kept, published.read(settings.published).sequence)
     assert [1, 101] == [batch.first_sequence for batch in broker.taken]
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_what_was_published_is_there_after_a_power_failure(tmp_path, settled):
+    settings, broker = shard(tmp_path), Broker()
+    with opened(settings, "disk") as journal:
+        write(journal, 1, 100)
+        if settled:
+            journal.settle()
+        publish_all(TailPublisher(settings, broker))
+        left = [(path.name, path.read_bytes()) for path in segments(settings.journal)]
+    for name, content in left:
+        (settings.journal / name).write_bytes(content)
+    assert settled or cut_to_the_last_sync(segments(settings.journal)[-1])
+    with opened(settings, "disk") as journal:
+        write(journal, 101, 200)
+        journal.settle()
+        publish_all(TailPublisher(settings, broker))
+
+    assert {number: record(number) for number in range(1, 201)} == broker.records
+    assert 200 == sum(len(batch.records) for batch in broker.taken)
 
 
 def test_what_is_read_ahead_is_bounded(tmp_path, monkeypatch):

@@ -1,12 +1,14 @@
 """Reads a journal, also while it is written. May read a record again after a restart; the sequence number tells.
 
 `records` reads all that was committed, for who holds the journal or knows that nobody writes. `Tail` follows a writer and gives closed
-blocks only: their hash proves that they are whole, on processors whose stores are seen in another order as well.
+blocks only: their hash proves that they are whole, on processors whose stores are seen in another order as well. Of a writer at level
+`disk` it gives them when they are on the disk: after a power failure the same records would be closed in other blocks.
 """
 
 import mmap
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
@@ -15,7 +17,7 @@ from pathlib import Path
 from trading.adapters.journal import frames
 from trading.adapters.journal.errors import JournalDamaged
 from trading.adapters.journal.frames import BLOCK_FRAME, Bad, Block, Frame
-from trading.adapters.journal.segment import PAGE, Header, header_of, map_for_reading, path_of, segments
+from trading.adapters.journal.segment import PAGE, Header, header_of, map_for_reading, path_of, segments, synced_to
 from trading.adapters.journal.walk import Walk
 
 PATIENCE_SECONDS = 1.0
@@ -130,6 +132,8 @@ class Tail:
     def __init__(self, folder: Path, after: int = 0) -> None:
         self._folder, self._after = folder, after
         self._waiting: list[tuple[int, bytes]] = []
+        self._closed: deque[tuple[int, Closed]] = deque()
+        """Where each ends in the segment."""
         self._bad_since: float | None = None
         self._buffer: mmap.mmap | None = None
         self._enter(segments_from(folder, after + 1)[0])
@@ -142,11 +146,15 @@ class Tail:
             following = path_of(self._folder, self._walk.header.number + 1)
             # Looked for first: the writer closes a segment before it makes the next one, so that all of this one is read then.
             ended = following.exists()
-            for frame in self._walk.frames():
-                self._bad_since = None
-                self._see(frame, found)
-                if len(found) == most:
-                    return found
+            if len(found) + len(self._closed) < most:
+                for frame in self._walk.frames():
+                    self._bad_since = None
+                    self._see(frame)
+                    if len(found) + len(self._closed) == most:
+                        break
+            self._give(found)
+            if self._closed or len(found) == most:
+                return found
             if self._walk.bad:
                 self._doubt(self._walk.bad)
                 return found
@@ -159,12 +167,20 @@ class Tail:
         if self._buffer is not None:
             self._buffer.close()
 
-    def _see(self, frame: Frame, found: list[Closed]) -> None:
+    def _give(self, found: list[Closed]) -> None:
+        """Move what is on the disk, or of a writer that promises no disk."""
+        assert self._buffer is not None
+        synced = synced_to(self._buffer)
+        while self._closed and (not synced or self._closed[0][0] <= synced):
+            found.append(self._closed.popleft()[1])
+
+    def _see(self, frame: Frame) -> None:
         if frame.kind == frames.GROUP:
             self._waiting += [one for one in frames.records(frame) if one[0] > self._after]
         elif frame.kind == frames.BLOCK:
             if self._waiting:
-                found.append(Closed(self._walk.header.number, frames.block_of(frame), self._waiting))
+                closed = Closed(self._walk.header.number, frames.block_of(frame), self._waiting)
+                self._closed.append((frame.end, closed))
             self._waiting = []
 
     def _doubt(self, bad: Bad) -> None:

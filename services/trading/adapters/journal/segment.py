@@ -92,8 +92,11 @@ def prepare_spare(folder: Path, size: int) -> None:
     draft.rename(spare)
 
 
-def create(folder: Path, header: Header) -> Path:
-    """Make the segment of a header out of the spare file; raises JournalFull when there is no room for one."""
+def create(folder: Path, header: Header, *, synced: int) -> Path:
+    """Make the segment of a header out of the spare file; raises JournalFull when there is no room for one.
+
+    `synced` is the first value of its mark, see `synced_to`: PAGE for a writer at level `disk`, because the header is on the disk then.
+    """
     prepare_spare(folder, header.size)
     spare = folder / SPARE
     if spare.stat().st_size != header.size:
@@ -105,6 +108,8 @@ def create(folder: Path, header: Header) -> Path:
     try:
         with spare.open("r+b") as file:
             file.write(header.encode())
+            file.seek(SYNCED_AT)
+            file.write(SYNCED.pack(synced))
             file.flush()
             os.fsync(file.fileno())
         spare.rename(path)
@@ -130,5 +135,6 @@ def map_for_reading(path: Path) -> mmap.mmap:
 
 
 def synced_to(buffer: mmap.mmap) -> int:
-    """The offset up to which the writer saw an fdatasync return; 0 when it never did. It may be older than the truth, never newer."""
+    """The offset up to which the writer saw an fdatasync return; 0 when it is not at level `disk`. It may be older than the truth, never
+    newer."""
     return int(SYNCED.unpack_from(buffer, SYNCED_AT)[0])

@@ -110,7 +110,10 @@ class Journal:
         return first
 
     def close_block(self) -> None:
-        """Put what is open under the hash chain, so that readers see it; does nothing when nothing is open."""
+        """Put what is open under the hash chain, so that readers see it; does nothing when nothing is open.
+
+        At level `disk` they are given it after the next sync: what they pass on must not be closed in another way after a power failure.
+        """
         if self._end == self._block_start:
             return
         chain = frames.link(self._chain, memoryview(self._map)[self._block_start : self._end])
@@ -119,10 +122,11 @@ class Journal:
         self._chain, self._next_block = chain, block.number + 1
         self._block_start, self._block_sequence = self._end, self.next_sequence
 
-    @property
-    def block_is_open(self) -> bool:
-        """Whether something was committed that no closed block holds."""
-        return self._end != self._block_start
+    def settle(self) -> None:
+        """Close what is open; at level `disk` wait until that is on the disk as well, so that readers are given it."""
+        self.close_block()
+        if self._disk and SYNCED.unpack_from(self._map, SYNCED_AT)[0] != self._end:
+            self.sync()
 
     def sync(self) -> None:
         """Wait until all that was committed is on the disk."""
@@ -172,7 +176,7 @@ class Journal:
 
     def _start(self, number: int) -> None:
         header = Header(self._segment_bytes, self.epoch, number, self.next_sequence, self._next_block, self._chain)
-        create(self.folder, header)
+        create(self.folder, header, synced=PAGE if self._disk else 0)
         self._open(path_of(self.folder, number))
         self._number, self._end = number, PAGE
         self._block_start, self._block_sequence = PAGE, self.next_sequence
