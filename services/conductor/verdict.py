@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Fault = Literal["lost", "doubled"]
+Fault = Literal["lost", "doubled", "violated"]
+"""`violated` is a rule that the system itself states, and did not keep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def test_the_journal_is_read_as_it_was_written(journal: Path) -> None:
     found = journal_reader.read(journal)
 
     assert found.taken == Counter({(7, 1): 1, (7, 2): 1})
-    assert found.refused == {(7, 3)}
+    assert found.refused == {(7, 3): ("SIZE", 10**7, 10**6)}
     assert dict(found.fills) == {(7, 1): Counter({"T1-1-1": 3}), (7, 2): Counter({"T1-1-0": 3})}
     assert found.sides == Counter({(1, 1, Side.BUY): 1, (1, 1, Side.SELL): 1})
     assert (found.inputs, found.holders, found.gaps) == (10, [1, 2], [])
@@ -58,7 +58,7 @@ INTENT = Intent(0.0, "load", 7, 1, 1, "AAPL", 1, "10.00", 5)
 TOLD = Told(
     intents={(7, 1): INTENT, (7, 2): INTENT, (7, 3): INTENT, (7, 4): INTENT},
     acknowledged={(7, 1): Acknowledged(0.0, 7, 1, 8), (7, 2): Acknowledged(0.0, 7, 2, 9)},
-    refused={(7, 3): Refused(0.0, 7, 3, "SIZE")},
+    refused={(7, 3): Refused(0.0, 7, 3, "SIZE: 10000000, limit 1000000")},
     fills={(7, 1): {"T1-1-1": 3}},
     kills=(),
 )

@@ -1,14 +1,15 @@
 """Compares what clients were told with the journal. Pure.
 
 An order that was acknowledged is in the journal once; an execution that was reported is in it with the same lots; no side of a trade is in
-it twice; the journal itself is whole; the positions in the database are those of the journal. An order that was never answered may be
+it twice; the journal itself is whole; no order was taken or traded against limits, kill switches and phases, and a client was told the
+rule and the numbers that the journal has; the positions in the database are those of the journal. An order that was never answered may be
 there or not.
 """
 
 from collections.abc import Iterator
 
 from conductor.capstones.trading.evidence import Evidence
-from conductor.capstones.trading.promises import key
+from conductor.capstones.trading.promises import REFUSED_BEFORE, key
 from conductor.verdict import Finding, Verdict
 
 
@@ -26,6 +27,7 @@ def judge(evidence: Evidence, *, only_told: bool) -> Verdict:
             "sent": len(told.intents),
             "unknown": len(told.intents.keys() - told.acknowledged.keys() - told.refused.keys()),
             "refused": len(told.refused),
+            "violated": len({finding.subject for finding in findings if finding.fault == "violated"}),
             "trades": sum(journal.sides.values()) // 2,
             "inputs": journal.inputs,
             "engines": len(journal.holders),
@@ -38,7 +40,10 @@ def _orders(evidence: Evidence) -> Iterator[Finding]:
     for name in told.acknowledged:
         if not journal.taken[name]:
             yield Finding("lost", key(*name), "it was acknowledged, and the journal does not have it")
-    for name in told.refused:
+    for name, refusal in told.refused.items():
+        said = journal.refused.get(name)
+        if said and refusal.why not in (REFUSED_BEFORE, f"{said[0]}: {said[1]}, limit {said[2]}"):
+            yield Finding("violated", key(*name), f"the client was told {refusal.why!r}, the journal has {said}")
         if journal.taken[name]:
             yield Finding("doubled", key(*name), "the client was told that it was refused, and the journal took it")
     for name, count in journal.taken.items():
@@ -64,6 +69,8 @@ def _journal(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("lost", "journal", gap)
     if journal.holders != sorted(set(journal.holders)):
         yield Finding("doubled", "journal", f"two engines held it: epochs {journal.holders}")
+    for wrong in journal.wrong:
+        yield Finding("violated", "rules", wrong)
     for said in evidence.audit:
         yield Finding("lost", "journal", said)
     for said in evidence.positions:

@@ -10,14 +10,16 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conductor.capstones.trading.rule_check import RuleCheck, Said
+
 PAGE, SLOT = 4096, 64
 FRAME = struct.Struct("<IIQ")
 LENGTH = struct.Struct("<I")
 GROUP, HOLDER = 1, 3
 SEQUENCE = (1 << 56) - 1
 NEW, ACKNOWLEDGED, REFUSED, EXECUTED = 1, 1, 2, 3
-HEAD = struct.Struct("<BIq")
-"""Of an input or an outcome of a client: kind, session, client id."""
+HEAD = struct.Struct("<BIqq")
+"""Of an outcome of a client: kind, session, client id, order id (not of a refusal)."""
 EXECUTION = struct.Struct("<BIqqIIBIIIIqqB")
 """Kind, session, client id, order, account, symbol, side, price, lots, filled, open, value, trade, resting."""
 
@@ -30,7 +32,12 @@ class Journaled:
 
     taken: Counter[Key] = field(default_factory=Counter)
     """By session and client id, how many orders were taken."""
-    refused: set[Key] = field(default_factory=set)
+    order_ids: dict[Key, int] = field(default_factory=dict)
+    """The input of each order that was taken."""
+    refused: dict[Key, Said | None] = field(default_factory=dict)
+    """Orders and other requests; with the rule and its numbers where it is one of an order's limits, kill switches or phases."""
+    wrong: list[str] = field(default_factory=list)
+    """What the engine did against the rules."""
     fills: dict[Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """By order, lots by ExecID."""
     sides: Counter[tuple[int, int, int]] = field(default_factory=Counter)
@@ -38,13 +45,15 @@ class Journaled:
     inputs: int = 0
     holders: list[int] = field(default_factory=list)
     """The epochs of the engines that held it, in order."""
+    begins: list[int] = field(default_factory=list)
+    """The first input of each."""
     gaps: list[str] = field(default_factory=list)
     """Sequence numbers that do not follow the one before."""
 
 
 def read(folder: Path) -> Journaled:
     """All of a journal."""
-    found, expected = Journaled(), 1
+    found, expected, rules = Journaled(), 1, RuleCheck()
     for path in sorted(folder.glob("segment-" + "[0-9]" * 12)):
         data = path.read_bytes()
         at = PAGE
@@ -55,34 +64,38 @@ def read(folder: Path) -> Journaled:
             kind, sequence, body = word >> 56, word & SEQUENCE, data[at + FRAME.size : at + FRAME.size + size]
             if kind == HOLDER:
                 found.holders.append(int.from_bytes(body[:8], "little"))
+                found.begins.append(sequence)
             elif kind == GROUP:
                 if sequence != expected:
                     found.gaps.append(f"{path.name}: {sequence} follows {expected - 1}")
-                expected = sequence + _group(body, found)
+                expected = sequence + _group(sequence, body, found, rules)
             at += FRAME.size + (size + 7 & ~7)
-    found.inputs = expected - 1
+    found.inputs, found.wrong = expected - 1, rules.wrong
     return found
 
 
-def _group(body: bytes, found: Journaled) -> int:
+def _group(first: int, body: bytes, found: Journaled, rules: RuleCheck) -> int:
     """The number of records of a commit."""
     at = count = 0
     while at < len(body):
         (length,) = LENGTH.unpack_from(body, at)
         at += LENGTH.size
-        for outcome in range(at + SLOT, at + length, SLOT):
-            _outcome(body[outcome : outcome + SLOT], found)
+        message, *outcomes = (body[slot : slot + SLOT] for slot in range(at, at + length, SLOT))
+        said = rules.follow(first + count, message, outcomes)
+        for outcome in outcomes:
+            _outcome(outcome, found, said)
         at += length
         count += 1
     return count
 
 
-def _outcome(message: bytes, found: Journaled) -> None:
-    kind, session, client_id = HEAD.unpack_from(message)
+def _outcome(message: bytes, found: Journaled, said: Said | None) -> None:
+    kind, session, client_id, order_id = HEAD.unpack_from(message)
     if kind == ACKNOWLEDGED:
         found.taken[session, client_id] += 1
+        found.order_ids[session, client_id] = order_id
     elif kind == REFUSED:
-        found.refused.add((session, client_id))
+        found.refused[session, client_id] = said
     elif kind == EXECUTED:
         _, _, _, _, _, symbol, side, _, lots, _, _, _, trade, resting = EXECUTION.unpack_from(message)
         found.fills[session, client_id][f"T{symbol}-{trade}-{resting}"] += lots

@@ -56,6 +56,9 @@ class Filled:
     quantity: int
 
 
+REFUSED_BEFORE = "refused before"
+"""Why, of an order that is told to be refused when it is asked for later."""
+
 Key = tuple[int, int]
 """Session and client id."""
 
