@@ -9,7 +9,6 @@ first, and a recycled child runs no exit handler. docs/traces-and-logs.md says w
 """
 
 import contextvars
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,9 +22,6 @@ from chassis.traceparent import Context
 
 FLUSH_MS = 500
 """How long an ending process waits for its collector, whatever that does and however many spans are left; a drain is worth more."""
-
-EXPORT_SECONDS = 2.0
-"""How long one batch may take while the process goes on."""
 
 SLOW_SECONDS = 1.0
 """A span that lasts longer is recorded whether its trace is sampled or not."""
@@ -157,21 +153,10 @@ def start(settings: ServiceSettings, service: str) -> None:
     global _sink, _resource, _ratio
     if settings.otel_exporter_otlp_endpoint is None or _sink is not None:
         return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from chassis import span_export
 
-    who = {
-        "service.name": service,
-        "service.version": settings.service_version,
-        "service.instance.id": f"{settings.process_name}-{os.getpid()}",
-        "pool": settings.pool,
-    }
-    exporter = OTLPSpanExporter(
-        endpoint=f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS
-    )
-    _resource, _ratio = Resource.create(who), settings.otel_traces_sampler_arg
-    _sink = BatchSpanProcessor(exporter, schedule_delay_millis=1000)
+    _resource, _ratio = span_export.resource(settings, service), settings.otel_traces_sampler_arg
+    _sink = span_export.processor(settings)
 
 
 def stop() -> None:

@@ -1,6 +1,7 @@
 """Without an endpoint tracing does nothing; with one, a trace goes from header to header."""
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import subject_traces, traceparent, tracing
+from chassis import span_export, subject_traces, traceparent, tracing
 from chassis.settings import ServiceSettings
 from chassis.traceparent import Context
 from chassis.tracing import Kind
@@ -238,4 +239,43 @@ def test_an_ending_process_waits_for_its_collector_half_a_second_at_most(
         seconds = time.monotonic() - began
 
     # A machine that others keep busy adds up to a second; an end that waits for an export waits EXPORT_SECONDS and more.
-    assert seconds < min(tracing.FLUSH_MS / 1000 + 1.2, tracing.EXPORT_SECONDS)
+    assert seconds < min(tracing.FLUSH_MS / 1000 + 1.2, span_export.EXPORT_SECONDS)
+
+
+def test_a_collector_that_stays_away_is_logged_once_a_minute_with_a_count() -> None:
+    now, written = [100.0], []
+    logger, handler = logging.getLogger("collector that stays away"), logging.Handler()
+    handler.emit = lambda record: written.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addFilter(span_export.OneAMinute(lambda: now[0]))
+    logger.addHandler(handler)
+    logger.propagate = False
+    for second in range(0, 130, 2):
+        now[0] = 100.0 + second
+        logger.error("Failed to export %s", f"batch {second}")
+
+    assert [
+        "Failed to export batch 0",
+        "Failed to export batch 60 (29 more such lines before)",
+        "Failed to export batch 120 (29 more such lines before)",
+    ] == written
+
+
+def test_the_exporters_own_lines_are_held_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracing, "_sink", None)
+    monkeypatch.setattr(span_export, "EXPORT_SECONDS", 0.1)
+    logger = logging.getLogger(span_export.trace_exporter.__name__)
+    monkeypatch.setattr(logger, "filters", [])
+    with collector(None) as address:
+        told = ServiceSettings(
+            database_url="postgresql+psycopg://h/d", broker_url="amqp://h/v", otel_exporter_otlp_endpoint=address
+        )
+        tracing.start(told, "shop")
+        caplog.clear()
+        for _ in range(3):
+            with tracing.span("run"):
+                pass
+            tracing._sink.force_flush()
+
+    assert 1 == len([record for record in caplog.records if record.name == logger.name])
