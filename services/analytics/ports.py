@@ -11,6 +11,7 @@ from analytics.domain.batch import Batch
 from analytics.domain.counting import Growth
 from analytics.domain.seconds import Flush
 from analytics.domain.trends import Measure
+from chassis.tracing import Span
 
 
 class CounterStore(Protocol):
@@ -297,8 +298,9 @@ class Receipts(Protocol):
 class BatchSink(Protocol):
     """Where an edge publishes batches."""
 
-    def publish(self, body: bytes) -> "Future[None]":
-        """Publish one; the future ends once the broker confirmed it, or raises chassis.errors.Transient."""
+    def publish(self, body: bytes, requests: Sequence[Span] = ()) -> "Future[None]":
+        """Publish one, which carries what these requests sent; the future ends once the broker confirmed it, or raises
+        chassis.errors.Transient."""
 
     def waiting_seconds(self) -> float:
         """How long the oldest batch has been waiting for its confirm."""

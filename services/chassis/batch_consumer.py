@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chassis import metrics
+from chassis import batch_traces, metrics
 from chassis.batch_window import Held, Window, acknowledge
 from chassis.errors import Permanent, Transient
 from chassis.intake import Fault
@@ -71,6 +71,7 @@ class BatchConsumer:
         self._consumer = consumer
         self._name = name
         self._queue = queue
+        self._system = consumer.app.settings.messaging_system
         self._handler: BatchHandler | None = None
         self._window = Window()
         self._next: Any = None  # the timer's entry of the next turn
@@ -188,7 +189,8 @@ class BatchConsumer:
         if not readable:
             return
         try:
-            self._made().apply([held.batch for held in readable])
+            with batch_traces.flushing(self._system, self._name, [held.message for held in readable]):
+                self._made().apply([held.batch for held in readable])
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 - a worker that ended would only get the batch again

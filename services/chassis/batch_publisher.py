@@ -11,12 +11,15 @@ confirmed.
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from chassis import batch_traces, tracing
 from chassis.app import ChassisApp
 from chassis.errors import Transient
 from chassis.queues import declare
+from chassis.tracing import Span
 
 CONTENT_TYPE = "application/octet-stream"
 
@@ -39,12 +42,15 @@ class BatchPublisher:
         self._lock = threading.Lock()
         self._since: dict[str, float] = {}
 
-    def publish(self, body: bytes) -> "Future[None]":
-        """Publish a batch. The future ends once it is confirmed; it raises NotConfirmed after `PUBLISH_TIMEOUT_SECONDS` a step."""
+    def publish(self, body: bytes, requests: Sequence[Span] = ()) -> "Future[None]":
+        """Publish a batch. The future ends once it is confirmed; it raises NotConfirmed after `PUBLISH_TIMEOUT_SECONDS` a step.
+
+        `requests` are the spans of the requests whose data it carries."""
         batch_id = uuid.uuid4().hex
+        span = batch_traces.publishing(self._app.settings.messaging_system, self._queue.name, batch_id, requests)
         with self._lock:
             self._since[batch_id] = time.monotonic()
-        return self._pool.submit(self._publish, batch_id, body)
+        return self._pool.submit(self._publish, batch_id, body, span)
 
     def waiting_seconds(self) -> float:
         """How long the oldest batch has been waiting for its confirm; 0 when none is."""
@@ -55,24 +61,29 @@ class BatchPublisher:
         """End the threads after what they are publishing."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _publish(self, batch_id: str, body: bytes) -> None:
+    def _publish(self, batch_id: str, body: bytes, span: Span | None) -> None:
+        headers = {"id": batch_id, **batch_traces.headers(span)}
         try:
             # A connection that was idle may have been closed by the broker, which only its next use tells.
-            if not (self._connected() and self._tried(batch_id, body)):
-                self._once(batch_id, body)
-        except NotConfirmed:
+            if not (self._connected() and self._tried(headers, body)):
+                self._once(headers, body)
+        except NotConfirmed as error:
+            tracing.failed(span, error)
             self._drop()  # the next connection makes what is missing
             raise
         except Exception as error:
+            tracing.failed(span, error)
             self._drop()
             raise NotConfirmed(f"the broker did not confirm a batch: {error!r}") from error
         finally:
             with self._lock:
                 del self._since[batch_id]
+            if span is not None:
+                span.end()
 
-    def _tried(self, batch_id: str, body: bytes) -> bool:
+    def _tried(self, headers: dict[str, str], body: bytes) -> bool:
         try:
-            self._once(batch_id, body)
+            self._once(headers, body)
         except (ConnectionError, *self._local.connection.connection_errors) as error:
             self._drop()
             if isinstance(error, TimeoutError):
@@ -83,7 +94,7 @@ class BatchPublisher:
     def _connected(self) -> bool:
         return getattr(self._local, "connection", None) is not None
 
-    def _once(self, batch_id: str, body: bytes) -> None:
+    def _once(self, headers: dict[str, str], body: bytes) -> None:
         if not self._connected():
             self._local.connection = self._app.connection_for_write()
             self._local.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=2.0)
@@ -104,7 +115,7 @@ class BatchPublisher:
                 body,
                 exchange=queue.exchange.name,
                 routing_key=queue.routing_key,
-                headers={"id": batch_id},
+                headers=headers,
                 content_type=CONTENT_TYPE,
                 content_encoding="binary",
                 delivery_mode=2,

@@ -198,6 +198,11 @@ def is_chosen(trace_id: int) -> bool:
     return traceparent.chosen(trace_id, _ratio)
 
 
+def stride() -> int:
+    """Of things that are numbered, each whose number this divides is recorded: 1 for all of them, 0 for none."""
+    return max(1, round(1 / _ratio)) if _sink is not None and _ratio else 0
+
+
 def begin(
     name: str,
     kind: Kind,

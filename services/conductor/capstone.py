@@ -173,6 +173,19 @@ class Gauge:
     query: LiteralString
 
 
+@dataclass(frozen=True, slots=True)
+class TraceSubject:
+    """What the spans of a capstone name. `attribute` has `value` of what a person types; `noun` says what that is.
+
+    With `carried` the traces of the messages that carried it are shown unasked, because nothing else follows from it.
+    """
+
+    noun: str
+    attribute: str
+    value: Callable[[str], str] = str
+    carried: bool = False
+
+
 class Effects(Protocol):
     """What took effect so far, read on from look to look."""
 
@@ -230,6 +243,10 @@ class Capstone(Protocol):
     @property
     def drill_settings(self) -> Mapping[str, str]:
         """Environment variables of every pool process on a drill's own platform, so that what was lost is seen soon."""
+
+    @property
+    def traced(self) -> TraceSubject:
+        """By what its spans are found."""
 
     @property
     def gauges(self) -> Sequence[Gauge]:

@@ -7,6 +7,7 @@
 It is a plain Starlette route, because what FastAPI does for each request costs more than parsing fifty events.
 """
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from analytics.domain.parsing import Parsed, Refused, parse_array, parse_lines
 from analytics.domain.parts import cut
 from analytics.settings import Settings
 from analytics.usecases.collect import Collector, Overloaded
+from chassis import tracing
 from chassis.http.problems import Problem, wrong
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -62,6 +64,7 @@ class Events:
         """Take the events of one request."""
         client = client_of(request)
         key = _key(request)
+        _name_in_trace(key)
         parse = _parser(request)
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in content_encoding.ENCODINGS:
@@ -117,6 +120,13 @@ def _key(request: Request) -> str:
         return keys[0]
     reason = "is needed once, 1 to 128 visible ASCII characters"
     raise Problem(400, f"Idempotency-Key {reason}", errors=[wrong("Idempotency-Key", ", ".join(keys) or None, reason)])
+
+
+def _name_in_trace(key: str) -> None:
+    """The request's span has a digest of its key: what a client writes into a key may be anybody's personal data."""
+    span = tracing.current()
+    if span is not None:
+        span.attributes["request.id"] = hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _parser(request: Request) -> Callable[..., Parsed]:

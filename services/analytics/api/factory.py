@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from prometheus_client import REGISTRY, CollectorRegistry
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from analytics.api import live_routes, query_routes
 from analytics.api.access import caller
@@ -77,7 +78,7 @@ def make_api(
         "/events": Events(collector, settings),
         "/backfill": Events(backfill, settings, Pace(settings.backfill_events_per_second)),
     }
-    app.router.routes[:0] = [Route(path, door.post, methods=["POST"]) for path, door in doors.items()]
+    app.router.routes[:0] = [_Door(path, door.post, methods=["POST"]) for path, door in doors.items()]
     views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms)
     trending = TrendViews(trends, live_seconds=settings.trends_live_seconds, clock_ms=clock_ms)
     app.include_router(query_routes.routes(views, trending, Recommendations(recommendations)))
@@ -93,6 +94,15 @@ def make_api(
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_middleware(Observed, service=SERVICE, registry=registry)
     return app
+
+
+class _Door(Route):
+    """A route that metrics and spans can name, as FastAPI's can; Starlette's own keeps itself out of the scope."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As Starlette, and the route itself."""
+        match, found = super().matches(scope)
+        return match, found if match is Match.NONE else {**found, "route": self}
 
 
 async def _bad_range(_: Request, error: Any) -> Response:

@@ -14,6 +14,8 @@ from analytics.domain.events import Timing, backfill_timing, timing
 from analytics.domain.parts import Part
 from analytics.domain.user_rate import UserRate
 from analytics.ports import BatchSink
+from chassis import tracing
+from chassis.tracing import Span
 
 
 class Overloaded(Exception):
@@ -46,6 +48,7 @@ class Collector:
         self._clock_ms = clock_ms
         self._rate = UserRate(limits.user_events_per_minute) if limits.user_events_per_minute else None
         self._parts: list[Part] = []
+        self._requests: list[Span] = []
         self._events = 0
         self._confirmed: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -79,8 +82,8 @@ class Collector:
             self._timer = None
         if self._confirmed is None:
             return
-        parts, events, confirmed = self._parts, self._events, self._confirmed
-        self._parts, self._events, self._confirmed = [], 0, None
+        parts, requests, events, confirmed = self._parts, self._requests, self._events, self._confirmed
+        self._parts, self._requests, self._events, self._confirmed = [], [], 0, None
         now_ms, limits = self._clock_ms(), self._limits
         over = self._rate.over(chain.from_iterable(part.events for part in parts), now_ms) if self._rate else {}
 
@@ -90,7 +93,7 @@ class Collector:
             return timing(at_ms, now_ms, late_ms=limits.late_ms, future_ms=limits.future_ms)
 
         batch = columnise(parts, now_ms, timing_of, over)
-        published = asyncio.wrap_future(self._sink.publish(encode(batch)))
+        published = asyncio.wrap_future(self._sink.publish(encode(batch), requests))
         published.add_done_callback(lambda done: self._settle(done, now_ms, events, confirmed))
 
     async def close(self) -> None:
@@ -107,6 +110,9 @@ class Collector:
             self._timer = loop.call_later(self._limits.linger_seconds, self.flush)
         confirmed = self._confirmed
         self._parts.append(part)
+        request = tracing.current()
+        if request is not None and request not in self._requests[-1:]:
+            self._requests.append(request)
         self._events += len(part.events)
         self.buffered += len(part.events)
         if self._events >= self._limits.batch_events:

@@ -1,13 +1,13 @@
-"""An order's waterfall as one page of HTML that needs nothing else: no script, no network. Pure."""
+"""A waterfall as one page of HTML that needs nothing else: no script, no network. Pure."""
 
 from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from conductor.capstones.orders.waterfall import Line, note, waits
+from conductor.harness.waterfall import Line, note, waits
 
 _PAGE = Template("""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Order $order_id</title>
+<html lang="en"><meta charset="utf-8"><title>$title</title>
 <style>
   body { font: 13px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #1b1f24; background: #fff }
   h1 { font-size: 1.1rem; margin: 0 } p { margin: .2rem 0 1rem; color: #57606a }
@@ -22,7 +22,7 @@ _PAGE = Template("""<!doctype html>
   .wait .bar i { background: repeating-linear-gradient(45deg, #d0d7de 0 3px, #eaeef2 3px 6px) } .red .bar i { background: #cf222e }
   .red td { color: #cf222e } .wait td { color: #57606a }
 </style>
-<h1>Order $order_id</h1><p>$summary</p>
+<h1>$title</h1><p>$summary</p>
 <table>
 <colgroup><col style="width:24rem"><col style="width:7rem"><col style="width:26%">
 <col style="width:5rem"><col style="width:6rem"><col></colgroup>
@@ -38,13 +38,13 @@ _ROW = Template(
 )
 
 
-def page(lines: Sequence[Line], order_id: str) -> str:
+def page(lines: Sequence[Line], title: str) -> str:
     """The page; `lines` is not empty."""
     whole = max(line.offset + line.span.seconds for line in lines) or 1e-9
     failed = sum(line.span.failed for line in lines)
     summary = f"{whole:.2f} s, {len(lines)} spans in {len({line.span.trace for line in lines})} traces, {failed} of them failed"
     rows = "\n".join(_row(line, whole) for line in lines)
-    return _PAGE.substitute(order_id=escape(order_id), summary=summary, whole=f"{whole:.2f}", rows=rows)
+    return _PAGE.substitute(title=escape(title), summary=summary, whole=f"{whole:.2f}", rows=rows)
 
 
 def _row(line: Line, whole: float) -> str:

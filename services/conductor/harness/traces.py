@@ -1,8 +1,7 @@
-"""The traces of one order: out of this machine's store, or out of Jaeger or Tempo by their query APIs.
+"""The traces of one order or request: out of this machine's store, or out of Jaeger or Tempo by their query APIs.
 
 Sources: https://www.jaegertracing.io/docs/2.13/architecture/apis/, https://grafana.com/docs/tempo/latest/api_docs/. Both are asked for the
-traces in which a span names the order. The messages that carried its commands name none: only the store of this machine follows the links
-to them.
+traces in which a span names it. The messages that carried it name none: only the store of this machine follows the links to them.
 """
 
 import json
@@ -17,8 +16,6 @@ from conductor import http_client
 from conductor.errors import ClusterFailed
 from conductor.laptop.trace_store import traces_of
 
-SERVICE = "orders"
-TAG = "order.id"
 ANSWER_SECONDS = 20.0
 LOOK_BACK_SECONDS = 24 * 3600
 
@@ -42,34 +39,43 @@ class Span:
     """Trace and span."""
 
 
-def kept(file: Path, order_id: str) -> list[Span]:
-    """Every span of every trace that names the order, of those that this machine keeps."""
+def kept(file: Path, attribute: str, value: str) -> list[Span]:
+    """Every span of every trace in which this attribute has this value, of those that this machine keeps."""
     return [
         Span(row.trace, row.id, row.parent, row.name, row.pool, row.began, row.seconds, row.failed,
              {key: str(value) for key, value in row.attributes.items()}, row.events, row.links)
-        for row in traces_of(file, TAG, order_id)
+        for row in traces_of(file, attribute, value)
     ]  # fmt: skip
 
 
-def found(kind: str, address: str, order_id: str, *, now: float) -> list[Span]:
-    """Every span of every trace that names the order; `kind` is `jaeger` or `tempo`. Raises ClusterFailed when it does not answer."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Spans of a service in which this attribute has this value."""
+
+    service: str
+    attribute: str
+    value: str
+
+
+def found(kind: str, address: str, asked: Asked, *, now: float) -> list[Span]:
+    """Every span of every trace that has such a span; `kind` is `jaeger` or `tempo`. Raises ClusterFailed when it does not answer."""
     ask = _jaeger if kind == "jaeger" else _tempo
     try:
         with http_client.client(address, timeout=ANSWER_SECONDS) as http:
-            return list(ask(http, order_id, now))
+            return list(ask(http, asked, now))
     except httpx.HTTPError as error:
         raise ClusterFailed(f"{kind} cannot be asked: {error}") from error
 
 
-def _jaeger(http: httpx.Client, order_id: str, now: float) -> Iterator[Span]:
-    asked = {
-        "service": SERVICE,
-        "tags": json.dumps({TAG: order_id}),
+def _jaeger(http: httpx.Client, asked: Asked, now: float) -> Iterator[Span]:
+    query = {
+        "service": asked.service,
+        "tags": json.dumps({asked.attribute: asked.value}),
         "start": str(int((now - LOOK_BACK_SECONDS) * 1e6)),
         "end": str(int((now + 60) * 1e6)),
         "limit": "100",
     }
-    for trace in http.get("/api/traces", params=asked).raise_for_status().json().get("data") or []:
+    for trace in http.get("/api/traces", params=query).raise_for_status().json().get("data") or []:
         yield from of_jaeger(trace)
 
 
@@ -95,14 +101,14 @@ def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
         )
 
 
-def _tempo(http: httpx.Client, order_id: str, now: float) -> Iterator[Span]:
-    asked = {
-        "q": f'{{ span.{TAG} = "{order_id}" }}',
+def _tempo(http: httpx.Client, asked: Asked, now: float) -> Iterator[Span]:
+    query = {
+        "q": f'{{ span.{asked.attribute} = "{asked.value}" }}',
         "start": str(int(now - LOOK_BACK_SECONDS)),
         "end": str(int(now + 60)),
         "limit": "100",
     }
-    for hit in http.get("/api/search", params=asked).raise_for_status().json().get("traces") or []:
+    for hit in http.get("/api/search", params=query).raise_for_status().json().get("traces") or []:
         whole = http.get(f"/api/traces/{hit['traceID']}", headers={"Accept": "application/json"}).raise_for_status()
         yield from of_tempo(hit["traceID"], whole.json())
 

@@ -1,29 +1,29 @@
-"""An order's spans as lines from the top down: what lay in what, when, and what came of it. Pure."""
+"""The spans of an order, or a request, as lines from the top down: what lay in what, when, and what came of it. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conductor.capstones.orders.traces import TAG, Span
+from conductor.harness.traces import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a waterfall: how deep it lies, and where it begins, in seconds since the order's first span."""
+    """One line of a waterfall: how deep it lies, and where it begins, in seconds since the first span."""
 
     span: Span
     depth: int
     offset: float
 
 
-def waterfall(spans: Sequence[Span], order_id: str, *, messages: bool = True) -> list[Line]:
+def waterfall(spans: Sequence[Span], attribute: str, value: str, *, messages: bool = True) -> list[Line]:
     """The lines from the top down: each trace by its beginning, each span under its parent.
 
-    A message carries commands of many orders; of what was done for it, only what names this order or names none is shown, and without
-    `messages` only the traces that name it.
+    `attribute` is what names an order or request, `value` the one that is meant. A message carries commands of many; of what was done for
+    it, only what names this one or names none is shown, and without `messages` only the traces that name it.
     """
-    mine = [span for span in spans if span.attributes.get(TAG, order_id) == order_id]
+    mine = [span for span in spans if span.attributes.get(attribute, value) == value]
     if not messages:
-        named = {span.trace for span in mine if TAG in span.attributes}
+        named = {span.trace for span in mine if attribute in span.attributes}
         mine = [span for span in mine if span.trace in named]
     if not mine:
         return []

@@ -143,15 +143,20 @@ def _written(row: Row) -> tuple[Any, ...]:
     return (*told, json.dumps(dict(row.attributes)), json.dumps(list(row.events)))
 
 
-# The traces in which the subject is named, and those that a span which names it is linked with, or that link to such a one.
+# The traces in which the subject is named; those that a span which names it is linked with, or that link to such a one; and those that
+# took a message (kind 4 sends one) that is among these.
 _STORY = """
     WITH named AS (SELECT trace FROM subjects WHERE key = :key AND value = :value),
     mine AS (SELECT trace, id FROM spans WHERE trace IN named AND json_extract(attributes, '$."' || :key || '"') = :value),
-    story AS (
-        SELECT trace FROM named
-        UNION SELECT l.to_trace FROM links l JOIN mine USING (trace, id)
+    linked AS (
+        SELECT l.to_trace AS trace FROM links l JOIN mine USING (trace, id)
         UNION SELECT l.trace FROM links l JOIN mine ON (l.to_trace, l.to_id) = (mine.trace, mine.id)
-    )
+    ),
+    taken AS (
+        SELECT l.trace FROM spans s JOIN links l ON (l.to_trace, l.to_id) = (s.trace, s.id)
+        WHERE s.kind = 4 AND s.trace IN (SELECT trace FROM linked)
+    ),
+    story AS (SELECT trace FROM named UNION SELECT trace FROM linked UNION SELECT trace FROM taken)
     SELECT * FROM spans WHERE trace IN story ORDER BY began
 """
 

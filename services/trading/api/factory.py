@@ -37,7 +37,7 @@ def make_api(door: Door, views: Views, settings: Settings, *, registry: Collecto
     app.state.callers = read_tokens(settings.api_tokens.get_secret_value(), caller)
     app.state.draining = asyncio.Event()
     requests = Requests(door, settings.instruments)
-    app.include_router(order_routes.routes(requests))
+    app.include_router(order_routes.routes(requests, settings.shard))
     app.include_router(operator_routes.routes(requests))
     app.include_router(view_routes.routes(Shown(views, settings.instruments), readers))
     app.include_router(health_routes.routes(door.ping, threads))

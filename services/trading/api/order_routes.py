@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from trading.api.access import Anybody, OfClient
+from trading.usecases import order_traces
 from trading.usecases.requests import Requests, Terms
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
@@ -45,22 +46,29 @@ class NewTerms(BaseModel):
     quantity: Quantity
 
 
-def routes(requests: Requests) -> APIRouter:
-    """The routes."""
+def routes(requests: Requests, shard: int) -> APIRouter:
+    """The routes; `shard` is the number of the shard that takes the orders."""
     router = APIRouter(tags=["orders"])
+
+    def traced(told: dict[str, Any]) -> dict[str, Any]:
+        said = (told, *told.get("outcomes", ()))
+        if number := next((one["order_id"] for one in said if one.get("order_id")), None):
+            order_traces.concerns(shard, number)
+        return told
 
     @router.post("/orders", status_code=201)
     async def place(order: NewOrder, caller: OfClient) -> dict[str, Any]:
-        return await requests.order(caller.token, caller.who.session, Terms(**order.model_dump()))
+        return traced(await requests.order(caller.token, caller.who.session, Terms(**order.model_dump())))
 
     @router.put("/orders/{target}")
     async def replace(target: IdInPath, terms: NewTerms, caller: OfClient) -> dict[str, Any]:
         session = caller.who.session
-        return await requests.replace(caller.token, session, terms.client_id, target, terms.price, terms.quantity)
+        told = await requests.replace(caller.token, session, terms.client_id, target, terms.price, terms.quantity)
+        return traced(told)
 
     @router.delete("/orders/{target}")
     async def cancel(target: IdInPath, client_id: IdInQuery, caller: OfClient) -> dict[str, Any]:
-        return await requests.cancel(caller.token, caller.who.session, client_id, target)
+        return traced(await requests.cancel(caller.token, caller.who.session, client_id, target))
 
     @router.delete("/orders")
     async def cancel_all(client_id: IdInQuery, caller: OfClient, symbol: str | None = None) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def routes(requests: Requests) -> APIRouter:
 
     @router.get("/orders/{client_id}")
     async def status(client_id: IdInPath, caller: OfClient) -> dict[str, Any]:
-        return await requests.status(caller.token, client_id)
+        return traced(await requests.status(caller.token, client_id))
 
     @router.get("/books/{symbol}")
     async def book(symbol: str, caller: Anybody) -> dict[str, Any]:

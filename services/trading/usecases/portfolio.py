@@ -7,6 +7,7 @@ consume. One of another journal than the shard's, or of one that does not go on 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from chassis import tracing
 from chassis.errors import Permanent
 from chassis.loggers import get_logger
 from trading.adapters.journal.batch import SLOT, BatchRefused, JournalBatch, decode
@@ -15,6 +16,7 @@ from trading.adapters.portfolio_store import Applied, ShardRows, SqlPortfolioSto
 from trading.domain.portfolio import FeeSchedule, Portfolio, touched
 from trading.domain.records import Record
 from trading.domain.terms import Input, Outcome
+from trading.usecases import order_traces
 
 log = get_logger(__name__)
 
@@ -55,8 +57,11 @@ class ApplyJournal:
         for batch in batches:
             by_shard[batch.shard].append(batch)
         for shard, of_shard in sorted(by_shard.items()):
+            began = tracing.now()
             with self._store.shard(shard) as rows:
-                _Run(rows, self._fees, shard).take(sorted(of_shard, key=lambda batch: batch.first_sequence))
+                run = _Run(rows, self._fees, shard)
+                run.take(sorted(of_shard, key=lambda batch: batch.first_sequence))
+            order_traces.tell(shard, run.first, run.due, run.before.now_us, began, tracing.now())
 
     def ping(self) -> None:
         """Ask the database. Raises Transient when it does not answer."""
@@ -68,15 +73,17 @@ class _Run:
 
     def __init__(self, rows: ShardRows, fees: FeeSchedule, shard: int) -> None:
         self._rows, self._fees, self._shard = rows, fees, shard
-        self._applied = rows.applied
-        self._due: list[bytes] = []
+        self._applied = self.before = rows.applied
+        self.first = self.before.sequence + 1
+        """Sequence number of the first of the records that are due."""
+        self.due: list[bytes] = []
 
     def take(self, batches: Sequence[JournalBatch]) -> None:
         for batch in batches:
             self._judge(batch)
             self._take(batch)
         self._take_early()
-        if self._due:
+        if self.due:
             self._save()
 
     def _judge(self, batch: JournalBatch) -> None:
@@ -104,7 +111,7 @@ class _Run:
             )
             self._rows.keep_early(batch.first_sequence, batch.last_sequence, batch.encode())
             return
-        self._due += batch.records[applied.sequence + 1 - batch.first_sequence :]
+        self.due += batch.records[applied.sequence + 1 - batch.first_sequence :]
         self._applied = Applied(batch.journal, batch.last_sequence, batch.blocks[-1][1], applied.now_us)
 
     def _take_early(self) -> None:
@@ -120,7 +127,7 @@ class _Run:
                 self._take(batch)
 
     def _save(self) -> None:
-        due = facts(self._due)
+        due = facts(self.due)
         keys = {key for _, outcomes in due for key in touched(outcomes)}
         portfolio = Portfolio(
             self._fees,

@@ -200,7 +200,7 @@ def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
             wrong.append((entry_of(span), parent, links, span))
 
     assert [] == wrong
-    assert set(REGISTRY["spans"]) == set(seen)
+    assert {name for name, entry in REGISTRY["spans"].items() if "orders" in entry["of"]} == set(seen)
 
 
 FORWARD = ("reserve_stock", "take_payment", "buy_label", "hand_over")

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from conductor.capstones.orders import traces
-from conductor.capstones.orders.commands.trace import bar
-from conductor.capstones.orders.trace_page import page
-from conductor.capstones.orders.traces import Span
-from conductor.capstones.orders.waterfall import Line, note, waterfall
+from conductor.harness import traces
+from conductor.harness.trace_page import page
+from conductor.harness.trace_screen import bar
+from conductor.harness.traces import Span
+from conductor.harness.waterfall import Line, note, waterfall
 
 
 def span(id: str, parent: str = "", began: float = 0.0, *, trace_id: str = "t", order: str | None = "o-1") -> Span:
@@ -30,35 +30,35 @@ def jaeger(**told: Any) -> dict[str, Any]:
 
 
 def test_a_span_lies_under_its_parent() -> None:
-    lines = waterfall([span("child", "root", 1.0), span("root")], "o-1")
+    lines = waterfall([span("child", "root", 1.0), span("root")], "order.id", "o-1")
 
     assert [("root", 0), ("child", 1)] == [(line.span.id, line.depth) for line in lines]
 
 
 def test_offsets_count_from_the_first_span() -> None:
-    lines = waterfall([span("root", began=100.0), span("child", "root", 101.5)], "o-1")
+    lines = waterfall([span("root", began=100.0), span("child", "root", 101.5)], "order.id", "o-1")
 
     assert [0.0, 1.5] == [line.offset for line in lines]
 
 
 def test_what_was_done_for_another_order_of_the_batch_is_left_out() -> None:
-    lines = waterfall([span("mine"), span("theirs", order="o-2"), span("task", order=None)], "o-1")
+    lines = waterfall([span("mine"), span("theirs", order="o-2"), span("task", order=None)], "order.id", "o-1")
 
     assert {"mine", "task"} == {line.span.id for line in lines}
 
 
 def test_a_span_whose_parent_is_not_there_stands_by_itself() -> None:
-    assert [0] == [line.depth for line in waterfall([span("late", "lost")], "o-1")]
+    assert [0] == [line.depth for line in waterfall([span("late", "lost")], "order.id", "o-1")]
 
 
 def test_traces_follow_each_other_by_their_beginnings() -> None:
-    lines = waterfall([span("b", began=5.0, trace_id="u"), span("a", began=1.0)], "o-1")
+    lines = waterfall([span("b", began=5.0, trace_id="u"), span("a", began=1.0)], "order.id", "o-1")
 
     assert ["a", "b"] == [line.span.id for line in lines]
 
 
 def test_no_spans_make_no_lines() -> None:
-    assert [] == waterfall([], "o-1")
+    assert [] == waterfall([], "order.id", "o-1")
 
 
 def test_jaegers_microseconds_become_seconds() -> None:
@@ -93,7 +93,7 @@ def test_a_bar_begins_where_its_span_began_and_is_never_nothing() -> None:
 def test_messages_are_left_out_unless_asked_for() -> None:
     spans = [span("POST /orders"), span("send orders.payments", order=None, trace_id="m")]
 
-    assert [1, 2] == [len(waterfall(spans, "o-1", messages=messages)) for messages in (False, True)]
+    assert [1, 2] == [len(waterfall(spans, "order.id", "o-1", messages=messages)) for messages in (False, True)]
 
 
 def test_a_note_says_what_is_not_as_usual() -> None:
@@ -111,7 +111,7 @@ def test_a_note_says_what_is_not_as_usual() -> None:
 
 
 def test_a_page_shows_every_span_and_takes_nothing_for_markup() -> None:
-    lines = waterfall([span("<script>"), span("wait x", "<script>", 1.0)], "o-1")
+    lines = waterfall([span("<script>"), span("wait x", "<script>", 1.0)], "order.id", "o-1")
 
     written = page(lines, "o-1")
 

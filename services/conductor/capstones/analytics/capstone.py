@@ -1,5 +1,6 @@
 """The analytics as the harness sees them; see conductor.capstone.Capstone."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import LiteralString
@@ -13,7 +14,7 @@ from conductor.capabilities import (
     RejectsMessages,
     SurvivesBrokerLoss,
 )
-from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size
+from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size, TraceSubject
 from conductor.capstones.analytics import COUNTERS, NAME, checker, evidence, promises
 from conductor.capstones.analytics.gauges import GAUGES
 from conductor.capstones.analytics.progress import BY_STATE, AnalyticsProgress
@@ -22,6 +23,11 @@ from conductor.capstones.analytics.workload import AnalyticsWorkload
 from conductor.history import Journal
 from conductor.runtime import Reach
 from conductor.verdict import Verdict
+
+
+def request_id(key: str) -> str:
+    """As the spans of a request name its key, which is a client's own text and may be anything."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 class Analytics:
@@ -47,6 +53,7 @@ class Analytics:
         HasNewerVersion: "its newer version would have another format of batches and no task more",
     }
     gauges = GAUGES
+    traced = TraceSubject("request", "request.id", request_id, carried=True)
     by_state: LiteralString = BY_STATE
     drill_settings: Mapping[str, str] = {
         # A busy machine is not what is drilled.

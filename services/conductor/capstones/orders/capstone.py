@@ -13,7 +13,7 @@ from conductor.capabilities import (
     RejectsMessages,
     SurvivesBrokerLoss,
 )
-from conductor.capstone import Capstone, Patience, Size
+from conductor.capstone import Capstone, Patience, Size, TraceSubject
 from conductor.capstones.orders import NAME, catalogue, checker, evidence, promises
 from conductor.capstones.orders import outside as outside_programs
 from conductor.capstones.orders.api_client import OrdersApi
@@ -89,6 +89,7 @@ class Orders:
     )
     lacks: Mapping[type, str] = {OwnsShard: "any process of a pool takes its orders, so none is waited for"}
     gauges = GAUGES
+    traced = TraceSubject("order", "order.id")
     by_state: LiteralString = BY_STATE
     drill_settings: Mapping[str, str] = {
         "RECONCILE_EVERY_SECONDS": "15",

@@ -13,7 +13,7 @@ from conductor.capabilities import (
     RejectsMessages,
     SurvivesBrokerLoss,
 )
-from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size
+from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size, TraceSubject
 from conductor.capstones.trading import ENGINE, NAME, checker, evidence, outside, promises
 from conductor.capstones.trading.gauges import GAUGES
 from conductor.capstones.trading.market import open_market
@@ -51,6 +51,7 @@ class Trading:
         HasNewerVersion: "a newer version would have another rule and no task more",
     }
     gauges = GAUGES
+    traced = TraceSubject("order", "order.id")
     by_state: LiteralString = BY_STATE
     drill_settings: Mapping[str, str] = {"COLLECT_EVERY_SECONDS": "2"}
 

@@ -17,7 +17,6 @@ from rich.table import Table
 from conductor import access
 from conductor.access import Access, NamespaceOption, RuntimeOption
 from conductor.capstones.orders import NAME
-from conductor.capstones.orders.commands import trace
 from conductor.capstones.orders.explanation import FINAL
 from conductor.capstones.orders.promises import Accepted, Intent
 from conductor.cluster.kubectl import NAMESPACE
@@ -27,7 +26,7 @@ from conductor.history import Journal, now
 from conductor.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from conductor.capstones.orders.waterfall import Line
+    from conductor.harness.waterfall import Line
     from conductor.laptop.log_lines import Line as LogLine
 
 commands = typer.Typer(name="order", no_args_is_help=True, help="Place an order and follow it.")
@@ -210,8 +209,10 @@ def explain_command(
     grid.add_row("[dim]next[/dim]", found.next)
     console.print(grid)
     if lines:
+        from conductor.harness import trace_screen
+
         console.print()
-        trace.show(console, lines)
+        trace_screen.show(console, lines)
     if logged:
         console.print(f"\n[dim]{len(logged)} lines in the logs, the last of them:[/dim]")
         print("\n".join(str(line) for line in logged[-SHOWN_LINES:]))
@@ -219,11 +220,17 @@ def explain_command(
 
 def _kept(order_id: str) -> "tuple[list[Line], list[LogLine]]":
     """The order's waterfall, empty where no spans are kept, and what the logs say of it."""
-    from conductor.capstones.orders.waterfall import waterfall
+    from conductor.harness import trace_screen
+    from conductor.harness.waterfall import waterfall
     from conductor.laptop import log_lines
+    from conductor.laptop.runtime import LocalRuntime
 
-    spans = trace.kept(order_id)
-    return waterfall(spans or [], order_id, messages=False), log_lines.about(RunDirectory.chosen().logs, order_id)
+    runtime = LocalRuntime.running(capstone=NAME)
+    subject = runtime.platform.capstone.traced
+    spans = trace_screen.kept(runtime, subject, order_id)
+    return waterfall(spans or [], subject.attribute, order_id, messages=False), log_lines.about(
+        RunDirectory.chosen().logs, order_id
+    )
 
 
 def _event(event: dict[str, Any]) -> str:

@@ -1,0 +1,105 @@
+"""An order's spans are those of its inputs in the journal, with the engine's time, and lead to its own trace."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from chassis import tracing
+from chassis.tracing import Kind
+from fakes.recorded_spans import recorded_spans
+from fakes.trading_schedules import Schedule
+from trading.adapters.layouts import NotEncodable, encode_input, encode_outcome
+from trading.domain.engine import Engine
+from trading.domain.terms import Input, Outcome
+from trading.usecases import order_traces
+from trading.usecases.order_traces import NAMING
+
+BEGAN, ENDED = 2_000_000_000_000_000_000, 2_000_000_000_500_000_000
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Tracing into memory."""
+    return recorded_spans(monkeypatch)
+
+
+def journal(seed: int, inputs: int) -> tuple[list[bytes], dict[int, list[tuple[int, int]]]]:
+    """Records, and by order each input that concerns it: sequence number, and the engine's time."""
+    engine, records = Engine(), []
+    concerned: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for record in Schedule(seed).records(inputs):
+        try:
+            given = encode_input(record)
+        except NotEncodable:
+            continue
+        outcomes = engine.apply(record)
+        records.append(b"".join([given, *map(encode_outcome, outcomes)]))
+        named = {outcome[3] for outcome in outcomes if outcome[0] in NAMING}
+        refused = record[0] == Input.NEW and outcomes[0][0] == Outcome.REFUSED
+        for order in named | ({len(records)} if refused else set()):
+            concerned[order].append((len(records), engine.now_us))
+    return records, concerned
+
+
+@pytest.mark.parametrize(("seed", "stride"), [(1, 1), (2, 1), (3, 8), (4, 512)])
+def test_the_steps_are_what_the_engine_did_to_each_order(seed: int, stride: int) -> None:
+    records, concerned = journal(seed, 600)
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for step in order_traces.steps(1, records, 0, stride):
+        found[step.order_id].append((step.sequence, step.at_us))
+
+    assert found == {order: steps for order, steps in concerned.items() if not order % stride}
+    assert found
+
+
+def test_an_order_begins_its_own_trace_and_what_follows_is_linked_with_it(spans: Any) -> None:
+    records, concerned = journal(1, 600)
+    order = next(number for number, steps in concerned.items() if len(steps) > 1)
+    (made, _), (again, _) = concerned[order][:2]
+    for sequence in (made, again):
+        order_traces.tell(4, sequence, records[sequence - 1 : sequence], BEGAN // 1000 - 1_000_000, BEGAN, ENDED)
+
+    mine = [span for span in spans() if span.attributes["order.id"] == str(order)]
+    own = order_traces.own_trace(4, order)
+    first = [span for span in mine if span.context.trace_id == own.trace_id]
+    later = [span for span in mine if span.context.trace_id != own.trace_id]
+    assert 3 == len(first) == len(later)
+    assert {own.span_id} == {span.context.span_id for span in first if span.parent is None}
+    assert own.span_id in {link.context.span_id for span in later for link in span.links}
+    (wait,) = [span for span in first if span.name == "wait trading.portfolio"]
+    (applied,) = [span for span in first if span.name.startswith("apply ")]
+    assert (1_000_000_000, ENDED - BEGAN) == (wait.end_time - wait.start_time, applied.end_time - applied.start_time)
+
+
+def test_a_window_tells_of_so_many_inputs_and_says_that_there_are_more(spans: Any) -> None:
+    records, concerned = journal(2, 600)
+    steps = sum(map(len, concerned.values()))
+    with tracing.span("process trading.portfolio", Kind.CONSUMER):
+        order_traces.tell(0, 1, records, 0, BEGAN, ENDED)
+
+    (window,) = [span for span in spans() if span.name == "process trading.portfolio"]
+    assert steps > order_traces.MOST_STEPS
+    assert window.attributes["orders.left_out"]
+    assert 3 * order_traces.MOST_STEPS + 1 == len(spans())
+
+
+def test_a_request_is_linked_with_its_orders_trace(spans: Any) -> None:
+    with tracing.span("POST /orders", Kind.SERVER):
+        order_traces.concerns(4, 17)
+
+    (request,) = spans()
+    assert "17" == request.attributes["order.id"]
+    assert [order_traces.own_trace(4, 17).trace_id] == [link.context.trace_id for link in request.links]
+
+
+def test_a_share_of_the_orders_is_told_of(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    records, concerned = journal(1, 300)
+    told = {}
+    for ratio in (0.0, 0.1):
+        monkeypatch.setattr(tracing, "_ratio", ratio)
+        before = len(spans())
+        order_traces.tell(0, 1, records, 0, BEGAN, ENDED)
+        told[ratio] = {int(span.attributes["order.id"]) for span in spans()[before:]}
+
+    assert (set(), {order for order in concerned if not order % 8}) == (told[0.0], told[0.1])
