@@ -5,6 +5,7 @@ LabError (a ConductorError, which the command line knows)
 ├── UnknownLab       no lab of that name is in the catalogue
 ├── WorkspaceError   the learner's workspace is missing, is there already, or holds what cannot be graded
 ├── GradebookBroken  the chain of hashes does not hold
+├── Interrupted      a grading was told to stop before its end
 └── Unable           the grader itself could not do what a check needs: the verdict is `error`, and costs nothing
 """
 
@@ -29,6 +30,10 @@ class WorkspaceError(LabError):
 
 class GradebookBroken(LabError):
     """The gradebook was changed other than by appending."""
+
+
+class Interrupted(LabError):
+    """A grading was told to stop: there is no result."""
 
 
 class Unable(LabError):

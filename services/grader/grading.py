@@ -15,11 +15,14 @@ from grader.adapters import rabbitmq, workspaces
 from grader.adapters.box import Box
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result, Verdict, judged, missing, unjudged
-from grader.errors import Unable
+from grader.errors import Interrupted, Unable
 from grader.session import Session
 
 GRACE_SECONDS = 5.0
 """How long a check may take to notice that its time is over, before the learner's programs are ended, and after that again."""
+
+LOOK_SECONDS = 0.2
+"""How long a grading goes on, at most, that is told to stop."""
 
 
 def grade(
@@ -32,8 +35,13 @@ def grade(
     practice: bool = False,
     said: Callable[[Verdict], None] = lambda verdict: None,
     starting: Callable[[Check], None] = lambda check: None,
+    stop: threading.Event | None = None,
 ) -> Result:
-    """The result of all checks. `folder` is the lab's in the trusted checkout. Raises WorkspaceError before anything has started."""
+    """The result of all checks. `folder` is the lab's in the trusted checkout. Raises WorkspaceError before anything has started.
+
+    Raises Interrupted soon after `stop` was set, with all that was started ended: only a process's first thread hears of its signals.
+    """
+    stop = stop or threading.Event()
     seed = secrets.randbelow(2**31) if seed is None else seed
     scratch = Path(tempfile.mkdtemp(prefix="capstone-lab-"))
     try:
@@ -44,7 +52,7 @@ def grade(
         try:
             for check in lab.checks:
                 starting(check)
-                verdicts.append(_verdict(check, verdicts, session))
+                verdicts.append(_verdict(check, verdicts, session, stop))
                 said(verdicts[-1])
         finally:
             session.end()
@@ -62,7 +70,7 @@ def grade(
     )
 
 
-def _verdict(check: Check, before: list[Verdict], session: Session) -> Verdict:
+def _verdict(check: Check, before: list[Verdict], session: Session, stop: threading.Event) -> Verdict:
     lacking = missing(check, before)
     if lacking:
         return unjudged(check, Outcome.SKIPPED, "needs", f"it needs what did not pass: {'; '.join(lacking)}")
@@ -72,7 +80,9 @@ def _verdict(check: Check, before: list[Verdict], session: Session) -> Verdict:
     started = time.monotonic()
     session.begin(check.seconds)
     try:
-        finding = _carried_out(check, session)
+        finding = _carried_out(check, session, stop)
+    except Interrupted:
+        raise
     except Exception as error:  # noqa: BLE001 whatever a check raises is the grader's fault, and the other checks go on
         what = str(error) if isinstance(error, Unable) else f"{type(error).__name__}: {error}"
         return unjudged(
@@ -81,8 +91,8 @@ def _verdict(check: Check, before: list[Verdict], session: Session) -> Verdict:
     return judged(check, finding, time.monotonic() - started, session.output())
 
 
-def _carried_out(check: Check, session: Session) -> Finding:
-    """The finding of a check; one against the answer when its time is over. Raises what the check raises."""
+def _carried_out(check: Check, session: Session, stop: threading.Event) -> Finding:
+    """The finding of a check; one against the answer when its time is over. Raises what the check raises, and Interrupted."""
     ended: list[Finding | Exception] = []
 
     def carry_out() -> None:
@@ -93,7 +103,11 @@ def _carried_out(check: Check, session: Session) -> Finding:
 
     thread = threading.Thread(target=carry_out, daemon=True)
     thread.start()
-    thread.join(check.seconds + GRACE_SECONDS)
+    ends = time.monotonic() + check.seconds + GRACE_SECONDS
+    while thread.is_alive() and time.monotonic() < ends:
+        thread.join(LOOK_SECONDS)
+        if stop.is_set():
+            raise Interrupted("the grading was told to stop")
     if thread.is_alive():
         # What it waits for is the learner's: without that, it comes to an end.
         session.end_programs()

@@ -6,11 +6,12 @@ An answer is put over the starter, as a learner's files would be. What is expect
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from grader.adapters import workspaces
 from grader.adapters.box import Box
@@ -24,6 +25,9 @@ UNTOUCHED, EMPTY = "(starter)", "(empty)"
 """Two answers that every lab has: the starting files as they are, and no files at all."""
 
 FEWEST_WRONG = 2
+
+Wanted = TypeVar("Wanted")
+Got = TypeVar("Got")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,29 @@ def prove(
         for answer in expected_answers(catalog, slug)
         if only in ("", answer)
     ]
-    with ThreadPoolExecutor(parallel) as pool:
-        for proof in pool.map(lambda pair: _proved(catalog, pair[0], pair[1], box()), wanted):
-            if write and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
-                path = _golden(catalog.folder / proof.lab, proof.answer)
-                path.write_text(json.dumps(proof.got, indent=2) + "\n")
-            yield proof
+
+    def one(pair: tuple[Lab, str], stop: threading.Event) -> Proof:
+        return proved(catalog, *pair, box(), stop)
+
+    for proof in at_once(one, wanted, parallel):
+        if write and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
+            path = _golden(catalog.folder / proof.lab, proof.answer)
+            path.write_text(json.dumps(proof.got, indent=2) + "\n")
+        yield proof
+
+
+def at_once(graded: Callable[[Wanted, threading.Event], Got], wanted: Sequence[Wanted], parallel: int) -> Iterator[Got]:
+    """What `graded` makes of each, in their order, so many at a time.
+
+    Whoever stops listening, such as a command that is interrupted, ends those that run: each is told by the event.
+    """
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(parallel)
+    try:
+        yield from pool.map(lambda one: graded(one, stop), wanted)
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
 
 
 def expected_answers(catalog: Catalog, slug: str) -> list[str]:
@@ -85,7 +106,8 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
-def _proved(catalog: Catalog, lab: Lab, answer: str, box: Box) -> Proof:
+def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Event) -> Proof:
+    """What one answer gets. Raises Interrupted when it is told to stop."""
     folder = catalog.folder / lab.slug
     with tempfile.TemporaryDirectory(prefix="capstone-answer-") as made:
         workspace = Path(made) / lab.slug
@@ -94,7 +116,7 @@ def _proved(catalog: Catalog, lab: Lab, answer: str, box: Box) -> Proof:
             workspaces.overlay(files, workspace)
         if answer not in (EMPTY, UNTOUCHED):
             workspaces.overlay(folder / "answers" / answer, workspace)
-        result = grade(lab, folder, workspace, box, seed=1)
+        result = grade(lab, folder, workspace, box, seed=1, stop=stop)
     got = summary(result)
     return Proof(
         lab=lab.slug,

@@ -7,16 +7,17 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.adapters import guarded
 from grader.adapters.box import Box
 from grader.catalog import Catalog
+from grader.domain.lab import Lab
 from grader.domain.verdict import Outcome
-from grader.proving import Proof, expected_answers, prove
+from grader.proving import Proof, at_once, expected_answers, proved
 
 SPIN = "while True: pass"
 
@@ -47,12 +48,11 @@ def repeated(
 ) -> Iterator[Repeated]:
     """Grade each answer so many times; so many gradings run at a time."""
 
-    def graded(wanted: tuple[str, str]) -> Repeated:
-        slug, answer = wanted
-        return summed([proof for _ in range(times) for proof in prove(catalog, [slug], box, only=answer)])
+    def one(wanted: tuple[Lab, str], stop: threading.Event) -> Repeated:
+        return summed([proved(catalog, *wanted, box(), stop) for _ in range(times)])
 
-    with ThreadPoolExecutor(parallel) as pool:
-        yield from pool.map(graded, [(slug, answer) for slug in slugs for answer in expected_answers(catalog, slug)])
+    wanted = [(catalog.lab(slug), answer) for slug in slugs for answer in expected_answers(catalog, slug)]
+    yield from at_once(one, wanted, parallel)
 
 
 @contextlib.contextmanager

@@ -5,17 +5,21 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from processes import command_of
 
 from grader.adapters import confining
 from grader.adapters.workspaces import overlay
 from grader.catalog import LABS
+from servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 CAPSTONE = str(Path(sys.executable).parent / "capstone")
@@ -119,3 +123,22 @@ def test_an_edited_gradebook_is_noticed(learner: Learner) -> None:
 
     assert 1 == asked.returncode
     assert ["gradebook"] == [one["what"] for one in json.loads(asked.stdout) if one["needed"] and not one["fine"]]
+
+
+def test_a_proof_that_is_told_to_end_does_so_with_all_that_it_started(tmp_path: Path) -> None:
+    command = [CAPSTONE, "lab", "prove", "stop-a-hung-task", "--parallel", "2"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    below: list[psutil.Process] = []
+
+    def works() -> bool:
+        below[:] = psutil.Process(running.pid).children(recursive=True)
+        return any("worker" in command_of(one) for one in below)
+
+    wait_until(works, what="a worker of a grading")
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=10)
+
+    assert (130, b"interrupted") == (running.returncode, said.splitlines()[-1])
+    assert [] == [command_of(one) for one in below if command_of(one)]
+    assert [] == [path.name for path in tmp_path.iterdir() if path.name.startswith("capstone-")]

@@ -1,6 +1,5 @@
 """Answers that aim at the grader instead of the lab: each gets the verdict of what its tasks really do, and changes no other's."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import command_of
 
 from grader.adapters import confining
 from grader.catalog import MODEL, Catalog
@@ -96,13 +96,6 @@ def test_a_hostile_answer_gets_what_its_tasks_are_worth(results: Mapping[str, Re
     assert ANSWERS[name][1] == {one.check: one.reason or str(one.outcome) for one in verdicts}, [
         (one.because, one.output) for one in verdicts
     ]
-
-
-def command_of(process: psutil.Process) -> list[str]:
-    """The words that started it; none when it has ended."""
-    with contextlib.suppress(psutil.Error):
-        return process.cmdline()
-    return []
 
 
 def test_a_check_after_a_killed_one_is_as_any_other(tmp_path: Path) -> None:
