@@ -96,6 +96,10 @@ class Session:
         """Seconds that are left of the check's time, at most so many, never below zero."""
         return max(0.0, min(most, self._deadline - time.monotonic()))
 
+    def has(self, server: str) -> bool:
+        """Whether the lab names this server, and the machine has it."""
+        return server in self._servers and server not in absent()
+
     @cached_property
     def valkey(self) -> Valkey:
         """The broker and result store of this grading."""
@@ -232,7 +236,7 @@ class Session:
         servers: list[_Served] = [
             self.valkey,
             self.http,
-            *([self.rabbitmq] if "rabbitmq" in self._servers and not absent() else []),
+            *([self.rabbitmq] if self.has("rabbitmq") else []),
             *(getattr(self, name) for name in INSIDE_PORTS if name in self._servers),
         ]
         return {server.inside_port: server.port for server in servers}

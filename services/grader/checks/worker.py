@@ -52,9 +52,8 @@ def run(parameters: Parameters, session: Session) -> Finding:
     argv += ["--pool", parameters.pool] if parameters.pool else []
     argv += ["--queues", ",".join(parameters.queues)] if parameters.queues else []
     running = session.start([*argv, *parameters.arguments])
-    on_rabbitmq = parameters.broker == "rabbitmq"
-    there = "amqp://localhost:5672//" if on_rabbitmq else session.inside_url
-    inspect = (session.rabbitmq_app if on_rabbitmq else session.app).control.inspect([node], timeout=QUESTION_SECONDS)
+    places = _places(session, node)
+    there, inspect = places.pop(parameters.broker)
     registered = None
     while registered is None:
         if running.poll() is not None:
@@ -66,6 +65,9 @@ def run(parameters: Parameters, session: Session) -> Finding:
         if not session.left():
             return failed("not-ready", f"no worker answered at {there} in time")
         registered = inspect.registered()
+        other = None if registered else next((url for url, ask in places.values() if ask.ping()), None)
+        if other is not None:
+            return failed("no-broker", f"the worker answers at {other}, and not at {there}")
     queues = [queue["name"] for queue in (inspect.active_queues() or {}).get(node, [])]
     settings: dict[str, Any] = (inspect.conf() or {}).get(node, {})
     # A rate limit or other options follow the name in brackets.
@@ -82,3 +84,11 @@ def run(parameters: Parameters, session: Session) -> Finding:
             lacking=lacking,
         )
     return passed(f"ready after {seconds} s", tasks=list(tasks), queues=queues, ready_seconds=seconds)
+
+
+def _places(session: Session, node: str) -> dict[str, tuple[str, Any]]:
+    """By the name of each broker of the lab: its address as learner code has it, and what asks the node there."""
+    apps = {"valkey": (session.inside_url, session.app)}
+    if session.has("rabbitmq"):
+        apps["rabbitmq"] = ("amqp://localhost:5672//", session.rabbitmq_app)
+    return {name: (url, app.control.inspect([node], timeout=QUESTION_SECONDS)) for name, (url, app) in apps.items()}
