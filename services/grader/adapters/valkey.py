@@ -69,6 +69,12 @@ class Valkey:
                 found += [one for text in client.lrange(key, 0, -1) if (one := _message(key, text)) is not None]
         return found
 
+    def purge(self) -> None:
+        """Take away every task that waits in a queue of database 0."""
+        with self.client() as client:
+            for queue in {one.queue for one in self.waiting()}:
+                client.delete(queue)
+
     def stand_still(self) -> None:
         """Let it answer nobody, with all its connections open, until it goes on."""
         self._process.signal(signal.SIGSTOP)
