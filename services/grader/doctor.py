@@ -69,7 +69,10 @@ def _rabbitmq() -> Finding:
 
 
 def _box() -> Finding:
-    around = confining.best()
+    try:
+        around = confining.best()
+    except Unable as error:
+        return Finding("box", False, True, str(error))
     if around.confined:
         return Finding("box", True, False, f"learner code is confined: {around}")
     mending = confining.mending()

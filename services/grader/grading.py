@@ -2,8 +2,6 @@
 
 import platform
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from grader import checks
-from grader.adapters import rabbitmq, workspaces
+from grader.adapters import rabbitmq, scratch, workspaces
 from grader.adapters.box import Box
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result, Verdict, judged, missing, unjudged
@@ -37,17 +35,17 @@ def grade(
     starting: Callable[[Check], None] = lambda check: None,
     stop: threading.Event | None = None,
 ) -> Result:
-    """The result of all checks. `folder` is the lab's in the trusted checkout. Raises WorkspaceError before anything has started.
+    """The result of all checks. `folder` is the lab's in the trusted checkout.
 
-    Raises Interrupted soon after `stop` was set, with all that was started ended: only a process's first thread hears of its signals.
+    Raises WorkspaceError and Unable before anything has started, and Interrupted soon after `stop` was set, when all that was started
+    has ended: a signal reaches no other thread of a process than its first.
     """
     stop = stop or threading.Event()
     seed = secrets.randbelow(2**31) if seed is None else seed
-    scratch = Path(tempfile.mkdtemp(prefix="capstone-lab-"))
-    try:
-        copied = scratch / "workspace"
+    with scratch.folder() as made:
+        copied = made / "workspace"
         workspaces.copy(workspace, copied)
-        session = Session(folder, copied, scratch, box, seed, lab.servers)
+        session = Session(folder, copied, made, box, seed, lab.servers)
         verdicts: list[Verdict] = []
         try:
             for check in lab.checks:
@@ -56,8 +54,6 @@ def grade(
                 said(verdicts[-1])
         finally:
             session.end()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return Result(
         lab=lab.slug,
         lab_version=lab.version,
@@ -81,6 +77,8 @@ def _verdict(check: Check, before: list[Verdict], session: Session, stop: thread
     session.begin(check.seconds)
     try:
         finding = _carried_out(check, session, stop)
+        if not finding.passed:
+            scratch.room()
     except Interrupted:
         raise
     except Exception as error:  # noqa: BLE001 whatever a check raises is the grader's fault, and the other checks go on

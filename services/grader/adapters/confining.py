@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from grader.adapters import scratch
 from grader.adapters.box import Box, Job, Unconfined, basic_environment
 from grader.adapters.bubblewrap import Bubblewrap
 from grader.errors import Unable
@@ -32,7 +33,8 @@ FORBIDDEN_IN_A_CONTAINER = ("seccomp", "apparmor", "systempaths")
 
 @functools.cache
 def best() -> Box:
-    """The box for learner code on this machine; tried once a process, in about a tenth of a second."""
+    """The box for learner code on this machine; tried once a process, in about a tenth of a second. Raises Unable on a full disk."""
+    scratch.room()
     if sys.platform != "linux":
         return Unconfined("bubblewrap needs Linux")
     reason = "bubblewrap is not installed"

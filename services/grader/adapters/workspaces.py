@@ -27,19 +27,19 @@ def start(starters: Sequence[Path], readme: Path, workspace: Path) -> None:
     """Make the workspace; raises WorkspaceError when there is one."""
     if workspace.exists() or workspace.is_symlink():
         raise WorkspaceError(f"{workspace} is there already: `capstone lab reset {workspace.name}` begins again")
-    workspace.parent.mkdir(parents=True, exist_ok=True)
-    _prepared(starters, readme, workspace.parent).rename(workspace)
+    with _named(workspace):
+        _prepared(starters, readme, workspace.parent).rename(workspace)
 
 
 def reset(starters: Sequence[Path], readme: Path, workspace: Path) -> Path | None:
     """Make it as at the start. What was there is moved away; where to, when there was something."""
-    workspace.parent.mkdir(parents=True, exist_ok=True)
-    fresh = _prepared(starters, readme, workspace.parent)
     kept = None
-    if workspace.exists() or workspace.is_symlink():
-        kept = _free_place(workspace.parent / ".before-reset", workspace.name)
-        workspace.rename(kept)
-    fresh.rename(workspace)
+    with _named(workspace):
+        fresh = _prepared(starters, readme, workspace.parent)
+        if workspace.exists() or workspace.is_symlink():
+            kept = _free_place(workspace.parent / ".before-reset", workspace.name)
+            workspace.rename(kept)
+        fresh.rename(workspace)
     return kept
 
 
@@ -126,14 +126,32 @@ def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, Path, int]]:
 
 def _prepared(starters: Sequence[Path], readme: Path, beside: Path) -> Path:
     """A finished workspace under another name; what a killed command left of that kind is removed first."""
+    beside.mkdir(parents=True, exist_ok=True)
     for left in beside.glob(".making-*"):
         shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=beside))
     made.chmod(0o755)
-    for starter in starters:
-        overlay(starter, made)
-    shutil.copyfile(readme, made / "README.md")
+    try:
+        for starter in starters:
+            overlay(starter, made)
+        shutil.copyfile(readme, made / "README.md")
+    except OSError:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
     return made
+
+
+@contextlib.contextmanager
+def _named(workspace: Path) -> Iterator[None]:
+    """What the disk refuses, such as a full one, becomes a WorkspaceError that names the workspace and the reason."""
+    try:
+        yield
+    except shutil.Error as error:
+        # One entry a file, with the text of its error: `[Errno 28] No space left on device: 'FROM' -> 'TO'`.
+        why = str(error.args[0][0][2]).partition("] ")[2].partition(":")[0]
+        raise WorkspaceError(f"{workspace} cannot be written: {why}") from error
+    except OSError as error:
+        raise WorkspaceError(f"{workspace} cannot be written: {error.strerror}") from error
 
 
 def _free_place(folder: Path, name: str) -> Path:

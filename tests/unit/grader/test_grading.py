@@ -1,23 +1,28 @@
 """What a grading says of checks that do not run, or that break."""
 
 import dataclasses
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from conductor.laptop.servers import rabbitmq
 from grader import checks
+from grader.adapters import scratch
 from grader.adapters.box import Unconfined
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result
-from grader.errors import Unable
+from grader.errors import Interrupted, Unable
 from grader.grading import grade
-from grader.session import Session, passed
+from grader.session import Session, failed, passed
 
 
 def graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *asked: Check) -> Result:
-    """A grading of checks whose kinds are played: "breaks", "lacks" or "passes"."""
+    """A grading of checks whose kinds are played: "breaks", "lacks", "fails" or "passes"."""
 
     def kind(name: str) -> Any:
         def run(parameters: object, session: Session) -> Finding:
@@ -25,7 +30,7 @@ def graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *asked: Check) -> Re
                 raise ZeroDivisionError("division by zero")
             if name == "lacks":
                 raise Unable("there is no port left")
-            return passed("fine")
+            return passed("fine") if name == "passes" else failed("wrong", "not fine")
 
         return run
 
@@ -52,6 +57,41 @@ def test_what_a_check_raises_is_the_graders_fault_and_the_others_go_on(
         (Outcome.PASSED, "fine"),
     ]
     assert (1, True) == (result.points, result.undecided)
+
+
+def test_a_check_that_fails_on_a_full_disk_is_not_held_against_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([2**30, 2**30, 0])
+    monkeypatch.setattr(scratch.shutil, "disk_usage", lambda path: SimpleNamespace(free=next(free)))
+    asked = [Check(name, name, 1, name, None) for name in ("passes", "fails", "fails")]
+
+    result = graded(tmp_path, monkeypatch, *asked)
+
+    assert [Outcome.PASSED, Outcome.FAILED, Outcome.ERROR] == [outcome for outcome, _ in outcomes(result)]
+    assert "there is no room to grade" in outcomes(result)[2][1]
+
+
+def test_a_grading_that_is_told_to_stop_has_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, began = threading.Event(), threading.Event()
+
+    def for_ever(name: str) -> Any:
+        def run(parameters: object, session: Session) -> Finding:
+            began.set()
+            time.sleep(60)
+            return passed("never")
+
+        return run
+
+    monkeypatch.setattr(checks, "run", for_ever)
+    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (Check("one", "One", 1, "waits", None),), "1")
+    with ThreadPoolExecutor(1) as pool:
+        graded = pool.submit(grade, lab, tmp_path, tmp_path, Unconfined(), stop=stop)
+        assert began.wait(10)
+        stop.set()
+
+        with pytest.raises(Interrupted):
+            graded.result(5)
 
 
 @pytest.mark.parametrize(

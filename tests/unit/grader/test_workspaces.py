@@ -1,7 +1,13 @@
 """Workspaces appear and go at once, and only plain files of theirs are graded."""
 
+import functools
 import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +71,51 @@ def test_what_a_killed_command_left_is_removed_by_the_next(starter: Path, tmp_pa
 
     workspaces.start([starter], tmp_path / "README.md", tmp_path / "work" / "lab")
     assert ["lab"] == [path.name for path in (tmp_path / "work").iterdir()]
+
+
+def killed(act: Callable[[], object], moment: int) -> bool:
+    """Whether a process of its own that does it was killed at its change of the disk of this number, counted from 0."""
+    child = os.fork()
+    if child == 0:
+        left = moment
+
+        def audited(event: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal left
+            if event in ("os.mkdir", "os.rename", "os.chmod", "os.utime") or (
+                event == "open" and arguments[2] & os.O_WRONLY
+            ):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(audited)
+        act()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("act", [workspaces.start, workspaces.reset])
+def test_one_that_is_killed_at_any_moment_loses_nothing(
+    starter: Path, tmp_path: Path, act: Callable[[Sequence[Path], Path, Path], object]
+) -> None:
+    readme = tmp_path / "README.md"
+    for moment in count():
+        work = tmp_path / f"work-{moment}"
+        if act is workspaces.reset:
+            workspaces.start([starter], readme, work / "lab")
+            (work / "lab" / "app.py").write_text("my work")
+        ended = not killed(functools.partial(act, [starter], readme, work / "lab"), moment)
+
+        kept = [path.read_text() for path in work.rglob("app.py") if not path.parent.name.startswith(".making-")]
+        assert act is workspaces.start or "my work" in kept
+        workspaces.reset([starter], readme, work / "lab")
+        assert ["README.md", "app.py", "inner", "inner/data"] == names(work / "lab")
+        assert "begin" == (work / "lab" / "app.py").read_text()
+        assert not list(work.glob(".making-*"))
+        if ended:
+            break
+
+    assert moment > 6
 
 
 def test_links_and_devices_are_not_graded(workspace: Path, tmp_path: Path) -> None:
