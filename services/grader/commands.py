@@ -272,23 +272,24 @@ def repeat(
     slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
     times: Annotated[int, typer.Option(min=1, help="So many gradings of each answer.")] = 5,
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
-    busy: Annotated[bool, typer.Option(help="Keep every core busy with something else meanwhile.")] = False,
+    busy: Annotated[
+        int, typer.Option(min=0, help="So many of them, the last, with every core kept busy by something else.")
+    ] = 0,
+    answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
 ) -> None:
     """Grade every answer of labs several times, and print a table. The status is 1 when one got another verdict than is expected."""
-    import contextlib
-
     from grader import repeating
     from grader.adapters import confining
     from grader.catalog import Catalog
 
     catalog = Catalog()
+    if busy > times:
+        raise typer.BadParameter(f"{busy} of {times} gradings cannot be with busy cores", param_hint="--busy")
     otherwise = 0
     print(repeating.HEAD, flush=True)
-    with repeating.busy() if busy else contextlib.nullcontext():
-        for one in repeating.repeated(
-            catalog, slugs or catalog.slugs(), confining.best, times=times, parallel=parallel
-        ):
-            otherwise += one.otherwise
-            print(one.row(), flush=True)
+    asked = {"times": times, "busy_times": busy, "parallel": parallel}
+    for one in repeating.repeated(catalog, slugs or catalog.slugs(), confining.best, **asked, only=answer):
+        otherwise += one.otherwise
+        print(one.row(), flush=True)
     if otherwise:
         raise typer.Exit(1)

@@ -15,7 +15,6 @@ from pathlib import Path
 from grader.adapters import guarded
 from grader.adapters.box import Box
 from grader.catalog import Catalog
-from grader.domain.lab import Lab
 from grader.domain.verdict import Outcome
 from grader.proving import Proof, at_once, expected_answers, proved
 
@@ -44,15 +43,28 @@ HEAD = "| lab | answer | points | as expected | too busy to tell | otherwise | s
 
 
 def repeated(
-    catalog: Catalog, slugs: list[str], box: Callable[[], Box], *, times: int, parallel: int = 1
+    catalog: Catalog,
+    slugs: list[str],
+    box: Callable[[], Box],
+    *,
+    times: int,
+    busy_times: int = 0,
+    parallel: int = 1,
+    only: str = "",
 ) -> Iterator[Repeated]:
-    """Grade each answer so many times; so many gradings run at a time."""
+    """Grade each answer so many times, the last of them with every core kept busy; so many gradings run at a time."""
+    wanted = [(slug, answer) for slug in slugs for answer in expected_answers(catalog, slug) if only in ("", answer)]
+    proofs: dict[tuple[str, str], list[Proof]] = {one: [] for one in wanted}
 
-    def one(wanted: tuple[Lab, str], stop: threading.Event) -> Repeated:
-        return summed([proved(catalog, *wanted, box(), stop) for _ in range(times)])
+    def graded(one: tuple[str, str], stop: threading.Event) -> Proof:
+        return proved(catalog, catalog.lab(one[0]), one[1], box(), stop)
 
-    wanted = [(catalog.lab(slug), answer) for slug in slugs for answer in expected_answers(catalog, slug)]
-    yield from at_once(one, wanted, parallel)
+    for rounds, around in ((times - busy_times, contextlib.nullcontext()), (busy_times, busy())):
+        with around if rounds else contextlib.nullcontext():
+            for proof in at_once(graded, wanted * rounds, parallel):
+                proofs[proof.lab, proof.answer].append(proof)
+    for each in proofs.values():
+        yield summed(each)
 
 
 @contextlib.contextmanager
