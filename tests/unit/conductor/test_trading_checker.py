@@ -95,3 +95,16 @@ def test_two_engines_that_hold_one_journal_are_found(holders: list[int]) -> None
 
 def test_what_the_audit_says_is_a_finding() -> None:
     assert [("lost", "journal")] == judged(Told({}, {}, {}, {}, ()), Journaled(), "audit verify: a byte is another")
+
+
+def test_orders_that_no_history_tells_of_count_where_everything_is_judged(journal: Path) -> None:
+    nothing, found = Told({}, {}, {}, {}, ()), journal_reader.read(journal)
+    whole, part = (judge(Evidence(nothing, found, (), ()), only_told=only) for only in (False, True))
+    some = judge(Evidence(replace(TOLD, intents={(7, 1): INTENT}), found, (), ()), only_told=False)
+
+    assert (2, 2, 2, 1) == (whole.accepted, whole.completed, whole.counts["untold"], whole.counts["trades"])
+    assert (0, 0, None) == (part.accepted, part.completed, part.counts.get("untold"))
+    assert (2, 1) == (some.accepted, some.counts["untold"])
+    assert whole.sound
+    found.taken[7, 2] += 1
+    assert not judge(Evidence(nothing, found, (), ()), only_told=False).sound

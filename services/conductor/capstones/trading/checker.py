@@ -3,7 +3,7 @@
 An order that was acknowledged is in the journal once; an execution that was reported is in it with the same lots; no side of a trade is in
 it twice; the journal itself is whole; no order was taken or traded against limits, kill switches and phases, and a client was told the
 rule and the numbers that the journal has; the positions in the database are those of the journal. An order that was never answered may be
-there or not.
+there or not. Where everything is judged, orders that no history tells of count as well, such as those placed by hand.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,20 @@ from conductor.verdict import Finding, Verdict
 
 
 def judge(evidence: Evidence, *, only_told: bool) -> Verdict:
-    """The verdict; what the journal has of orders that these histories do not tell of is never a finding."""
+    """The verdict; with `only_told` an order of the journal that these histories do not tell of is neither counted nor a finding."""
     told, journal = evidence.told, evidence.journal
+    untold = {} if only_told else {name: count for name, count in journal.taken.items() if name not in told.intents}
+    accepted = told.acknowledged.keys() | untold.keys()
     findings = [*_orders(evidence), *_fills(evidence), *_journal(evidence)]
     lost = {finding.subject for finding in findings if finding.fault == "lost"}
     return Verdict(
-        accepted=len(told.acknowledged),
-        completed=sum(key(*name) not in lost for name in told.acknowledged),
+        accepted=len(accepted),
+        completed=sum(key(*name) not in lost for name in accepted),
         findings=findings,
         kills=len(told.kills),
         counts={
             "sent": len(told.intents),
+            **({} if only_told else {"untold": len(untold)}),
             "unknown": len(told.intents.keys() - told.acknowledged.keys() - told.refused.keys()),
             "refused": len(told.refused),
             "violated": len({finding.subject for finding in findings if finding.fault == "violated"}),
