@@ -1,6 +1,6 @@
-"""Brings what the live page needs of npm into the checkout, pinned by checksum: `make vendor`, which needs npm. Nothing else does.
+"""Brings what live pages need of npm into the checkout, pinned by checksum: `make vendor`, which needs npm. Nothing else does.
 
-The files are committed, so that neither a laptop nor an image build needs npm or a network. tests/unit/analytics/test_vendored.py
+The files are committed, so that neither a laptop nor an image build needs npm or a network. tests/unit/chassis/test_vendored.py
 compares them with FILES.
 """
 
@@ -17,7 +17,7 @@ PACKAGE = "uplot@1.6.32"
 INTEGRITY = "sha512-KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw=="
 """As npm states it for the package (Subresource Integrity)."""
 
-VENDOR = Path(__file__).resolve().parent.parent / "services/analytics/api/static/vendor"
+VENDOR = Path(__file__).resolve().parent.parent / "services/chassis/http/static/vendor"
 
 FILES = {
     "uPlot.iife.min.js": ("dist/uPlot.iife.min.js", "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"),

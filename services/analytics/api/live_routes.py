@@ -16,36 +16,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from analytics.api.access import Analyst
 from analytics.ports import StoreUnavailable
 from analytics.usecases.live import LiveViews
 from analytics.usecases.top import TopViews
-from chassis.http.problems import Problem, documented
+from chassis.http import pages
+from chassis.http.problems import documented
 from chassis.http.streams import EventStream, Streams, wait
 
 STATIC = Path(__file__).with_name("static")
-
-FILES = {
-    "live.css": "text/css; charset=utf-8",
-    "live.js": "text/javascript; charset=utf-8",
-    "event_stream.js": "text/javascript; charset=utf-8",
-    "charts.js": "text/javascript; charset=utf-8",
-    "vendor/uPlot.iife.min.js": "text/javascript; charset=utf-8",
-    "vendor/uPlot.min.css": "text/css; charset=utf-8",
-    "vendor/uPlot.LICENSE": "text/plain; charset=utf-8",
-}
-
-HEADERS = {
-    # Nothing of another host, and no script but those of FILES.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    # A page and its scripts are of one release: each is asked for again, and not sent when it is the same.
-    "Cache-Control": "no-cache",
-}
 
 EVERY_SECONDS = 1.0
 
@@ -60,16 +41,7 @@ Window = Annotated[Literal["5m", "1h", "24h"], Query(description="Within which t
 def routes(live: LiveViews, top: TopViews, streams: Streams, longest_seconds: float) -> APIRouter:
     """The routes; a stream ends after `longest_seconds`."""
     router = APIRouter(tags=["live"])
-
-    @router.get("/live", include_in_schema=False)
-    async def page() -> Response:
-        return FileResponse(STATIC / "live.html", media_type="text/html; charset=utf-8", headers=HEADERS)
-
-    @router.get("/live/static/{name:path}", include_in_schema=False)
-    async def file(name: str) -> Response:
-        if name not in FILES:
-            raise Problem(404, f"no file {name[:80]!r} belongs to the live page")
-        return FileResponse(STATIC / name, media_type=FILES[name], headers=HEADERS)
+    router.include_router(pages.routes("/live", STATIC, "live.html", ("live.js", "event_stream.js", "charts.js")))
 
     @router.get("/rate")
     async def rate(_: Analyst, after_ms: AfterMs = 0) -> dict[str, Any]:

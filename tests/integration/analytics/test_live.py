@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from analytics.domain.seconds import SECOND_MS
+from page_contrasts import contrasts
 from server_fixtures import missing
 from servers import wait_until
 
@@ -243,18 +244,16 @@ def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, rabbit_anal
     service.wait_counted(300)
     schemes: dict[Any, Page] = {scheme: looked_at(browser, service, scheme) for scheme in ("light", "dark")}
     widths = {(scheme, width): wide(page, scheme, width) for scheme, page in schemes.items() for width in WIDTHS}
-    contrasts = {
-        (scheme, text): ratio for scheme, page in schemes.items() for text, ratio in page.evaluate(CONTRASTS).items()
-    }
+    ratios = {(scheme, text): ratio for scheme, page in schemes.items() for text, ratio in contrasts(page).items()}
     service.processes[0].kill()
     for scheme, page in schemes.items():
         page.wait_for_selector("html.cut")
-        contrasts |= {(scheme, text): ratio for text, ratio in page.evaluate(CONTRASTS).items()}
+        ratios |= {(scheme, text): ratio for text, ratio in contrasts(page).items()}
         pictured(page, f"{scheme}-cut")
 
     assert {(scheme, width): width for scheme in schemes for width in WIDTHS} == widths
-    assert {} == {text: ratio for text, ratio in contrasts.items() if ratio < 4.5}
-    assert len(contrasts) > 100
+    assert {} == {text: ratio for text, ratio in ratios.items() if ratio < 4.5}
+    assert len(ratios) > 100
 
 
 WIDTHS = (360, 768, 1440)
@@ -282,26 +281,3 @@ def pictured(page: Page, name: str) -> None:
     if SCREENSHOTS:
         page.wait_for_timeout(1500)
         page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"), full_page=True)
-
-
-CONTRASTS = """() => {
-  const light = (channel) => (channel /= 255) <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
-  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = numbers(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = {};
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility()) continue;
-    const [one, other] = [luminance(numbers(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => b - a);
-    const name = `${document.documentElement.className} ${element.localName} ${element.textContent.trim().slice(0, 30)}`;
-    found[name] = (one + 0.05) / (other + 0.05);
-  }
-  return found;
-}"""
