@@ -80,14 +80,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        self._forget()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Another protocol takes the connection, and this one hears of it no more; how many there are is its application's to limit."""
+        self._forget()
+        self._deaf = True
+        super().handle_websocket_upgrade()
+
+    def _forget(self) -> None:
         address = self.client[0] if self.client else ""
         self._limits.by_address[address] -= 1
         if self._limits.by_address[address] <= 0:
             del self._limits.by_address[address]
         self._wait(None)
         self._stop_write_timer()
-        self._unset_keepalive_if_required()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse, and see what is still to come."""

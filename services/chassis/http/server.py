@@ -24,6 +24,12 @@ from chassis.heartbeat import Heartbeat
 from chassis.http.protocol import BoundedProtocol, ConnectionLimits
 from chassis.settings import ServiceSettings
 
+PING_SECONDS = 5.0
+"""A WebSocket is asked so often for a sign of life, and closed with 1011 when none came in as long."""
+
+MESSAGE_BYTES = 4096
+"""Longest message of a WebSocket's client: it subscribes and says who it is, and sends no data. A longer one is closed with 1009."""
+
 KEEP_ALIVE_SECONDS = 5
 """How long a connection is kept for the client's next request."""
 
@@ -125,7 +131,12 @@ def serve(app: Any, settings: ServiceSettings) -> int:
         access_log=False,
         server_header=False,
         http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits=_limits(settings))),
-        ws="none",
+        ws=_websockets(app, settings),
+        ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        # A window of memory for each connection, and CPU for each message.
+        ws_per_message_deflate=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
@@ -139,6 +150,15 @@ def serve(app: Any, settings: ServiceSettings) -> int:
     except SystemExit:  # uvicorn's way to say that the port is taken
         return 1
     return 0 if server.started else 1
+
+
+def _websockets(app: Any, settings: ServiceSettings) -> Any:
+    """What speaks the protocol; "none" for an app that does not say `state.websockets`, whose service need not have it installed."""
+    if not getattr(app.state, "websockets", False):
+        return "none"
+    from chassis.http.websocket_protocol import BoundedWebSocket
+
+    return partial(BoundedWebSocket, write_seconds=settings.response_write_seconds)
 
 
 def _limits(settings: ServiceSettings) -> ConnectionLimits:
