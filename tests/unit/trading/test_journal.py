@@ -15,7 +15,7 @@ from trading.adapters.journal.errors import JournalDamaged, JournalFull, Journal
 from trading.adapters.journal.heads import head_of, keep, kept
 from trading.adapters.journal.reader import Tail, records
 from trading.adapters.journal.recovery import cut_to_the_last_sync
-from trading.adapters.journal.segment import path_of, segments
+from trading.adapters.journal.segment import PAGE, path_of, segments
 from trading.adapters.journal.verification import verify
 from trading.adapters.journal.writer import Journal, Level
 
@@ -218,7 +218,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from trading.adapters.journal.writer import Journal
-journal = Journal(Path(sys.argv[1]), level="process", code_version="test", segment_bytes=1 << 20, block_bytes=4096)
+journal = Journal(Path(sys.argv[1]), level=sys.argv[2], code_version="test", segment_bytes=1 << 20, block_bytes=4096)
 while True:
     journal.reserve()
     first = journal.commit([b"x%d" % journal.next_sequence] * 3)
@@ -227,19 +227,29 @@ while True:
 """
 
 
-def test_what_was_said_before_a_kill_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("level", "lines"), [("process", 2000), ("disk", 100)])
+def test_what_was_said_before_a_kill_is_there(tmp_path: Path, level: Level, lines: int) -> None:
     for _ in range(3):
         with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, str(tmp_path), level], stdout=subprocess.PIPE, text=True
         ) as writer:
             assert writer.stdout
-            said = [writer.stdout.readline() for _ in range(2000)]
+            said = [writer.stdout.readline() for _ in range(lines)]
             writer.send_signal(signal.SIGKILL)
             said += [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
 
         assert int(said[-1]) <= sum(1 for _ in records(tmp_path))
-    opened(tmp_path).close()
+    opened(tmp_path, level).close()
     assert [] == verify(tmp_path).findings
+
+
+def test_at_level_disk_nothing_but_the_mark_is_stored_through_a_map(tmp_path: Path) -> None:
+    """A store makes up to a megabyte of the page cache dirty, and each fdatasync writes all of it."""
+    with written(tmp_path, 3, "disk"):
+        segment = str(segments(tmp_path)[-1])
+        maps = [line.split()[:2] for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(segment)]
+    places = [[int(end, 16) for end in place.split("-")] for place, permissions in maps if "w" in permissions]
+    assert [PAGE] == [end - start for start, end in places]
 
 
 @pytest.mark.parametrize("size", [4096, (1 << 20) + 7, (3 << 20) + 4096])

@@ -81,6 +81,10 @@ def prepare_spare(folder: Path, size: int) -> None:
     draft = folder / f"{SPARE}.{os.getpid()}"
     try:
         with draft.open("wb") as file:
+            # A write makes one folio of the page cache: that of the mark is a page, so that a store into it makes no more dirty.
+            file.write(ZEROS[:PAGE])
+            file.flush()
+            file.seek(0)
             for _ in range(size // len(ZEROS)):
                 file.write(ZEROS)
             file.write(ZEROS[: size % len(ZEROS)])

@@ -1,9 +1,11 @@
 """The writer of a journal: one process at a time, and no system call a record unless the level is `disk`.
 
 A commit copies its records into the mapped segment and writes their length last, so they survive a SIGKILL of the writer from then on.
-At level `disk` an fdatasync follows, which covers all that was committed before it.
+At level `disk` they are written by `pwrite`, and an fdatasync follows, which covers all that was committed before it. The map is read
+only: a store into it would make a whole folio of the page cache dirty, up to a megabyte, and each fdatasync would write all of it.
 """
 
+import errno
 import fcntl
 import mmap
 import os
@@ -40,6 +42,7 @@ class Journal:
     next_sequence: int
     _file: int
     _map: mmap.mmap
+    _head: mmap.mmap
     _sizes: memoryview
     """The segment as numbers of 4 bytes."""
     _synced: memoryview
@@ -98,8 +101,11 @@ class Journal:
         # The same as `_write` with all its calls in one place: this runs once an order.
         word = _GROUP_WORD | first
         crc = crc32(body, (word ^ word >> 32 ^ size) & 0xFFFFFFFF)
-        self._map[at + 4 : at + 16 + size] = _rest(crc, word) + body
-        self._sizes[at >> 2] = size
+        if self._disk:
+            self._pwrite(at, size, _rest(crc, word) + body)
+        else:
+            self._map[at + 4 : at + 16 + size] = _rest(crc, word) + body
+            self._sizes[at >> 2] = size
         self._end = at + (size + 23 & ~7)
         self.next_sequence = first + len(records)
         if self._disk:
@@ -125,7 +131,7 @@ class Journal:
     def settle(self) -> None:
         """Close what is open; at level `disk` wait until that is on the disk as well, so that readers are given it."""
         self.close_block()
-        if self._disk and SYNCED.unpack_from(self._map, SYNCED_AT)[0] != self._end:
+        if self._disk and self._synced[SYNCED_AT // SYNCED.size] != self._end:
             self.sync()
 
     def sync(self) -> None:
@@ -138,7 +144,7 @@ class Journal:
         """Close the open block, wait for the disk, and let the next writer in."""
         self.close_block()
         self.sync()
-        _unmap(self._file, self._map, self._sizes, self._synced)
+        _unmap(self._file, (self._map, self._head), (self._sizes, self._synced))
         os.close(self._lock)
 
     def __enter__(self) -> Self:
@@ -150,12 +156,27 @@ class Journal:
         self.close()
 
     def _write(self, kind: int, body: bytes) -> None:
-        at, buffer = self._end, self._map
-        size, word = len(body), frames.word(kind, self.next_sequence)
-        buffer[at + SIZE.size : at + HEADER.size + size] = REST.pack(frames.checksum(body, word), word) + body
-        # Last and by one store, so that a frame exists when it is whole.
-        self._sizes[at >> 2] = size
+        at, size, word = self._end, len(body), frames.word(kind, self.next_sequence)
+        rest = REST.pack(frames.checksum(body, word), word) + body
+        if self._disk:
+            self._pwrite(at, size, rest)
+        else:
+            self._map[at + SIZE.size : at + HEADER.size + size] = rest
+            # Last and by one store, so that a frame exists when it is whole.
+            self._sizes[at >> 2] = size
         self._end = at + padded(size)
+
+    def _pwrite(self, at: int, size: int, rest: bytes) -> None:
+        """Write a frame without a store into the map, its size last. Raises OSError, and then the frame does not exist.
+
+        The kernel promises nobody else the size as a whole; a reader that sees a part of it sees another checksum, and looks again.
+        """
+        for offset, data in ((at + SIZE.size, rest), (at, SIZE.pack(size))):
+            written = os.pwrite(self._file, data, offset)
+            if written != len(data):
+                raise OSError(
+                    errno.EIO, f"{written} of {len(data)} bytes were written at {offset} of segment {self._number}"
+                )
 
     def _recover(self) -> None:
         paths = segments(self.folder)
@@ -164,7 +185,8 @@ class Journal:
             self._start(1)
             return
         self._open(paths[-1])
-        walk = recovered(paths[-1], self._map)
+        with mmap.mmap(self._file, 0) as buffer:
+            walk = recovered(paths[-1], buffer)
         self.epoch, self.next_sequence = walk.epoch + 1, walk.next_sequence
         self._number, self._end, self._chain, self._next_block = (
             walk.header.number,
@@ -185,21 +207,24 @@ class Journal:
         self.close_block()
         if self._disk:
             self.sync()
-        old = self._file, self._map, self._sizes, self._synced
+        old = self._file, (self._map, self._head), (self._sizes, self._synced)
         self._start(self._number + 1)
         _unmap(*old)
 
     def _open(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR)
-        self._map = mmap.mmap(self._file, 0)
-        self._sizes, self._synced = numbers(self._map, "I"), numbers(self._map)
+        self._map = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ if self._disk else mmap.ACCESS_WRITE)
+        # The mark is a number that others read, so it takes one store; its page has a folio of its own, see `prepare_spare`.
+        self._head = mmap.mmap(self._file, PAGE)
+        self._sizes, self._synced = numbers(self._map, "I"), numbers(self._head)
         self._size = len(self._map)
 
 
-def _unmap(file: int, mapped: mmap.mmap, *views: memoryview) -> None:
+def _unmap(file: int, maps: tuple[mmap.mmap, ...], views: tuple[memoryview, ...]) -> None:
     for view in views:
         view.release()
-    mapped.close()
+    for mapped in maps:
+        mapped.close()
     os.close(file)
 
 
