@@ -1,8 +1,8 @@
-"""`make bench CAPSTONE=trading`: orders through the engine in process, then over each way to an acknowledgement; the last line is JSON.
+"""`make bench CAPSTONE=trading`: orders through the engine in process, over each way to an acknowledgement, and against the naive design.
 
 In process there is no journal, no gateway, no second process: this is the time that rules, book and outcomes take, and nothing else's
-figure. The other ways stand under `paths`, see paths.py and fix_path.py. On a crowded machine read the CPU figures and compare them
-with those of the plain loop, which runs right before.
+figure. The other ways stand under `paths`, see paths.py and fix_path.py; the naive design is in comparison.py. The last line is JSON. On a
+crowded machine read the CPU figures and compare them with those of the plain loop, which runs right before.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import statistics
 import time
 from typing import Any
 
-from loadtests.trading import fix_path, paths
+from loadtests.trading import comparison, fix_path, paths
 from loadtests.trading.orders import ACCOUNTS, SYMBOLS, Record, mixed, opened
 from trading.domain.snapshot import snapshot
 
@@ -21,13 +21,16 @@ LOOP = 1_000_000
 
 
 def main(argv: list[str]) -> int:
-    """Print a table and one line of JSON; 1 when two runs came to different states."""
+    """Print a table and one line of JSON; 1 when two runs came to different states, or two designs to different trades."""
     parser = argparse.ArgumentParser(prog="bench trading", description=__doc__)
     parser.add_argument("--orders", type=int, default=200_000, help="orders and cancels of a run")
     parser.add_argument("--rounds", type=int, default=5, help="the medians are of these")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--path-rounds", type=int, default=9, help="the medians of the ways are of these; 0 leaves them out"
+    )
+    parser.add_argument(
+        "--naive-rounds", type=int, default=3, help="the medians of the comparison are of these; 0 leaves it out"
     )
     asked = parser.parse_args(argv)
     records = mixed(asked.orders, asked.seed)
@@ -48,9 +51,11 @@ def main(argv: list[str]) -> int:
     document["undisturbed"] = {"orders_per_s": round(len(least) / sum(least) * 1e9), **quantiles(least)}
     if asked.path_rounds:
         document["paths"] = {**paths.measured(asked.path_rounds), "fix": fix_path.measured(asked.path_rounds)}
+    if asked.naive_rounds:
+        document |= comparison.measured(asked.naive_rounds)
     document |= {"same_state": len(states) == 1, "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(document))
-    return 0 if document["same_state"] else 1
+    return 0 if document["same_state"] and document.get("same_executions", True) else 1
 
 
 def untimed(records: list[Record], states: set[str]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ from trading.processes.settings import ShardSettings
 
 SINGLE, PIPELINED, IN_FLIGHT = 1_000, 10_000, 300
 END_OF_MESSAGE = b"\x0110="
+
+
+@dataclass(frozen=True)
+class Market:
+    """What a shard opens with."""
+
+    symbols: int
+    """With ids from 1, named S1, S2, …"""
+    clients: tuple[tuple[int, ...], ...]
+    """The accounts of each client. Clients have ids from 1, and are named CLIENT1, CLIENT2, …"""
+    reference: int
+    """Price of each symbol in ticks."""
+
+
+ONE_CLIENT = Market(symbols=1, clients=((1, 2),), reference=1000)
 
 
 def measured(rounds: int, folder: Path | None = None) -> dict[str, Any]:
@@ -40,25 +56,35 @@ def measured(rounds: int, folder: Path | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def owned(folder: Path, **settings: Any) -> Iterator[Owner]:
-    """A shard with one client and one open symbol; it is drained at the end."""
+def owned(folder: Path, market: Market = ONE_CLIENT, **settings: Any) -> Iterator[Owner]:
+    """A shard with open symbols and clients that may trade; it is drained at the end."""
     directory = folder / "sessions.json"
-    login = {"id": 1, "password_sha256": hashlib.sha256(b"secret").hexdigest(), "accounts": [1, 2]}
-    content = {"company": "VENUE", "symbols": {"AAPL": {"id": 1, "tick": "0.01"}}, "sessions": {"CLIENT1": login}}
-    directory.write_text(json.dumps(content))
+    symbols = {f"S{one}": {"id": one, "tick": "0.01"} for one in range(1, market.symbols + 1)}
+    sessions = {
+        f"CLIENT{one}": {"id": one, "password_sha256": hashlib.sha256(secret(one)).hexdigest(), "accounts": accounts}
+        for one, accounts in enumerate(market.clients, start=1)
+    }
+    directory.write_text(json.dumps({"company": "VENUE", "symbols": symbols, "sessions": sessions}))
     owner = Owner(ShardSettings(folder=folder, sessions=directory, **settings))
     owner.start()
     try:
         until(owner, lambda: owner.ready)
         control = folder / "control"
-        for record in ((Input.LIST, 1, 1, 5000), (Input.MARKET_DATA, 1, 1000), (Input.PHASE, 1, Phase.CONTINUOUS)):
-            ask(control, *record)
-        for account in (1, 2):
+        for one in range(1, market.symbols + 1):
+            ask(control, Input.LIST, one, 1, 5000)
+            ask(control, Input.MARKET_DATA, one, market.reference)
+            ask(control, Input.PHASE, one, Phase.CONTINUOUS)
+        for account in (account for accounts in market.clients for account in accounts):
             [[*_, proposal]] = ask(control, Input.PROPOSE_LIMITS, account, 1, 10**12, 10**12, 10**9, 10**15, 10**9)
             ask(control, Input.APPROVE_LIMITS, account, 2, proposal)
         yield owner
     finally:
         owner.stop()
+
+
+def secret(client: int) -> bytes:
+    """Password and token of a client."""
+    return b"secret %d" % client
 
 
 def until(owner: Owner, true: Callable[[], object], seconds: float = 60.0) -> None:
@@ -81,7 +107,7 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stamp, self._number, self._rest = Stamp(), 1, b""
         self.next_id = first_id
-        self._send(b"A", b"98=0\x01108=60\x01141=Y\x01554=secret\x01")
+        self._send(b"A", b"98=0\x01108=60\x01141=Y\x01554=%b\x01" % secret(1))
         self._read(1)
 
     def one_in_flight(self, count: int) -> dict[str, float]:
@@ -112,7 +138,7 @@ class Client:
         """Send an order; gives its client id."""
         number, self.next_id = self.next_id, self.next_id + 1
         price = price or b"9.%02d" % (number % 100)
-        body = b"11=%d\x011=%d\x0155=AAPL\x0154=%d\x0140=2\x0144=%b\x0138=1\x0159=0\x01"
+        body = b"11=%d\x011=%d\x0155=S1\x0154=%d\x0140=2\x0144=%b\x0138=1\x0159=0\x01"
         self._send(b"D", body % (number, account, side, price))
         return number
 

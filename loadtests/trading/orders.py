@@ -36,15 +36,16 @@ def opened() -> Engine:
     return engine
 
 
-def mixed(count: int, seed: int) -> list[Record]:
-    """60 % limit orders that rest, 20 % cancels of an order that is open, 20 % limit orders that trade at once."""
+def mixed(count: int, seed: int, accounts: int = ACCOUNTS) -> list[Record]:
+    """60 % limit orders that rest, 20 % cancels of an order that is open, 20 % limit orders that trade at once. Each
+    account has a session of the same number."""
     chance = random.Random(seed)
     rehearsal = opened()
     open_ids: list[tuple[int, int]] = []
     records: list[Record] = []
     for number in range(1, count + 1):
         roll = chance.random()
-        session = chance.randrange(1, ACCOUNTS + 1)
+        session = chance.randrange(1, accounts + 1)
         record: Record
         if roll < 0.2 and (target := _open(rehearsal, open_ids, chance)):
             session, client_id = target

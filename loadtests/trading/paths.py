@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,26 +44,33 @@ def cores() -> list[int]:
 
 def _way(way: str, rounds: int, records: list[Record], counts: list[int], folder: Path | None) -> dict[str, Any]:
     runs = []
-    spinning, mine = "spinning" in way, os.sched_getaffinity(0)
+    spinning = "spinning" in way
     with tempfile.TemporaryDirectory(prefix="trading-bench-", dir=folder) as place, market(Path(place), way) as engine:
-        if spinning:
-            os.sched_setaffinity(0, {cores()[0]})
-        try:
+        with pinned() if spinning else nullcontext():
             messages = list(zip(records, counts, strict=True))
             for at in range(rounds):
                 first = at * (SINGLE + PIPELINED)
                 single, many = messages[first : first + SINGLE], messages[first + SINGLE : first + SINGLE + PIPELINED]
                 run = {"pause_p999": pauses()} | one_in_flight(engine, single, spinning)
-                run["per_second"] = _pipelined(engine, many, spinning)
+                run["per_second"] = pipelined(engine, many, spinning)
                 if "disk" in way:
                     run["fdatasync_p50"] = bare_fdatasync(Path(place))
                 runs.append(run)
-        finally:
-            os.sched_setaffinity(0, mine)
         engine.end()
     medians = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
     print(f"{way}: " + ", ".join(f"{name} {value:,}" for name, value in medians.items()))
     return medians
+
+
+@contextmanager
+def pinned() -> Iterator[None]:
+    """This process on the first of its cores; an engine that spins has the last."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 @contextmanager
@@ -107,7 +114,8 @@ def one_in_flight(engine: DrivenEngine, messages: list[tuple[Record, int]], spin
     }
 
 
-def _pipelined(engine: DrivenEngine, messages: list[tuple[Record, int]], spinning: bool) -> float:
+def pipelined(engine: DrivenEngine, messages: list[tuple[Record, int]], spinning: bool) -> float:
+    """Inputs a second with IN_FLIGHT outcomes in flight."""
     began, open_counts, left = time.perf_counter(), 0, sum(count for _, count in messages)
     for record, count in messages:
         while open_counts + count > IN_FLIGHT:

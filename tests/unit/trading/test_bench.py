@@ -21,7 +21,7 @@ def test_of_ten_inputs_six_rest_two_cancel_and_two_trade() -> None:
 
 
 def test_the_last_line_is_json_and_all_runs_come_to_one_state(capsys: pytest.CaptureFixture[str]) -> None:
-    status = bench.main(["--orders", "500", "--rounds", "1", "--path-rounds", "0"])
+    status = bench.main(["--orders", "500", "--rounds", "1", "--path-rounds", "0", "--naive-rounds", "0"])
 
     document = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 == status

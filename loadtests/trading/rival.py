@@ -1,0 +1,155 @@
+"""The rival's side: a server with Redis' default configuration, a worker of naive/app.py, and its client."""
+
+import contextlib
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery
+from celery.exceptions import TimeoutError as NoResult
+
+from conductor.laptop.servers import valkey
+from loadtests.analytics.servers import free_port, wait
+from loadtests.trading.orders import Record
+from trading.domain.terms import Input, TimeInForce
+
+APP = "loadtests.trading.naive.app"
+PREFORK = 8
+"""Processes of the worker. By default it has one a core, and then two orders in flight wait for each other on two cores."""
+STUCK_SECONDS = 5.0
+"""An order in flight that has no result after so long waits for a process that waits for it."""
+
+Fill = tuple[int, int, int, int]
+"""Client id of the arriving order, of the resting one, price, quantity."""
+
+
+class Rival:
+    """A worker that idles while others are measured. One client."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        address = f"redis://127.0.0.1:{self._port}"
+        self._environment = {**os.environ, "NAIVE_BROKER_URL": f"{address}/0", "NAIVE_STORE_URL": f"{address}/1"}
+        self._server: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+        self.store = redis.Redis.from_url(f"{address}/1", decode_responses=True)
+        self._client = Celery("naive-client", broker=f"{address}/0", backend=f"{address}/0")
+
+    def start(self) -> None:
+        """Return when the worker is ready."""
+        server = [str(valkey.binary()), "--bind", "127.0.0.1", "--port", str(self._port), "--dir", str(self._folder)]
+        self._server = self._run("redis", server)
+        wait(self._answers, "the rival's Redis")
+        self._start_worker()
+
+    def stop(self) -> None:
+        """End worker and server, a worker that waits for itself too."""
+        # Results that still wait unsubscribe when they go.
+        gc.collect()
+        self._client.close()
+        self.store.close()
+        for process in (self._worker, self._server):
+            _end(process)
+
+    def forget(self) -> None:
+        """Empty the book, the positions and the audit."""
+        self.store.flushdb()
+
+    def one_in_flight(self, records: list[Record]) -> list[float]:
+        """Microseconds from sending an order to having its result, each."""
+        taken = []
+        for record in records:
+            began = time.perf_counter()
+            self._send(record).get(timeout=STUCK_SECONDS)
+            taken.append((time.perf_counter() - began) * 1e6)
+        return taken
+
+    def in_flight(self, records: list[Record], width: int) -> float:
+        """Orders a second with so many in flight; 0 when they come to wait for each other, and then the worker is a new one."""
+        self.forget()
+        flying: deque[Any] = deque()
+        began = time.perf_counter()
+        try:
+            for record in records:
+                if len(flying) == width:
+                    flying.popleft().get(timeout=STUCK_SECONDS)
+                flying.append(self._send(record))
+            while flying:
+                flying.popleft().get(timeout=STUCK_SECONDS)
+            return len(records) / (time.perf_counter() - began)
+        except NoResult:
+            # Results unsubscribe when they go, from a server that is still there.
+            flying.clear()
+        _end(self._worker)
+        with redis.Redis(port=self._port) as broker:
+            broker.flushall()
+        self._start_worker()
+        return 0.0
+
+    def fills(self) -> list[Fill]:
+        """Every trade of the audit, in order."""
+        entries = [json.loads(entry) for entry in self.store.lrange("audit", 0, -1)]
+        return [
+            (fill["taker"], fill["maker"], fill["price"], fill["quantity"])
+            for entry in entries
+            for fill in entry["fills"]
+        ]
+
+    def _send(self, record: Record) -> Any:
+        name, argument = task(record)
+        return self._client.send_task(f"{APP}.{name}", [argument])
+
+    def _start_worker(self) -> None:
+        command = [sys.executable, "-m", "celery", "--app", APP, "worker", f"--concurrency={PREFORK}"]
+        log = self._folder / "worker.log"
+        log.unlink(missing_ok=True)
+        self._worker = self._run("worker", command)
+        wait(lambda: "] ready" in log.read_text(errors="replace"), "the rival's worker")
+
+    def _run(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
+        with (self._folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.store.ping())
+        except redis.RedisError:
+            return False
+
+
+def task(record: Record) -> tuple[str, Any]:
+    """The task that an input is, and its argument."""
+    if record[0] == Input.CANCEL:
+        return "cancel_order", record[3]
+    _, _, client_id, account, symbol, side, _, time_in_force, price, _, quantity = record
+    order = {"id": client_id, "account": account, "symbol": symbol, "side": side, "price": price}
+    return "place_order", order | {"quantity": quantity, "immediate": time_in_force == TimeInForce.IOC}
+
+
+def _end(process: "subprocess.Popen[bytes] | None") -> None:
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def started(folder: Path) -> Iterator[Rival]:
+    """A rival that is gone afterwards."""
+    rival = Rival(folder)
+    try:
+        rival.start()
+        yield rival
+    finally:
+        rival.stop()
