@@ -23,13 +23,15 @@ from trading.usecases.replay import replay
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.1
+BLOCKS = 64
+"""Read in one round at most: a keeper that is far behind holds no more than these in memory, 4 MB of records."""
 HEAD_SECONDS = 1.0
 SPARE_SECONDS = 5.0
 """Pause between two tries on a disk that is full."""
 
 
 class Keeper:
-    """Keeps one journal. `round` does what there is to do now."""
+    """Keeps one journal, round by round."""
 
     def __init__(self, settings: ShardSettings) -> None:
         self._settings = settings
@@ -42,9 +44,10 @@ class Keeper:
         self._signed_at = self._spare_at = 0.0
         self._unwritten: set[str] = set()
 
-    def round(self, now: float) -> None:
-        """Follow the journal; raises ReplayDiffers, JournalDamaged."""
-        for closed in self._tail.poll():
+    def round(self, now: float) -> bool:
+        """Follow the journal by some blocks; whether there may be more at once. Raises ReplayDiffers, JournalDamaged."""
+        blocks = self._tail.poll(BLOCKS)
+        for closed in blocks:
             replay(self._engine, closed.records)
             self._unsigned = closed
             if self._engine.sequence - self._saved >= self._settings.snapshot_inputs:
@@ -62,6 +65,7 @@ class Keeper:
             except JournalFull as error:
                 log.warning("journal_full", extra={"reason": str(error)})
                 self._spare_at = now + SPARE_SECONDS
+        return len(blocks) == BLOCKS
 
     @contextmanager
     def _where_there_is_room(self, what: str) -> Iterator[None]:
@@ -83,6 +87,7 @@ def main(settings: ShardSettings) -> None:
         return
     keeper = Keeper(settings)
     while not ended():
-        keeper.round(time.monotonic())
-        time.sleep(PAUSE_SECONDS)
-    keeper.round(time.monotonic())
+        if not keeper.round(time.monotonic()):
+            time.sleep(PAUSE_SECONDS)
+    while keeper.round(time.monotonic()):
+        pass
