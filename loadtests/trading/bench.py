@@ -13,7 +13,7 @@ import statistics
 import time
 from typing import Any
 
-from loadtests.trading import comparison, fix_path, paths
+from loadtests.trading import comparison, fix_path, paths, volume
 from loadtests.trading.orders import ACCOUNTS, SYMBOLS, Record, mixed, opened
 from trading.domain.snapshot import snapshot
 
@@ -32,7 +32,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--naive-rounds", type=int, default=3, help="the medians of the comparison are of these; 0 leaves it out"
     )
+    parser.add_argument(
+        "--messages",
+        type=int,
+        help="instead of all that: so many FIX messages through gateway and journal, see volume.py",
+    )
     asked = parser.parse_args(argv)
+    if asked.messages:
+        return volume.run(asked.messages)
     records = mixed(asked.orders, asked.seed)
     rounds: list[dict[str, float]] = []
     states: set[str] = set()

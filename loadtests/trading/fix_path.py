@@ -142,10 +142,14 @@ class Client:
         self._send(b"D", body % (number, account, side, price))
         return number
 
-    def _send(self, kind: bytes, body: bytes) -> None:
+    def message(self, kind: bytes, body: bytes) -> bytes:
+        """The next message to send."""
         head = b"35=%b\x0149=CLIENT1\x0156=VENUE\x0134=%d\x0152=%b\x01" % (kind, self._number, self._stamp())
         self._number += 1
-        self.socket.sendall(encode(head + body))
+        return encode(head + body)
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        self.socket.sendall(self.message(kind, body))
 
     def _read(self, least: int) -> int:
         """Messages that came, at least so many."""

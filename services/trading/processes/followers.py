@@ -32,7 +32,7 @@ class Followed:
     """A follower at work; its owner looks after it, always from the same thread."""
 
     def __init__(self, follower: Follower) -> None:
-        self._follower = follower
+        self.follower = follower
         self._started = 0.0
         self.process: ForkServerProcess | None = None
 
@@ -43,15 +43,13 @@ class Followed:
         if self.process is not None:
             if time.monotonic() - self._started < SHORT_LIFE_SECONDS:
                 return
-            log.warning(
-                "follower_replaced", extra={"follower": self._follower.name, "exit_code": self.process.exitcode}
-            )
+            log.warning("follower_replaced", extra={"follower": self.follower.name, "exit_code": self.process.exitcode})
             self.process.close()
         self._started = time.monotonic()
         self.process = context.Process(
-            target=self._follower.main,
-            args=(settings, *self._follower.arguments),
-            name=f"trading-{self._follower.name}",
+            target=self.follower.main,
+            args=(settings, *self.follower.arguments),
+            name=f"trading-{self.follower.name}",
         )
         self.process.start()
 

@@ -111,8 +111,10 @@ class Owner:
         return self._board.get(Field.GATEWAY_PORT) if self._board else 0
 
     def pid(self, name: str) -> int:
-        """The process id of `engine` or `gateway`; 0 when there is none now."""
-        child = self._children.get(name)
+        """The process id of `engine`, `gateway` or a follower; 0 when there is none now."""
+        child = self._children.get(name) or next(
+            (one.process for one in self._followers if one.follower.name == name), None
+        )
         return child.pid or 0 if child else 0
 
     def number(self, field: Field) -> int:
