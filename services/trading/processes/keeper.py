@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.1
 BLOCKS = 64
-"""Read in one round at most: a keeper that is far behind holds no more than these in memory, 4 MB of records."""
+"""Read in one round at most: a keeper that is far behind holds no more than these in memory, 1 MB of records."""
 HEAD_SECONDS = 1.0
 SPARE_SECONDS = 5.0
 """Pause between two tries on a disk that is full."""

@@ -24,7 +24,8 @@ from trading.adapters.journal.segment import PAGE, SYNCED, SYNCED_AT, Header, cr
 Level = Literal["process", "disk"]
 
 SEGMENT_BYTES = 64 << 20
-BLOCK_BYTES = 64 << 10
+BLOCK_BYTES = 16 << 10
+"""The order that closes a block waits for its hash: 14 µs, where 64 KiB take 45. More blocks than that cost more than they save."""
 
 _GROUP_WORD = frames.word(GROUP, 0)
 _length, _rest = SIZE.pack, REST.pack
