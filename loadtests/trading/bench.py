@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     states: set[str] = set()
     least: list[int] = []
     for number in range(1, asked.rounds + 1):
-        one = {**plain_loop(), **untimed(records, states)}
+        one = {**plain_loop(), "pause_p999": paths.pauses(), **untimed(records, states)}
         taken = timed(records)
         least = list(map(min, least, taken)) if least else taken
         one |= quantiles(taken)
@@ -57,7 +57,10 @@ def main(argv: list[str]) -> int:
     # What each order took in its best round: the program without its neighbours, and no figure to be quoted without this word.
     document["undisturbed"] = {"orders_per_s": round(len(least) / sum(least) * 1e9), **quantiles(least)}
     if asked.path_rounds:
-        document["paths"] = {**paths.measured(asked.path_rounds), "fix": fix_path.measured(asked.path_rounds)}
+        ways = {**paths.measured(asked.path_rounds), "fix": fix_path.measured(asked.path_rounds)}
+        if len(paths.cores()) > 1:
+            ways["fix_spinning"] = fix_path.measured(asked.path_rounds, engine_core=paths.cores()[-1])
+        document["paths"] = ways
     if asked.naive_rounds:
         document |= comparison.measured(asked.naive_rounds)
     document |= {"same_state": len(states) == 1, "load": round(os.getloadavg()[0], 1)}

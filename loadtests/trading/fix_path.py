@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests.trading.paths import pauses
 from trading.adapters.fix.codec import encode
 from trading.adapters.fix.stamp import Stamp
 from trading.domain.terms import Input, Phase
@@ -38,20 +39,26 @@ class Market:
 ONE_CLIENT = Market(symbols=1, clients=((1, 2),), reference=1000)
 
 
-def measured(rounds: int, folder: Path | None = None) -> dict[str, Any]:
-    """Medians; times in microseconds."""
+def measured(rounds: int, folder: Path | None = None, engine_core: int | None = None) -> dict[str, Any]:
+    """Medians; times in microseconds. The engine sleeps until an order comes, or spins on a core."""
     runs = []
-    with tempfile.TemporaryDirectory(prefix="trading-bench-", dir=folder) as place, owned(Path(place)) as owner:
+    with (
+        tempfile.TemporaryDirectory(prefix="trading-bench-", dir=folder) as place,
+        owned(Path(place), engine_core=engine_core) as owner,
+    ):
         client = Client(owner.port)
         for _ in range(rounds):
-            run: dict[str, float] = dict(client.one_in_flight(SINGLE))
+            run: dict[str, float] = {"pause_p999": pauses()} | client.one_in_flight(SINGLE)
             run["per_second"] = client.pipelined(PIPELINED)
             runs.append(run)
             owner.check()
         replaced = owner.replaced
         client.socket.close()
     medians = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
-    print("FIX over TCP: " + ", ".join(f"{name} {value:,}" for name, value in medians.items()))
+    print(
+        f"FIX over TCP{'' if engine_core is None else ', spinning'}: "
+        + ", ".join(f"{name} {value:,}" for name, value in medians.items())
+    )
     return {**medians, "replaced": replaced}
 
 

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
 
-from loadtests.trading.driven_engine import DrivenEngine, driven
+from loadtests.trading.driven_engine import CONTEXT, DrivenEngine, driven
 from loadtests.trading.orders import ACCOUNTS, LIMITS, REFERENCE, SYMBOLS, Record, mixed, opened
 from trading.adapters.layouts import Between, decode_outcome, encode_input
 from trading.domain.terms import Input, Phase
@@ -23,7 +24,7 @@ from trading.processes.settings import ShardSettings
 SINGLE, PIPELINED = 2_000, 20_000
 """Orders of one run: one in flight, and IN_FLIGHT in flight."""
 IN_FLIGHT = 500
-SYNCS = 500
+SYNCS, WAKES = 500, 1_000
 WAYS = ("blocking", "spinning", "disk")
 
 
@@ -53,6 +54,8 @@ def _way(way: str, rounds: int, records: list[Record], counts: list[int], folder
                 single, many = messages[first : first + SINGLE], messages[first + SINGLE : first + SINGLE + PIPELINED]
                 run = {"pause_p999": pauses()} | one_in_flight(engine, single, spinning)
                 run["per_second"] = pipelined(engine, many, spinning)
+                if not spinning:
+                    run["bare_round_trip_p50"] = bare_round_trip()
                 if "disk" in way:
                     run["fdatasync_p50"] = bare_fdatasync(Path(place))
                 runs.append(run)
@@ -138,6 +141,28 @@ def _take(engine: DrivenEngine, spinning: bool) -> int:
             taken += 1
         message = engine.said.next()
     return taken
+
+
+def bare_round_trip() -> float:
+    """Median microseconds from waking a process to being woken by it, by two semaphores and nothing else: what two hand-overs cost here."""
+    there, back = CONTEXT.Semaphore(0), CONTEXT.Semaphore(0)
+    peer = CONTEXT.Process(target=_wake_back, args=(there, back), daemon=True)
+    peer.start()
+    taken, clock = [], time.perf_counter_ns
+    for _ in range(WAKES):
+        began = clock()
+        there.release()
+        back.acquire()
+        taken.append(clock() - began)
+    peer.join()
+    # The first has waited until the peer was there.
+    return statistics.median(taken[1:]) / 1000
+
+
+def _wake_back(there: Semaphore, back: Semaphore) -> None:
+    for _ in range(WAKES):
+        there.acquire()
+        back.release()
 
 
 def bare_fdatasync(folder: Path) -> float:

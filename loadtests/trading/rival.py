@@ -1,7 +1,6 @@
 """The rival's side: a server with Redis' default configuration, a worker of naive/app.py, and its client."""
 
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -53,8 +52,6 @@ class Rival:
 
     def stop(self) -> None:
         """End worker and server, a worker that waits for itself too."""
-        # Results that still wait unsubscribe when they go.
-        gc.collect()
         self._client.close()
         self.store.close()
         for process in (self._worker, self._server):
@@ -81,14 +78,16 @@ class Rival:
         try:
             for record in records:
                 if len(flying) == width:
-                    flying.popleft().get(timeout=STUCK_SECONDS)
+                    flying[0].get(timeout=STUCK_SECONDS)
+                    flying.popleft()
                 flying.append(self._send(record))
-            while flying:
-                flying.popleft().get(timeout=STUCK_SECONDS)
+            for result in flying:
+                result.get(timeout=STUCK_SECONDS)
             return len(records) / (time.perf_counter() - began)
         except NoResult:
-            # Results unsubscribe when they go, from a server that is still there.
-            flying.clear()
+            # While the server is there: results that still wait complain when they end later.
+            for result in flying:
+                result.forget()
         _end(self._worker)
         with redis.Redis(port=self._port) as broker:
             broker.flushall()
