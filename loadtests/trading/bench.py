@@ -38,7 +38,9 @@ def main(argv: list[str]) -> int:
         help="instead of all that: so many FIX messages through gateway and journal, see volume.py",
     )
     asked = parser.parse_args(argv)
-    if asked.messages:
+    if asked.messages is not None:
+        if asked.messages < 1:
+            parser.error(f"--messages: at least 1, got {asked.messages}")
         return volume.run(asked.messages)
     records = mixed(asked.orders, asked.seed)
     rounds: list[dict[str, float]] = []

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,29 @@ PROCESSES = ("engine", "gateway", "keeper")
 _NUMBER = re.compile(rb"\x0134=(\d+)\x01")
 
 
+@dataclass
+class Numbering:
+    """Finds what is missing between the numbers of FIX messages, in the order in which they came."""
+
+    expected: int
+    gaps: int = 0
+
+    def see(self, messages: bytes) -> None:
+        """Whole messages, each but the last with its end."""
+        for number in map(int, _NUMBER.findall(messages)):
+            self.gaps += number != self.expected
+            self.expected = number + 1
+
+
 class Trader(Client):
     """A client that sends cycles and checks the numbers of the reports."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
-        self.inputs = self.reports = self.gaps = self.refused = 0
-        self._due, self._expected = 0, 2
+        self.inputs = self.reports = self.refused = 0
+        # The first message was the answer to the logon.
+        self.numbering = Numbering(expected=2)
+        self._due = 0
         self._resting: deque[int] = deque()
 
     def fill(self) -> None:
@@ -112,9 +129,7 @@ class Trader(Client):
         whole, end, self._rest = (self._rest + data).rpartition(END_OF_MESSAGE)
         if not end:
             return
-        numbers = list(map(int, _NUMBER.findall(whole)))
-        self.gaps += numbers != list(range(self._expected, self._expected + len(numbers)))
-        self._expected = numbers[-1] + 1
+        self.numbering.see(whole)
         self.reports += whole.count(b"\x0135=8\x01")
         self.refused += whole.count(b"\x0139=8\x01")
 
@@ -143,7 +158,7 @@ def measured(messages: int) -> dict[str, Any]:
             "seconds": round(seconds, 1),
             "messages_per_second": round((trader.inputs + trader.reports) / seconds),
             "messages_per_day": round((trader.inputs + trader.reports) / seconds * 86_400),
-            "gaps": trader.gaps,
+            "gaps": trader.numbering.gaps,
             "refused": trader.refused,
             "replaced": replaced,
             "memory_mb": memory,
@@ -152,7 +167,7 @@ def measured(messages: int) -> dict[str, Any]:
             "pause_p999": pause,
             **_judged(folder, trader.inputs),
         }
-    counted_well = document["gateway_counted_the_same"] and document["every_input_once"] and not trader.gaps
+    counted_well = document["gateway_counted_the_same"] and document["every_input_once"] and not trader.numbering.gaps
     proved = document["same_state"] and not document["findings"] and document["memory_flat"]
     return document | {"sound": bool(counted_well and proved and not trader.refused and not replaced)}
 
