@@ -1,6 +1,7 @@
 """What was committed is read back, whatever ended its writer; what was changed or cut since is found."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -241,6 +242,22 @@ def test_what_was_said_before_a_kill_is_there(tmp_path: Path, level: Level, line
         assert int(said[-1]) <= sum(1 for _ in records(tmp_path))
     opened(tmp_path, level).close()
     assert [] == verify(tmp_path).findings
+
+
+def test_a_write_that_the_kernel_cuts_short_is_no_commit(tmp_path: Path) -> None:
+    journal = written(tmp_path, 3, "disk")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Files may grow no further than the middle of the next frame.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal._end + 20, hard))
+    try:
+        with pytest.raises(OSError, match=r"16 of \d+ bytes were written"):
+            journal.commit([record(4)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    left_by_a_kill(journal)
+
+    opened(tmp_path, "disk").close()
+    assert [(number, record(number)) for number in range(1, 4)] == list(records(tmp_path))
 
 
 def test_at_level_disk_nothing_but_the_mark_is_stored_through_a_map(tmp_path: Path) -> None:
