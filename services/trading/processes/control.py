@@ -72,7 +72,7 @@ class Control:
         self._folder, self._inputs, self._directory = folder, inputs, directory
         self.listeners = [_unix(folder / "control")]
         if address:
-            self.listeners.append(socket.create_server(address, backlog=128))
+            self.listeners.append(socket.create_server(address, backlog=CONNECTIONS))
         for listener in self.listeners:
             listener.setblocking(False)
         self._questions: dict[int, deque[Question]] = defaultdict(deque)
@@ -232,7 +232,7 @@ def _unix(path: Path) -> socket.socket:
             listener.bind(address)
     finally:
         os.umask(old)
-    listener.listen()
+    listener.listen(CONNECTIONS)
     return listener
 
 

@@ -54,7 +54,7 @@ class Gateway:
         self._waking, self._woken = socket.socketpair()
         for sock in (self._waking, self._woken):
             sock.setblocking(False)
-        self._listener = socket.create_server((settings.host, settings.port), backlog=128)
+        self._listener = socket.create_server((settings.host, settings.port), backlog=CONNECTIONS)
         self._listener.setblocking(False)
         address = None if settings.door_port is None else (settings.host, settings.door_port)
         self._control = Control(settings.folder, inputs, self._directory, address)
