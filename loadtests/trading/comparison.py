@@ -65,7 +65,11 @@ def measured(rounds: int) -> dict[str, Any]:
 def _round(naive: Rival, records: list[Record]) -> tuple[dict[str, float], bool]:
     same = records[:ORDERS]
     naive.forget()
-    run = {"pause_p999": paths.pauses(), "naive_p50": _p50(naive.one_in_flight(same))}
+    run = {
+        "pause_p999": paths.pauses(),
+        "ping_p50": _p50(naive.pings(ORDERS)),
+        "naive_p50": _p50(naive.one_in_flight(same)),
+    }
     fills = naive.fills()
     with tempfile.TemporaryDirectory(prefix="trading-bench-") as place:
         run |= _by_the_door(Path(place), records)

@@ -70,6 +70,15 @@ class Rival:
             taken.append((time.perf_counter() - began) * 1e6)
         return taken
 
+    def pings(self, count: int) -> list[float]:
+        """Microseconds of PINGs to its server over one connection, each: what a broker of this kind costs at least."""
+        taken = []
+        for _ in range(count):
+            began = time.perf_counter()
+            self.store.ping()
+            taken.append((time.perf_counter() - began) * 1e6)
+        return taken
+
     def in_flight(self, records: list[Record], width: int) -> float:
         """Orders a second with so many in flight; 0 when they come to wait for each other, and then the worker is a new one."""
         self.forget()
