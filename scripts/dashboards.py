@@ -232,6 +232,20 @@ TRADING = [
         number=True,
     ),
     Panel(
+        "Batches that wait",
+        "For one before them, of the journal's, on their way into the positions.",
+        "short",
+        {"shard {{shard}}": "sum by (shard) (trading_early_batches)"},
+        number=True,
+    ),
+    Panel(
+        "Feed followed",
+        "Whether it is read and kept.",
+        "short",
+        {"followed": "max(trading_feed_followed)"},
+        number=True,
+    ),
+    Panel(
         "Engine, an input",
         "From taking it until its outcomes are handed over.",
         "s",

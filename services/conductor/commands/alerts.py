@@ -1,5 +1,6 @@
 """`capstone alerts`: what fires now, since when, where its runbook is, and what to type first."""
 
+import contextlib
 import json
 import tempfile
 from datetime import UTC, datetime
@@ -12,12 +13,9 @@ from rich.console import Console
 from conductor.access import CapstoneOption
 from conductor.command_line import typed
 from conductor.errors import NotRunning
-from conductor.run_directory import CHECKOUT, RunDirectory
+from conductor.run_directory import RunDirectory
 
 commands = typer.Typer()
-
-DOCUMENT = CHECKOUT / "docs" / "alerts.md"
-BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 ORDER = {"page": 0, "ticket": 1}
 
@@ -36,28 +34,42 @@ def alerts(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 @commands.command("alert-drill")
 def alert_drill(
     divide: Annotated[float, typer.Option(min=1, help="By how much the times of all rules are divided.")] = 20,
-    write: Annotated[bool, typer.Option("--write", help="Put the table into docs/alerts.md.")] = False,
+    quiet_seconds: Annotated[float, typer.Option(min=0, help="How long nothing is done first.")] = 180,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ALERT", help="Play only what raises this; repeatable.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put the measured rows into docs/alerts.md.")] = False,
     capstone: CapstoneOption = None,
 ) -> None:
-    """Roll all pools, then play faults on the watched platform that runs here; how long each alert took to fire and to be over."""
-    from conductor.harness import alert_plays
+    """See that no alert fires in a quiet time and while all pools are rolled, then play faults on the watched platform that runs here: how
+    long each alert took to fire and to be over. What any capstone can have is played on the first that runs, or on the named one."""
+    from conductor.harness import alert_faults, alert_plays, alert_table
     from conductor.laptop.runtime import LocalRuntime
 
     console = Console(highlight=False)
-    runtime = LocalRuntime.running(capstone=capstone)
-    measured = []
-    with tempfile.TemporaryDirectory() as folder, alert_plays.requested(runtime, Path(folder)):
-        with alert_plays.watched(runtime, 1) as receiver:
-            alert_plays.roll(runtime, receiver, list(runtime.pools()))
-        console.print("rolled all pools, and no alert fired")
-        with alert_plays.watched(runtime, divide) as receiver:
-            for play in alert_plays.plays(runtime):
-                measured.append(alert_plays.measure(runtime, receiver, play, divide))
-                console.print(alert_plays.table(measured[-1:], divide).splitlines()[-1], markup=False, soft_wrap=True)
-    if write:
-        text = DOCUMENT.read_text()
-        before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-        DOCUMENT.write_text(f"{before}{BEGIN}\n{alert_plays.table(measured, divide)}{END}{after}")
+    runtimes = [LocalRuntime.running(capstone=capstone)] if capstone else LocalRuntime.every()
+    played = [(runtime, play) for runtime in runtimes for play in alert_faults.of_capstone(runtime)]
+    played += [(runtimes[0], play) for play in alert_faults.plays(runtimes[0])]
+    if only:
+        played = [(runtime, play) for runtime, play in played if {one.alert for one in play.expected} & set(only)]
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as loads:
+        for runtime in runtimes:
+            loads.enter_context(alert_plays.requested(runtime, Path(folder) / runtime.platform.name))
+        if not only:
+            with alert_plays.watched(runtimes[0], 1) as receiver:
+                for runtime in runtimes:
+                    alert_plays.roll(runtime, receiver, list(runtime.pools()))
+            console.print("rolled all pools, and no alert fired")
+        with alert_plays.watched(runtimes[0], divide) as receiver:
+            if not only:
+                alert_plays.quiet(receiver, quiet_seconds)
+                console.print(f"{quiet_seconds:g} s of quiet, and no alert fired")
+            for runtime, play in played:
+                found = alert_plays.measure(runtime, receiver, play, divide)
+                for line in alert_table.rows(found, divide):
+                    console.print(line, markup=False, soft_wrap=True)
+                if write:
+                    alert_table.write(found, divide)
 
 
 def firing() -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ fires, and from the end of the fault until it is told that it is over.
 Prometheus and Alertmanager are real; their times are divided by one number for as long as the plays go on, and so is what counts as late.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -13,21 +12,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-import psutil
 
 from conductor import http_client
 from conductor.capstone import Patience, Size
 from conductor.errors import DrillFailed, Refused
-from conductor.harness.broker_client import BrokerClient, task_headers
 from conductor.history import Journal
-from conductor.laptop import observability, start
+from conductor.laptop import observability
 from conductor.laptop.runtime import LocalRuntime
+from conductor.observability.registry import load
 from conductor.waiting import until
 
 PATIENCE_SECONDS = 30.0
@@ -47,6 +44,7 @@ class Notice:
 
     alert: str
     capstone: str
+    severity: str
     status: Literal["firing", "resolved"]
     at: float
 
@@ -58,9 +56,10 @@ class Receiver:
     url: str = ""
     notices: list[Notice] = field(default_factory=list)
 
-    def fires(self, alert: str, capstone: str) -> bool:
-        """Whether it fires for this capstone, by what was told last."""
-        told = (one for one in reversed(self.notices) if (one.alert, one.capstone) == (alert, capstone))
+    def fires(self, alert: str, capstone: str, severity: str) -> bool:
+        """Whether it fires for this capstone with this severity, by what was told last."""
+        wanted = alert, capstone, severity
+        told = (one for one in reversed(self.notices) if (one.alert, one.capstone, one.severity) == wanted)
         last = next(told, None)
         return last is not None and last.status == "firing"
 
@@ -80,7 +79,7 @@ def receiving() -> Iterator[Receiver]:
             for one in told["alerts"]:
                 labels = one["labels"]
                 name, capstone = labels["alertname"], labels.get("capstone", "")
-                receiver.notices.append(Notice(name, capstone, one["status"], time.monotonic()))
+                receiver.notices.append(Notice(name, capstone, labels["severity"], one["status"], time.monotonic()))
             self.send_response(200)
             self.end_headers()
 
@@ -95,79 +94,34 @@ def receiving() -> Iterator[Receiver]:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """An alert that a fault must raise: its own time (s), which is divided, and what is not: time until the fault does harm, and until its
+    end shows (s)."""
+
+    alert: str
+    seconds: float = 0.0
+    harmless_seconds: float = 0.0
+    resolving_seconds: float = RESOLVING_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
-    """A fault: what it is called, the alert that it must raise, the alert's own time (s), and the block during which it lasts."""
+    """A fault: what it is called, the block during which it lasts, and the alerts that it must raise."""
 
     name: str
-    alert: str
-    seconds: float
     fault: Callable[[LocalRuntime], AbstractContextManager[None]]
+    expected: tuple[Expected, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """How long an alert took to fire after the fault began, and to be over after it ended (s)."""
 
-    play: Play
+    capstone: str
+    play: str
+    expected: Expected
     firing_seconds: float
     resolving_seconds: float
-
-
-@contextmanager
-def standing_still(pool: str, runtime: LocalRuntime) -> Iterator[None]:
-    """A pool whose processes are there and do nothing."""
-    pids = runtime.kill(pool, "tree", signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(psutil.NoSuchProcess):  # the keeper may have taken it for dead
-                psutil.Process(pid).send_signal(signal.SIGCONT)
-
-
-@contextmanager
-def database_away(runtime: LocalRuntime) -> Iterator[None]:
-    """A database that takes no connection."""
-    supervisor = runtime.platform.supervisor
-    supervisor.begin_stop("postgres")
-    supervisor.wait_stopped("postgres", within_seconds=60)
-    try:
-        yield
-    finally:
-        supervisor.start_again("postgres")
-        start.await_server(runtime.platform, "postgres", runtime.platform.postgres.answers)
-
-
-@contextmanager
-def message(queue: str, headers: Mapping[str, Any], reason: str, runtime: LocalRuntime) -> Iterator[None]:
-    """A message that no worker can run; it is dropped in the end."""
-    with BrokerClient.of(runtime) as broker:
-        broker.send_raw(queue, "[[], {}, {}]", headers={**task_headers("nobody.knows"), **headers})
-    try:
-        yield
-    finally:
-        _drop(runtime, reason)
-
-
-def _drop(runtime: LocalRuntime, reason: str) -> None:
-    import psycopg
-
-    with psycopg.connect(runtime.addresses()["database"], autocommit=True) as conn:
-        conn.execute("UPDATE parked SET status = 'dropped' WHERE status = 'parked' AND reason = %s", (reason,))
-
-
-def plays(runtime: LocalRuntime) -> Sequence[Play]:
-    """The faults that can be played on a capstone with a relay; its most costly pool is the one that stands still."""
-    pool = runtime.platform.capstone.targets[0].pool
-    queue = runtime.pools()[pool].queues[0]
-    return (
-        Play("relay stopped", "OutboxLag", 30, partial(standing_still, "relay")),
-        Play("beat stopped", "BeatSilent", 60, partial(standing_still, "beat")),
-        Play("poisonous message", "Parked", 0, partial(message, queue, {"timelimit": "soon"}, "malformed")),
-        Play("message of an unknown task", "UnknownTask", 0, partial(message, queue, {}, "unknown_task")),
-        Play(f"{pool} under SIGSTOP", "QueueStalled", 60, partial(standing_still, pool)),
-        Play("database stopped", "DatabaseDown", 30, database_away),
-    )
 
 
 @contextmanager
@@ -180,7 +134,7 @@ def watched(runtime: LocalRuntime, divide: float) -> Iterator[Receiver]:
     with receiving() as receiver:
         _provision(runtime, divide, receiver.url)
         try:
-            if not until(lambda: receiver.fires("Watchdog", ""), within_seconds=WATCHDOG_SECONDS):
+            if not until(lambda: receiver.fires("Watchdog", "", "watchdog"), within_seconds=WATCHDOG_SECONDS):
                 raise DrillFailed("the watchdog was not received: nobody would be told of any alert")
             yield receiver
         finally:
@@ -204,25 +158,47 @@ def _ready(url: str) -> bool:
         return False
 
 
-def measure(runtime: LocalRuntime, receiver: Receiver, play: Play, divide: float) -> Measured:
-    """Play one fault. Raises DrillFailed when its alert fires before, comes late, or stays."""
-    if receiver.fires(play.alert, runtime.platform.name):
-        raise DrillFailed(f"{play.name}: {play.alert} fires before the fault")
-    began = time.monotonic()
+def measure(runtime: LocalRuntime, receiver: Receiver, play: Play, divide: float) -> list[Measured]:
+    """Play one fault. Raises DrillFailed when an alert of it fires before and does not end, comes late, or stays."""
+    name = runtime.platform.name
+    wanted = {one.alert: one for one in play.expected}
+    ending = {one.alert: one.resolving_seconds for one in play.expected}
+    _await(receiver, name, play, ending, fires=False, when="before the fault")
     with play.fault(runtime):
-        within = play.seconds / divide + PATIENCE_SECONDS
-        if not until(lambda: receiver.fires(play.alert, runtime.platform.name), within_seconds=within):
-            raise DrillFailed(f"{play.name}: {play.alert} was not received within {within:.0f} s")
-        fired = time.monotonic()
-    ended = time.monotonic()
-    if not until(lambda: not receiver.fires(play.alert, runtime.platform.name), within_seconds=RESOLVING_SECONDS):
-        raise DrillFailed(f"{play.name}: {play.alert} still fires {RESOLVING_SECONDS:.0f} s after its fault ended")
-    return Measured(play, fired - began, time.monotonic() - ended)
+        within = {one.alert: one.seconds / divide + one.harmless_seconds + PATIENCE_SECONDS for one in play.expected}
+        fired = _await(receiver, name, play, within, fires=True, when="during the fault")
+    over = _await(receiver, name, play, ending, fires=False, when="after the fault")
+    return [Measured(name, play.name, one, fired[alert], over[alert]) for alert, one in wanted.items()]
+
+
+def _await(
+    receiver: Receiver, capstone: str, play: Play, within: Mapping[str, float], *, fires: bool, when: str
+) -> dict[str, float]:
+    """After how many seconds each alert was told to fire, or to be over."""
+    began = time.monotonic()
+    seen: dict[str, float] = {}
+    # A budget that burns fast is a page; that it was used up is a ticket, which goes on for its window of days.
+    alerts = load().alerts
+    severity = {alert: alerts[alert].severity if alert in alerts else "page" for alert in within}
+
+    def all_seen() -> bool:
+        for alert in within.keys() - seen.keys():
+            if receiver.fires(alert, capstone, severity[alert]) is fires:
+                seen[alert] = time.monotonic() - began
+        late = [alert for alert, seconds in within.items() if alert not in seen and time.monotonic() - began > seconds]
+        if late:
+            told = "was not received" if fires else "still fires"
+            raise DrillFailed(f"{play.name}: {', '.join(late)} {told} after {within[late[0]]:.0f} s, {when}")
+        return len(seen) == len(within)
+
+    until(all_seen, within_seconds=max(within.values()) + 1)
+    return seen
 
 
 @contextmanager
 def requested(runtime: LocalRuntime, folder: Path) -> Iterator[None]:
     """Some requests a second during the block, whose journal is in the folder."""
+    folder.mkdir(exist_ok=True)
     size = Size(100_000, per_second=REQUESTS_PER_SECOND, steady=True)
     load = runtime.platform.capstone.workload(runtime, Journal(folder / "requests.jsonl"), size, Patience())
     load.start()
@@ -241,14 +217,8 @@ def roll(runtime: LocalRuntime, receiver: Receiver, pools: Sequence[str]) -> Non
         raise DrillFailed(f"rolling {', '.join(pools)} raised {', '.join(sorted(raised))}")
 
 
-def table(measured: Sequence[Measured], divide: float) -> str:
-    """What was measured, in Markdown."""
-    lines = [
-        f"| fault | alert | its own time (s), divided by {divide:g} | fired after (s) | over after (s) |",
-        "|---|---|---|---|---|",
-    ]
-    for one in measured:
-        play = one.play
-        own = f"{play.seconds / divide:g}"
-        lines.append(f"| {play.name} | {play.alert} | {own} | {one.firing_seconds:.1f} | {one.resolving_seconds:.1f} |")
-    return "\n".join(lines) + "\n"
+def quiet(receiver: Receiver, seconds: float) -> None:
+    """Watch for so long. Raises DrillFailed when an alert fires that nobody caused."""
+    before = receiver.fired()
+    if until(lambda: receiver.fired() > before, within_seconds=seconds):
+        raise DrillFailed(f"nothing was done, and {', '.join(sorted(receiver.fired() - before))} fired")

@@ -133,6 +133,17 @@ class LocalRuntime:
         start.await_server(self.platform, name, server.answers)
 
     @contextlib.contextmanager
+    def server_away(self, name: ServerName) -> Iterator[None]:
+        """A server that is not there during the block: it takes no connection, and nobody starts it again."""
+        server = self._server(name)
+        self._stop_server(name)
+        try:
+            yield
+        finally:
+            self.platform.supervisor.start_again(name)
+            start.await_server(self.platform, name, server.answers)
+
+    @contextlib.contextmanager
     def stopped_server(self, name: ServerName) -> Iterator[None]:
         pid = self._server_pid(name)
         _signal(pid, signals.SIGSTOP)

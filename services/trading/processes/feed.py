@@ -77,7 +77,9 @@ class FeedReader:
     def metrics(self) -> bytes:
         """The counts in Prometheus' text format."""
         counts = self.counts()
-        lines = ["# TYPE trading_feed_gaps_total counter", f"trading_feed_gaps_total {counts.pop('gaps', 0)}"]
+        lines = ["# HELP trading_feed_followed Whether the feed is read and what comes is kept"]
+        lines += ["# TYPE trading_feed_followed gauge", f"trading_feed_followed {int(not self._trouble)}"]
+        lines += ["# TYPE trading_feed_gaps_total counter", f"trading_feed_gaps_total {counts.pop('gaps', 0)}"]
         lines += ["# HELP trading_feed_ticks_total Ticks that were not simply believed, by what became of them"]
         lines += ["# TYPE trading_feed_ticks_total counter"]
         lines += [f'trading_feed_ticks_total{{fate="{name}"}} {number}' for name, number in sorted(counts.items())]

@@ -13,7 +13,7 @@ import pytest
 
 from conductor import capstones
 from conductor.commands import alerts
-from conductor.harness import alert_plays
+from conductor.harness import alert_faults, alert_plays
 from conductor.laptop import observability, state
 from conductor.laptop.lifecycle import Wanted, down, up
 from conductor.laptop.runtime import LocalRuntime
@@ -45,6 +45,10 @@ def need_watchers() -> None:
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
+def every_play(runtime: LocalRuntime) -> list[alert_plays.Play]:
+    return [*alert_faults.plays(runtime), *alert_faults.of_capstone(runtime)]
+
+
 def shown(run: RunDirectory) -> Iterator[str]:
     """What each process shows that Prometheus is told of."""
     for file in sorted(run.targets.glob("*.json")):
@@ -56,7 +60,7 @@ def test_alerts_reach_a_receiver_and_are_over_and_the_registry_knows_all_that_is
     runtime: LocalRuntime, tmp_path: Path
 ) -> None:
     need_watchers()
-    plays = [play for play in alert_plays.plays(runtime) if play.alert in PLAYED]
+    plays = [play for play in every_play(runtime) if play.expected[0].alert in PLAYED]
     with alert_plays.requested(runtime, tmp_path):
         with alert_plays.watched(runtime, 1) as receiver:
             alert_plays.roll(runtime, receiver, ["payments"])
@@ -83,10 +87,10 @@ def test_a_person_is_told_what_fires_and_where_to_read_on(
 ) -> None:
     need_watchers()
     monkeypatch.setenv("CAPSTONE_RUN_DIR", str(runtime.platform.run.path))
-    play = next(play for play in alert_plays.plays(runtime) if play.alert == "UnknownTask")
+    play = next(play for play in every_play(runtime) if play.expected[0].alert == "UnknownTask")
 
     def told() -> list[str]:
-        return [one["runbook"] for one in alerts.firing() if one["alert"] == play.alert]
+        return [one["runbook"] for one in alerts.firing() if one["alert"] == "UnknownTask"]
 
     with play.fault(runtime):
         assert until(lambda: told() == ["docs/runbooks/unknown-task.md"], within_seconds=30)

@@ -98,6 +98,7 @@ def test_candles_are_those_of_the_whole_feed_whatever_happens(feed, database_url
     wait_until(lambda: store.sequence() > dropped["last"] + 100, what="what follows the gap", seconds=60)
     feed.crash()
     wait_until(lambda: bool(reader.check()), what="that the feed is away is told", seconds=60)
+    assert "trading_feed_followed 0\n" in reader.metrics().decode()
     feed.start()
     before = store.sequence()
     wait_until(
@@ -105,6 +106,7 @@ def test_candles_are_those_of_the_whole_feed_whatever_happens(feed, database_url
     )
     counts = reader.counts()
     metrics = reader.metrics().decode()
+    assert "trading_feed_followed 1\n" in metrics
     assert reader.stop()
     for ended in (signal.SIGKILL, signal.SIGTERM):
         before = store.sequence()

@@ -1,0 +1,119 @@
+"""The faults of a watched platform that only the trading can have, with the alerts that they must raise."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx
+import psutil
+
+from conductor import http_client
+from conductor.capstones.trading import ENGINE
+from conductor.capstones.trading.trader import ACCOUNTS, SYMBOLS
+from conductor.errors import DrillFailed
+from conductor.harness import alert_faults
+from conductor.harness.alert_plays import Expected, Play
+from conductor.harness.broker_client import BrokerClient
+from conductor.laptop.runtime import LocalRuntime
+from conductor.waiting import until
+
+PORTFOLIO = "portfolio"
+STILL_SECONDS, GOING_SECONDS = 0.4, 0.1
+"""An engine that is silent for 0.6 s is replaced."""
+
+TAKEN_SECONDS = 60.0
+
+REPEATED = {
+    "client_id": 1,
+    "account": ACCOUNTS[0],
+    "symbol": SYMBOLS[0],
+    "side": "buy",
+    "price": "100.00",
+    "quantity": 1,
+}
+"""An order whose client id was used already: the engine says so and does nothing more, as fast as it takes another."""
+
+
+def plays(runtime: LocalRuntime) -> Sequence[Play]:
+    """An engine that is slow; a batch of the journal that does not come, which only RabbitMQ can be made to lose."""
+    slow = Play(
+        "engine under SIGSTOP, 0.4 s of 0.5",
+        engine_slow,
+        (Expected("AckSlow", 60, 30), Expected("ErrorBudgetBurn", 0, 30, resolving_seconds=240)),
+    )
+    lost = Play("a batch of the journal lost", batch_lost, (Expected("JournalGap", 60, 30),))
+    return (slow, lost) if runtime.broker == "rabbitmq" else (slow,)
+
+
+@contextmanager
+def engine_slow(runtime: LocalRuntime) -> Iterator[None]:
+    """An engine that gets a core a fifth of the time, while orders come."""
+    over = threading.Event()
+    threads = [threading.Thread(target=target, args=(runtime, over), daemon=True) for target in (_still, _order)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _still(runtime: LocalRuntime, over: threading.Event) -> None:
+    while not over.is_set():
+        pid = _engine(runtime)
+        if pid is None:
+            over.wait(GOING_SECONDS)
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                over.wait(STILL_SECONDS)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        over.wait(GOING_SECONDS)
+
+
+def _engine(runtime: LocalRuntime) -> int | None:
+    for tree in runtime.trees(ENGINE):
+        for pid in tree.children:
+            with contextlib.suppress(psutil.Error):
+                if psutil.Process(pid).name() == "trading-engine":
+                    return pid
+    return None
+
+
+def _order(runtime: LocalRuntime, over: threading.Event) -> None:
+    headers = http_client.bearer(runtime.tokens()["customer"])
+    with http_client.client(runtime.addresses()["api"], timeout=5) as http:
+        while not over.wait(0.05):
+            with contextlib.suppress(httpx.HTTPError):
+                http.post("/orders", json=REPEATED, headers=headers)
+
+
+@contextmanager
+def batch_lost(runtime: LocalRuntime) -> Iterator[None]:
+    """What the tail published, and the broker confirmed, never comes; in the end it does."""
+    (queue,) = runtime.pools()[PORTFOLIO].queues
+    taken: list[bytes] = []
+
+    def take() -> bool:
+        with BrokerClient.of(runtime) as broker:
+            taken.extend(broker.take(queue))
+        return bool(taken)
+
+    with alert_faults.pool_away(PORTFOLIO, runtime):
+        if not until(take, within_seconds=TAKEN_SECONDS):
+            raise DrillFailed(f"no batch came into {queue} within {TAKEN_SECONDS:g} s")
+    try:
+        yield
+    finally:
+        with BrokerClient.of(runtime) as broker:
+            for body in taken:
+                broker.send_raw(
+                    queue, body, headers={}, content_type="application/octet-stream", content_encoding="binary"
+                )
