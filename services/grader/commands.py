@@ -245,15 +245,17 @@ def prove(
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
     answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
     write: Annotated[bool, typer.Option(help="Take what wrong answers get as expected; read the diff.")] = False,
+    since: Annotated[str, typer.Option(help="Only labs of which a file is another than in this commit.")] = "",
 ) -> None:
     """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
     from grader.adapters import confining
     from grader.catalog import Catalog
+    from grader.proving import changed
     from grader.proving import prove as proofs
 
-    catalog = Catalog()
-    wrong = 0
-    for proof in proofs(catalog, slugs or catalog.slugs(), confining.best, parallel=parallel, write=write, only=answer):
+    catalog, wrong = Catalog(), 0
+    chosen = slugs or (changed(catalog, since) if since else catalog.slugs())
+    for proof in proofs(catalog, chosen, confining.best, parallel=parallel, write=write, only=answer):
         sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
         wrong += not sound
         print(

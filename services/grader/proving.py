@@ -5,6 +5,7 @@ An answer is put over the starter, as a learner's files would be. What is expect
 """
 
 import json
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from grader.adapters.box import Box
 from grader.catalog import MODEL, Catalog, answers, starting_files
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Outcome, Result
-from grader.errors import LabInvalid
+from grader.errors import LabError, LabInvalid
 from grader.grading import grade
 
 UNTOUCHED, EMPTY = "(starter)", "(empty)"
@@ -72,6 +73,16 @@ def prove(
             path = _golden(catalog.folder / proof.lab, proof.answer)
             path.write_text(json.dumps(proof.got, indent=2) + "\n")
         yield proof
+
+
+def changed(catalog: Catalog, since: str) -> list[str]:
+    """The labs whose files, or those that they begin with, are others than in a commit. Raises LabError when git cannot compare."""
+    compare = ["git", "-C", str(catalog.folder), "diff", "--name-only", "--relative", since, "--", "."]
+    ended = subprocess.run(compare, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise LabError(f"git cannot compare {catalog.folder} with {since}: {ended.stderr.strip()}")
+    folders = {Path(line).parts[0] for line in ended.stdout.splitlines()}
+    return [slug for slug in catalog.slugs() if {slug, catalog.lab(slug).base} & folders]
 
 
 def at_once(graded: Callable[[Wanted, threading.Event], Got], wanted: Sequence[Wanted], parallel: int) -> Iterator[Got]:

@@ -1,6 +1,7 @@
 """A lab that cannot be used is refused with file, key and value, before anything starts."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from conductor.errors import ConductorError
 from grader import checks
 from grader.authoring import new
 from grader.catalog import MODEL, Catalog, answers, starting_files
-from grader.errors import LabInvalid, UnknownLab
-from grader.proving import expected_answers
+from grader.errors import LabError, LabInvalid, UnknownLab
+from grader.proving import changed, expected_answers
 
 
 @pytest.fixture
@@ -121,6 +122,23 @@ def test_a_lab_without_two_wrong_answers_is_not_proved(labs: Path) -> None:
 
     with pytest.raises(LabInvalid, match="at least 2 wrong ones"):
         expected_answers(Catalog(labs), "fine")
+
+
+def test_the_labs_that_changed_since_a_commit_are_found(labs: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-C", labs, *words], check=True, capture_output=True)
+
+    catalog = labs / "catalog.yaml"
+    catalog.write_text("".join(line for line in catalog.open() if "older" not in line))
+    git("init", "--quiet")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "All labs")
+    before = changed(Catalog(labs), "HEAD")
+    (labs / "fine" / "starter" / "tasks.py").write_text("other code")
+
+    assert ([], ["fine"]) == (before, changed(Catalog(labs), "HEAD"))
+    with pytest.raises(LabError, match="bad revision 'nothing'"):
+        changed(Catalog(labs), "nothing")
 
 
 def test_another_starting_point_is_another_version(labs: Path) -> None:
