@@ -18,6 +18,9 @@ INSIDE_PORT = 6379
 FIRST_PORT = 16379
 START_SECONDS = 30.0
 
+UNACKED = "unacked"
+"""The hash in which Celery's workers keep what they took and have not acknowledged."""
+
 REFUSED = (
     *("acl", "bgrewriteaof", "bgsave", "cluster", "config|set", "config|rewrite", "debug", "failover", "migrate"),
     *("module", "psync", "replicaof", "save", "shutdown", "slaveof", "sync"),
@@ -68,6 +71,11 @@ class Valkey:
             for key in sorted(client.scan_iter(_type="list")):
                 found += [one for text in client.lrange(key, 0, -1) if (one := _message(key, text)) is not None]
         return found
+
+    def idle(self) -> bool:
+        """Whether nothing waits, and no worker has a message that it has not acknowledged."""
+        with self.client() as client:
+            return not client.hlen(UNACKED) and not self.waiting()
 
     def purge(self) -> None:
         """Take away every task that waits in a queue of database 0."""

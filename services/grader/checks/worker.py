@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from grader.adapters.box import Limits
 from grader.checks import Strict
 from grader.domain.verdict import Finding
 from grader.session import Session, Worker, failed, passed, said
@@ -35,6 +36,9 @@ class Parameters(Strict):
     )
     broker: Literal["valkey", "rabbitmq"] = Field(default="valkey", description="Where it has to answer.")
     alone: bool = Field(default=False, description="End the workers that earlier checks started.")
+    lives: float = Field(
+        default=120, gt=0, le=600, description="Seconds after which it is ended, on the clock and of the CPU."
+    )
     arguments: tuple[str, ...] = Field(default=(), description="Further arguments of `celery worker`.")
 
 
@@ -51,7 +55,8 @@ def run(parameters: Parameters, session: Session) -> Finding:
     argv += ["--concurrency", str(parameters.concurrency)] if parameters.concurrency else []
     argv += ["--pool", parameters.pool] if parameters.pool else []
     argv += ["--queues", ",".join(parameters.queues)] if parameters.queues else []
-    running = session.start([*argv, *parameters.arguments])
+    limits = Limits(wall_seconds=parameters.lives, cpu_seconds=int(parameters.lives))
+    running = session.start([*argv, *parameters.arguments], limits=limits)
     places = _places(session, node)
     there, inspect = places.pop(parameters.broker)
     registered = None

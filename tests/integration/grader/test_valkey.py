@@ -1,5 +1,6 @@
 """The store of a grading serves its learner, and is no way to anything else."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -42,3 +43,18 @@ def test_what_a_lab_needs_is_there(valkey: Valkey) -> None:
     assert "message" == client.lpop("celery")
     assert {"maxmemory": str(256 * 2**20)} == client.config_get("maxmemory")
     assert client.flushall()
+
+
+def test_messages_that_wait_or_are_held_are_seen_and_those_that_wait_taken_away(valkey: Valkey) -> None:
+    client = valkey.client()
+    client.flushall()
+    quiet = valkey.idle()
+    client.rpush("parcels", json.dumps({"headers": {"task": "shop.ship", "id": "1"}}))
+    client.rpush("other", "no message")
+    waits = valkey.idle()
+    valkey.purge()
+    purged = valkey.idle()
+    client.hset("unacked", "tag", "message")
+
+    assert (True, False, True, False) == (quiet, waits, purged, valkey.idle())
+    assert 1 == client.llen("other")

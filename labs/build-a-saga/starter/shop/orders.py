@@ -1,4 +1,4 @@
-"""Orders and stock, kept in a database of the store."""
+"""Orders and stock, kept in a database of the store. Each function happens as a whole or not at all, also when its process is killed."""
 
 import json
 
@@ -7,6 +7,21 @@ import redis
 store = redis.Redis.from_url("redis://localhost:6379/2", decode_responses=True)
 
 STOCK = "stock"
+
+RESERVE = store.register_script("""
+if redis.call("HSETNX", KEYS[1], "reserved", 1) == 0 or redis.call("DECR", KEYS[2]) >= 0 then return 1 end
+redis.call("HDEL", KEYS[1], "reserved")
+redis.call("INCR", KEYS[2])
+return 0
+""")
+
+RELEASE = store.register_script("""
+if redis.call("HDEL", KEYS[1], "reserved") == 1 then redis.call("INCR", KEYS[2]) end
+""")
+
+
+class SoldOut(Exception):
+    """There is nothing left."""
 
 
 def create(order_id, *, amount, address):
@@ -25,23 +40,15 @@ def set_state(order_id, state):
     store.hset(_key(order_id), "state", state)
 
 
-class SoldOut(Exception):
-    """There is nothing left."""
-
-
 def reserve(order_id):
-    """Take one piece from the stock for the order, once. Raises SoldOut."""
-    if not store.hsetnx(_key(order_id), "reserved", 1):
-        return
-    if store.decr(STOCK) < 0:
-        release(order_id)
+    """Take one piece from the stock for the order, if it has none. Raises SoldOut."""
+    if not RESERVE(keys=[_key(order_id), STOCK]):
         raise SoldOut(order_id)
 
 
 def release(order_id):
     """Put the order's piece back, if it has one."""
-    if store.hdel(_key(order_id), "reserved"):
-        store.incr(STOCK)
+    RELEASE(keys=[_key(order_id), STOCK])
 
 
 def _key(order_id):

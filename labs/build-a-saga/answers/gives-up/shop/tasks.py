@@ -25,8 +25,9 @@ def buy_label(order_id):
 
 @app.task
 def ship(order_id):
-    """The goods leave the house."""
-    orders.set_state(order_id, "shipped")
+    """The goods leave the house, unless the order was cancelled before."""
+    if orders.decide(order_id, "shipped") == "shipped":
+        orders.set_state(order_id, "shipped")
 
 
 def payment_key(order_id):
@@ -37,6 +38,8 @@ def payment_key(order_id):
 @app.task
 def undo(order_id):
     """Give back what the order got so far, and end it. A charge that was never made is void from then on."""
+    if orders.decide(order_id, "cancelled") != "cancelled":
+        return
     outside.refund(payment_key(order_id))
     orders.release(order_id)
     orders.set_state(order_id, "cancelled")

@@ -27,8 +27,9 @@ def buy_label(order_id):
 
 @app.task
 def ship(order_id):
-    """The goods leave the house."""
-    orders.set_state(order_id, "shipped")
+    """The goods leave the house, unless the order was cancelled before."""
+    if orders.decide(order_id, "shipped") == "shipped":
+        orders.set_state(order_id, "shipped")
 
 
 def payment_key(order_id):
@@ -39,4 +40,5 @@ def payment_key(order_id):
 @app.task
 def undo(order_id):
     """End the order."""
-    orders.set_state(order_id, "cancelled")
+    if orders.decide(order_id, "cancelled") == "cancelled":
+        orders.set_state(order_id, "cancelled")
