@@ -31,6 +31,10 @@ class Parameters(Strict):
     value: Any = Field(default=None, description="What the task has to return, where `fails` is not set.")
     fails: bool = False
     requests: int = Field(ge=1, description="How often the server has to be asked, no more and no less.")
+    or_fewer: bool = Field(
+        default=False,
+        description="Less often will do as well: what counts is that the task fails, and is not tried again.",
+    )
     growing: float | None = Field(
         default=None, gt=1, description="Each gap between requests is at least so many times the one before."
     )
@@ -49,8 +53,10 @@ def run(parameters: Parameters, session: Session) -> Finding:
     end = session.results.final(task_id, session.left(parameters.within))
     asked = [request.at for request in session.http.requests(path)]
     gaps = [round(later - earlier, 2) for earlier, later in pairwise(asked)]
-    seen = {"requests": len(asked), "gaps_seconds": gaps, "state": None if end is None else end.what["status"]}
-    if not asked:
+    retries = sum(event.what["type"] == "task-retried" for event in session.events.of(task_id))
+    state = None if end is None else end.what["status"]
+    seen = {"requests": len(asked), "retries": retries, "gaps_seconds": gaps, "state": state}
+    if not asked and not parameters.or_fewer:
         why = "" if end is None else f": {end.what.get('result')}"
         return failed("not-asked", f"the server was never asked{why}", **seen)
     if end is None:
@@ -60,6 +66,12 @@ def run(parameters: Parameters, session: Session) -> Finding:
         return failed("wrong-end", f"the task has to {wanted}, and its state is {end.what['status']}", **seen)
     if not parameters.fails and end.what["result"] != parameters.value:
         return failed("wrong-value", f"the task returned {end.what['result']!r}, not {parameters.value!r}", **seen)
+    if parameters.or_fewer and len(asked) < parameters.requests:
+        if retries:
+            return failed("asked-again", f"it was tried again {retries} times", **seen)
+        return passed(
+            f"it failed after {len(asked)} requests, and was not tried again: {str(end.what['result'])[:100]}", **seen
+        )
     if len(asked) != parameters.requests:
         reason = "asked-again" if len(asked) > parameters.requests else "not-again"
         return failed(reason, f"the server was asked {len(asked)} times, not {parameters.requests}", **seen)

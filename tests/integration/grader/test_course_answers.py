@@ -18,7 +18,7 @@ ANSWERS = os.environ.get("COURSE_ANSWERS")
 POINTS = {
     "async-or-not": 8,
     "first-app": 10,
-    "task-patterns": 0,
+    "task-patterns": 2,
     "compare-brokers": 4,
     "tune-workers": 2,
     "see-inside": 0,
