@@ -137,6 +137,8 @@ class Placed(Values):
 
     shares_queues: bool = False
     """Whether another pool may consume the same queues; both must say so."""
+    needs_schema: bool = True
+    """Whether a pod waits, before it starts, until the schema is up to date. Without it a pod also starts while the database is away."""
     resources: Resources = Resources()
     autoscaling: Autoscaling = Autoscaling()
     priority_class_name: NameOrNone = ""

@@ -27,9 +27,9 @@ RECORDING_MARGIN_SECONDS = 5
 CLUSTER_KEYS = frozenset(
     {
         "affinity", "autoscaling", "canary", "command", "dnsConfig", "dnsPolicy", "extraArgs", "extraContainers", "extraEnv",
-        "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "lifecycle", "nodeSelector",
-        "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "ports", "priorityClassName", "probes", "resources",
-        "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
+        "extraEnvFrom", "extraInitContainers", "extraVolumeMounts", "extraVolumes", "hostAliases", "image", "lifecycle", "needsSchema",
+        "nodeSelector", "podAnnotations", "podDisruptionBudget", "podLabels", "podSecurityContext", "ports", "priorityClassName", "probes",
+        "resources", "runtimeClassName", "schedulerName", "securityContext", "sharesQueues", "tolerations", "topologySpreadConstraints",
         "unreachableTolerationSeconds",
         "updateStrategy", "volumeClaimTemplates",
     }

@@ -71,6 +71,12 @@ def test_beat_waits_for_no_schema(helm: Helm) -> None:
     assert "initContainers" not in template_of(helm, "beat")["spec"]
 
 
+def test_a_pool_that_needs_no_schema_waits_for_none(helm: Helm) -> None:
+    pods = {pool: template_of(helm, pool, {"pools": {"saga": {"needsSchema": False}}}) for pool in ("saga", "relay")}
+
+    assert {"saga": False, "relay": True} == {pool: "initContainers" in pod["spec"] for pool, pod in pods.items()}
+
+
 def test_without_migrations_there_is_neither_job_nor_wait(helm: Helm) -> None:
     objects = helm.render(values={"migration": {"enabled": False}})
 

@@ -30,7 +30,7 @@ spec:
   {{- include "celery-app.placement" . | nindent 2 }}
   {{- include "celery-app.network" . | nindent 2 }}
   {{- include "celery-app.pullsecrets" .root | nindent 2 }}
-  {{- $migrates := and (include "celery-app.migrates" .root) (ne .pool.role "beat") }}
+  {{- $migrates := and (include "celery-app.migrates" .root) (ne .pool.role "beat") (ne (toString .pool.needsSchema) "false") }}
   {{- if or $migrates .pool.extraInitContainers }}
   initContainers:
     {{- if $migrates }}
