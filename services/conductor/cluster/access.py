@@ -89,10 +89,19 @@ class ClusterAccess:
             return _at(f"redis://:{held['password']}@{server}:{port}/0", address)
         return address
 
+    def folder(self, pool: str) -> str:
+        """Where the pods of a StatefulSet have their volume."""
+        return pool_values.folders(self._own)[pool]
+
+    def inside(self, pool: str, *argv: str) -> str:
+        """What a program says in the first pod of a StatefulSet, stdout and stderr, however it ends. Raises ClusterFailed without a pod."""
+        shell = ("sh", "-c", '"$@" 2>&1 || true', "sh")
+        return self.kubectl("exec", f"{self._own.release}-{pool}-0", "--", *shell, *argv)
+
     def _copied(self, pool: str) -> str:
         """The folder of the pool's first pod as it is now."""
         to = Path(self._forwards.enter_context(tempfile.TemporaryDirectory(prefix="capstone-")))
-        copy_folder(self.kubectl, f"{self._own.release}-{pool}-0", pool_values.folders(self._own)[pool], to)
+        copy_folder(self.kubectl, f"{self._own.release}-{pool}-0", self.folder(pool), to)
         return to.as_uri()
 
 

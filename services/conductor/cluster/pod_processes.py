@@ -6,21 +6,30 @@ from collections.abc import Mapping
 from conductor.cluster.kubectl import Kubectl
 
 _NAMES = """
-import contextlib, json, os
+import contextlib, json, os, sys
 names = {}
 for pid in filter(str.isdigit, os.listdir('/proc')):
     with contextlib.suppress(OSError), open(f'/proc/{pid}/comm') as file:
-        names[pid] = file.read().strip()
-print(json.dumps({pid: name for pid, name in names.items() if int(pid) not in (1, os.getpid())}))
+        names[int(pid)] = file.read().strip()
+names = {pid: name for pid, name in names.items() if pid not in (1, os.getpid())}
+"""
+_SHOW = "print(json.dumps(names))"
+_SEND = """
+wanted, number = sys.argv[1:]
+for pid, name in names.items():
+    if name == wanted:
+        os.kill(pid, int(number))
+        sys.exit(print(pid))
+sys.exit(f'there is no {wanted}, there are {sorted(names.values())}')
 """
 
 
 def names(kubectl: Kubectl, pod: str) -> Mapping[int, str]:
     """What runs in a pod besides its first process, by the ids that processes have there."""
-    found: dict[str, str] = json.loads(kubectl("exec", pod, "--", "python", "-S", "-c", _NAMES))
+    found: dict[str, str] = json.loads(kubectl("exec", pod, "--", "python", "-S", "-c", _NAMES + _SHOW))
     return {int(pid): name for pid, name in found.items()}
 
 
-def send(kubectl: Kubectl, pod: str, pid: int, signal: int) -> None:
-    """Signal one of these. Raises ClusterFailed when it is gone."""
-    kubectl("exec", pod, "--", "python", "-S", "-c", f"import os; os.kill({pid}, {signal})")
+def send(kubectl: Kubectl, pod: str, name: str, signal: int) -> int:
+    """Signal the one of this name; its id. Raises ClusterFailed when there is none now."""
+    return int(kubectl("exec", pod, "--", "python", "-S", "-c", _NAMES + _SEND, name, str(int(signal))))

@@ -188,9 +188,9 @@ class ClusterSession:
     def children(self, pool: str) -> Mapping[int, str]:
         return pod_processes.names(self.runtime.kubectl, self._first(pool))
 
-    def signal_child(self, pool: str, pid: int, number: signal.Signals) -> None:
+    def signal_child(self, pool: str, name: str, number: signal.Signals) -> int:
         with self.fault(pool, "child"):
-            pod_processes.send(self.runtime.kubectl, self._first(pool), pid, number)
+            return pod_processes.send(self.runtime.kubectl, self._first(pool), name, number)
 
     def _first(self, pool: str) -> str:
         found = self.runtime.pods(pool)

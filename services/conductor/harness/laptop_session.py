@@ -14,6 +14,7 @@ import psycopg
 
 from conductor.capabilities import Moment, OwnsShard, Plan, RejectsMessages, Target
 from conductor.capstone import Capstone, Effects, Patience, Size, application, capability
+from conductor.errors import DrillFailed
 from conductor.harness import batch_kill, dependency_faults, laptop_versions, parked, targeted_kill
 from conductor.harness.broker_client import BrokerClient
 from conductor.harness.laptop_versions import LaptopVersions
@@ -107,10 +108,15 @@ class LaptopSession(WorkloadRun):
                     found[pid] = psutil.Process(pid).name()
         return found
 
-    def signal_child(self, pool: str, pid: int, number: signal.Signals) -> None:
+    def signal_child(self, pool: str, name: str, number: signal.Signals) -> int:
         in_flight, at = self.progress.in_flight(), now()
+        found = self.children(pool)
+        pid = next((pid for pid, one in found.items() if one == name), None)
+        if pid is None:
+            raise DrillFailed(f"{pool} has no {name}, it has {', '.join(sorted(found.values()))}")
         os.kill(pid, number)
         self.record(Kill(at, pool, "child", (pid,), open_orders=in_flight))
+        return pid
 
     def away_after(self, fault: Callable[[], None]) -> float:
         capability(self.capstone, OwnsShard)

@@ -78,8 +78,8 @@ class Session(Protocol):
     def children(self, pool: str) -> Mapping[int, str]:
         """The names of the processes below the first one of the pool, by their ids where they run."""
 
-    def signal_child(self, pool: str, pid: int, number: signal.Signals) -> None:
-        """Signal one of these; written down."""
+    def signal_child(self, pool: str, name: str, number: signal.Signals) -> int:
+        """Signal one of these by its name; written down. Its id. DrillFailed or ClusterFailed when there is none now."""
 
     def away_after(self, fault: Callable[[], None]) -> float:
         """Break something with requests coming as fast as they are answered. Returns for how many seconds none was answered, afterwards.

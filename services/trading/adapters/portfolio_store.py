@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -46,7 +47,7 @@ NOTHING = Applied(b"", 0, bytes(32), 0)
 
 
 class ShardRows:
-    """One shard's rows in a transaction that holds its lock."""
+    """One shard's rows in a transaction that holds its lock, or only reads."""
 
     def __init__(self, conn: sa.Connection, shard: int, applied: Applied) -> None:
         self._conn, self._shard = conn, shard
@@ -144,9 +145,16 @@ class SqlPortfolioStore:
         with begun(self._engine) as conn:
             new = {"shard": number, "journal": b"", "chain": NOTHING.chain, "sequence": 0, "now_us": 0}
             conn.execute(insert(table).values(new).on_conflict_do_nothing())
-            wanted = sa.select(table.c.journal, table.c.sequence, table.c.chain, table.c.now_us)
-            row = conn.execute(wanted.where(table.c.shard == number).with_for_update()).one()
+            row = conn.execute(_applied(number).with_for_update()).one()
             yield ShardRows(conn, number, Applied(*row))
+
+    @contextmanager
+    def seen(self, number: int) -> Iterator[ShardRows]:
+        """A shard as it is at one moment, for a login that may only read. Nobody waits for it. Raises Transient as `shard` does."""
+        with begun(self._engine) as conn:
+            conn.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            row = conn.execute(_applied(number)).one_or_none()
+            yield ShardRows(conn, number, Applied(*row) if row else NOTHING)
 
     def ping(self) -> None:
         """Return when the database answers. Raises Transient."""
@@ -156,6 +164,11 @@ class SqlPortfolioStore:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+def _applied(number: int) -> sa.Select[Any]:
+    table = portfolio_shards
+    return sa.select(table.c.journal, table.c.sequence, table.c.chain, table.c.now_us).where(table.c.shard == number)
 
 
 def _position(*numbers: object) -> Position:

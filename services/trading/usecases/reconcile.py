@@ -37,7 +37,7 @@ def compare(journal: Path, store: SqlPortfolioStore, shard: int, fees: FeeSchedu
     Raises chassis.errors.Transient, JournalDamaged, ReplayDiffers, and ValueError when the database has applied another journal, or more
     than the journal holds.
     """
-    with store.shard(shard) as rows:
+    with store.seen(shard) as rows:
         applied, kept = rows.applied, rows.all_positions()
     if applied.journal and applied.journal != first_chain(journal):
         raise ValueError(f"shard {shard}: the positions are those of another journal than {journal}")

@@ -19,7 +19,7 @@ from trading.adapters.portfolio_store import SqlPortfolioStore
 from trading.domain.engine import Engine
 from trading.domain.portfolio import FeeSchedule, Portfolio
 from trading.usecases.portfolio import ApplyJournal
-from trading.usecases.reconcile import rebuild
+from trading.usecases.reconcile import compare, rebuild
 
 FEES = FeeSchedule(maker_ppm=100, taker_ppm=333)
 FEES_TOLD = {"MAKER_FEE_PPM": "100", "TAKER_FEE_PPM": "333"}
@@ -152,6 +152,19 @@ def test_a_verdict_of_a_drill_says_whether_the_positions_are_those_of_the_journa
     named = evidence.reconciled(Platform(), tmp_path)
     assert named
     assert all(said.startswith("account 2, symbol ") for said in named)
+
+
+def test_a_comparison_waits_for_no_worker_and_writes_nothing(tmp_path, database):
+    records, _ = traded(5)
+    journal_of(tmp_path / "journal", records)
+    store, beside = SqlPortfolioStore(database), SqlPortfolioStore(database)
+
+    with store.shard(0):
+        compared = compare(tmp_path / "journal", beside, 0, FeeSchedule(0, 0))
+    with pytest.raises(Transient, match="read-only"), beside.seen(3) as rows:
+        rows.clear()
+
+    assert (0, 0, len(records)) == (compared.differences, compared.sequence, compared.behind)
 
 
 def test_a_comparison_with_the_journal_names_what_differs_and_a_rebuild_mends_it(

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from conductor.capstones.trading import JOURNAL, journal_reader, promises
+from conductor.capstones.trading import ENGINE, JOURNAL, journal_reader, promises
 from conductor.capstones.trading.journal_reader import Journaled
 from conductor.capstones.trading.promises import Told
+from conductor.cluster.access import ClusterAccess
 from conductor.run_directory import CHECKOUT
 from conductor.runtime import Reach
 from conductor.waiting import until
@@ -76,21 +77,27 @@ def reconciled(access: Reach, folder: Path) -> tuple[str, ...]:
 
 def run_reconcile(access: Reach, folder: Path) -> dict[str, Any]:
     """What the service's own comparison of database and journal says; `error` when there is none."""
+    if isinstance(access, ClusterAccess):
+        # Where the journal goes on: the positions are soon ahead of a copy.
+        return _said(access.inside(ENGINE, "python", "-m", "trading.reconcile", access.folder(ENGINE)))
     addresses = access.addresses()
     database = addresses["database"].replace("postgresql://", "postgresql+psycopg://", 1)
     done = subprocess.run(
         [sys.executable, "-m", "trading.reconcile", str(folder)],
         cwd=CHECKOUT,
-        # It opens no broker; in a cluster the broker's login is the service's alone.
-        env={**os.environ, "DATABASE_URL": database, "BROKER_URL": addresses.get("broker", "memory://")},
+        env={**os.environ, "DATABASE_URL": database, "BROKER_URL": addresses["broker"]},
         capture_output=True,
         text=True,
         check=False,
     )
+    return _said(done.stderr + done.stdout)
+
+
+def _said(printed: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads((printed.strip().splitlines() or [""])[-1])
     except ValueError:
-        return {"error": (done.stdout + done.stderr).strip()[-500:]}
+        return {"error": printed.strip()[-500:]}
     return found
 
 
