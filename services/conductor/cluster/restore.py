@@ -100,25 +100,28 @@ def resume(kubectl: Kubectl, tell: Tell) -> None:
     for pool in _pools(kubectl):
         replicas = pool["metadata"].get("annotations", {}).get(REPLICAS)
         if replicas is not None:
-            name = f"deployment/{pool['metadata']['name']}"
+            name = _name(pool)
             tell(f"{name}: {replicas}")
             kubectl("scale", name, f"--replicas={replicas}")
             kubectl("annotate", name, f"{REPLICAS}-")
     _autoscaled(kubectl, f"{PAUSED}-")
-    kubectl.await_rolled_out(*kubectl.workloads(POOLS, ("deployment",)), within_seconds=WITHIN_SECONDS)
+    kubectl.await_rolled_out(*kubectl.workloads(POOLS), within_seconds=WITHIN_SECONDS)
 
 
 def _pools(kubectl: Kubectl) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(kubectl("get", "deployment", "--selector", POOLS, "--output", "json"))[
-        "items"
-    ]
+    listed = kubectl("get", "deployment,statefulset", "--selector", POOLS, "--output", "json")
+    found: list[dict[str, Any]] = json.loads(listed)["items"]
     return found
+
+
+def _name(pool: dict[str, Any]) -> str:
+    return f"{pool['kind'].lower()}/{pool['metadata']['name']}"
 
 
 def _stop_pools(kubectl: Kubectl) -> None:
     _autoscaled(kubectl, f"{PAUSED}=0", "--overwrite")
     for pool in _pools(kubectl):
-        name, replicas = f"deployment/{pool['metadata']['name']}", pool["spec"]["replicas"]
+        name, replicas = _name(pool), pool["spec"]["replicas"]
         if replicas:
             kubectl("annotate", "--overwrite", name, f"{REPLICAS}={replicas}")
             kubectl("scale", name, "--replicas=0")
