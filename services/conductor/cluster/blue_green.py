@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast, get_args
 
+from conductor.cluster import pool_values
 from conductor.cluster.names import Names
 from conductor.errors import Refused
 
@@ -146,6 +147,8 @@ def _refuse(
 ) -> None:
     if (here if to == "blue" else there) is None:
         raise Refused(f"there is no release {own.release}: `capstone cluster deploy` makes it")
+    if to == "green" and (kept := ", ".join(pool_values.folders(own))):
+        raise Refused(f"{own.capstone} has no second release: what its pool {kept} keeps on its volume is blue's alone")
     if alone and to == "green":
         raise Refused(f"{own.release} cannot be taken away: its Service is the door of the API")
     if here is None and tag is None:

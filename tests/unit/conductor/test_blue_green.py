@@ -111,6 +111,14 @@ def works(releases: Memory, to: str) -> bool:
     return (consuming, releases.beats(), releases.door) == ([to], [to], to)
 
 
+def test_a_capstone_with_a_volume_of_its_own_has_no_second_release() -> None:
+    releases = Memory({"trading": dict(BLUE)}, {"trading": True}, own=Names("trading"))
+
+    with pytest.raises(Refused, match="its pool engine"):
+        blue_green.switch(releases, "green", "2", print)
+    assert 0 == releases.changes
+
+
 def test_green_takes_over_and_blue_stands_by() -> None:
     releases = Memory.with_blue()
 
