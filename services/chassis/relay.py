@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 
-from chassis import health, logs, metrics, sending, tracing
+from chassis import due_commands, health, logs, metrics, sending, tracing
 from chassis.database_errors import ERRORS, reason
 from chassis.errors import ChassisError
 from chassis.holds import Holds
@@ -42,48 +42,9 @@ from chassis.watermarks import Watermarks
 
 log = get_logger(__name__)
 
-# A lease doubles with every re-issue, at most this often: a long backlog is not made longer by its own repeats.
-_DOUBLINGS = 6
-
 # After so many rounds that found nothing the relay looks less often: an order under way is answered at once, an idle platform costs little.
 _EAGER_ROUNDS = 100
 _IDLE_SECONDS = 0.1
-
-# Nothing waits for the disk: a mark that a crash forgets is set again.
-_BEGIN = sa.text("SELECT now(), set_config('synchronous_commit', 'off', true)")
-
-# Due commands of each queue from its floor on, oldest first, as many as the queue has room for.
-_ISSUE = sa.text("""
-    WITH due AS (
-        SELECT c.id, c.due_at
-        FROM unnest(CAST(:queues AS text[]), CAST(:rooms AS int[]), CAST(:floors AS timestamptz[])) AS q (name, room, floor)
-        CROSS JOIN LATERAL (
-            SELECT id, due_at FROM outbox WHERE queue = q.name AND state = 'open' AND due_at >= q.floor AND due_at <= now()
-            ORDER BY due_at LIMIT q.room FOR UPDATE SKIP LOCKED
-        ) c
-    )
-    UPDATE outbox o
-    SET due_at = now() + make_interval(secs => :lease * power(2, least(o.issued, :doublings))), issued = o.issued + 1
-    FROM due WHERE o.id = due.id
-    RETURNING o.id, o.task, o.queue, o.issued, due.due_at AS was_due, o.headers->>'traceparent' AS traceparent
-""")
-
-# A loose index scan: the distinct queues of the open rows, one index probe each.
-_QUEUES = sa.text("""
-    WITH RECURSIVE q AS (
-        (SELECT queue FROM outbox WHERE state = 'open' ORDER BY queue LIMIT 1)
-        UNION ALL
-        SELECT (SELECT queue FROM outbox WHERE state = 'open' AND queue > q.queue ORDER BY queue LIMIT 1) FROM q WHERE q.queue IS NOT NULL
-    )
-    SELECT queue FROM q WHERE queue IS NOT NULL
-""")
-
-_AWAITED = sa.text("SELECT id FROM outbox WHERE id = ANY(:ids) AND state = 'open' AND issued > 0 AND due_at > now()")
-
-_GIVE_BACK = sa.text("""
-    UPDATE outbox SET due_at = now() + make_interval(secs => :after), issued = greatest(issued - 1, 0)
-    WHERE id = ANY(:ids) AND state = 'open'
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +138,12 @@ class Relay:
     def _round(self) -> int:
         with self._engine.begin() as conn:
             began = monotonic()
-            moment: datetime = conn.execute(_BEGIN).one()[0]
+            moment = due_commands.begin(conn)
             full = self._watermarks.is_full(began)
-            queues = [row.queue for row in conn.execute(_QUEUES)] if full else self._watermarks.queues()
+            queues = due_commands.queues(conn) if full else self._watermarks.queues()
             rooms = self._rooms(conn, queues)
-            rows = self._issue(conn, rooms, full=full) if rooms else []
+            floors = self._watermarks.of(rooms, full=full)
+            rows = due_commands.issue(conn, rooms, floors, lease_seconds=self._lease_seconds) if rooms else []
             if full:
                 self._watermarks.looked(began, monotonic())
         taken: dict[str, list[datetime]] = {}
@@ -224,16 +186,12 @@ class Relay:
     def _give_back(self, ids: Collection[int], *, after_seconds: float = 0.0) -> None:
         if ids:
             with self._engine.begin() as conn:
-                conn.execute(_GIVE_BACK, {"ids": sorted(ids), "after": after_seconds})
-
-    def _issue(self, conn: sa.Connection, rooms: Mapping[str, int], *, full: bool) -> Sequence[Any]:
-        asked = {"queues": list(rooms), "rooms": list(rooms.values()), "floors": self._watermarks.of(rooms, full=full)}
-        return conn.execute(_ISSUE, {**asked, "lease": self._lease_seconds, "doublings": _DOUBLINGS}).all()
+                due_commands.give_back(conn, ids, after_seconds=after_seconds)
 
     def _rooms(self, conn: sa.Connection, queues: Sequence[str]) -> dict[str, int]:
         """How many commands each of these queues may be sent now."""
         ids = [i for sent in self._under_way.values() for envelope in sent for i in envelope]
-        awaited = {row.id for row in conn.execute(_AWAITED, {"ids": ids})} if ids else set()
+        awaited = due_commands.awaited(conn, ids)
         self._under_way = {
             queue: left
             for queue, sent in self._under_way.items()
