@@ -22,8 +22,8 @@ from typing import Any, Protocol, get_args
 import sqlalchemy as sa
 
 from conductor.laptop import lifecycle
-from conductor.laptop.lifecycle import Wanted
 from conductor.laptop.platform import Platform
+from conductor.laptop.wanted import Wanted
 from conductor.pools import Broker
 from conductor.run_directory import RunDirectory
 from loadtests.orders import cpu, outcome

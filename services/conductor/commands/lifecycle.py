@@ -38,11 +38,10 @@ def up(
 ) -> None:
     """Start everything in the background and wait until it is ready."""
     from conductor.laptop import lifecycle
+    from conductor.laptop.wanted import wanted
 
     console = Console(highlight=False)
-    want = lifecycle.wanted(
-        broker, dict(_pair(text) for text in setting or []), capstones.known(names or ()), observe=observe
-    )
+    want = wanted(broker, dict(_pair(text) for text in setting or []), capstones.known(names or ()), observe=observe)
     with console.status("starting") as spinner:
 
         def tell(text: str) -> None:

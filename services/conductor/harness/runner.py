@@ -24,8 +24,8 @@ from conductor.harness.laptop_session import LaptopSession
 from conductor.harness.reporter import Reporter
 from conductor.history import now
 from conductor.laptop import lifecycle
-from conductor.laptop.lifecycle import Wanted
 from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.wanted import Wanted
 from conductor.pools import Broker
 from conductor.run_directory import RunDirectory, chart
 from conductor.runtime import ProcessRuntime

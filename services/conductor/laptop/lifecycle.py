@@ -4,22 +4,17 @@ A start that fails leaves nothing running of what it was to start; a second star
 taken away, while the others go on. What a version left that knew one capstone only is ended and taken over: its files get their new names.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
-from conductor.capstone import load
 from conductor.errors import Refused
-from conductor.laptop import interrupted_restore, observability, outside, restore_points, start, state, stop
+from conductor.laptop import interrupted_restore, observability, restore_points, start, state, stop
 from conductor.laptop.platform import Platform, pool_of
-from conductor.laptop.ports import API, OF_RABBITMQ, TRACES, USUAL, reserved
+from conductor.laptop.ports import reserved
 from conductor.laptop.runtime import LocalRuntime, locked
-from conductor.laptop.servers import rabbitmq
 from conductor.laptop.start import Tell
-from conductor.laptop.state import State, api_port
-from conductor.pools import Broker
-from conductor.run_directory import FIRST, RunDirectory
+from conductor.laptop.wanted import Wanted, needed_ports, next_state, with_capstones
+from conductor.run_directory import RunDirectory
 from conductor.waiting import until
 
 KEEPER_SECONDS = 15.0
@@ -33,41 +28,6 @@ class Started:
 
     platform: Platform
     changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the caller asked for; `broker` None means whichever there is, no `capstones` those that ran last, or the first one."""
-
-    broker: Broker | None = None
-    settings: Mapping[str, str] | None = None
-    external_broker: str | None = None
-    capstones: Sequence[str] = ()
-    observe: bool | None = None
-    """Whether spans are kept; None is as it was."""
-
-
-def wanted(
-    broker: str | None, settings: Mapping[str, str], names: Iterable[str] = (), *, observe: bool | None = None
-) -> Wanted:
-    """From the command line and BROKER_URL; Refused when they contradict each other. There are capstones of these names."""
-    url = os.environ.get("BROKER_URL")
-    if broker is not None and broker not in get_args(Broker):
-        raise Refused(f'--broker "{broker}": there are {" and ".join(get_args(Broker))}')
-    of_url = _broker_of(url) if url else None
-    if broker and of_url and broker != of_url:
-        raise Refused(f"--broker {broker} contradicts BROKER_URL, which names a {of_url}")
-    chosen: Broker | None = of_url or ("rabbitmq" if broker == "rabbitmq" else "valkey" if broker else None)
-    return Wanted(chosen, settings or None, url, tuple(names), observe)
-
-
-def _broker_of(url: str) -> Broker:
-    scheme = url.partition("://")[0]
-    if scheme in ("amqp", "amqps"):
-        return "rabbitmq"
-    if scheme in ("redis", "rediss"):
-        return "valkey"
-    raise Refused(f'BROKER_URL begins with "{scheme}://": amqp:// and redis:// are understood')
 
 
 def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
@@ -94,8 +54,8 @@ def up(run: RunDirectory, want: Wanted, tell: Tell) -> Started:
             running = _already(platform, want, tell)
             if running:
                 return running
-        fresh = _next_state(found, want, names)
-        usual = _needed(Platform(run, fresh))
+        fresh = next_state(found, want, names)
+        usual = needed_ports(Platform(run, fresh))
         with reserved(usual, fresh.ports, usual) as ports:
             platform = _with_ports(Platform(run, fresh), ports, usual, tell)
             _start(platform, tell)
@@ -132,7 +92,7 @@ def servers(run: RunDirectory, tell: Tell) -> Platform:
     if platform.supervisor.answers():
         return platform
     stop.end_survivors(platform)
-    usual = _needed(platform)
+    usual = needed_ports(platform)
     with reserved(usual, platform.state.ports, usual) as ports:
         platform = Platform(run, platform.state.model_copy(update={"ports": {**platform.state.ports, **ports}}))
         state.save(platform.state, run.state)
@@ -169,8 +129,8 @@ def _make_ready(each: Iterable[Platform], tell: Tell) -> None:
 def _add(platform: Platform, names: Sequence[str], tell: Tell) -> Started:
     """Start capstones beside those that run. When one fails, those that ran go on and the new ones are taken away again."""
     before = platform.state
-    grown = platform.with_state(**_grown(before, names))
-    usual = {name: port for name, port in _needed(grown).items() if name not in _needed(platform)}
+    grown = platform.with_state(**with_capstones(before, names))
+    usual = {name: port for name, port in needed_ports(grown).items() if name not in needed_ports(platform)}
     with reserved(usual, before.ports, usual) as ports:
         grown = _with_ports(grown, ports, usual, tell)
         new = [one for one in grown.every if one.name in names]
@@ -193,24 +153,6 @@ def _add(platform: Platform, names: Sequence[str], tell: Tell) -> Started:
             raise
         _watch_anew(grown)
     return Started(grown, changed=True)
-
-
-def _grown(own: State, names: Sequence[str]) -> dict[str, object]:
-    """What changes in a state when these are added."""
-    grown = own.running(*own.capstones, *names)
-    _refuse_together(grown)
-    return {"capstones": grown.capstones, "logins": grown.logins}
-
-
-def _refuse_together(own: State) -> None:
-    """Refused when these capstones cannot run beside each other."""
-    if own.external_broker and len(own.capstones) > 1:
-        raise Refused(f"BROKER_URL names one vhost, and {', '.join(own.capstones)} need one each: run one of them")
-    owners: dict[str, str] = {}
-    for name in own.capstones:
-        for port in outside.ports(load(name)):
-            if owners.setdefault(port, name) != name:
-                raise Refused(f"{owners[port]} and {name} both bring an outside program named {port}: run one of them")
 
 
 def _watch_anew(platform: Platform) -> None:
@@ -271,33 +213,3 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
     tell(f"it runs but is not ready ({'; '.join(start.unready(platform))}): starting it anew")
     stop.stop(platform)
     return None
-
-
-def _next_state(found: State | None, want: Wanted, names: Sequence[str]) -> State:
-    broker: Broker = want.broker or ("rabbitmq" if rabbitmq.installed() else "valkey")
-    base = found or State.fresh(broker, *(names or (FIRST,)))
-    fresh = base.running(*(names or base.capstones)).model_copy(
-        update={
-            "broker": broker,
-            "external_broker": want.external_broker,
-            "settings": dict(want.settings or {}),
-            "observe": base.observe if want.observe is None else want.observe,
-            "supervisor_pid": None,
-            "earlier": False,
-        }
-    )
-    _refuse_together(fresh)
-    return fresh
-
-
-def _needed(platform: Platform) -> dict[str, int]:
-    """The ports that the platform needs, each with the one to try first."""
-    own = platform.state
-    ours = own.broker == "rabbitmq" and own.external_broker is None
-    servers = {name: port for name, port in USUAL.items() if ours or name not in OF_RABBITMQ}
-    needed = {**servers, **({"traces": TRACES, **observability.ports(platform)} if own.observe else {})}
-    for one in platform.every:
-        needed |= {api_port(one.name): API, **outside.ports(one.capstone)}
-        needed |= {store.name: store.laptop_port for store in one.capstone.stores}
-        needed |= one.capstone.ports
-    return needed

@@ -15,8 +15,9 @@ from conductor import capstones
 from conductor.commands import alerts
 from conductor.harness import alert_faults, alert_plays
 from conductor.laptop import observability, state
-from conductor.laptop.lifecycle import Wanted, down, up
+from conductor.laptop.lifecycle import down, up
 from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.wanted import Wanted
 from conductor.observability import comparison
 from conductor.observability.registry import load
 from conductor.run_directory import RunDirectory

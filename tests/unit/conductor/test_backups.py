@@ -10,10 +10,10 @@ from conductor.capstones.orders.restore_options import moment
 from conductor.errors import BackupFailed, Refused
 from conductor.laptop import lifecycle, restore_points
 from conductor.laptop.backups import Backups, Base
-from conductor.laptop.lifecycle import Wanted
 from conductor.laptop.platform import Platform
 from conductor.laptop.restore_points import RestorePoint
 from conductor.laptop.state import State
+from conductor.laptop.wanted import Wanted
 from conductor.run_directory import RunDirectory
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

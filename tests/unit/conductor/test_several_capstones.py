@@ -9,7 +9,7 @@ import pytest
 
 from conductor import capstones
 from conductor.errors import NotRunning, Refused
-from conductor.laptop import lifecycle, logs, state
+from conductor.laptop import lifecycle, logs, state, wanted
 from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers.rabbitmq import definitions
@@ -121,14 +121,14 @@ def test_which_one_is_asked_where_several_run() -> None:
 def brings(ports: Mapping[str, Mapping[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Capstones whose outside programs have these ports."""
     outside = {name: [SimpleNamespace(laptop_ports=own)] for name, own in ports.items()}
-    monkeypatch.setattr(lifecycle, "load", lambda name: SimpleNamespace(name=name, outside=outside[name]))
+    monkeypatch.setattr(wanted, "load", lambda name: SimpleNamespace(name=name, outside=outside[name]))
 
 
 def test_capstones_that_bring_the_same_outside_program_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     brings({"orders": {"payments": 1}, "tally": {"payments": 1}}, monkeypatch)
 
     with pytest.raises(Refused, match="orders and tally both bring an outside program named payments"):
-        lifecycle._refuse_together(State.fresh("valkey", "orders", "tally"))
+        wanted.refuse_together(State.fresh("valkey", "orders", "tally"))
 
 
 def test_a_broker_of_somebody_else_carries_one_capstone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_broker_of_somebody_else_carries_one_capstone(monkeypatch: pytest.Monk
     own = State.fresh("rabbitmq", "orders", "tally").model_copy(update={"external_broker": "amqp://b/v"})
 
     with pytest.raises(Refused, match="BROKER_URL names one vhost, and orders, tally need one each"):
-        lifecycle._refuse_together(own)
+        wanted.refuse_together(own)
 
 
 def test_an_unknown_capstone_is_refused_before_anything_is_started() -> None:
