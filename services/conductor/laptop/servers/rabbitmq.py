@@ -73,6 +73,28 @@ def installed() -> bool:
     return script("rabbitmq-server") is not None
 
 
+def node_environment(name: str, data: Path, *, erlang_port: int, epmd_port: int) -> dict[str, str]:
+    """What a node of our own is told, which runs in its data folder: its scripts split paths at spaces, so files are named from there."""
+    return {
+        "HOME": str(data),
+        "RABBITMQ_NODENAME": f"{name}@localhost",
+        "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
+        "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
+        "RABBITMQ_MNESIA_BASE": "mnesia",
+        "RABBITMQ_LOG_BASE": "log",
+        "RABBITMQ_GENERATED_CONFIG_DIR": "generated",
+        "RABBITMQ_DIST_PORT": str(erlang_port),
+        "ERL_EPMD_PORT": str(epmd_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": LOOPBACK_ONLY,
+        "RABBITMQ_CTL_ERL_ARGS": LOOPBACK_ONLY,
+        # Makes the script exec the VM instead of waiting for it as a parent.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }
+
+
 class RabbitMQ:
     """The one of a run directory, as one capstone sees it: user and vhost have the capstone's name."""
 
@@ -82,29 +104,10 @@ class RabbitMQ:
         self._state = state
         self._capstone = capstone
         self._data = run.data / "rabbitmq"
-        self._environment = {**environment, **self._node_environment()}
-
-    def _node_environment(self) -> Mapping[str, str]:
-        ports = self._state.ports
-        # Relative to the data folder, where it runs: its scripts split paths at spaces.
-        return {
-            "HOME": str(self._data),
-            "RABBITMQ_NODENAME": f"capstone-{self._state.run_id}@localhost",
-            "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
-            "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
-            "RABBITMQ_MNESIA_BASE": "mnesia",
-            "RABBITMQ_LOG_BASE": "log",
-            "RABBITMQ_GENERATED_CONFIG_DIR": "generated",
-            "RABBITMQ_DIST_PORT": str(ports["erlang"]),
-            "ERL_EPMD_PORT": str(ports["epmd"]),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": LOOPBACK_ONLY,
-            "RABBITMQ_CTL_ERL_ARGS": LOOPBACK_ONLY,
-            # Makes the script exec the VM instead of waiting for it as a parent.
-            "RUNNING_UNDER_SYSTEMD": "true",
-        }
+        own = node_environment(
+            f"capstone-{state.run_id}", self._data, erlang_port=state.ports["erlang"], epmd_port=state.ports["epmd"]
+        )
+        self._environment = {**environment, **own}
 
     def prepare(self) -> None:
         self._data.mkdir(mode=0o700, exist_ok=True)
