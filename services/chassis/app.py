@@ -225,7 +225,7 @@ def _rabbitmq_options(settings: ServiceSettings) -> dict[str, Any]:
         "confirm_publish": True,
         "write_timeout": patience,
         "answer_seconds": patience,
-        # A cable that is cut sends no goodbye: the kernel gives up after about this long, also for idle publishers, which
+        # A connection whose other side is cut off is not closed: the kernel gives up after about this long, also for idle publishers, which
         # send no heartbeats.
         "socket_settings": {
             getattr(socket, option): value for option, value in _KEEPALIVE.items() if hasattr(socket, option)

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 from chassis import batch_traces, metrics
 from chassis.batch_window import Held, Window, acknowledge
 from chassis.errors import Permanent, Transient
-from chassis.intake import Fault
 from chassis.loggers import get_logger
+from chassis.message_checks import Fault
 
 log = get_logger(__name__)
 
@@ -162,8 +162,8 @@ class BatchConsumer:
     def take(self) -> None:
         """Consume with the prefetch count that is right now; nothing is done while somebody or something wants none consumed."""
         consumer = self._consumer
-        pulse = consumer.controller.pulse
-        if self.withholding or pulse.paused or pulse.standby or consumer.task_consumer is None:
+        heartbeat = consumer.controller.worker_heartbeat
+        if self.withholding or heartbeat.paused or heartbeat.standby or consumer.task_consumer is None:
             return
         wanted = self._queue.prefetch if self._trusting else 1
         consuming = consumer.task_consumer.consuming_from(self._name)

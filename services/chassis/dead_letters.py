@@ -7,7 +7,7 @@ A message is acknowledged after the commit that holds it; a death in between par
 from typing import Any
 
 from chassis.app import ChassisApp
-from chassis.intake import Fault
+from chassis.message_checks import Fault
 from chassis.parking import park_entry, park_message
 from chassis.queues import dead_queue, dead_queue_name
 

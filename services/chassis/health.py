@@ -79,7 +79,7 @@ def serve(
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """A probe is not news."""
+            """Log no probe."""
 
     server = Listener((settings.host, settings.metrics_port), Answer)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

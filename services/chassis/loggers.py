@@ -1,4 +1,4 @@
-"""The one door to structlog, which is several times cheaper to import where it does not find Rich.
+"""Makes loggers. Only this module imports structlog, which is several times cheaper to import where it does not find Rich.
 
 Wherever Rich is installed (on a laptop, for the terminal's sake) structlog imports it, with the highlighter of source code, for
 tracebacks in colour: 0.08 s of CPU of every process that starts. Ours are plain.

@@ -16,13 +16,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chassis import advisory_locks, intake, outbox, personal, storable
+from chassis import advisory_locks, message_checks, outbox, personal, storable
 from chassis.database import connect
 from chassis.database_errors import Kind, kind_of
 from chassis.envelope import MAX_NAME
 from chassis.errors import ChassisError
-from chassis.intake import Fault
 from chassis.loggers import get_logger
+from chassis.message_checks import Fault
 from chassis.tables import outbox as outbox_table
 from chassis.tables import parked, parked_audit
 
@@ -221,10 +221,10 @@ def park_message(database_url: str, message: Any, *, queue: str, found: Fault, a
     engine = engine_for(database_url)
     try:
         with engine.begin() as conn:
-            kwargs = intake.contents(message)
+            kwargs = message_checks.contents(message)
             if not found.message_only and _park_commands(conn, message.headers, (kwargs or {}).get("ids"), found):
                 return
-            _park_message(conn, message, kwargs if intake.is_by_name(message) else None, queue, found, actor)
+            _park_message(conn, message, kwargs if message_checks.is_by_name(message) else None, queue, found, actor)
     except Exception as error:
         if kind_of(error) is not Kind.FAULT:
             raise  # the database is away or short of something, and it is not the message that it refuses
@@ -281,7 +281,7 @@ def park_failure(
 
 def _park_commands(conn: sa.Connection, headers: Any, ids: Any, found: Fault) -> bool:
     """Park the outbox commands of the message's task among `ids` that nobody is running; False when not one of them is open."""
-    if not intake.are_ids(ids):
+    if not message_checks.are_ids(ids):
         return False
     meant = outbox_table.c.id == sa.any_(sa.cast(ids, sa.ARRAY(sa.BigInteger)))
     named = sa.select(outbox_table.c.id).where(meant, outbox_table.c.task == headers.get("task"))

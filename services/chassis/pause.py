@@ -29,8 +29,8 @@ def stand_by(state: Any) -> dict[str, str]:
 def resume(state: Any) -> dict[str, str]:
     """Take work again."""
     consumer = state.consumer
-    consumer.controller.pulse.paused = consumer.controller.pulse.standby = False
-    for queue in consumer.controller.pulse.expected:
+    consumer.controller.worker_heartbeat.paused = consumer.controller.worker_heartbeat.standby = False
+    for queue in consumer.controller.worker_heartbeat.expected:
         consumer.call_soon(consumer.add_task_queue, queue)
     return {"ok": "resumed"}
 
@@ -38,12 +38,12 @@ def resume(state: Any) -> dict[str, str]:
 @inspect_command()  # type: ignore[untyped-decorator]
 def consumption(state: Any) -> dict[str, Any]:
     """What the heartbeat would say now (`state`), and how many messages are held and not acknowledged (`held`)."""
-    found, _ = state.consumer.controller.pulse.look(time.monotonic())
-    return {"state": found, "held": state.consumer.controller.pulse.held}
+    found, _ = state.consumer.controller.worker_heartbeat.look(time.monotonic())
+    return {"state": found, "held": state.consumer.controller.worker_heartbeat.held}
 
 
 def _cancel(consumer: Any, *, standby: bool) -> None:
-    pulse = consumer.controller.pulse
-    pulse.paused, pulse.standby = not standby, standby
-    for queue in pulse.expected:
+    heartbeat = consumer.controller.worker_heartbeat
+    heartbeat.paused, heartbeat.standby = not standby, standby
+    for queue in heartbeat.expected:
         consumer.call_soon(consumer.cancel_task_queue, queue)

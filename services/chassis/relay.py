@@ -33,11 +33,11 @@ from kombu.exceptions import OperationalError as BrokerError
 from chassis import due_commands, health, logs, metrics, sending, tracing
 from chassis.database_errors import ERRORS, reason
 from chassis.errors import ChassisError
+from chassis.gc_paused import gc_paused
 from chassis.holds import Holds
 from chassis.loggers import get_logger
 from chassis.permissions import told
 from chassis.settings import ServiceSettings
-from chassis.uncollected import uncollected
 from chassis.watermarks import Watermarks
 
 log = get_logger(__name__)
@@ -71,7 +71,7 @@ def envelopes(rows: Sequence[Any], batch: Mapping[str, int], default: int) -> It
             yield Envelope(task, queue, tuple(row.id for row in one), traceparents)
 
 
-class Pulse(Protocol):
+class RelayHeartbeat(Protocol):
     """Is told at least once a round that the loop is alive, whether the broker answered, and else what is waited for."""
 
     def beat(self, *, broker_ok: bool, detail: str = "") -> None: ...
@@ -93,7 +93,7 @@ class Relay:
         interval_seconds: float = 0.02,
         messages: int = 8,
         gather_seconds: float = 0.0,
-        pulse: Pulse | None = None,
+        heartbeat: RelayHeartbeat | None = None,
     ) -> None:
         """`declare` makes the topology anew (after a broker lost it); `batch` caps ids a message by task name.
 
@@ -122,7 +122,7 @@ class Relay:
         # Something is wrong with the broker's queues or exchanges, so far as anybody knows.
         self._doubted = False
         self._watermarks = Watermarks(queue.name for queue in app.conf.task_queues or ())
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         # Not an Event: its `set` in a signal handler waits for a lock that the `wait` it interrupted may hold, and so for ever.
         self._stopped = False
         self._woken: SimpleQueue[None] = SimpleQueue()
@@ -233,8 +233,8 @@ class Relay:
         self._holds.taken(envelope.queue)
 
     def _beat(self, *, broker_ok: bool) -> None:
-        if self._pulse is not None:
-            self._pulse.beat(broker_ok=broker_ok, detail=self._waits_for)
+        if self._heartbeat is not None:
+            self._heartbeat.beat(broker_ok=broker_ok, detail=self._waits_for)
 
     def run(self) -> None:
         """Publish until `stop`; an unreachable broker or database is waited for, with a log line when it goes and when it comes back."""
@@ -266,7 +266,7 @@ class Relay:
 
 def main(argv: list[str]) -> int:
     """Run the relay of the service named by its app module until SIGTERM or SIGINT."""
-    with uncollected():
+    with gc_paused():
         service = importlib.import_module(argv[1])
         settings: ServiceSettings = service.SETTINGS()
         name = argv[1].partition(".")[0]

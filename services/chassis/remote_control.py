@@ -58,7 +58,7 @@ class Pidbox(pidbox.Pidbox):  # type: ignore[misc]
             body = broadcast(message, self.hostname)
             if body is None:
                 return
-            if (why := refusal(body, frozenset(self.c.controller.pulse.expected))) is not None:
+            if (why := refusal(body, frozenset(self.c.controller.worker_heartbeat.expected))) is not None:
                 log.warning("broadcast_refused", command=body["method"], why=why)
                 if body["reply_to"]:
                     self.node.reply({self.hostname: {"error": why}}, **body["reply_to"], ticket=body["ticket"])

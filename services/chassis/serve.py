@@ -6,9 +6,9 @@ import sys
 from prometheus_client import REGISTRY
 
 from chassis import health, logs, tracing
+from chassis.gc_paused import gc_paused
 from chassis.http.server import serve
 from chassis.settings import ServiceSettings
-from chassis.uncollected import uncollected
 
 
 def main(argv: list[str]) -> int:
@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
     if len(argv) != 2:
         sys.stderr.write("usage: python -m chassis.serve SERVICE.app\n")
         return 2
-    with uncollected():
+    with gc_paused():
         service = importlib.import_module(argv[1])
         settings: ServiceSettings = service.SETTINGS()
         name = argv[1].partition(".")[0]

@@ -41,6 +41,6 @@ def concerns(attribute: str, identifier: str) -> dict[str, str]:
     own = own_trace(identifier)
     if own is not None:
         span.link(own)
-        # Recorded when that one is, so that a story is told whole or not at all.
+        # Recorded when that one is, so that both traces are kept, or neither.
         span.context = replace(span.context, sampled=own.sampled)
     return tracing.inject()

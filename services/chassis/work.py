@@ -193,7 +193,7 @@ class Runner:
             if failure.kind is Kind.INTERRUPTED:
                 raise
             if failure.kind in (Kind.UNAVAILABLE, Kind.CONTENDED):
-                # The database's trouble, or that of whoever holds the lock, is no death of ours.
+                # The database failed, or somebody holds the lock: this is not counted as a crash of the worker.
                 log.warning(f"database_{failure.kind}", commands=len(works), error=failure.why)
         if failure.park is None:
             return self._again(works, failure, after_seconds)

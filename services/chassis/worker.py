@@ -20,11 +20,11 @@ from celery.worker import state as requests
 from celery.worker.consumer import Consumer as CeleryConsumer
 from vine import promise
 
-from chassis import amqp_properties, envelope, instruments, intake, logs, pause, periodic, tracing
+from chassis import amqp_properties, envelope, instruments, logs, message_checks, pause, periodic, tracing
 from chassis.batch_consumer import BatchConsumer
 from chassis.companion import CompanionStep
-from chassis.intake import Fault
 from chassis.loggers import get_logger
+from chassis.message_checks import Fault
 from chassis.permissions import told
 from chassis.queues import declare
 from chassis.startup_checks import check_startup
@@ -107,7 +107,7 @@ class Worker(CeleryWorker):  # type: ignore[misc]
 def given_up(message: Any) -> Fault | None:
     """Why a message is not to be run once more; None when it may be. The starts of outbox commands are counted in their rows."""
     count = periodic.deliveries(message)
-    if count < periodic.MAX_DELIVERIES or "ids" in (intake.contents(message) or {}):
+    if count < periodic.MAX_DELIVERIES or "ids" in (message_checks.contents(message) or {}):
         return None
     return Fault("poison", f"delivered {count} times without an outcome")
 
@@ -131,7 +131,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         quiet = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
         super().__init__(*args, worker_options={**(worker_options or {}), **quiet}, **options)
         self.ticks = periodic.Ticks(periodic.intervals(self.app.conf.beat_schedule))
-        for name in self.controller.pulse.expected & self.app.batch_queues.keys():
+        for name in self.controller.worker_heartbeat.expected & self.app.batch_queues.keys():
             self.batches = BatchConsumer(self, name, self.app.batch_queues[name])
             self.initial_prefetch_count = 1  # the batch consumer asks for more when it is safe
 
@@ -140,7 +140,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         connection = super().connect()
         if self.batches is not None:
             self.batches.connected()
-        declare(connection, sorted(self.controller.pulse.expected), self.app.copies)
+        declare(connection, sorted(self.controller.worker_heartbeat.expected), self.app.copies)
         if self.app.settings.broker_is_redis:
             from chassis.valkey import keep_unreadable
 
@@ -152,12 +152,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
     def ensure_connected(self, conn: Any) -> Any:
         """Try until the broker answers, at most 3 s apart, and say meanwhile that it does not."""
         attempt: Callable[..., Any] = conn.ensure_connection
-        pulse = self.controller.pulse
+        heartbeat = self.controller.worker_heartbeat
 
         def patiently(errback: Any, max_retries: Any, callback: Callable[[], None]) -> Any:
             def between_tries() -> None:
                 callback()
-                pulse.unreachable()
+                heartbeat.unreachable()
 
             return attempt(
                 errback, max_retries, interval_start=0.5, interval_step=0.5, interval_max=3.0, callback=between_tries
@@ -179,7 +179,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
             # Celery takes it for a lost connection, and would try again several times a second until a person grants the permission.
             why = told(exc)
             log.error("access_refused", reason=why)
-            self.controller.pulse.unreachable(why)
+            self.controller.worker_heartbeat.unreachable(why)
             time.sleep(REFUSED_SECONDS)
         try:
             super().on_connection_error_after_connected(exc)
@@ -214,7 +214,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         def on_task_received(message: Any) -> None:
             stale = False
             try:
-                found = intake.fault(message, tasks) or given_up(message)
+                found = message_checks.fault(message, tasks) or given_up(message)
                 if found is None:
                     stale = periodic.is_tick(message) and self.ticks.is_stale(
                         message.headers["task"], message.payload[:2]
@@ -260,7 +260,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """A body that kombu refuses to unpack, for its headers: so the commands that its text seems to name are not to blame."""
-        found = intake.fault(message, self.app.tasks)
+        found = message_checks.fault(message, self.app.tasks)
         self.park(message, found or Fault("malformed", f"body cannot be read: {exc}", message_only=True))
 
     def park(self, message: Any, found: Fault) -> None:

@@ -37,7 +37,7 @@ class Deadlines:
         """The first deadline among tasks `(task, begun, limit_seconds)`; None when there is none.
 
         A task that is delivered again under its old id is another one. One that was handed to a child but not begun counts too, from when
-        it was first seen: its child may be dead to the world.
+        it was first seen: its child may hang.
         """
         before, self._started = self._started, {}
         first = None
@@ -71,7 +71,7 @@ class WorkerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         settings = worker.app.settings
-        worker.pulse = self
+        worker.worker_heartbeat = self
         self.paused = False
         self.standby = settings.consumers_paused
         self._worker = worker

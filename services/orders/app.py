@@ -139,7 +139,7 @@ def make_relay() -> Relay:
         interval_seconds=settings.relay_interval_ms / 1000,
         messages=settings.relay_messages,
         gather_seconds=settings.relay_gather_ms / 1000,
-        pulse=Heartbeat(settings.heartbeat_file, "relay"),
+        heartbeat=Heartbeat(settings.heartbeat_file, "relay"),
     )
 
 

@@ -213,7 +213,7 @@ class IntakeTransaction(OrderStore, Protocol):
         """A new order with its lines; goods are held for it this long from now. False when there is an order with this id."""
 
     def remember_mails(self, order_id: str, mails: Sequence[tuple[str, str]]) -> None:
-        """Note mails, by kind and id, that were sent in another life of this database: they are not sent again."""
+        """Note mails, by kind and id, that were sent before the database was restored: they are not sent again."""
 
     def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
         """Note a carrier's event; False when it was noted before."""

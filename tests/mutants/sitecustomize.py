@@ -109,9 +109,9 @@ def reconciliation_off(reconciliation: ModuleType) -> None:
     reconciliation.Reconciliation.differences = lambda self, since: []
 
 
-def gate_off(intake: ModuleType) -> None:
+def gate_off(message_checks: ModuleType) -> None:
     """A worker reads whatever arrives as Celery does, without a look at it before."""
-    intake.fault = lambda message, tasks: None
+    message_checks.fault = lambda message, tasks: None
 
 
 def part_ids_off(counter_store: ModuleType) -> None:
@@ -189,7 +189,7 @@ MUTANTS: dict[str, dict[str, Break]] = {
     "early_ack": {"chassis.app": early_ack, "chassis.startup_checks": early_ack_unchecked},
     "outbox_bypassed": {"chassis.outbox": outbox_bypassed},
     "reconciliation_off": {"orders.usecases.reconciliation": reconciliation_off},
-    "gate_off": {"chassis.intake": gate_off},
+    "gate_off": {"chassis.message_checks": gate_off},
     "sweeper_off": {},
     "part_ids_off": {"analytics.adapters.counter_store": part_ids_off},
     "ack_before_flush": {"chassis.batch_consumer": ack_before_flush},

@@ -24,7 +24,7 @@ from mutants import Mutant, mutants
 HERE = Path(__file__).parent
 TESTS = HERE.parent
 
-CHASSIS = ("outbox", "work", "due_commands", "relay", "retries", "breaker", "queues", "parking", "intake")
+CHASSIS = ("outbox", "work", "due_commands", "relay", "retries", "breaker", "queues", "parking", "message_checks")
 SUITES = (
     "unit/chassis",
     "unit/orders",

@@ -81,11 +81,11 @@ class Server(uvicorn.Server):
     """uvicorn that tells the app before it stops, and ends with exit code 0 when it was asked to."""
 
     def __init__(
-        self, config: uvicorn.Config, draining: asyncio.Event, pulse: Heartbeat, linger_seconds: float = 0.0
+        self, config: uvicorn.Config, draining: asyncio.Event, beats: Heartbeat, linger_seconds: float = 0.0
     ) -> None:
         super().__init__(config)
         self._draining = draining
-        self._pulse = pulse
+        self._beats = beats
         self._linger_seconds = linger_seconds
         self._leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,7 +97,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """One turn of the server's own loop, ten times a second."""
-        self._pulse.show(heartbeat.DRAINING if self._leaving else heartbeat.IDLE)
+        self._beats.show(heartbeat.DRAINING if self._leaving else heartbeat.IDLE)
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -121,8 +121,8 @@ class Server(uvicorn.Server):
 def serve(app: Any, settings: ServiceSettings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code: 0, or 1 when the app or its port did not come up."""
     app.state.draining = asyncio.Event()
-    pulse = Heartbeat(settings.heartbeat_file, "api")
-    pulse.show(heartbeat.STARTING)
+    beats = Heartbeat(settings.heartbeat_file, "api")
+    beats.show(heartbeat.STARTING)
     config = uvicorn.Config(
         LetGo(app, app.state.draining),
         host=settings.host,
@@ -141,7 +141,7 @@ def serve(app: Any, settings: ServiceSettings) -> int:
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
     _allow_files(settings.http_connections_limit + OTHER_FILES)
-    server = Server(config, app.state.draining, pulse, settings.linger_seconds)
+    server = Server(config, app.state.draining, beats, settings.linger_seconds)
     try:
         server.run(sockets=[_listening(settings)])
     except OSError as error:

@@ -72,7 +72,7 @@ class Releases(Protocol):
     def await_no_beat(self, release: str) -> None:
         """Return when no beat of it is left."""
 
-    def await_door(self, release: str) -> None:
+    def await_api(self, release: str) -> None:
         """Return when the API's Service leads to this release's pods and to no other."""
 
 
@@ -192,4 +192,4 @@ def _open_door(releases: Releases, new: str) -> None:
     led = "" if new == own.release else new
     if api.get("release", "") != led:
         _say(releases, own.release, {"api": {**api, "release": led}})
-    releases.await_door(new)
+    releases.await_api(new)

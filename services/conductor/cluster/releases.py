@@ -79,11 +79,11 @@ class ClusterReleases:
 
     def resume(self, release: str) -> None:
         """See Releases."""
-        self._steer(release, "resume")
+        self._control(release, "resume")
 
     def stand_by(self, release: str) -> None:
         """See Releases."""
-        self._steer(release, "stand_by")
+        self._control(release, "stand_by")
 
     def await_no_beat(self, release: str) -> None:
         """See Releases."""
@@ -99,13 +99,13 @@ class ClusterReleases:
 
         self._await(none_left, lambda: f"the end of {', '.join(left)}")
 
-    def await_door(self, release: str) -> None:
+    def await_api(self, release: str) -> None:
         """See Releases."""
         seen: list[str] = []
 
         def leads_there() -> bool:
             mine = {pod["status"].get("podIP") for pod in self.pods(release) if role_of(pod) == "api"}
-            seen[:] = self._behind_the_door()
+            seen[:] = self._api_endpoints()
             return bool(seen) and mine.issuperset(seen)
 
         self._await(
@@ -113,13 +113,13 @@ class ClusterReleases:
             lambda: f"the Service {self.own.api_service} to lead to {release} alone, not to {seen or 'nobody'}",
         )
 
-    def _behind_the_door(self) -> list[str]:
+    def _api_endpoints(self) -> list[str]:
         selector = f"kubernetes.io/service-name={self.own.api_service}"
         slices = json.loads(self.kubectl("get", "endpointslices", "--selector", selector, "--output", "json"))["items"]
         ends = [end for one in slices for end in one.get("endpoints") or () if end["conditions"].get("ready")]
         return sorted({address for end in ends for address in end["addresses"]})
 
-    def _steer(self, release: str, command: str) -> None:
+    def _control(self, release: str, command: str) -> None:
         """Tell every worker of the release, from inside one of them, until all that are there have done it."""
         why = ""
 
@@ -133,7 +133,7 @@ class ClusterReleases:
             program = (
                 "python",
                 "-m",
-                "chassis.steer",
+                "chassis.worker_control",
                 application(self.capstone),
                 command,
                 *workers,

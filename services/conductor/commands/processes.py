@@ -88,7 +88,7 @@ def roll(
     as_json: AsJson = False,
     capstone: CapstoneOption = None,
 ) -> None:
-    """Replace a pool's processes: start new ones, wait until they are ready, end the old ones in peace."""
+    """Replace a pool's processes: start new ones, wait until they are ready, end the old ones in order."""
     from conductor.laptop.runtime import LocalRuntime
     from conductor.runtime import Change
 

@@ -49,7 +49,7 @@ def stop_capstone(platform: Platform) -> None:
 
 
 def stop_pools(platform: Platform) -> None:
-    """End every pool in peace and forget it; servers and the outside world go on. Raises NotRunning."""
+    """End every pool in order and forget it; servers and the outside world go on. Raises NotRunning."""
     supervisor = platform.supervisor
     pools = {process.name for process in supervisor.processes() if pool_of(process.name)}
     _stop_all(platform, pools & _living(platform), within_seconds=_grace_seconds(platform))

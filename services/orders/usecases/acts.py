@@ -103,7 +103,7 @@ def _buy_label(carrier: Carrier, printer: LabelPrinter) -> Act:
 
 def _hand_over(carrier: Carrier) -> Act:
     def act(order: Order, work: Work) -> Ended:
-        # A stop is settled by voiding: the carrier refuses that for a parcel it already has, whoever died on the way.
+        # A stop is settled by voiding: the carrier refuses that for a parcel it already has, whichever process was killed meanwhile.
         if order.saga.stop is not None:
             return Ended(Result.SKIPPED)
         carrier.hand_over(_tracking(order))

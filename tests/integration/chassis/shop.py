@@ -152,9 +152,9 @@ def make_relay() -> Any:
     from chassis.heartbeat import Heartbeat
     from chassis.relay import Relay
 
-    pulse = Heartbeat(settings.heartbeat_file, "relay")
+    heartbeat = Heartbeat(settings.heartbeat_file, "relay")
     engine = connect(settings.database_url, pool_size=1)
-    return Relay(engine, app, exchange="shop", declare=lambda: declare_app(app), batch={}, pulse=pulse)
+    return Relay(engine, app, exchange="shop", declare=lambda: declare_app(app), batch={}, heartbeat=heartbeat)
 
 
 def make_api() -> Starlette:

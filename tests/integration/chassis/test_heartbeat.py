@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chassis import heartbeat, steer
+from chassis import heartbeat, worker_control
 from servers import RabbitMQ, Valkey, free_port, health, wait_until
 
 
@@ -127,9 +127,9 @@ def test_a_worker_that_stands_by_still_does_after_its_connection_was_closed(
     assert rabbit_shop.acts() == []
 
 
-def steered(shop: Any, command: str, within_seconds: float = 20.0) -> Mapping[str, Any]:
+def told(shop: Any, command: str, within_seconds: float = 20.0) -> Mapping[str, Any]:
     with shop.app() as app:
-        return steer.steer(app.control, command, ["shop@test"], within_seconds)
+        return worker_control.tell(app.control, command, ["shop@test"], within_seconds)
 
 
 def test_a_worker_that_is_told_to_stand_by_works_off_what_it_holds_and_is_ready(shop: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_worker_that_is_told_to_stand_by_works_off_what_it_holds_and_is_ready(
     shop.send("shop.nap", seconds=2)
     wait_until(lambda: shop.acts() == ["begin"], what="a running task")
 
-    said = steered(shop, "stand_by")
+    said = told(shop, "stand_by")
 
     assert ({"shop@test": {"state": "standby", "held": 0}}, ["begin", "end"]) == (said, shop.acts())
     wait_until(lambda: shop.state() == heartbeat.STANDBY, what="a worker that stands by")
@@ -146,18 +146,18 @@ def test_a_worker_that_is_told_to_stand_by_works_off_what_it_holds_and_is_ready(
 
 def test_one_that_stands_by_takes_work_again_when_it_is_told(shop: Any) -> None:
     shop.worker()
-    steered(shop, "stand_by")
+    told(shop, "stand_by")
     shop.send("shop.note")
     assert [] == shop.acts()
 
-    said = steered(shop, "resume")
+    said = told(shop, "resume")
 
     assert {"shop@test"} == {name for name, found in said.items() if found and found["state"] in ("idle", "busy")}
     wait_until(lambda: shop.acts() == ["note"], what="the task after the resume")
 
 
 def test_a_worker_that_is_not_there_is_named(shop: Any) -> None:
-    process = shop.start("chassis.steer", "shop", "resume", "shop@test", "--within", "0")
+    process = shop.start("chassis.worker_control", "shop", "resume", "shop@test", "--within", "0")
 
     assert 1 == process.wait(30)
     assert "resume was not done within 0 s by shop@test (no answer)" in shop.log()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from chassis import outbox, parked
 from chassis.dead_letters import collect_dead_letters
 from chassis.declare import declare_app
-from chassis.intake import Fault
+from chassis.message_checks import Fault
 from chassis.outbox import Command
 from chassis.parking import Choice, Parking, engine_for, park_message
 from servers import Postgres, wait_until

@@ -14,7 +14,7 @@ from kombu.message import Message
 
 from chassis import outbox, parked, storable
 from chassis.declare import declare_app
-from chassis.intake import Fault
+from chassis.message_checks import Fault
 from chassis.outbox import Command
 from chassis.parking import BRIEF_BYTES, Choice, Parking, engine_for, park_failure, park_message
 from chassis.sizes import KEPT_BYTES

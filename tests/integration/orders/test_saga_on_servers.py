@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from chassis.app import ChassisApp, make_app
 from chassis.declare import declare_app
-from chassis.intake import fault
+from chassis.message_checks import fault
 from chassis.migrate import migrate, scripts_of
 from chassis.outbox import Outcome, Work
 from chassis.relay import Relay

@@ -8,7 +8,7 @@ from celery.worker import state as requests
 from celery.worker.consumer import Consumer as CeleryConsumer
 from structlog.testing import capture_logs
 
-from chassis.intake import Fault
+from chassis.message_checks import Fault
 from chassis.worker import Consumer, Worker
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu.message import Message
 
-from chassis import envelope, intake, sizes
+from chassis import envelope, message_checks, sizes
 from chassis.app import make_app
 from chassis.settings import ServiceSettings
 
@@ -73,7 +73,7 @@ def as_celery_would(arrived: Message) -> Request:
 def test_headers_have_a_fault_or_celery_can_work_with_them(odd: Mapping[Any, Any], properties: dict[str, Any]) -> None:
     arrived = message({**USUAL, **odd}, **properties)
 
-    found = intake.fault(arrived, app.tasks)
+    found = message_checks.fault(arrived, app.tasks)
 
     if found is None:
         arrived.headers = envelope.judged(arrived.headers, (20, 10))
@@ -93,7 +93,7 @@ def test_a_body_of_any_arguments_has_a_fault_or_can_be_run(argument: Any) -> Non
         return
     arrived = message(dict(USUAL), body)
 
-    assert intake.fault(arrived, app.tasks) is None
+    assert message_checks.fault(arrived, app.tasks) is None
     as_celery_would(arrived)
 
 
@@ -103,7 +103,7 @@ def test_what_celery_sends_has_no_fault() -> None:
         body = json.dumps([list(sent.body[0]), *sent.body[1:]])
         arrived = message(json.loads(json.dumps(sent.headers)), body, **sent.properties)
 
-        assert intake.fault(arrived, app.tasks) is None
+        assert message_checks.fault(arrived, app.tasks) is None
 
 
 def test_a_message_cannot_make_the_workers_own_limits_longer() -> None:
@@ -123,7 +123,7 @@ def test_a_plain_header_of_a_sender_of_ours_is_handed_on() -> None:
 def test_a_trace_of_another_type_is_left_out_and_the_task_runs() -> None:
     headers = {**USUAL, "traceparent": 7, "tracestate": {}}
 
-    assert intake.fault(message(headers), app.tasks) is None
+    assert message_checks.fault(message(headers), app.tasks) is None
     assert not {"traceparent", "tracestate"} & set(envelope.judged(headers, (20, 10)))
 
 
@@ -131,7 +131,7 @@ def test_a_trace_of_another_type_is_left_out_and_the_task_runs() -> None:
     "options", [{"chain": [{}]}, {"callbacks": 7}, {"hostname": None}, {"chord": {"a": 1}}], ids=str
 )
 def test_what_would_follow_a_task_is_a_fault_of_the_message_alone(options: dict[str, Any]) -> None:
-    found = intake.fault(message(dict(USUAL), json.dumps([[], {}, options])), app.tasks)
+    found = message_checks.fault(message(dict(USUAL), json.dumps([[], {}, options])), app.tasks)
 
     assert found is not None
     assert found.message_only
@@ -139,7 +139,7 @@ def test_what_would_follow_a_task_is_a_fault_of_the_message_alone(options: dict[
 
 
 def test_a_body_is_judged_by_its_size_before_it_is_decoded() -> None:
-    found = intake.fault(message(dict(USUAL), "{" * (sizes.MAX_BODY_BYTES + 1)), app.tasks)
+    found = message_checks.fault(message(dict(USUAL), "{" * (sizes.MAX_BODY_BYTES + 1)), app.tasks)
 
     assert f"body has {sizes.MAX_BODY_BYTES + 1} bytes, at most {sizes.MAX_BODY_BYTES} are run" == found.detail  # type: ignore[union-attr]
 

@@ -1,4 +1,4 @@
-"""What the worker's pulse makes of tasks and consumers. Time is an argument."""
+"""What the worker's heartbeat makes of tasks and consumers. Time is an argument."""
 
 import json
 from pathlib import Path
@@ -106,17 +106,17 @@ def test_sigterm_wakes_the_loop(worker: Any) -> None:
 
 
 def test_sigterm_in_a_child_is_not_the_workers(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pulse = WorkerHeartbeat(worker)
+    heartbeat = WorkerHeartbeat(worker)
     monkeypatch.setattr("os.getpid", lambda: -1)
 
-    pulse.drain()
+    heartbeat.drain()
 
     assert worker.hub._waker.woken == 0
 
 
 def test_a_worker_without_a_connection_is_unreachable(worker: Any, tmp_path: Path) -> None:
-    pulse = WorkerHeartbeat(worker)
-    pulse.tick()
+    heartbeat = WorkerHeartbeat(worker)
+    heartbeat.tick()
 
     assert json.loads((tmp_path / "heartbeat").read_text())["state"] == "unreachable"
 
@@ -131,15 +131,15 @@ class Delivered:
 def test_a_task_that_is_delivered_again_at_once_under_its_id_begins_anew(
     worker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pulse = WorkerHeartbeat(worker)
+    heartbeat = WorkerHeartbeat(worker)
     for now in (100.0, 125.0):
         held = [Delivered()]
         monkeypatch.setattr(
             "chassis.worker_heartbeat.requests", SimpleNamespace(reserved_requests=held, active_requests=held)
         )
-        pulse.tick(lambda now=now: now)  # type: ignore[misc]
+        heartbeat.tick(lambda now=now: now)  # type: ignore[misc]
 
-    assert 125.0 + 30 + MARGIN_SECONDS == pulse._deadline
+    assert 125.0 + 30 + MARGIN_SECONDS == heartbeat._deadline
 
 
 def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
@@ -150,22 +150,22 @@ def test_a_task_that_ended_while_the_broker_was_away_is_not_past_its_limit(
         "chassis.worker_heartbeat.requests", SimpleNamespace(reserved_requests=[running], active_requests=[running])
     )
     monkeypatch.setattr("time.monotonic", lambda: 1000.0)
-    pulse = WorkerHeartbeat(worker)
+    heartbeat = WorkerHeartbeat(worker)
     deadlines = []
-    for look in (lambda: pulse.tick(lambda: 100.0), pulse.unreachable, lambda: pulse.tick(lambda: 300.0)):
+    for look in (lambda: heartbeat.tick(lambda: 100.0), heartbeat.unreachable, lambda: heartbeat.tick(lambda: 300.0)):
         look()
-        deadlines.append(pulse._deadline)
+        deadlines.append(heartbeat._deadline)
 
     assert [130 + MARGIN_SECONDS, None, 330 + MARGIN_SECONDS] == deadlines
 
 
 def test_a_second_task_within_the_same_second_costs_no_second_write(worker: Any, tmp_path: Path) -> None:
-    pulse = WorkerHeartbeat(worker)
+    heartbeat = WorkerHeartbeat(worker)
     task = SimpleNamespace(request=SimpleNamespace(timelimit=None), time_limit=None)
-    pulse.before_task(task)
+    heartbeat.before_task(task)
     first = (tmp_path / "heartbeat").read_text()
 
-    pulse.before_task(task)
+    heartbeat.before_task(task)
 
     assert (tmp_path / "heartbeat").read_text() == first
 

@@ -73,7 +73,7 @@ class Memory:
     def await_no_beat(self, release: str) -> None:
         assert release not in self.beats()
 
-    def await_door(self, release: str) -> None:
+    def await_api(self, release: str) -> None:
         assert self.door == release
 
     def restart_a_worker(self, release: str) -> None:

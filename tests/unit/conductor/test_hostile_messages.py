@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kombu.message import Message
 
-from chassis import intake, storable
+from chassis import message_checks, storable
 from conductor.harness import hostile_messages
 from conductor.harness.broker_client import task_headers
 from conductor.harness.hostile_messages import HostileMessage
@@ -21,7 +21,7 @@ class Task:
     def __header__(self, v: int = 1, ids: Any = ()) -> None: ...
 
 
-def fault_of(message: HostileMessage) -> intake.Fault | None:
+def fault_of(message: HostileMessage) -> message_checks.Fault | None:
     properties = {"content_type": "application/json", "content_encoding": "utf-8", **message.properties}
     arrived = Message(
         message.body,
@@ -31,7 +31,7 @@ def fault_of(message: HostileMessage) -> intake.Fault | None:
         accept={"application/json"},
         properties=dict(message.properties),
     )
-    return intake.fault(arrived, {"shop.note": Task()})
+    return message_checks.fault(arrived, {"shop.note": Task()})
 
 
 @pytest.mark.parametrize("message", EVERY_KIND, ids=lambda message: message.what)

@@ -16,7 +16,7 @@ from chassis.settings import ServiceSettings
 QUEUES = ("shop.till", "shop.stock")
 
 
-class Pulse:
+class RelayHeartbeat:
     """Keeps what the relay said of itself."""
 
     def __init__(self) -> None:
@@ -42,14 +42,14 @@ class Post:
         self._relay_app = self._app(relay_broker_url or broker_url)
         self.engine = patient(database_url)
         self.declared = 0
-        self.pulse = Pulse()
+        self.heartbeat = RelayHeartbeat()
 
     def _app(self, broker_url: str) -> ChassisApp:
         settings = ServiceSettings(broker_url=broker_url, database_url="postgresql+psycopg://nobody@127.0.0.1:1/none")
         return make_app("shop", QUEUES, settings.replace(publish_timeout_seconds=self._patience_seconds))
 
     def relay(self, **options: Any) -> Relay:
-        values = {"batch": {}, "default_batch": 2, "lease_seconds": 30.0, "pulse": self.pulse, **options}
+        values = {"batch": {}, "default_batch": 2, "lease_seconds": 30.0, "heartbeat": self.heartbeat, **options}
         return Relay(self.engine, self._relay_app, exchange="shop", declare=self._declare, **values)
 
     def _declare(self) -> None:

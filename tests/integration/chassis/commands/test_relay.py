@@ -363,7 +363,7 @@ def test_the_oldest_go_first_whichever_way_the_rows_are_found(desk: Desk, post: 
 
 
 def test_a_relay_without_work_looks_seldom_until_there_is_some(desk: Desk, post: Post) -> None:
-    at = post.pulse.at
+    at = post.heartbeat.at
 
     def gap(count: int) -> float:
         """The shortest time of the last few rounds from one to the next."""

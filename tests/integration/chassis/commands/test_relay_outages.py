@@ -100,13 +100,13 @@ def test_a_relay_outlives_its_broker_and_resumes(desk: Desk, make_post: Callable
         post.wait_for()
         cable.cut()
         desk.put("meanwhile")
-        wait_until(lambda: post.pulse.beats.count(False) > 1, what="the relay to notice, twice")
+        wait_until(lambda: post.heartbeat.beats.count(False) > 1, what="the relay to notice, twice")
         cable.mend()
         post.wait_for()
 
     events = [line["event"] for line in logs if line["event"].startswith("relay_")]
     assert ["relay_waits", "relay_resumed"] == events
-    assert post.pulse.beats[-1]
+    assert post.heartbeat.beats[-1]
 
 
 def test_a_relay_outlives_its_database_and_resumes(desk: Desk, make_post: Callable[..., Post], outbox_url: str) -> None:
@@ -117,31 +117,31 @@ def test_a_relay_outlives_its_database_and_resumes(desk: Desk, make_post: Callab
         post.wait_for()
         cable.cut()
         wait_until(lambda: any(line["event"] == "relay_waits" for line in logs), what="the relay to notice")
-        beats = len(post.pulse.beats)
-        wait_until(lambda: len(post.pulse.beats) > beats + 1, what="another try")
+        beats = len(post.heartbeat.beats)
+        wait_until(lambda: len(post.heartbeat.beats) > beats + 1, what="another try")
         desk.put("meanwhile")
         cable.mend()
         post.wait_for()
 
     assert ["database"] == [line["on"] for line in logs if line["event"] == "relay_waits"]
-    assert all(post.pulse.beats)
+    assert all(post.heartbeat.beats)
 
 
 def test_a_relay_beats_while_it_has_nothing_to_do(make_post: Callable[..., Post]) -> None:
     post = make_post()
     with post.running(post.relay()):
-        wait_until(lambda: len(post.pulse.beats) > 3, what="a few rounds")
+        wait_until(lambda: len(post.heartbeat.beats) > 3, what="a few rounds")
 
-    assert all(post.pulse.beats)
+    assert all(post.heartbeat.beats)
 
 
 def test_a_relay_works_without_anybody_to_tell(desk: Desk, make_post: Callable[..., Post]) -> None:
     post = make_post()
     desk.put("a")
-    with post.running(post.relay(pulse=None)):
+    with post.running(post.relay(heartbeat=None)):
         post.wait_for()
 
-    assert [] == post.pulse.beats
+    assert [] == post.heartbeat.beats
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
@@ -203,10 +203,10 @@ def test_a_relay_outlives_a_database_that_only_reads(
     desk.put("before")
     with capture_logs() as logs, postgres.read_only(), post.running(post.relay()):
         wait_until(lambda: any(line["event"] == "relay_waits" for line in logs), what="the relay to notice")
-        beats = len(post.pulse.beats)
-        wait_until(lambda: len(post.pulse.beats) > beats + 1, what="another try")
+        beats = len(post.heartbeat.beats)
+        wait_until(lambda: len(post.heartbeat.beats) > beats + 1, what="another try")
     with post.running(post.relay()):
         post.wait_for()
 
     assert {"database"} == {line["on"] for line in logs if line["event"] == "relay_waits"}
-    assert all(post.pulse.beats)
+    assert all(post.heartbeat.beats)

@@ -48,16 +48,16 @@ def test_it_beats_and_says_what_it_waits_for(
             since = time.monotonic()
             desk.put("a", queue="shop.till")
             desk.put("b", queue="shop.stock")
-            wait_until(lambda: post.pulse.beats[-10:].count(False) >= 3, what="three beats without the broker")
-            at = [since, *(beat for beat in post.pulse.at if beat > since)]
-            told = post.pulse.details[-1]
+            wait_until(lambda: post.heartbeat.beats[-10:].count(False) >= 3, what="three beats without the broker")
+            at = [since, *(beat for beat in post.heartbeat.at if beat > since)]
+            told = post.heartbeat.details[-1]
         wait_until(lambda: all(row.issued for row in desk.rows("SELECT issued FROM outbox")), what="the rest")
-        wait_until(lambda: post.pulse.beats[-1], what="a beat with the broker")
+        wait_until(lambda: post.heartbeat.beats[-1], what="a beat with the broker")
     post.close()
 
     assert max(after - before for before, after in pairwise(at)) < 15
     assert told.startswith("broker: ")
-    assert "" == post.pulse.details[-1]
+    assert "" == post.heartbeat.details[-1]
 
 
 def test_it_ends_when_told_while_nothing_answers(
@@ -72,7 +72,7 @@ def test_it_ends_when_told_while_nothing_answers(
     post.wait_for()
     with stopped(rabbitmq):
         desk.put(*"abcdefgh")
-        wait_until(lambda: not post.pulse.beats[-1], what="a relay that noticed")
+        wait_until(lambda: not post.heartbeat.beats[-1], what="a relay that noticed")
         relay.stop()
         thread.join(10 * PATIENCE_SECONDS)
         ended = not thread.is_alive()
@@ -92,7 +92,8 @@ def test_a_queue_that_takes_nothing_does_not_hold_up_the_others(
     desk.put(*"abcdef", queue="shop.stock")
     with post.running(post.relay(default_batch=1)):
         wait_until(
-            lambda: not post.pulse.beats[-1] if post.pulse.beats else False, what="a queue that takes nothing more"
+            lambda: not post.heartbeat.beats[-1] if post.heartbeat.beats else False,
+            what="a queue that takes nothing more",
         )
         for key in "uvwxyz":
             desk.put(key)
@@ -121,8 +122,8 @@ def test_a_user_who_may_not_publish_is_told_so(
     post = Post(outbox_url, limited(rabbitmq, vhost, read=".*"))
     desk.put("a")
     with post.running(post.relay()):
-        wait_until(lambda: bool(post.pulse.details and post.pulse.details[-1]), what="a relay that waits")
-        told = post.pulse.details[-1]
+        wait_until(lambda: bool(post.heartbeat.details and post.heartbeat.details[-1]), what="a relay that waits")
+        told = post.heartbeat.details[-1]
     post.close()
 
     assert "the permission write is missing" in told

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from chassis import intake
+from chassis import message_checks
 
 
 def _note(text: str = "") -> None: ...
@@ -19,29 +19,29 @@ def message(payload: Any = ([], {}, {}), **headers: Any) -> Any:
 
 
 def test_a_task_message_is_fit() -> None:
-    assert intake.fault(message(([], {"text": "x"}, {})), TASKS) is None
+    assert message_checks.fault(message(([], {"text": "x"}, {})), TASKS) is None
 
 
 def test_without_a_version_the_oldest_readable_is_meant() -> None:
-    assert intake.fault(message(([], {}, {})), TASKS) is None
+    assert message_checks.fault(message(([], {}, {})), TASKS) is None
 
 
 @pytest.mark.parametrize("version", [1, 4, "2", None, [2]])
 def test_a_version_that_cannot_be_read_is_a_fault(version: Any) -> None:
-    found = intake.fault(message(([], {"v": version}, {})), TASKS)
+    found = message_checks.fault(message(([], {"v": version}, {})), TASKS)
 
     assert found is not None
     assert found.reason == "malformed"
 
 
 def test_an_unknown_task_is_its_own_reason() -> None:
-    found = intake.fault(message(task="shop.new"), TASKS)
+    found = message_checks.fault(message(task="shop.new"), TASKS)
 
-    assert found == intake.Fault("unknown_task", "no task named 'shop.new' here")
+    assert found == message_checks.Fault("unknown_task", "no task named 'shop.new' here")
 
 
 def test_the_arguments_of_an_unknown_task_do_not_matter() -> None:
-    found = intake.fault(message(([], {"v": 99}, {}), task="shop.new"), TASKS)
+    found = message_checks.fault(message(([], {"v": 99}, {}), task="shop.new"), TASKS)
 
     assert found is not None
     assert found.reason == "unknown_task"
@@ -49,7 +49,7 @@ def test_the_arguments_of_an_unknown_task_do_not_matter() -> None:
 
 @pytest.mark.parametrize("payload", [None, 7, "text", {}, [], [[], {}], [{}, {}, {}], [[], [], {}], [[], {}, None]])
 def test_a_body_of_another_shape_is_malformed(payload: Any) -> None:
-    found = intake.fault(message(payload), TASKS)
+    found = message_checks.fault(message(payload), TASKS)
 
     assert found is not None
     assert found.reason == "malformed"
@@ -63,7 +63,7 @@ BATCH = {"shop.pack": SimpleNamespace(versions=(1,), __header__=_batch)}
 
 @pytest.mark.parametrize("ids", [["x"], "12", 12, None, [True], [1.0], [2**63], {"1": 1}])
 def test_ids_that_no_command_can_have_are_malformed(ids: Any) -> None:
-    found = intake.fault(message(([], {"ids": ids}, {}), task="shop.pack"), BATCH)
+    found = message_checks.fault(message(([], {"ids": ids}, {}), task="shop.pack"), BATCH)
 
     assert found is not None
     assert found.reason == "malformed"
@@ -71,21 +71,21 @@ def test_ids_that_no_command_can_have_are_malformed(ids: Any) -> None:
 
 @pytest.mark.parametrize("ids", [[], [1], [7, 2**63 - 1]])
 def test_a_list_of_numbers_can_name_commands(ids: list[int]) -> None:
-    assert intake.fault(message(([], {"ids": ids}, {}), task="shop.pack"), BATCH) is None
+    assert message_checks.fault(message(([], {"ids": ids}, {}), task="shop.pack"), BATCH) is None
 
 
 def test_what_cannot_be_read_has_no_contents() -> None:
-    assert intake.contents(message(7)) is None
-    assert intake.contents(message(([], [], {}))) is None
-    assert intake.contents(message(([], {"a": 1}, {}))) == {"a": 1}
+    assert message_checks.contents(message(7)) is None
+    assert message_checks.contents(message(([], [], {}))) is None
+    assert message_checks.contents(message(([], {"a": 1}, {}))) == {"a": 1}
 
 
 @pytest.mark.parametrize("headers", [None, "text", [], {}, {"task": "shop.note"}, {"id": "i"}, {"task": 7, "id": "i"},
                                      {"task": "shop.note", "id": ""}])  # fmt: skip
 def test_a_message_without_a_task_or_an_id_says_so(headers: Any) -> None:
-    found = intake.fault(SimpleNamespace(headers=headers, payload=([], {}, {})), TASKS)
+    found = message_checks.fault(SimpleNamespace(headers=headers, payload=([], {}, {})), TASKS)
 
-    assert intake.Fault("malformed", "no task name or no id in the headers") == found
+    assert message_checks.Fault("malformed", "no task name or no id in the headers") == found
 
 
 class Undecodable:
@@ -97,20 +97,22 @@ class Undecodable:
 
 
 def test_a_body_that_cannot_be_decoded_says_why() -> None:
-    assert intake.Fault("malformed", "body cannot be read: no JSON at all") == intake.fault(Undecodable(), TASKS)
-    assert intake.contents(Undecodable()) is None
+    assert message_checks.Fault("malformed", "body cannot be read: no JSON at all") == message_checks.fault(
+        Undecodable(), TASKS
+    )
+    assert message_checks.contents(Undecodable()) is None
 
 
 def test_a_version_that_cannot_be_read_is_named_with_those_that_can() -> None:
     tasks = {"shop.note": SimpleNamespace(versions=(2, 3), __header__=lambda **_: None)}
 
-    found = intake.fault(message(([], {"v": 4}, {})), tasks)
+    found = message_checks.fault(message(([], {"v": 4}, {})), tasks)
 
-    assert intake.Fault("malformed", "version 4 of shop.note, only 2, 3 can be read here") == found
+    assert message_checks.Fault("malformed", "version 4 of shop.note, only 2, 3 can be read here") == found
 
 
 def test_wrong_arguments_are_named() -> None:
-    found = intake.fault(message(([], {"colour": "red"}, {})), TASKS)
+    found = message_checks.fault(message(([], {"colour": "red"}, {})), TASKS)
 
     assert found is not None
     assert found.detail.startswith("wrong arguments for shop.note: ")
@@ -120,5 +122,5 @@ def test_wrong_arguments_are_named() -> None:
 def test_a_task_of_no_declared_version_reads_the_first() -> None:
     tasks = {"shop.note": SimpleNamespace(__header__=lambda **_: None)}
 
-    assert intake.fault(message(([], {"v": 1}, {})), tasks) is None
-    assert intake.fault(message(([], {"v": 2}, {})), tasks) is not None
+    assert message_checks.fault(message(([], {"v": 1}, {})), tasks) is None
+    assert message_checks.fault(message(([], {"v": 2}, {})), tasks) is not None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """No collection inside the block; what is alive at its end is never searched again. A start that fails is not frozen."""
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""`python -m chassis.steer orders.app resume|stand_by|pause WORKER…`: tell workers by name, and wait until each of them does it.
+"""`python -m chassis.worker_control orders.app resume|stand_by|pause WORKER…`: tell workers by name, and wait until each of them does it.
 
 `resume` is done when a worker consumes; the others when it consumes nothing and holds nothing any more, so what it had taken is worked
 off. Every worker is told again with every look, since one that was connecting did not hear it; being told twice changes nothing.
@@ -34,7 +34,7 @@ def done(command: str, said: Mapping[str, Any]) -> bool:
     return said["state"] in COMMANDS[command] and (command == "resume" or not said["held"])
 
 
-def steer(
+def tell(
     control: Any,
     command: str,
     workers: Sequence[str],
@@ -60,14 +60,16 @@ def steer(
 
 def main(argv: Sequence[str]) -> int:
     """The exit code."""
-    parser = argparse.ArgumentParser(prog="python -m chassis.steer", description="Tell workers whether to take work.")
+    parser = argparse.ArgumentParser(
+        prog="python -m chassis.worker_control", description="Tell workers whether to take work."
+    )
     parser.add_argument("service", help="app module of the service, for example orders.app")
     parser.add_argument("command", choices=tuple(COMMANDS))
     parser.add_argument("workers", nargs="+", metavar="WORKER", help="as Celery names them, for example payments@pod")
     parser.add_argument("--within", type=float, default=60.0, metavar="SECONDS")
     options = parser.parse_args(argv[1:])
     app = importlib.import_module(options.service).app
-    said = steer(app.control, options.command, options.workers, options.within)
+    said = tell(app.control, options.command, options.workers, options.within)
     sys.stdout.write(json.dumps(said) + "\n")
     late = [
         f"{name} ({_told(found)})" for name, found in said.items() if found is None or not done(options.command, found)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.uncollected import uncollected
+from chassis.gc_paused import gc_paused
 
 
 @pytest.fixture(autouse=True)
@@ -18,12 +18,12 @@ def whole_collector() -> Iterator[None]:
 
 
 def test_nothing_is_collected_during_the_start() -> None:
-    with uncollected():
+    with gc_paused():
         assert not gc.isenabled()
 
 
 def test_what_the_start_made_is_never_searched_again() -> None:
-    with uncollected():
+    with gc_paused():
         made = ["a model"]
 
     assert gc.get_freeze_count() > 0
@@ -31,14 +31,14 @@ def test_what_the_start_made_is_never_searched_again() -> None:
 
 
 def test_garbage_is_collected_after_the_start() -> None:
-    with uncollected():
+    with gc_paused():
         pass
 
     assert gc.isenabled()
 
 
 def test_a_start_that_fails_leaves_the_collector_as_it_was() -> None:
-    with pytest.raises(OSError, match="no port"), uncollected():
+    with pytest.raises(OSError, match="no port"), gc_paused():
         raise OSError("no port")
 
     assert gc.isenabled()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis import steer
+from chassis import worker_control
 
 Said = Mapping[str, Any]
 
@@ -33,21 +33,21 @@ class Control:
         ]
 
 
-def steered(control: Control, command: str, *workers: str, within_seconds: float = 60.0) -> Mapping[str, Said | None]:
-    return steer.steer(control, command, workers, within_seconds, rest=lambda seconds: None)
+def told(control: Control, command: str, *workers: str, within_seconds: float = 60.0) -> Mapping[str, Said | None]:
+    return worker_control.tell(control, command, workers, within_seconds, rest=lambda seconds: None)
 
 
 def test_a_worker_is_told_until_it_consumes() -> None:
     control = Control({"a": [says("standby"), says("standby"), says("idle")]})
 
-    assert {"a": says("idle")} == steered(control, "resume", "a")
+    assert {"a": says("idle")} == told(control, "resume", "a")
     assert [("resume", ("a",))] * 3 == control.told
 
 
 def test_one_that_has_done_it_is_not_told_again() -> None:
     control = Control({"a": [says("busy", 2)], "b": [says("standby"), says("idle")]})
 
-    steered(control, "resume", "a", "b")
+    told(control, "resume", "a", "b")
 
     assert [("resume", ("a", "b")), ("resume", ("b",))] == control.told
 
@@ -55,14 +55,14 @@ def test_one_that_has_done_it_is_not_told_again() -> None:
 def test_standing_by_is_done_when_what_was_held_is_worked_off() -> None:
     control = Control({"a": [says("busy", 2), says("standby", 2), says("standby", 0)]})
 
-    assert {"a": says("standby", 0)} == steered(control, "stand_by", "a")
+    assert {"a": says("standby", 0)} == told(control, "stand_by", "a")
     assert 3 == len(control.told)
 
 
 def test_after_its_time_it_tells_what_each_said_last_and_nothing_of_a_silent_one() -> None:
     control = Control({"a": [says("unreachable")]})
 
-    assert {"a": says("unreachable"), "b": None} == steered(control, "resume", "a", "b", within_seconds=0)
+    assert {"a": says("unreachable"), "b": None} == told(control, "resume", "a", "b", within_seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_after_its_time_it_tells_what_each_said_last_and_nothing_of_a_silent_one
     ],
 )
 def test_what_counts_as_done(command: str, state: str, held: int, done: bool) -> None:
-    assert done is steer.done(command, says(state, held))
+    assert done is worker_control.done(command, says(state, held))
 
 
 def test_an_answer_that_is_an_error_counts_as_none() -> None:
     control = Control({"a": [{"error": "no such command"}]})
 
-    assert {"a": None} == steered(control, "resume", "a", within_seconds=0)
+    assert {"a": None} == told(control, "resume", "a", within_seconds=0)
