@@ -20,6 +20,18 @@ FULL, PER_SECOND = 2000, 10.0
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
 
 
+PART = os.environ.get("E2E_PART", "1/1")
+"""Which share of the drills is played: 2/3 is the second, the fifth, and so on of every three."""
+
+
+def shared_out(names: tuple[str, ...], part: str = PART) -> tuple[str, ...]:
+    """The names of this part. Raises ValueError for a part that is none."""
+    number, _, of = part.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise ValueError(f'E2E_PART "{part}": it takes NUMBER/OF, such as 1/2')
+    return names[int(number) - 1 :: int(of)]
+
+
 def size(orders: int = ORDERS) -> Size:
     """How big a drill of so many orders is."""
     return Size(orders, per_second=None if orders >= FULL else PER_SECOND)

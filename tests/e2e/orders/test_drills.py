@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from playing import missing
+from playing import missing, shared_out
 
 from conductor import capstones
 from conductor.cluster import install, nodes
@@ -54,7 +54,7 @@ def test_a_process_of_a_pod_finds_its_modules_compiled(runtime: KubernetesRuntim
     assert len(sources) < 10, sources  # what is tried and cannot be imported
 
 
-@pytest.mark.parametrize("name", IN_A_CLUSTER)
+@pytest.mark.parametrize("name", shared_out(IN_A_CLUSTER))
 def test_nothing_is_lost_or_doubled_in_a_cluster(
     installation: Installation, play: Callable[[str], Played], name: str
 ) -> None:
