@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -27,6 +27,9 @@ PAUSE_SECONDS = 0.05
 
 ANSWER_SECONDS = 180.0
 """How long a single request is sent again and again."""
+
+AWAY = (429, 503)
+"""Statuses that say that nothing was done."""
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -164,8 +167,11 @@ class Load(ABC, Generic[A]):
         return not enough and not self._abandon.is_set()
 
 
-def insist(ask: Callable[[], T], within_seconds: float = ANSWER_SECONDS) -> T:
-    """Ask again while the API is away or busy, and return its answer. DrillFailed when it refuses for good."""
+def insist(ask: Callable[[], T], within_seconds: float = ANSWER_SECONDS, *, again: Collection[int] = AWAY) -> T:
+    """Ask again while the API is away or busy, and return its answer. DrillFailed when it refuses for good.
+
+    `again` are the statuses after which it is asked again.
+    """
     answer: list[T] = []
 
     def answered() -> bool:
@@ -174,7 +180,7 @@ def insist(ask: Callable[[], T], within_seconds: float = ANSWER_SECONDS) -> T:
         except ApiUnreachable:
             return False
         except ApiRefused as error:
-            if error.status in (429, 503):
+            if error.status in again:
                 return False
             raise DrillFailed(str(error)) from error
         return True

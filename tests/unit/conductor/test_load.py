@@ -10,8 +10,9 @@ import pytest
 
 from conductor.capstones.orders import promises
 from conductor.capstones.orders.load import Load
-from conductor.errors import ApiRefused, ApiUnreachable
+from conductor.errors import ApiRefused, ApiUnreachable, DrillFailed
 from conductor.harness import load as loads
+from conductor.harness.load import AWAY, insist
 from conductor.history import Journal
 
 
@@ -127,3 +128,18 @@ def test_no_more_orders_are_placed_a_second_than_may_be(tmp_path: Path) -> None:
     placed(Shop(), tmp_path, at_least=11, per_second=20)
 
     assert time.monotonic() - began >= 10 / 20
+
+
+def test_what_may_be_done_twice_is_asked_again_when_nobody_knows_what_became_of_it() -> None:
+    answers = iter([ApiRefused(504, "unknown"), ApiRefused(503, "away"), "done"])
+
+    def ask() -> str:
+        answer = next(answers)
+        if isinstance(answer, ApiRefused):
+            raise answer
+        return str(answer)
+
+    with pytest.raises(DrillFailed, match="504"):
+        insist(ask)
+    answers = iter([ApiRefused(504, "unknown"), ApiRefused(503, "away"), "done"])
+    assert "done" == insist(ask, again=(*AWAY, 504))

@@ -4,9 +4,11 @@ from functools import partial
 
 from conductor.capstones.trading.api_client import TradingApi
 from conductor.capstones.trading.trader import ACCOUNTS, SYMBOLS
-from conductor.harness.load import insist
+from conductor.harness.load import AWAY, insist
 from conductor.runtime import Reach
 
+AGAIN = (*AWAY, 504)
+"""What the engine perhaps did before it was replaced may be done again here."""
 REFERENCE_PRICE = "100.00"
 LIMITS = {
     "max_position": 10**9,
@@ -22,7 +24,11 @@ def open_market(access: Reach) -> None:
     """List and open every symbol; give the accounts their limits by two persons."""
     with TradingApi.of(access, "operator") as operator, TradingApi.of(access, "approver") as approver:
         for symbol in SYMBOLS:
-            insist(partial(operator.list_symbol, symbol, REFERENCE_PRICE))
+            insist(partial(operator.list_symbol, symbol, REFERENCE_PRICE), again=AGAIN)
         for account in ACCOUNTS:
-            proposal = insist(partial(operator.propose_limits, account, LIMITS))
-            insist(partial(approver.approve_limits, account, proposal))
+            insist(partial(_limit, operator, approver, account), again=AGAIN)
+
+
+def _limit(operator: TradingApi, approver: TradingApi, account: int) -> None:
+    """Both steps, since a proposal that was perhaps approved cannot be approved again."""
+    approver.approve_limits(account, operator.propose_limits(account, LIMITS))
