@@ -14,7 +14,6 @@ from conductor.run_directory import CHECKOUT
 
 UNPLAYED = {
     "Watchdog": "fires always; that it does is waited for before every play",
-    "FeedSilent": "a laptop follows no feed",
 }
 
 

@@ -17,6 +17,7 @@ from conductor.errors import DrillFailed
 from conductor.harness import alert_faults
 from conductor.harness.alert_plays import Expected, Play
 from conductor.harness.broker_client import BrokerClient
+from conductor.laptop import outside
 from conductor.laptop.runtime import LocalRuntime
 from conductor.waiting import until
 
@@ -38,14 +39,28 @@ REPEATED = {
 
 
 def plays(runtime: LocalRuntime) -> Sequence[Play]:
-    """An engine that is slow; a batch of the journal that does not come, which only RabbitMQ can be made to lose."""
+    """An engine that is slow, a feed that is gone; a batch of the journal that does not come, which only RabbitMQ can be made to lose."""
     slow = Play(
         "engine under SIGSTOP, 0.4 s of 0.5",
         engine_slow,
         (Expected("AckSlow", 60, 30), Expected("ErrorBudgetBurn", 0, 30, resolving_seconds=240)),
     )
     lost = Play("a batch of the journal lost", batch_lost, (Expected("JournalGap", 60, 30),))
-    return (slow, lost) if runtime.broker == "rabbitmq" else (slow,)
+    silent = Play("data feed stopped", feed_away, (Expected("FeedSilent", 60),))
+    return (slow, silent, lost) if runtime.broker == "rabbitmq" else (slow, silent)
+
+
+@contextmanager
+def feed_away(runtime: LocalRuntime) -> Iterator[None]:
+    """A market whose data nobody sends."""
+    supervisor = runtime.platform.supervisor
+    name = outside.process("feed")
+    supervisor.begin_stop(name)
+    supervisor.wait_stopped(name, within_seconds=TAKEN_SECONDS)
+    try:
+        yield
+    finally:
+        supervisor.start_again(name)
 
 
 @contextmanager
