@@ -12,7 +12,7 @@ from rich.console import Console
 
 from conductor.access import CapstoneOption
 from conductor.command_line import typed
-from conductor.errors import NotRunning
+from conductor.errors import DrillFailed, NotRunning
 from conductor.run_directory import RunDirectory
 
 commands = typer.Typer()
@@ -52,6 +52,7 @@ def alert_drill(
     played += [(runtimes[0], play) for play in alert_faults.plays(runtimes[0])]
     if only:
         played = [(runtime, play) for runtime, play in played if {one.alert for one in play.expected} & set(only)]
+    failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as loads:
         for runtime in runtimes:
             loads.enter_context(alert_plays.requested(runtime, Path(folder) / runtime.platform.name))
@@ -65,11 +66,20 @@ def alert_drill(
                 alert_plays.quiet(receiver, quiet_seconds)
                 console.print(f"{quiet_seconds:g} s of quiet, and no alert fired")
             for runtime, play in played:
-                found = alert_plays.measure(runtime, receiver, play, divide)
+                try:
+                    found = alert_plays.measure(runtime, receiver, play, divide)
+                except DrillFailed as error:
+                    failures.append(str(error))
+                    console.print(f"[red]{failures[-1]}[/red]", soft_wrap=True)
+                    continue
                 for line in alert_table.rows(found, divide):
                     console.print(line, markup=False, soft_wrap=True)
                 if write:
                     alert_table.write(found, divide)
+    if failures:
+        raise DrillFailed(
+            f"{len(failures)} of {len(played)} faults were not seen as they should be: {'; '.join(failures)}"
+        )
 
 
 def firing() -> list[dict[str, Any]]:
