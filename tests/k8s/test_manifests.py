@@ -16,7 +16,7 @@ PINNED = {
     "rabbitmq:4.3-management",
     "redis:8",
     "postgres:18",
-    "prom/alertmanager:v0.33.0",
+    "prom/alertmanager:v0.33.1",
     "prom/prometheus:v3.5.3",
     "otel/opentelemetry-collector-contrib:0.160.0",
     "jaegertracing/jaeger:2.13.0",
