@@ -1,6 +1,6 @@
 """Moves a capstone's work from one release to the other beside it, and back. Pure over `Releases`.
 
-Blue is the release that was there first, and its Service is the door; green is installed beside it. The steps, each of which does
+Blue is the release that was there first, and its Service takes every request; green is installed beside it. The steps, each of which does
 nothing where it was done before, so that the same call again goes on where an earlier one was broken off:
 
 1. the new one is installed, or brought to its version, with its consumers paused and without a beat, and is ready;
@@ -8,7 +8,7 @@ nothing where it was done before, so that the same call again goes on where an e
 3. the old one is written down as standing by, which ends its beat: one of its workers that is restarted takes no more work;
 4. the new one is written down as working, which starts its beat: never two at a time;
 5. the old one's workers take no more work, and work off what they hold;
-6. the door leads to the new one's API, so that what a newer API asks for finds newer workers.
+6. the Service leads to the new one's API, so that what a newer API asks for finds newer workers.
 """
 
 from collections.abc import Callable, Mapping
@@ -132,7 +132,7 @@ def switch(releases: Releases, to: Colour, tag: str | None, tell: Tell, *, alone
 
 
 def beside(values: Values) -> dict[str, Any]:
-    """What a second release is told: all that the first one is, but for the door, which stays the first one's."""
+    """What a second release is told: all that the first one is, but for how requests come to the API: by the first one's Service."""
     return {key: value for key, value in values.items() if key != "api"}
 
 
@@ -150,7 +150,7 @@ def _refuse(
     if to == "green" and (kept := ", ".join(pool_values.folders(own))):
         raise Refused(f"{own.capstone} has no second release: what its pool {kept} keeps on its volume is blue's alone")
     if alone and to == "green":
-        raise Refused(f"{own.release} cannot be taken away: its Service is the door of the API")
+        raise Refused(f"{own.release} cannot be taken away: its Service takes the requests of the API")
     if here is None and tag is None:
         raise Refused("--tag: which version is to run in the second release?")
     if here is not None and here.works and tag not in (None, here.tag):

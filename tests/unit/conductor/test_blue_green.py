@@ -264,7 +264,7 @@ def test_what_makes_no_sense_is_refused_before_anything_changes(
 
 
 def test_the_release_with_the_door_cannot_be_taken_away() -> None:
-    with pytest.raises(Refused, match="its Service is the door"):
+    with pytest.raises(Refused, match="its Service takes the requests"):
         switch(Memory.with_blue(), "green", "2", alone=True)
 
 
