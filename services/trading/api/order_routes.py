@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from trading.api.access import Anybody, OfClient
+from trading.callers import Operator
 from trading.usecases import order_traces
 from trading.usecases.requests import Requests, Terms
 
@@ -81,5 +82,13 @@ def routes(requests: Requests, shard: int) -> APIRouter:
     @router.get("/books/{symbol}")
     async def book(symbol: str, caller: Anybody) -> dict[str, Any]:
         return await requests.book(caller.token, symbol)
+
+    @router.get("/trades/{symbol}")
+    async def trades(symbol: str, caller: Anybody) -> dict[str, Any]:
+        return await requests.trades(caller.token, symbol)
+
+    @router.get("/venue")
+    async def venue(caller: Anybody) -> dict[str, Any]:
+        return await requests.venue(caller.token, whole=isinstance(caller.who, Operator))
 
     return router

@@ -6,7 +6,8 @@ A request is a line of JSON, its answer another one:
 |---|---|---|
 | `{"input": [numbers]}` | operators: phases, kill switches, limits, symbols, …; clients: orders and cancels | `{"outcomes": […]}` |
 | `{"status": client_id}` | clients | `{"outcomes": [STATUS]}` |
-| `{"book": symbol}` | anybody known | the depth as the keeper wrote it last |
+| `{"book": symbol}` | anybody known | depth and last trades as the keeper wrote them last |
+| `{"venue": true}` | anybody known | kill switches and refusals as the keeper wrote them last |
 
 On TCP each request has the caller's `token`, so whoever reaches the port can do no more than its token allows. Who may open the Unix
 socket may do what an operator may, so its mode is 0600; there a request may be the list of numbers alone. The outcomes of a client's input
@@ -136,7 +137,9 @@ class Control:
             asked = {"input": asked} if isinstance(asked, list) else asked
             caller = 0 if peer.trusted else self._caller(asked.get("token"))
             if "book" in asked:
-                return _send(peer, self._book(asked["book"]))
+                return _send(peer, self._kept(f"{depth_files.FOLDER}/{int(asked['book'])}.json"))
+            if "venue" in asked:
+                return _send(peer, self._kept(depth_files.VENUE))
             if self.draining and "input" in asked:
                 raise BadRecord("DRAINING: the venue is restarting")
             if "status" in asked:
@@ -198,12 +201,12 @@ class Control:
             raise BadRecord(f"person {record[2]} is not the one whose token this is, {caller}")
         return record
 
-    def _book(self, symbol: Any) -> bytes:
-        """The last depth of a symbol. Raises BadRecord when there is none."""
+    def _kept(self, name: str) -> bytes:
+        """What the keeper wrote last. Raises BadRecord when there is nothing."""
         try:
-            return (self._folder / depth_files.FOLDER / f"{int(symbol)}.json").read_bytes()
+            return (self._folder / name).read_bytes()
         except FileNotFoundError:
-            raise BadRecord(f"there is no book of symbol {symbol} yet") from None
+            raise BadRecord(f"there is no {name} yet") from None
 
 
 def ask(path: Path, *record: int, timeout: float = 10.0) -> list[list[int]]:

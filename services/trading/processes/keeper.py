@@ -1,8 +1,8 @@
 """The keeper process: follows the journal block by block with an engine of its own, so that nothing it does stops the one that trades.
 
-It finds an outcome that a replay would not give while the day goes on, writes snapshots without a pause of the engine, signs heads, writes
-the depth of each book for people to look at, and has the file of the next segment ready. When it is behind or dead, trading goes on; a
-restart then reads more of the journal again.
+It finds an outcome that a replay would not give while the day goes on, writes snapshots without a pause of the engine, signs heads,
+writes the depth and the last trades of each book for people to look at, and has the file of the next segment ready. When it is behind or
+dead, trading goes on; a restart then reads more of the journal again.
 """
 
 import logging
@@ -19,6 +19,7 @@ from trading.adapters.snapshots import newest, save
 from trading.processes.followers import begun
 from trading.processes.settings import ShardSettings
 from trading.usecases.replay import replay
+from trading.usecases.tape import Tape
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Keeper:
         self._saved = self._engine.sequence
         self._tail = Tail(settings.journal, after=self._engine.sequence)
         self._key = settings.heads_key.read_bytes() if settings.heads_key else b""
-        self._depth = DepthFiles(settings.folder)
+        self._depth, self._tape = DepthFiles(settings.folder), Tape(self._engine.now_us)
         self._unsigned: Closed | None = None
         self._signed_at = self._spare_at = 0.0
         self._unwritten: set[str] = set()
@@ -49,13 +50,14 @@ class Keeper:
         blocks = self._tail.poll(BLOCKS)
         for closed in blocks:
             replay(self._engine, closed.records)
+            self._tape.take(closed.records)
             self._unsigned = closed
             if self._engine.sequence - self._saved >= self._settings.snapshot_inputs:
                 with self._where_there_is_room("snapshot"):
                     save(self._settings.snapshots, self._engine)
                 self._saved = self._engine.sequence
         with self._where_there_is_room("depth"):
-            self._depth.write(self._engine)
+            self._depth.write(self._engine, self._tape)
         if self._settings.heads and self._unsigned and now - self._signed_at >= HEAD_SECONDS:
             keep(self._settings.heads, head_of(self._unsigned), self._key)
             self._unsigned, self._signed_at = None, now

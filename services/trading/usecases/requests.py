@@ -12,6 +12,7 @@ from trading.domain.terms import Input, Outcome, Phase, Reason, Rule, Scope, Sid
 from trading.domain.tick_size import BadPrice
 from trading.ports import Door, NotHandedOver
 from trading.settings import Instrument
+from trading.usecases.times import time_of
 
 STATES = {Known.NEVER_SEEN: "not_taken", Known.CLOSED: "closed", Known.OPEN: "open"}
 TICKS = frozenset(("price", "stop_price", "last_price"))
@@ -108,13 +109,49 @@ class Requests:
 
     async def book(self, token: str, name: str) -> dict[str, Any]:
         """The best prices of a symbol, a tenth of a second old at most."""
+        found: dict[str, Any] = (await self.market(token, name))["book"]
+        return found
+
+    async def trades(self, token: str, name: str) -> dict[str, Any]:
+        """The last trades of a symbol, oldest first."""
+        return {"symbol": name, "trades": (await self.market(token, name))["trades"]}
+
+    async def market(self, token: str, name: str) -> dict[str, Any]:
+        """Both, of one moment."""
         symbol = self._symbol(name)
         told = await self._door.ask(token, {"book": symbol.id})
         sides = {
             side: [{"price": symbol.price(price).decode(), "quantity": lots} for price, lots in told[side]]
             for side in ("bids", "asks")
         }
-        return {**told, "symbol": name, "phase": Phase(told["phase"]).name.lower(), **sides}
+        trades = [
+            {
+                "number": number,
+                "time": time_of(time_us),
+                "price": symbol.price(price).decode(),
+                "quantity": lots,
+                "side": Side(side).name.lower(),
+            }
+            for number, time_us, price, lots, side in told.pop(
+                "trades", ()
+            )  # a keeper of the release before writes none
+        ]
+        book = {**told, "symbol": name, "phase": Phase(told["phase"]).name.lower(), **sides}
+        return {"book": book, "trades": trades}
+
+    async def venue(self, token: str, *, whole: bool) -> dict[str, Any]:
+        """The kill switch of all, with the input from which it is on; with `whole` those of accounts and refusals by rule as well."""
+        told = await self._door.ask(token, {"venue": True})
+        found = {name: told[name] for name in ("sequence", "killed_from")} | {"time": time_of(told["time_us"])}
+        if not whole:
+            return found
+        since = time_of(told["refused_since_us"])
+        return {
+            **found,
+            "accounts_killed_from": told["accounts_killed_from"],
+            "refused": told["refused"],
+            "refused_since": since,
+        }
 
     async def list_symbol(self, token: str, name: str) -> dict[str, Any]:
         """List a symbol as the settings have it. One that is listed already stays as it is."""
@@ -151,6 +188,10 @@ class Requests:
     async def approve_limits(self, token: str, person: int, account: int, proposal: int) -> dict[str, Any]:
         """Approve limits that another person proposed."""
         return await self._administer(token, (int(Input.APPROVE_LIMITS), account, person, proposal))
+
+    def insist(self, name: str) -> None:
+        """Raises BadRequest for a symbol that is not known."""
+        self._symbol(name)
 
     async def _of_client(self, token: str, record: tuple[int, ...]) -> dict[str, Any]:
         answer = await self._door.ask(token, {"input": record})

@@ -1,7 +1,6 @@
 """Positions, prices and candles as people read them: symbols by name, prices as decimal texts, money in whole minor units."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from trading.domain.candles import DAY_US, MINUTE_US
@@ -9,6 +8,7 @@ from trading.domain.tick_size import written
 from trading.ports import Views
 from trading.settings import Instrument
 from trading.usecases.requests import BadRequest
+from trading.usecases.times import time_of
 
 SPANS_US = {"minute": MINUTE_US, "day": DAY_US}
 
@@ -19,13 +19,14 @@ class Shown:
     def __init__(self, views: Views, instruments: Mapping[str, Instrument]) -> None:
         self._views, self._instruments = views, instruments
         self._names = {one.id: name for name, one in instruments.items()}
+        self.symbols = list(instruments)
 
     def positions(self, accounts: Sequence[int] | None) -> dict[str, Any]:
         """Positions of some accounts, or of all; and how far the journal of each shard is in them."""
         return {
             "positions": [self._position(one) for one in self._views.positions(accounts)],
             "applied": [
-                {"shard": one["shard"], "sequence": one["sequence"], "time": _time(one["now_us"])}
+                {"shard": one["shard"], "sequence": one["sequence"], "time": time_of(one["now_us"])}
                 for one in self._views.applied()
             ],
         }
@@ -37,7 +38,7 @@ class Shown:
         if found is None:
             return {"symbol": symbol, "price": None, "bid": None, "ask": None, "time": None}
         prices = {name: self._price(instrument, found[name]) for name in ("price", "bid", "ask")}
-        return {"symbol": symbol, **prices, "time": _time(found["at_us"])}
+        return {"symbol": symbol, **prices, "time": time_of(found["at_us"])}
 
     def candles(self, symbol: str, span: str, limit: int) -> dict[str, Any]:
         """The last candles, oldest first. Raises BadRequest."""
@@ -47,7 +48,7 @@ class Shown:
             "span": span,
             "candles": [
                 {
-                    "begin": _time(one["begin_us"]),
+                    "begin": time_of(one["begin_us"]),
                     **{name: self._price(instrument, one[name]) for name in ("open", "high", "low", "close")},
                     "quantity": one["quantity"],
                     "trades": one["trades"],
@@ -58,7 +59,8 @@ class Shown:
 
     def latency(self, limit: int) -> dict[str, Any]:
         """The last measures of the engines' latency, the newest first."""
-        return {"measures": self._views.latency(limit)}
+        found = self._views.latency(limit)
+        return {"measures": [{**one, "measured_at": one["measured_at"].isoformat()} for one in found]}
 
     def _position(self, held: Mapping[str, int]) -> dict[str, Any]:
         symbol = self._names.get(held["symbol"])
@@ -78,7 +80,3 @@ class Shown:
 
     def _price(self, instrument: Instrument, ticks: int) -> str | None:
         return written(ticks, instrument.tick) if ticks else None
-
-
-def _time(us: int) -> str | None:
-    return datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="milliseconds") if us else None
