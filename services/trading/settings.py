@@ -125,6 +125,12 @@ class Settings(ServiceSettings):
     sessions_every_seconds: float = Field(default=5.0, gt=0)
     """How often it is looked whether a session opened or closed."""
 
+    live_streams_process_limit: int = Field(default=200, ge=1)
+    """API only: WebSockets of a process at most; a tenth of them are for operators."""
+
+    live_streams_client_limit: int = Field(default=20, ge=1)
+    """API only: the same of one client."""
+
     collect_every_seconds: float = Field(default=10.0, gt=0)
     """How often the broker's dead letters are brought into the table of what is parked."""
 

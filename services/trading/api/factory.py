@@ -9,18 +9,22 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from chassis.http import health_routes, refusals
+from chassis.http import health_routes, reference, refusals
 from chassis.http.metrics import Observed
 from chassis.http.problems import Problem, answer, wrong
+from chassis.http.streams import Streams
 from chassis.http.threads import Threads
 from chassis.http.tokens import read_tokens
-from trading.api import operator_routes, order_routes, view_routes
+from trading.api import live_routes, operator_routes, order_routes, view_routes
 from trading.callers import caller
 from trading.ports import Door, NoAnswer, NotHandedOver, NotTaken, Views
 from trading.queues import SERVICE
 from trading.settings import Settings
+from trading.usecases.live import LiveMarket
 from trading.usecases.requests import BadRequest, RefusedByRule, Requests
 from trading.usecases.views import Shown
+
+LINKS = {"positions": "/positions", "kill switches": "/venue", "live page": "/live"}
 
 
 def make_api(door: Door, views: Views, settings: Settings, *, registry: CollectorRegistry = REGISTRY) -> FastAPI:
@@ -33,14 +37,28 @@ def make_api(door: Door, views: Views, settings: Settings, *, registry: Collecto
         threads.close()
         readers.close()
 
-    app = FastAPI(title="Trading", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Trading",
+        description="Takes orders of people, and shows books, trades, candles, positions and latency. `/live` shows them live.",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.callers = read_tokens(settings.api_tokens.get_secret_value(), caller)
     app.state.draining = asyncio.Event()
+    app.state.websockets = True
     requests = Requests(door, settings.instruments)
     app.include_router(order_routes.routes(requests, settings.shard))
     app.include_router(operator_routes.routes(requests))
-    app.include_router(view_routes.routes(Shown(views, settings.instruments), readers))
+    shown = Shown(views, settings.instruments)
+    app.include_router(view_routes.routes(shown, readers))
+    limit = settings.live_streams_process_limit
+    streams = Streams(limit, per_holder=settings.live_streams_client_limit, reserved=limit // 10)
+    app.include_router(live_routes.routes(LiveMarket(requests, shown, readers.run), streams))
     app.include_router(health_routes.routes(door.ping, threads))
+    app.include_router(reference.routes(app, LINKS))
     refusals.install(app)
     for kind, told in ((BadRequest, _bad), (RefusedByRule, _refused), (NotTaken, _not_taken)):
         app.add_exception_handler(kind, told)

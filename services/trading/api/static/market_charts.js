@@ -1,0 +1,133 @@
+// Depth, candles and latency, by uPlot. Colours are those of the style sheet, so a cut stream and a dark page are drawn in theirs.
+
+const HEIGHT = 200;
+
+const property = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+const axis = { stroke: () => property("--soft"), grid: { stroke: () => property("--line"), width: 1 }, ticks: { show: false } };
+
+function plotted(place, options, columns) {
+  const plot = new uPlot(
+    { width: place.clientWidth || 300, height: HEIGHT, cursor: { show: false }, legend: { show: false }, ...options },
+    Array.from({ length: columns }, () => []),
+    place,
+  );
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw());
+  return plot;
+}
+
+function times(zone) {
+  const short = (at) => new Intl.DateTimeFormat("en-GB", { timeZone: zone(), hour: "2-digit", minute: "2-digit" }).format(at * 1000);
+  return {
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone()),
+    axis: { ...axis, size: 30, space: 60, values: (_, splits) => splits.map(short) },
+  };
+}
+
+const fromZero = { range: (_, least, most) => [0, most > 0 ? most * 1.1 : 1] };
+const whole = new Intl.NumberFormat("en-US");
+
+/** Lots at a price or better: `show(bids, asks)` takes the levels as the API has them, the best first. */
+export function depthChart(place) {
+  const step = (align) => uPlot.paths.stepped({ align });
+  const side = (colour, align, dash) => ({ stroke: () => property(colour), width: 2, dash, points: { show: false }, paths: step(align) });
+  const plot = plotted(
+    place,
+    {
+      scales: { x: { time: false }, y: fromZero },
+      axes: [
+        { ...axis, size: 30, space: 70, values: (_, splits) => splits.map((at) => at.toFixed(2)) },
+        { ...axis, size: 62, values: (_, splits) => splits.map((one) => whole.format(one)) },
+      ],
+      series: [{}, side("--bid", -1), side("--ask", 1, [6, 4])],
+    },
+    3,
+  );
+  const summed = (levels) => {
+    let sum = 0;
+    return levels.map((one) => [Number(one.price), (sum += one.quantity)]);
+  };
+  return {
+    plot,
+    show(bids, asks) {
+      const [below, above] = [summed(bids).reverse(), summed(asks)];
+      plot.setData([
+        [...below, ...above].map(([price]) => price),
+        [...below.map(([, sum]) => sum), ...above.map(() => null)],
+        [...below.map(() => null), ...above.map(([, sum]) => sum)],
+      ]);
+    },
+  };
+}
+
+/** Open, high, low and close: `show(candles)` takes them as the API has them, the oldest first. */
+export function candleChart(place, zone) {
+  const { tzDate, axis: below } = times(zone);
+  const draw = (plot) => {
+    const [at, opens, highs, lows, closes] = plot.data;
+    const { ctx } = plot;
+    const y = (value) => Math.round(plot.valToPos(value, "y", true));
+    const wide = Math.max(2, Math.min(14, (plot.bbox.width / 60) * 0.6)) * 1;
+    ctx.save();
+    at.forEach((begin, index) => {
+      const x = Math.round(plot.valToPos(begin, "x", true));
+      const up = closes[index] >= opens[index];
+      ctx.fillStyle = ctx.strokeStyle = property(up ? "--up" : "--down");
+      ctx.lineWidth = Math.max(1, devicePixelRatio);
+      ctx.beginPath();
+      ctx.moveTo(x, y(highs[index]));
+      ctx.lineTo(x, y(lows[index]));
+      ctx.stroke();
+      const [top, bottom] = [y(Math.max(opens[index], closes[index])), y(Math.min(opens[index], closes[index]))];
+      // One that rose is hollow: the colour is not all that tells them apart.
+      if (up) {
+        ctx.clearRect(x - wide / 2, top, wide, Math.max(1, bottom - top));
+        ctx.strokeRect(x - wide / 2, top, wide, Math.max(1, bottom - top));
+      } else ctx.fillRect(x - wide / 2, top, wide, Math.max(1, bottom - top));
+    });
+    ctx.restore();
+  };
+  const hidden = { paths: () => null, points: { show: false } };
+  const plot = plotted(
+    place,
+    {
+      tzDate,
+      scales: { x: { range: (_, least, most) => [most - Math.max(most - least, 600) - 60, most + 60] } },
+      axes: [below, { ...axis, size: 62, values: (_, splits) => splits.map((one) => one.toFixed(2)) }],
+      series: [{}, hidden, hidden, hidden, hidden],
+      hooks: { draw: [draw] },
+    },
+    5,
+  );
+  return {
+    plot,
+    show(candles) {
+      const column = (name) => candles.map((one) => Number(one[name]));
+      plot.setData([candles.map((one) => Date.parse(one.begin) / 1000), ...["open", "high", "low", "close"].map(column)]);
+    },
+  };
+}
+
+/** p50 and p99: `show(measures)` takes them as the API has them, the newest first. */
+export function latencyChart(place, zone) {
+  const { tzDate, axis: below } = times(zone);
+  const line = (colour, dash) => ({ stroke: () => property(colour), width: 2, dash, points: { show: false } });
+  const plot = plotted(
+    place,
+    {
+      tzDate,
+      // Buckets double: so does the axis.
+      scales: { y: { distr: 3, log: 2 } },
+      axes: [below, { ...axis, size: 62, values: (_, splits) => splits.map((one) => (one === null ? "" : whole.format(one))) }],
+      series: [{}, line("--bid"), line("--ask", [6, 4])],
+    },
+    3,
+  );
+  return {
+    plot,
+    show(measures) {
+      const oldest = measures.toReversed();
+      plot.setData([oldest.map((one) => Date.parse(one.measured_at) / 1000), oldest.map((one) => one.p50_us), oldest.map((one) => one.p99_us)]);
+    },
+  };
+}
