@@ -16,12 +16,14 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conductor.laptop.servers import rabbitmq
+from conductor.laptop.servers.valkey_cluster import CONFIGURATION, Node, form, healthy
 
 PASSWORD = "wei/rd@pass"  # needs quoting in a URL, as a generated one may
 QUOTED = urllib.parse.quote(PASSWORD, safe="")
@@ -263,6 +265,54 @@ class Valkey(Server):
 
     def url(self, database: int) -> str:
         return f"redis://:{QUOTED}@127.0.0.1:{self.port}/{database}"
+
+
+class ValkeyCluster:
+    """Valkey nodes that are a cluster: `primaries` of them with slots, then `replicas`, which are of the primaries in turn."""
+
+    def __init__(self, binary: Path, directory: Path, primaries: int = 3, *, replicas: int = 0) -> None:
+        self.nodes: list[Valkey] = []
+        self._primaries = primaries
+        self._members: list[Node] = []
+        for index in range(primaries + replicas):
+            folder = directory / f"node-{index}"
+            folder.mkdir()
+            port, bus = free_port(), free_port()
+            (folder / "valkey.conf").write_text(
+                f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nappendfsync always\nsave ""\n'
+                f'maxmemory-policy noeviction\ndir "{folder}"\nrepl-diskless-sync-delay 0\n'
+                + CONFIGURATION.format(bus=bus, timeout_ms=1000, password=PASSWORD)
+            )
+            command = [str(binary), str(folder / "valkey.conf")]
+            self.nodes.append(Valkey(command, folder, port, partial(listens, port)))
+            self._members.append(Node(self.nodes[-1].url(0), port, bus))
+
+    def start(self) -> None:
+        for node in self.nodes:
+            node.start()
+        form(self._members, self._primaries)
+
+    def kill(self) -> None:
+        for node in self.nodes:
+            node.kill()
+
+    def empty(self) -> None:
+        """Take away all keys, functions and counts of commands."""
+        import redis
+
+        for node in self.nodes:
+            with redis.Redis.from_url(node.url(0)) as client:
+                client.flushall()
+                client.function_flush()
+                client.config_resetstat()
+
+    def url(self) -> str:
+        """The addresses of all nodes: one that is up tells clients which the others are."""
+        return ",".join(node.url(0) for node in self.nodes)
+
+    def healthy(self, node: int) -> bool:
+        """Whether a node sees every slot served."""
+        return healthy(self._members[node])
 
 
 @dataclass

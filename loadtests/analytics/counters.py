@@ -10,7 +10,7 @@ import redis
 OURS, RIVALS = "{0}:", ""
 """What the keys of either design begin with."""
 
-APART = ("parts:", "meta", "flushes")
+APART = ("parts:", "meta", "flushes", "accepted")
 """Keys that are no counters."""
 
 PATIENCE_SECONDS = 300.0

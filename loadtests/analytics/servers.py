@@ -40,7 +40,7 @@ class Servers:
     def run(self, name: str, argv: Sequence[str], environment: dict[str, str]) -> Path:
         """Start a process until the end of the bench. Returns the file of what it says."""
         log = self.folder / f"{name}.log"
-        self.pids[name] = [_run(self.stack, argv, environment, Path.cwd(), log)]
+        self.pids[name] = [launched(self.stack, argv, environment, Path.cwd(), log)]
         return log
 
     def stages(self, *names: str) -> dict[str, list[int]]:
@@ -65,7 +65,7 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
         for server in (rabbitmq, valkey):
             server.prepare()
             for program in server.programs():
-                pids[program.name] = [_run(stack, program.argv, program.environment, program.directory)]
+                pids[program.name] = [launched(stack, program.argv, program.environment, program.directory)]
         wait(lambda: rabbitmq.answers() and valkey.answers(), "the servers")
         plain = dict(os.environ)
         environment = {
@@ -126,13 +126,14 @@ def _listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _run(
+def launched(
     stack: contextlib.ExitStack,
     argv: Sequence[str],
     environment: dict[str, str],
     folder: Path | None,
     log: Path | None = None,
 ) -> int:
+    """Start a process, killed when the stack is closed. Its process id."""
     with contextlib.ExitStack() as files:
         out = files.enter_context(log.open("ab")) if log else subprocess.DEVNULL
         process = subprocess.Popen(

@@ -5,12 +5,12 @@ Workers import this module before anything else, so it opens nothing; what a pro
 
 import time
 import uuid
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from analytics import tasks
-from analytics.queues import AGGREGATE, ARCHIVE, QUEUES, RECOMMEND, RECOMMEND_USERS, REPORTS, SERVICE
+from analytics.queues import ARCHIVE, RECOMMEND, RECOMMEND_USERS, REPORTS, SERVICE, aggregate, queues
 from analytics.settings import Settings
 from chassis.app import make_app
 from chassis.batch_consumer import BatchQueue
@@ -21,30 +21,43 @@ SETTINGS = Settings
 
 settings = Settings()
 
+AGGREGATES = tuple(map(aggregate, range(settings.counters_shards)))
+"""The queue of each shard."""
+
 
 def _clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def make_aggregate() -> Any:
-    """What counts batches, with a connection to the counters of its own."""
+def _counters() -> Any:
+    from analytics.adapters.store_clients import StoreAddress
+
+    return StoreAddress(settings.counters_url, settings.counters_shards, settings.counters_timeout_seconds)
+
+
+def make_aggregate(shard: int) -> Any:
+    """What counts the batches of a shard, with connections to the counters of its own. Raises Transient."""
     from analytics.adapters.counter_store import RedisCounterStore
     from analytics.usecases.aggregate import Aggregate
 
+    counters = _counters()
     store = RedisCounterStore(
-        settings.counters_url,
-        timeout_seconds=settings.counters_timeout_seconds,
+        counters.client(),
+        counters.every_shard[shard],
+        replicas=settings.counters_replicas,
+        replicas_seconds=settings.counters_timeout_seconds / 2,
         minute_seconds=settings.minute_retention_hours * 3600,
         hour_seconds=settings.hour_retention_days * 86_400,
         dedup_ms=settings.dedup_ms,
     )
+    board, engagement_store = counters.client(), _engagement_store()
     observers = []
     if settings.trends:
         from analytics.adapters.trend_board import RedisTrendBoard
         from analytics.usecases.trend_watch import TrendWatch
 
         watch = TrendWatch(
-            RedisTrendBoard(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds),
+            RedisTrendBoard(board),
             replica=uuid.uuid4().hex,
             clock_ms=_clock_ms,
             report_seconds=settings.trends_report_seconds,
@@ -56,7 +69,7 @@ def make_aggregate() -> Any:
     if settings.recommendations:
         from analytics.usecases.recommendations import EngagementLog
 
-        engagements = EngagementLog(_engagement_store(), per_second=settings.engagements_per_second)
+        engagements = EngagementLog(engagement_store, per_second=settings.engagements_per_second)
         engagements.start()
         observers.append(engagements.observe)
     return Aggregate(store, oldest_ms=settings.dedup_ms // 2, clock_ms=_clock_ms, observers=observers)
@@ -105,17 +118,16 @@ def expire_archive() -> None:
 
 def make_erasure() -> Any:
     """What erases users; from the archive where there is one."""
-    from redis import Redis
-
     from analytics.adapters.erasing import CounterErasure, ParkedErasure, RecommendationErasure, SqlReceipts
     from analytics.ports import Place
     from analytics.usecases.erasure import Erasure
 
-    client = Redis.from_url(settings.counters_url, socket_timeout=settings.counters_timeout_seconds)
+    counters = _counters()
+    client = counters.client()
     places: list[tuple[str, Place]] = [
-        ("counters", CounterErasure(client)),
+        ("counters", CounterErasure(client, counters.every_shard)),
         ("recommendations", RecommendationErasure(client)),
-        ("parked", ParkedErasure(settings.database_url, (AGGREGATE, ARCHIVE))),
+        ("parked", ParkedErasure(settings.database_url, (*AGGREGATES, ARCHIVE))),
     ]
     if settings.archive_url:
         from analytics.adapters.archive_erasure import ArchiveErasure
@@ -129,9 +141,9 @@ def make_recount() -> Any:
     from analytics.adapters.counter_snapshot import CounterSnapshot
     from analytics.usecases.recount import Recount
 
-    counters = CounterSnapshot(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
+    counters = _counters()
     return Recount(
-        _archive_query(make_archive()), counters, clock_ms=_clock_ms,
+        _archive_query(make_archive()), CounterSnapshot(counters.client(decode_responses=True), counters.every_shard), clock_ms=_clock_ms,
         minute_hours=settings.minute_retention_hours, hour_days=settings.hour_retention_days,
     )  # fmt: skip
 
@@ -140,8 +152,7 @@ def _engagement_store() -> Any:
     from analytics.adapters.engagement_store import RedisEngagementStore
 
     return RedisEngagementStore(
-        settings.counters_url,
-        timeout_seconds=settings.counters_timeout_seconds,
+        _counters().client(decode_responses=True),
         kept_seconds=settings.engagement_retention_days * 86_400,
     )
 
@@ -168,7 +179,7 @@ def _of_the_archive() -> dict[str, Any]:
 
 app = make_app(
     SERVICE,
-    QUEUES,
+    queues(settings.counters_shards),
     settings,
     beat_schedule={
         "collect_dead_letters": {"task": "analytics.collect_dead_letters", "schedule": settings.collect_every_seconds},
@@ -176,14 +187,19 @@ app = make_app(
         **(_of_the_archive() if settings.archive_url else {}),
     },
     batch_queues={
-        AGGREGATE: BatchQueue(
-            make_aggregate, prefetch=settings.prefetch_batches, window_seconds=settings.window_ms / 1000
-        ),
+        **{
+            queue: BatchQueue(
+                partial(make_aggregate, shard),
+                prefetch=settings.prefetch_batches,
+                window_seconds=settings.window_ms / 1000,
+            )
+            for shard, queue in enumerate(AGGREGATES)
+        },
         ARCHIVE: BatchQueue(
             make_archiver,
             prefetch=settings.archive_prefetch_batches,
             window_seconds=settings.archive_window_seconds,
-            copies_of=(AGGREGATE,) if settings.archive_url else (),
+            copies_of=AGGREGATES if settings.archive_url else (),
         ),
     },
 )
@@ -200,14 +216,15 @@ tasks.register(
 
 
 def make_collector(*, backfill: bool = False) -> Any:
-    """What an edge collects events with. A backfill has a publisher of its own, so that present and past do not wait for each other."""
-    from analytics.usecases.collect import Collector, Limits
+    """What an edge collects events with. A backfill has publishers of its own, so that present and past do not wait for each other; so
+    has each shard, so that one whose queue takes nothing holds up no other."""
+    from analytics.usecases.collect import Collectors, Limits
     from chassis.batch_publisher import BatchPublisher
 
     limits = Limits(
         batch_events=settings.batch_events,
         linger_seconds=settings.batch_linger_ms / 1000,
-        buffer_events=settings.buffer_events // 4 if backfill else settings.buffer_events,
+        buffer_events=(settings.buffer_events // 4 if backfill else settings.buffer_events) // settings.counters_shards,
         answer_seconds=settings.answer_seconds,
         late_ms=int(settings.late_hours * 3_600_000),
         future_ms=int(settings.future_seconds * 1000),
@@ -215,7 +232,8 @@ def make_collector(*, backfill: bool = False) -> Any:
         backfill=backfill,
     )
     threads = 1 if backfill else settings.publishers
-    return Collector(BatchPublisher(app, AGGREGATE, threads=threads), limits, clock_ms=_clock_ms)
+    sinks = [BatchPublisher(app, queue, threads=threads) for queue in AGGREGATES]
+    return Collectors(sinks, limits, clock_ms=_clock_ms)
 
 
 def make_api() -> Any:
@@ -223,7 +241,8 @@ def make_api() -> Any:
     from analytics.adapters.counter_reader import RedisCounterReader
     from analytics.api import make_api as api
 
-    reader = RedisCounterReader(settings.counters_url, timeout_seconds=settings.counters_timeout_seconds)
+    counters = _counters()
+    reader = RedisCounterReader(counters.async_client(), counters.every_shard)
     events, backfill = make_collector(), make_collector(backfill=True)
     return api(events, backfill, reader, reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
 

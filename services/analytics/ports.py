@@ -30,7 +30,8 @@ class Freshness:
     """How current the counters are."""
 
     published_ms: int
-    """When the newest batch that is counted was published by an edge; 0 before the first."""
+    """When the newest batch that is counted was published by an edge; 0 before the first. While something waits it is that of the shard
+    that is furthest behind."""
     counted_ms: int
     """When it was counted, by the store's clock."""
     events: int
@@ -146,8 +147,8 @@ class RecommendationReader(Protocol):
 class AcceptedMark(Protocol):
     """What edges note of what they took."""
 
-    async def accepted(self, published_ms: int) -> None:
-        """Note that a batch that was published then is confirmed. Raises StoreUnavailable."""
+    async def accepted(self, published_ms: int, shard: int) -> None:
+        """Note that a batch for a shard that was published then is confirmed. Raises StoreUnavailable."""
 
 
 class StoreUnavailable(Exception):

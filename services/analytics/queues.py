@@ -1,5 +1,5 @@
-"""Two queues of batches, of which the second gets what the first gets; of tasks one for what the
-clock does, one for what it does with the archive, and one for recommendations."""
+"""Queues of batches: one a shard of the counters, and one that gets what these get. Of tasks: one for what the clock does, one for what it
+does with the archive, and one for recommendations."""
 
 SERVICE = "analytics"
 
@@ -12,5 +12,16 @@ RECOMMEND = "analytics.recommend"
 RECOMMEND_USERS = "analytics.recommend_users"
 """The task that learns what is new of some users."""
 
-QUEUES = (UPKEEP, AGGREGATE, ARCHIVE, REPORTS, RECOMMEND)
-"""The first takes what is sent without naming a queue, which is tasks."""
+
+def aggregate(shard: int) -> str:
+    """The queue of a shard's batches, so that a shard whose store is away holds up no other one."""
+    return f"{AGGREGATE}_{shard}" if shard else AGGREGATE
+
+
+def queues(shards: int) -> tuple[str, ...]:
+    """All of them. The first takes what is sent without naming a queue, which is tasks."""
+    return (UPKEEP, *map(aggregate, range(shards)), ARCHIVE, REPORTS, RECOMMEND)
+
+
+QUEUES = queues(1)
+"""Those of counters that are not divided."""

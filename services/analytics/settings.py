@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 
+from analytics.domain.parts import MOST_SHARDS
 from chassis.settings import ServiceSettings
 
 
@@ -15,6 +16,15 @@ class Settings(ServiceSettings):
 
     counters_timeout_seconds: float = Field(default=5.0, gt=0, le=20)
     """How long one call to the counters may take; below 30 s, after which a worker whose loop stands still counts as dead."""
+
+    counters_shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
+    """Into how many shards the counters are divided. With 1 `COUNTERS_URL` is one server; with more it is a node of a Redis Cluster, or
+    several with commas between, and each shard has a queue and needs a pool of its own. Fixed with the store: another number means other
+    keys, so the counters would begin anew."""
+
+    counters_replicas: int = Field(default=0, ge=0, le=5)
+    """How many replicas must have a flush before its batches are acknowledged (`WAIT`). With as many as a primary has, a failover loses
+    nothing, and a replica that is away stops its shard. 0: what was not replicated yet is lost with its primary."""
 
     window_ms: float = Field(default=250.0, ge=1, le=5000)
     """How long a batch waits in an aggregator for others, by the aggregator's clock."""

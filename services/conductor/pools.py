@@ -96,6 +96,11 @@ class Pool(BaseModel):
         """Whether the old processes end before new ones start: two clocks would tick twice, and what a name holds has one holder."""
         return self.role == "beat" or self.kind == "StatefulSet"
 
+    def of_shard(self, shard: int) -> "Pool":
+        """The same pool for another shard of a store: `NAME-SHARD`, whose queues end in `_SHARD`."""
+        queues = tuple(f"{queue}_{shard}" for queue in self.queues)
+        return self.model_copy(update={"name": f"{self.name}-{shard}", "queues": queues})
+
     @model_validator(mode="after")
     def _arithmetic(self) -> Self:
         if self.role == "worker":

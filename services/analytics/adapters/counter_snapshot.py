@@ -1,48 +1,62 @@
 """Reads whole counters from Redis or Valkey, an hour or a minute at a time, for a recount."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import redis
-
-from analytics.adapters import counter_keys as keys
+from analytics.adapters.counter_keys import Shard
+from analytics.adapters.store_clients import FAILURES
 from analytics.domain.events import KINDS
 from chassis.errors import Transient
 
 
 class CounterSnapshot:
-    """See ports.CounterHours."""
+    """See ports.CounterHours. A counter is the sum of that counter in all shards."""
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
-        self._client = redis.Redis.from_url(url, socket_timeout=timeout_seconds, decode_responses=True)
+    def __init__(self, client: Any, shards: Sequence[Shard]) -> None:
+        """`client` decodes what it reads."""
+        self._client = client
+        self._shards = shards
 
     def totals(self, hour: int) -> Mapping[tuple[str, int], int]:
         """By kind and minute."""
-        found = self._hashes([keys.totals(kind, hour) for kind in KINDS])
-        return {(kind, int(m)): n for kind, counts in zip(KINDS, found, strict=True) for m, n in counts.items()}
+        return _summed(
+            ((kind, int(minute)), events)
+            for found in self._hashes(lambda of: [of.totals(kind, hour) for kind in KINDS])
+            for kind, counts in zip(KINDS, found, strict=True)
+            for minute, events in counts.items()
+        )
 
     def contents(self, minute: int) -> Mapping[tuple[str, str], int]:
         """By kind and content."""
-        found = self._hashes([keys.content_minutes(kind, minute) for kind in KINDS])
-        return {(kind, content): n for kind, counts in zip(KINDS, found, strict=True) for content, n in counts.items()}
+        return _summed(
+            ((kind, content), events)
+            for found in self._hashes(lambda of: [of.content_minutes(kind, minute) for kind in KINDS])
+            for kind, counts in zip(KINDS, found, strict=True)
+            for content, events in counts.items()
+        )
 
     def users(self, hour: int) -> Mapping[str, int]:
         """By user."""
-        return self._hashes([keys.user_hours(hour)])[0]
-        found: Any = self._try(lambda: self._client.hget(keys.META, "published_ms"))
-        return int(found or 0)
+        return _summed(pair for (found,) in self._hashes(lambda of: [of.user_hours(hour)]) for pair in found.items())
 
-    def _hashes(self, names: list[str]) -> list[dict[str, int]]:
-        def read() -> Any:
+    def _hashes(self, names_of: Callable[[Shard], list[str]]) -> Iterator[list[dict[str, int]]]:
+        """What the hashes of each shard have."""
+        for shard in self._shards:
+            yield [{field: int(value) for field, value in found.items()} for found in self._read(names_of(shard))]
+
+    def _read(self, names: list[str]) -> Any:
+        try:
             pipe = self._client.pipeline(transaction=False)
             for name in names:
                 pipe.hgetall(name)
             return pipe.execute()
-
-        return [{field: int(value) for field, value in found.items()} for found in self._try(read)]
-
-    def _try(self, call: Any) -> Any:
-        try:
-            return call()
-        except (redis.RedisError, OSError) as error:
+        except FAILURES as error:
             raise Transient(f"the counters cannot be read: {error}") from error
+
+
+def _summed(counts: Any) -> Counter[Any]:
+    sums: Counter[Any] = Counter()
+    for name, events in counts:
+        sums[name] += events
+    return sums

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from analytics.adapters import counter_keys as keys
+from analytics.adapters.counter_keys import Shard
+from analytics.adapters.store_clients import FAILURES, look_anew, node_of
 from analytics.domain.counting import Growth
 from chassis.errors import Transient
 
@@ -24,19 +23,25 @@ DEDUP_SLOTS = 6
 
 
 class RedisCounterStore:
-    """Writes the counters. Used by one thread."""
+    """Writes the counters of one shard. Used by one thread."""
 
     def __init__(
-        self, url: str, *, timeout_seconds: float, minute_seconds: int, hour_seconds: int, dedup_ms: int
+        self,
+        client: Any,
+        keys: Shard,
+        *,
+        replicas: int = 0,
+        replicas_seconds: float = 1.0,
+        minute_seconds: int,
+        hour_seconds: int,
+        dedup_ms: int,
     ) -> None:
-        """`minute_seconds` and `hour_seconds` are how long counters by minute and hour are kept, `dedup_ms` how long part ids are."""
-        # No try again inside the client: the aggregator waits between tries, and its loop must turn.
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=min(timeout_seconds, 2.0),
-            retry=Retry(NoBackoff(), 0),
-        )
+        """`minute_seconds` and `hour_seconds` are how long counters by minute and hour are kept, `dedup_ms` how long part ids are. A flush
+        counts as added once `replicas` replicas have it, which may take `replicas_seconds`; so none of them, promoted, lacks it."""
+        self._client = client
+        self._keys = keys
+        self._replicas = replicas
+        self._replicas_ms = round(replicas_seconds * 1000)
         self._minute_seconds = minute_seconds
         self._hour_seconds = hour_seconds
         self._slot_ms = max(1, dedup_ms // DEDUP_SLOTS)
@@ -50,17 +55,12 @@ class RedisCounterStore:
         payload = msgspec.msgpack.encode(
             (self._slot_ms, DEDUP_SLOTS, hashes, growth.published_ms, growth.oldest_ms, growth.events, apart)
         )
-        told, *known = self._call(b"".join(growth.parts), payload)
-        if told == b"added":
-            return frozenset()
-        return frozenset(known)
+        told, *known = self._try(lambda: self._flush(b"".join(growth.parts), payload))
+        return frozenset() if told == b"added" else frozenset(known)
 
     def ping(self) -> None:
         """See ports.CounterStore. Asks for what a flush needs: that the server takes writes."""
-        try:
-            self._client.hset(keys.META, mapping={"tried": "1"})
-        except redis.RedisError as error:
-            raise _transient(error) from error
+        self._try(lambda: node_of(self._client, self._keys.prefix).hset(self._keys.meta, mapping={"tried": "1"}))
 
     def close(self) -> None:
         """Close the connections."""
@@ -69,7 +69,7 @@ class RedisCounterStore:
     def _hashes(self, growth: Growth) -> Iterator[tuple[str, int, Counter[str]]]:
         # What is older than its counters are kept comes by a backfill. Its minute would have these few events alone, as if there had been
         # no others, so it is counted of all time only.
-        now = time.time()
+        keys, now = self._keys, time.time()
         oldest_minute, oldest_hour = (now - self._minute_seconds) / 60, (now - self._hour_seconds) / 3600
         contents: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for (kind, minute), counter in growth.contents.items():
@@ -85,21 +85,39 @@ class RedisCounterStore:
             if hour > oldest_hour:
                 yield keys.totals(kind, hour), self._hour_seconds, counter
         if growth.apart:
-            yield keys.APART, 0, growth.apart
+            yield keys.apart, 0, growth.apart
 
-    def _call(self, parts: bytes, payload: bytes) -> Any:
+    def _flush(self, parts: bytes, payload: bytes) -> Any:
+        prefix = self._keys.prefix
+        # By itself the cluster's client would ask any node, which may be one that is away, where the key of a call is among its arguments.
+        node = node_of(self._client, prefix)
         try:
-            try:
-                return self._client.fcall(FUNCTION, 1, keys.PREFIX, parts, payload)
-            except redis.ResponseError as error:
-                if "Function not found" not in str(error):
-                    raise
-                self._client.function_load(SOURCE.read_text(), replace=True)
-                return self._client.fcall(FUNCTION, 1, keys.PREFIX, parts, payload)
-        except redis.RedisError as error:
+            told = node.fcall(FUNCTION, 1, prefix, parts, payload)
+        except redis.ResponseError as error:
+            if "Function not found" not in str(error):
+                raise
+            # A new server, or a node that has got this shard and had none before. The other nodes are asked by their own aggregators.
+            node.function_load(SOURCE.read_text(), replace=True)
+            told = node.fcall(FUNCTION, 1, prefix, parts, payload)
+        if self._replicas:
+            self._replicate(node)
+        return told
+
+    def _replicate(self, node: Any) -> None:
+        """Wait until the replicas have all that was written here so far. Raises a RedisError when too few have."""
+        # WAIT speaks of what its own connection wrote, and a window that was added by a try before is not. Replicas get writes in their
+        # order, so who has this one has all before it.
+        pipe = node.pipeline(transaction=False)
+        pipe.hset(self._keys.meta, "tried", "1")
+        pipe.wait(self._replicas, self._replicas_ms)
+        reached = pipe.execute()[1]
+        if reached < self._replicas:
+            raise redis.RedisError(f"{reached} of {self._replicas} replicas have the flush")
+
+    def _try(self, call: Any) -> Any:
+        try:
+            return call()
+        except FAILURES as error:
+            look_anew(self._client)
             # Every error of the server is one of its state, never of a batch: full, read-only, damaged, away. A person mends it.
-            raise _transient(error) from error
-
-
-def _transient(error: redis.RedisError) -> Transient:
-    return Transient(f"the counter store failed: {error}")
+            raise Transient(f"the counter store failed: {error}") from error

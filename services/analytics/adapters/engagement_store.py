@@ -11,10 +11,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from analytics.adapters.store_clients import FAILURES
 from analytics.domain.recommending import HISTORY, NEIGHBOURS
 from chassis.errors import Transient
 
@@ -31,15 +28,9 @@ _Learn = Callable[[Sequence[str], Sequence[str]], tuple[list[str], list[tuple[st
 class RedisEngagementStore:
     """See ports.EngagementStore."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, kept_seconds: int) -> None:
-        """What is of a user is kept `kept_seconds` after the last engagement."""
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=min(timeout_seconds, 2.0),
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
+    def __init__(self, client: Any, *, kept_seconds: int) -> None:
+        """`client` decodes what it reads. What is of a user is kept `kept_seconds` after the last engagement."""
+        self._client = client
         self._kept = kept_seconds
 
     def note(self, engagements: Mapping[str, Sequence[str]]) -> None:
@@ -124,5 +115,5 @@ class RedisEngagementStore:
     def _try(self, call: Callable[[], _T]) -> _T:
         try:
             return call()
-        except redis.RedisError as error:
+        except FAILURES as error:
             raise Transient(f"the store of engagements failed: {error}") from error

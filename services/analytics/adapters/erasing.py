@@ -1,14 +1,14 @@
 """The places that users are erased from: the store of the counters, the archive, and the table of what is parked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import redis
 import sqlalchemy as sa
 
-from analytics.adapters import counter_keys as keys
 from analytics.adapters import engagement_store
+from analytics.adapters.counter_keys import Shard
+from analytics.adapters.store_clients import FAILURES, scan
 from analytics.adapters.tables import erasures
 from analytics.adapters.transactions import begun
 from analytics.domain import batch
@@ -26,18 +26,18 @@ CHUNK = 500
 class CounterErasure:
     """Counters by user, and those of a followed user."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: Any, shards: Sequence[Shard]) -> None:
         self._client = client
+        self._shards = shards
 
     def erase(self, user: str) -> Mapping[str, Any]:
         """Remove the user's field from each hash that may have it."""
-        patterns = [keys.user_hours(0)[:-1] + "*", *(keys.content_minutes(kind, 0)[:-1] + "*" for kind in FOLLOWS)]
-        return _try_redis(lambda: {"counters": self._removed(patterns, user)})
+        return _try_redis(lambda: {"counters": sum(self._removed(shard, user) for shard in self._shards)})
 
-    def _removed(self, patterns: list[str], user: str) -> int:
-        names = [keys.content_totals(kind) for kind in FOLLOWS]
-        for pattern in patterns:
-            names += map(_text, self._client.scan_iter(pattern, count=1000))
+    def _removed(self, shard: Shard, user: str) -> int:
+        names = [shard.content_totals(kind) for kind in FOLLOWS]
+        for pattern in (shard.user_hours("*"), *(shard.content_minutes(kind, "*") for kind in FOLLOWS)):
+            names += scan(self._client, pattern)
         removed = 0
         for first in range(0, len(names), CHUNK):
             pipe = self._client.pipeline(transaction=False)
@@ -50,7 +50,7 @@ class CounterErasure:
 class RecommendationErasure:
     """A user's history, what is not learned yet, and what is recommended. What was learned of contents names nobody."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
 
     def erase(self, user: str) -> Mapping[str, Any]:
@@ -131,12 +131,8 @@ def _rewritten(body: Mapping[str, Any], user: str) -> tuple[dict[str, Any] | Non
         return (storable.raw_body(b""), 0) if user.encode() in raw else (None, 0)
 
 
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name
-
-
 def _try_redis(call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
     try:
         return call()
-    except (redis.RedisError, OSError) as error:
+    except FAILURES as error:
         raise Transient(f"the counters failed: {error}") from error

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from analytics.adapters.store_clients import FAILURES, scan
 from analytics.domain.trends import Measure
 from analytics.ports import TrendReport
 from chassis.errors import Transient
@@ -28,13 +26,8 @@ _Encoded = tuple[int, dict[str, dict[str, dict[str, tuple[float, float]]]]]
 class RedisTrendBoard:
     """See ports.TrendBoard. Used by one thread."""
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=min(timeout_seconds, 2.0),
-            retry=Retry(NoBackoff(), 0),
-        )
+    def __init__(self, client: Any) -> None:
+        self._client = client
 
     def report(self, replica: str, report: TrendReport) -> None:
         """See ports."""
@@ -77,7 +70,7 @@ class RedisTrendBoard:
         """See ports."""
         old = {name for name, report in self.reports().items() if report.at_ms < since_ms}
         live = self.reports().keys() - old
-        states: Any = self._try(lambda: [key.decode() for key in self._client.scan_iter(f"{STATE}*", count=1000)])
+        states = self._try(lambda: list(scan(self._client, f"{STATE}*")))
         saved = {key.removeprefix(STATE) for key in states}
         if gone := old - saved - {but}:
             self._try(lambda: self._client.hdel(REPORTS, *gone))
@@ -86,7 +79,7 @@ class RedisTrendBoard:
     def _try(self, call: Callable[[], _T]) -> _T:
         try:
             return call()
-        except redis.RedisError as error:
+        except FAILURES as error:
             raise Transient(f"the trends cannot be written: {error}") from error
 
 

@@ -24,7 +24,7 @@ from analytics.domain.pace import Pace
 from analytics.domain.parsing import Parsed, Refused, parse_array, parse_lines
 from analytics.domain.parts import cut
 from analytics.settings import Settings
-from analytics.usecases.collect import Collector, Overloaded
+from analytics.usecases.collect import Collectors, Overloaded
 from chassis import tracing
 from chassis.http.problems import Problem, wrong
 
@@ -52,7 +52,7 @@ class BodyBudget:
 class Events:
     """The route of one door."""
 
-    def __init__(self, collector: Collector, settings: Settings, pace: Pace | None = None) -> None:
+    def __init__(self, collector: Collectors, settings: Settings, pace: Pace | None = None) -> None:
         """`pace` says how many events may come; as many as the broker takes without one."""
         self._pace = pace
         self._collector = collector
@@ -71,7 +71,7 @@ class Events:
             reason = f"is none of {', '.join(content_encoding.ENCODINGS)}"
             raise Problem(415, f"Content-Encoding {reason}", errors=[wrong("Content-Encoding", encoding, reason)])
         try:
-            self._collector.check(0)
+            self._collector.check()
             parsed = await self._parsed(request, parse, encoding)
             wait = self._pace.take(len(parsed.events), time.monotonic()) if self._pace else 0.0
             if wait:

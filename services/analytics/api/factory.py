@@ -18,7 +18,7 @@ from analytics.domain.pace import Pace
 from analytics.ports import AcceptedMark, CounterReader, RecommendationReader, StoreUnavailable, TrendReader
 from analytics.queues import SERVICE
 from analytics.settings import Settings
-from analytics.usecases.collect import Collector
+from analytics.usecases.collect import Collectors
 from analytics.usecases.live import LiveViews, mark_accepted
 from analytics.usecases.recommendations import Recommendations
 from analytics.usecases.top import TopViews
@@ -34,8 +34,8 @@ LINKS = {"freshness": "/freshness", "totals": "/totals", "trends": "/trends", "t
 
 
 def make_api(
-    collector: Collector,
-    backfill: Collector,
+    collector: Collectors,
+    backfill: Collectors,
     reader: CounterReader,
     trends: TrendReader,
     recommendations: RecommendationReader,
@@ -54,7 +54,11 @@ def make_api(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        marking = [asyncio.create_task(mark_accepted(each, mark)) for each in (collector, backfill)]
+        marking = [
+            asyncio.create_task(mark_accepted(each, mark, shard))
+            for collectors in (collector, backfill)
+            for shard, each in enumerate(collectors.shards)
+        ]
         yield
         for task in marking:
             task.cancel()

@@ -15,6 +15,9 @@ PART_EVENTS = 5000
 
 ID_BYTES = 16
 
+MOST_SHARDS = 64
+"""Most shards that parts are divided among."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -37,3 +40,8 @@ def cut(client: str, key: str, events: Sequence[Event | None]) -> Iterator[Part]
         positions = events[start : start + PART_EVENTS]
         kept = [event for event in positions if event is not None]
         yield Part(part_id(client, key, number), kept, len(positions) - len(kept))
+
+
+def shard_of(part: bytes, shards: int) -> int:
+    """The shard, from 0, that a part is counted in: always the same one, because only that shard knows whether it was counted."""
+    return int.from_bytes(part[:8], "big") % shards

@@ -11,7 +11,7 @@ from itertools import chain
 
 from analytics.domain.batch import columnise, encode
 from analytics.domain.events import Timing, backfill_timing, timing
-from analytics.domain.parts import Part
+from analytics.domain.parts import Part, shard_of
 from analytics.domain.user_rate import UserRate
 from analytics.ports import BatchSink
 from chassis import tracing
@@ -40,13 +40,16 @@ class Limits:
 
 
 class Collector:
-    """Makes batches of what all requests of a process send."""
+    """Makes batches of what all requests of a process send to one shard."""
 
-    def __init__(self, sink: BatchSink, limits: Limits, *, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, sink: BatchSink, limits: Limits, *, clock_ms: Callable[[], int], rate: UserRate | None = None
+    ) -> None:
+        """`rate` counts what each user sends, and is that of the whole process."""
         self._sink = sink
         self._limits = limits
         self._clock_ms = clock_ms
-        self._rate = UserRate(limits.user_events_per_minute) if limits.user_events_per_minute else None
+        self._rate = rate
         self._parts: list[Part] = []
         self._requests: list[Span] = []
         self._events = 0
@@ -65,15 +68,25 @@ class Collector:
         if waiting > self._limits.answer_seconds:
             raise Overloaded(f"the broker has not confirmed a batch for {waiting:.1f} s")
 
-    async def add(self, parts: Sequence[Part]) -> None:
-        """Return once all events of `parts` are confirmed by the broker. Raises Overloaded; they may be counted all the same."""
-        self.check(sum(len(part.events) for part in parts))
-        waited = {self._put(part) for part in parts}
-        try:
-            async with asyncio.timeout(self._limits.answer_seconds):
-                await asyncio.gather(*map(asyncio.shield, waited))
-        except TimeoutError:
-            raise Overloaded(f"the broker did not confirm within {self._limits.answer_seconds:g} s") from None
+    def put(self, part: Part) -> "asyncio.Future[None]":
+        """Take a part. The future ends once the broker has confirmed it, and raises Overloaded when it did not; all parts of a batch have
+        the same one."""
+        loop = asyncio.get_running_loop()
+        if self._confirmed is None:
+            self._confirmed = loop.create_future()
+            # Nobody may be left to wait for it.
+            self._confirmed.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._timer = loop.call_later(self._limits.linger_seconds, self.flush)
+        confirmed = self._confirmed
+        self._parts.append(part)
+        request = tracing.current()
+        if request is not None and request not in self._requests[-1:]:
+            self._requests.append(request)
+        self._events += len(part.events)
+        self.buffered += len(part.events)
+        if self._events >= self._limits.batch_events:
+            self.flush()
+        return confirmed
 
     def flush(self) -> None:
         """Publish what was collected so far."""
@@ -101,24 +114,6 @@ class Collector:
         self.flush()
         await asyncio.to_thread(self._sink.close)
 
-    def _put(self, part: Part) -> "asyncio.Future[None]":
-        loop = asyncio.get_running_loop()
-        if self._confirmed is None:
-            self._confirmed = loop.create_future()
-            # Nobody may be left to wait for it.
-            self._confirmed.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._timer = loop.call_later(self._limits.linger_seconds, self.flush)
-        confirmed = self._confirmed
-        self._parts.append(part)
-        request = tracing.current()
-        if request is not None and request not in self._requests[-1:]:
-            self._requests.append(request)
-        self._events += len(part.events)
-        self.buffered += len(part.events)
-        if self._events >= self._limits.batch_events:
-            self.flush()
-        return confirmed
-
     def _settle(
         self, published: "asyncio.Future[None]", published_ms: int, events: int, confirmed: "asyncio.Future[None]"
     ) -> None:
@@ -132,3 +127,42 @@ class Collector:
             confirmed.set_result(None)
         else:
             confirmed.set_exception(Overloaded(f"the broker did not take a batch: {error}"))
+
+
+class Collectors:
+    """A collector for each shard, and the door to all of them."""
+
+    def __init__(self, sinks: Sequence[BatchSink], limits: Limits, *, clock_ms: Callable[[], int]) -> None:
+        """`sinks` are where the batches of each shard are published; the limits are those of one shard."""
+        rate = UserRate(limits.user_events_per_minute) if limits.user_events_per_minute else None
+        self.shards = [Collector(sink, limits, clock_ms=clock_ms, rate=rate) for sink in sinks]
+        self._answer_seconds = limits.answer_seconds
+
+    def check(self) -> None:
+        """Raise Overloaded when no shard can take anything now."""
+        refusals = []
+        for shard in self.shards:
+            try:
+                shard.check(0)
+            except Overloaded as error:
+                refusals.append(error)
+        if len(refusals) == len(self.shards):
+            raise refusals[0]
+
+    async def add(self, parts: Sequence[Part]) -> None:
+        """Return once all events of `parts` are confirmed by the broker. Raises Overloaded; they may be counted all the same."""
+        of_shard = [shard_of(part.id, len(self.shards)) for part in parts]
+        for number, shard in enumerate(self.shards):
+            if number in of_shard:
+                shard.check(sum(len(part.events) for part, of in zip(parts, of_shard, strict=True) if of == number))
+        waited = {self.shards[of].put(part) for part, of in zip(parts, of_shard, strict=True)}
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await asyncio.gather(*map(asyncio.shield, waited))
+        except TimeoutError:
+            raise Overloaded(f"the broker did not confirm within {self._answer_seconds:g} s") from None
+
+    async def close(self) -> None:
+        """Publish the rest and end."""
+        for shard in self.shards:
+            await shard.close()

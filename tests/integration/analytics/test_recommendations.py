@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from analytics.adapters.engagement_store import RedisEngagementStore
+from analytics.adapters.store_clients import StoreAddress
 from analytics.domain.batch import columnise
 from analytics.domain.counting import count
 from analytics.domain.events import Event, Timing
@@ -16,7 +17,7 @@ from servers import wait_until
 
 @pytest.fixture
 def store(store_url: str) -> RedisEngagementStore:
-    return RedisEngagementStore(store_url, timeout_seconds=5, kept_seconds=1000)
+    return RedisEngagementStore(StoreAddress(store_url).client(decode_responses=True), kept_seconds=1000)
 
 
 def learned(url: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import redis
 
+from analytics.adapters.store_clients import StoreAddress
 from analytics.adapters.trend_board import RedisTrendBoard
 from analytics.domain.batch import columnise
 from analytics.domain.counting import count
@@ -25,7 +26,7 @@ class Replica:
     """A watch with a clock of its own; each turn is a second."""
 
     def __init__(self, url: str, name: str, now_ms: int) -> None:
-        self.board = RedisTrendBoard(url, timeout_seconds=5)
+        self.board = RedisTrendBoard(StoreAddress(url).client())
         self.now_ms = now_ms
         self.watch = TrendWatch(
             self.board, replica=name, clock_ms=lambda: self.now_ms, report_seconds=1, save_seconds=5, live_seconds=10
@@ -81,7 +82,7 @@ def test_a_replica_that_was_taken_over_begins_anew(store_url: str) -> None:
 
 
 def test_a_state_is_taken_over_once(store_url: str) -> None:
-    board = RedisTrendBoard(store_url, timeout_seconds=5)
+    board = RedisTrendBoard(StoreAddress(store_url).client())
     state = {"contents": b"x", "topics": b"y"}
     board.save("dead", state)
     board.report("gone", TrendReport(1, {}))

@@ -38,7 +38,7 @@ class Analytics:
     targets = TARGETS
     outside: Sequence[OutsideProgram] = ()
     ports: Mapping[str, int] = {}
-    stores = (OwnStore(COUNTERS, "COUNTERS_URL", 6380),)
+    stores = (OwnStore(COUNTERS, "COUNTERS_URL", 6380, shards="COUNTERS_SHARDS", pool="aggregate"),)
     callers: Mapping[str, Mapping[str, str]] = {
         "operator": {"role": "analyst"},
         "customer": {"client": "capstone"},

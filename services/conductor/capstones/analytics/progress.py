@@ -7,16 +7,11 @@ known to their client alone.
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from conductor.capstones.analytics import COUNTERS
-from conductor.capstones.analytics.counters import PREFIX
+from conductor.capstones.analytics import counters
 from conductor.capstones.analytics.events import marker
 from conductor.errors import StoreUnreachable
-from conductor.redis_client import connected
 from conductor.runtime import Reach
-
-ANSWER_SECONDS = 2.0
 
 STILL_SECONDS = 1.5
 """How long nothing is counted when nothing is left: a few windows of an aggregator."""
@@ -58,20 +53,22 @@ class AnalyticsProgress:
 
     def by_state(self) -> Mapping[str, int] | None:
         """Events by what became of them."""
-        found = self._hash(f"{PREFIX}apart")
-        meta = self._hash(f"{PREFIX}meta")
-        if found is None or meta is None:
+        try:
+            found, meta = counters.counts(self._access, "apart"), counters.counts(self._access, "meta")
+        except StoreUnreachable:
             return None
         apart = {
             why: sum(count for name, count in found.items() if name.startswith(f"{why}:"))
             for why in ("late", "future", "flagged")
         }
-        return {"counted": meta.get("events", 0) - sum(apart.values()), **apart}
+        return {"counted": meta["events"] - sum(apart.values()), **apart}
 
     def moved(self) -> tuple[int, ...]:
         """A mark that changes with every flush."""
-        meta = self._hash(f"{PREFIX}meta")
-        return (meta.get("events", 0),) if meta else ()
+        try:
+            return (counters.counted(self._access),)
+        except StoreUnreachable:
+            return ()
 
     def settled(self) -> bool:
         """Whether every accepted request is counted, and nothing was for a while: what counts twice hides what is not counted yet."""
@@ -84,19 +81,7 @@ class AnalyticsProgress:
         """Nothing is kept open."""
 
     def _counted(self) -> int | None:
-        found = self._ask("hget", f"{PREFIX}ct:view", marker(self._scope))
-        return None if found is _NOBODY else int(found or 0)
-
-    def _hash(self, key: str) -> dict[str, int] | None:
-        found = self._ask("hgetall", key)
-        return None if found is _NOBODY else {name.decode(): int(value) for name, value in found.items()}
-
-    def _ask(self, command: str, *arguments: str) -> Any:
         try:
-            with connected(self._access.addresses()[COUNTERS], answer_seconds=ANSWER_SECONDS) as store:
-                return getattr(store, command)(*arguments)
+            return counters.count(self._access, "ct:view", marker(self._scope))
         except StoreUnreachable:
-            return _NOBODY
-
-
-_NOBODY: Any = object()
+            return None

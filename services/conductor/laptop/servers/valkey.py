@@ -60,10 +60,12 @@ class Store:
 
     def prepare(self) -> None:
         self._data.mkdir(mode=0o700, exist_ok=True)
-        configuration = CONFIGURATION.format(
+        write_private(self._configuration, self._text())
+
+    def _text(self) -> str:
+        return CONFIGURATION.format(
             port=self._state.ports[self.name], password=self._password, databases=self._databases
         )
-        write_private(self._configuration, configuration)
 
     def programs(self) -> Sequence[Program]:
         argv = [str(binary()), str(self._configuration)]

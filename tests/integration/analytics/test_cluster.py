@@ -1,0 +1,316 @@
+"""The counters in shards on the nodes of a real cluster: load on each, reads of all, and what a dead node costs."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from kombu import Connection
+
+from analytics.adapters.archive_files import ArchiveFiles
+from analytics.adapters.archive_query import ArchiveQuery
+from analytics.adapters.counter_reader import RedisCounterReader
+from analytics.adapters.counter_snapshot import CounterSnapshot
+from analytics.adapters.counter_store import FUNCTION, RedisCounterStore
+from analytics.adapters.engagement_store import RedisEngagementStore
+from analytics.adapters.erasing import CounterErasure
+from analytics.adapters.store_clients import StoreAddress
+from analytics.adapters.trend_board import RedisTrendBoard
+from analytics.domain.batch import Batch, columnise
+from analytics.domain.counting import Growth, count
+from analytics.domain.events import Event, Timing
+from analytics.domain.parts import PART_EVENTS, Part, part_id, shard_of
+from analytics.ports import StoreUnavailable, TrendReport
+from analytics.queues import aggregate
+from analytics.usecases.recommendations import Recommender
+from analytics.usecases.recount import Recount, Recounted
+from chassis.errors import Transient
+from servers import RabbitMQ, ValkeyCluster, wait_until
+
+if TYPE_CHECKING:
+    from integration.analytics.conftest import Analytics
+else:
+    Analytics = Any
+
+SHARDS = 3
+MINUTE = int(time.time()) // 60
+EVENTS = 10
+
+
+def batch(key: str, user: str = "u") -> Batch:
+    made = [Event(f"{key}-{index}", user, "c", "view", MINUTE * 60_000) for index in range(EVENTS)]
+    return columnise([Part(part_id("web", key, 0), made)], MINUTE * 60_000, lambda _: Timing.ON_TIME)
+
+
+def growth(key: str, user: str = "u") -> Growth:
+    return count([batch(key, user)])
+
+
+class Stores:
+    """The writers of all shards, and the readers, on one cluster."""
+
+    def __init__(self, cluster: ValkeyCluster, replicas: int = 0) -> None:
+        self.address = StoreAddress(cluster.url(), SHARDS, 2.0)
+        self.client = self.address.client()
+        self.shards = [
+            RedisCounterStore(
+                self.client, shard, replicas=replicas, replicas_seconds=0.3,
+                minute_seconds=7200, hour_seconds=72_000, dedup_ms=3_600_000,
+            )
+            for shard in self.address.every_shard
+        ]  # fmt: skip
+        self.snapshot = CounterSnapshot(self.address.client(decode_responses=True), self.address.every_shard)
+
+    def ask(self, question: Callable[[RedisCounterReader], Coroutine[Any, Any, Any]]) -> Any:
+        async def asked() -> Any:
+            reader = RedisCounterReader(self.address.async_client(), self.address.every_shard)
+            try:
+                return await question(reader)
+            finally:
+                await reader.close()
+
+        return asyncio.run(asked())
+
+    def fails(self, shard: int) -> bool:
+        try:
+            self.shards[shard].ping()
+        except Transient:
+            return True
+        return False
+
+
+def calls(node: Any) -> int:
+    """Flushes that a node carried out."""
+    with redis.Redis.from_url(node.url(0)) as client:
+        told: Any = client.info("commandstats")
+    fcall = told["cmdstat_fcall"]
+    return int(fcall["calls"] - fcall["failed_calls"])
+
+
+def functions(node: Any) -> bool:
+    with redis.Redis.from_url(node.url(0)) as client:
+        return FUNCTION in str(client.function_list())
+
+
+def test_load_and_function_are_on_each_node_and_reads_merge_all_shards(cluster: ValkeyCluster) -> None:
+    stores = Stores(cluster)
+
+    for number, shard in enumerate(stores.shards):
+        for flush in range(4):
+            assert frozenset() == shard.add(growth(f"{number}-{flush}", f"u{number}"))
+        assert growth(f"{number}-0").parts == list(shard.add(growth(f"{number}-0")))
+
+    assert [5, 5, 5] == [calls(node) for node in cluster.nodes]
+    assert all(functions(node) for node in cluster.nodes)
+    minutes, hours, events = range(MINUTE, MINUTE + 1), range(MINUTE // 60, MINUTE // 60 + 1), 4 * EVENTS * SHARDS
+    assert {"view": {MINUTE: events}} == stores.ask(lambda reader: reader.content("c", minutes))
+    assert {"view": events} == stores.ask(lambda reader: reader.content_totals("c"))
+    assert {"c": {"view": events}} == stores.ask(lambda reader: reader.contents(["c", "d"], minutes))
+    assert {MINUTE // 60: 4 * EVENTS} == stores.ask(lambda reader: reader.user("u1", hours))
+    assert {"view": {MINUTE: events}} == stores.ask(lambda reader: reader.totals(hours))
+    assert {("view", "c"): events} == stores.snapshot.contents(MINUTE)
+    assert dict.fromkeys(("u0", "u1", "u2"), 4 * EVENTS) == stores.snapshot.users(MINUTE // 60)
+    now_ms, flushes = stores.ask(lambda reader: reader.flushes(0))
+    assert [EVENTS] * 4 * SHARDS == [flush.counts["events"] for flush in flushes]
+    assert abs(now_ms - time.time() * 1000) < 5000
+
+    assert {"counters": 1} == CounterErasure(stores.client, stores.address.every_shard).erase("u2")
+    assert {} == stores.ask(lambda reader: reader.user("u2", hours))
+
+
+def test_a_batch_that_waits_makes_all_of_it_as_old_as_its_shard(cluster: ValkeyCluster) -> None:
+    stores = Stores(cluster)
+    for number, shard in enumerate(stores.shards):
+        shard.add(growth(f"{number}"))
+    published_ms = MINUTE * 60_000
+    before = stores.ask(lambda reader: reader.freshness())
+    stores.ask(lambda reader: reader.accepted(published_ms + 500, 1))
+    later = growth("later")
+    later.published_ms = published_ms + 900
+    stores.shards[0].add(later)
+    behind = stores.ask(lambda reader: reader.freshness())
+
+    assert (published_ms, 0, 3 * EVENTS) == (before.published_ms, before.accepted_ms, before.events)
+    assert (published_ms, published_ms + 500) == (behind.published_ms, behind.accepted_ms)
+
+
+def test_trends_and_recommendations_are_kept_on_a_cluster(cluster: ValkeyCluster) -> None:
+    address = StoreAddress(cluster.url(), SHARDS, 2.0)
+    board = RedisTrendBoard(address.client())
+    board.report("a", TrendReport(1, {}))
+    engagements = RedisEngagementStore(address.client(decode_responses=True), kept_seconds=1000)
+    engagements.note({"u1": ["c1", "c2"], "u2": ["c1"]})
+    recommender = Recommender(engagements, chunk=10, chunks=1)
+    recommender.learn(["u1", "u2"])
+
+    assert board.save("a", {"contents": b"x", "topics": b"y"})
+    assert board.save("b", {"contents": b"z", "topics": b"y"}, instead_of="a")
+    assert not board.owns("a")
+    assert ["b"] == board.dead(since_ms=2, but="a")
+    assert ["c1", "c2"] == sorted(engagements.history("u1"))
+    kept, *_ = Stores(cluster).ask(lambda reader: reader.recommended("u2"))
+    assert ["c2"] == kept
+
+
+def test_a_dead_node_stops_its_shard_alone(cluster: ValkeyCluster) -> None:
+    stores = Stores(cluster)
+    for number, shard in enumerate(stores.shards):
+        shard.add(growth(f"{number}"))
+    cluster.nodes[1].kill()
+
+    with pytest.raises(Transient):
+        stores.shards[1].add(growth("1-later"))
+    # By the default of a cluster all would refuse, as soon as the nodes have noticed.
+    wait_until(lambda: not cluster.healthy(0) and not cluster.healthy(2), what="the others to notice")
+    for number in (0, 2):
+        assert frozenset() == stores.shards[number].add(growth(f"{number}-later"))
+    with pytest.raises(StoreUnavailable):
+        stores.ask(lambda reader: reader.content_totals("c"))
+
+    cluster.nodes[1].start()
+    wait_until(lambda: not stores.fails(1), what="the shard to answer")
+    stores.shards[1].add(growth("1-later"))
+    assert {"view": 6 * EVENTS} == stores.ask(lambda reader: reader.content_totals("c"))
+
+
+def test_what_a_failover_loses_is_prevented_or_named_by_the_recount(
+    replicated_cluster: ValkeyCluster, tmp_path: Path
+) -> None:
+    cluster = replicated_cluster
+    kept, lost = Stores(cluster, replicas=1).shards[0], Stores(cluster).shards[1]
+    kept.add(growth("first"))
+    lost.add(growth("first of the other shard"))
+
+    # Each flush is made while the replica is away, and only then its primary dies.
+    cluster.nodes[3].kill()
+    with pytest.raises(Transient, match="0 of 1 replicas"):
+        kept.add(growth("kept"))
+    cluster.nodes[3].start()
+    wait_until(lambda: taken(kept, "kept"), what="the replica to have the flush")
+    cluster.nodes[0].kill()
+    wait_until(lambda: not Stores(cluster).fails(0), what="the replica to take over")
+    cluster.nodes[4].kill()
+    lost.add(growth("lost"))
+    cluster.nodes[1].kill()
+    cluster.nodes[4].start()
+    wait_until(lambda: not Stores(cluster).fails(1), what="the other replica to take over")
+
+    assert all(map(functions, cluster.nodes[3:]))
+    stores = Stores(cluster)
+    recount = recount_of(stores, tmp_path, "first", "first of the other shard", "kept", "lost")
+    found = recount()
+    missing = {(one.counter, one.cause, one.archived - one.counted) for one in found.differences}
+    assert {(name, "missing in the counters", EVENTS) for name in ("total", "content", "user")} == missing
+    assert growth("kept").parts == list(stores.shards[0].add(growth("kept")))
+    assert frozenset() == stores.shards[1].add(growth("lost"))
+    assert recount().exact
+
+
+def taken(shard: RedisCounterStore, key: str) -> bool:
+    try:
+        return growth(key).parts == list(shard.add(growth(key)))
+    except Transient:
+        return False
+
+
+def recount_of(stores: Stores, folder: Path, *keys: str) -> Callable[[], Recounted]:
+    """Recounts today with an archive of what `growth` makes of these keys."""
+    files = ArchiveFiles(folder.as_uri())
+    files.write([files.rows(batch(key)) for key in keys])
+    archive = ArchiveQuery(files, late_ms=86_400_000, future_ms=300_000)
+    recount = Recount(archive, stores.snapshot, clock_ms=lambda: MINUTE * 60_000, minute_hours=48, hour_days=90)
+    return lambda: recount.day(datetime.fromtimestamp(MINUTE * 60, UTC).date())
+
+
+def test_a_kill_between_two_shards_leaves_every_counter_right(
+    analytics_on: Callable[..., Analytics],
+    rabbitmq: RabbitMQ,
+    vhost: str,
+    cluster: ValkeyCluster,
+    expected: Callable[[list[dict[str, Any]]], dict[str, dict[str, int]]],
+    now: int,
+) -> None:
+    """The edge dies when one shard's queue has its part of a request and another's has not; a node and an aggregator die as well."""
+    service = analytics_on(
+        rabbitmq.url(vhost), COUNTERS_URL=cluster.url(), COUNTERS_SHARDS=f"{SHARDS}", PUBLISHERS="1",
+        TRENDS="false", RECOMMENDATIONS="false",
+    )  # fmt: skip
+    edge = service.edge()
+    single = {shards_of(name, 1)[0]: name for name in map(str, range(99))}
+    first = [event(f"first-{shard}", now) for shard in range(SHARDS)]
+    key = next(name for name in map(str, range(100, 999)) if shards_of(name, SHARDS) == [0, 1, 2])
+    second = [event(f"second-{index}", now) for index in range(SHARDS * PART_EVENTS)]
+    for shard in range(SHARDS):  # each queue is there, and each publisher connected
+        assert service.send([first[shard]], key=single[shard]).status_code == 200
+    rabbitmq.api("DELETE", f"queues/{vhost}/analytics.aggregate_1")
+
+    assert service.send(second, key=key).status_code == 503
+    wait_until(lambda: [2, 2] == [waiting(rabbitmq, vhost, shard) for shard in (0, 2)], what="parts in two queues")
+    edge.kill()
+    edge.wait()
+    service.edge("second-edge")
+    workers = [
+        service.worker(f"worker{number}", queue=f"aggregate_{number}".removesuffix("_0")) for number in range(SHARDS)
+    ]
+    wait_until(lambda: counted(cluster, (2,)) > PART_EVENTS, what="the last shard to be counted")
+    cluster.nodes[2].kill()
+    for _ in range(2):
+        assert service.send(second, key=key).status_code == 200
+    wait_until(lambda: service.state("worker2") == "stalled", what="the aggregator of the dead node to wait")
+    wait_until(lambda: counted(cluster, (1,)) >= PART_EVENTS, what="another shard to be counted")
+    workers[0].kill()
+    workers[0].wait()
+    service.worker("worker0")
+    cluster.nodes[2].start()
+
+    # The event of the queue that was deleted went with it; its client was told otherwise, so it is sent again under its key.
+    assert service.send([first[1]], key=single[1]).status_code == 200
+    wait_until(lambda: counted(cluster, range(SHARDS)) >= len(first) + len(second), what="all to be counted")
+    wait_until(
+        lambda: (
+            not any(
+                waiting(rabbitmq, vhost, shard) or service.record(f"worker{shard}")["held"] for shard in range(SHARDS)
+            )
+        ),
+        what="nothing left to count",
+    )
+    assert expected([*first, *second]) == counters_of(cluster)
+
+
+def waiting(rabbitmq: RabbitMQ, vhost: str, shard: int) -> int:
+    """Batches in the queue of a shard."""
+    with Connection(rabbitmq.url(vhost)) as connection:
+        return int(connection.default_channel.queue_declare(aggregate(shard), passive=True).message_count)
+
+
+def shards_of(key: str, parts: int) -> list[int]:
+    return [shard_of(part_id("web", key, number), SHARDS) for number in range(parts)]
+
+
+def event(name: str, at_ms: int) -> dict[str, Any]:
+    number = int(name.rpartition("-")[2])
+    return {"id": name, "user": f"u{number % 700}", "content": f"c{number % 90}", "kind": "view", "at_ms": at_ms}
+
+
+def counted(cluster: ValkeyCluster, shards: Iterable[int]) -> int:
+    client = StoreAddress(cluster.url(), SHARDS).client()
+    every = StoreAddress(cluster.url(), SHARDS).every_shard
+    return sum(int(client.hget(every[shard].meta, "events") or 0) for shard in shards)
+
+
+def counters_of(cluster: ValkeyCluster) -> dict[str, dict[str, int]]:
+    """The sum of each counter, by key without its shard and by field."""
+    sums: dict[str, Counter[str]] = {}
+    for node in cluster.nodes:
+        with redis.Redis.from_url(node.url(0), decode_responses=True) as client:
+            for key in client.scan_iter(count=1000):
+                name = key.partition("}:")[2]
+                if not name.startswith(("parts:", "meta", "flushes", "accepted")):
+                    found: Any = client.hgetall(key)
+                    sums.setdefault(name, Counter()).update({field: int(value) for field, value in found.items()})
+    return {name: dict(counts) for name, counts in sorted(sums.items())}
