@@ -240,11 +240,15 @@ def make_api() -> Any:
     """The HTTP API, an ASGI application."""
     from analytics.adapters.counter_reader import RedisCounterReader
     from analytics.api import make_api as api
+    from chassis.queue_lengths import QueueLengths
 
     counters = _counters()
     reader = RedisCounterReader(counters.async_client(), counters.every_shard)
     events, backfill = make_collector(), make_collector(backfill=True)
-    return api(events, backfill, reader, reader, reader, reader, ping=_ping, settings=settings, clock_ms=_clock_ms)
+    return api(
+        events, backfill, reader, reader, reader, reader,
+        ping=_ping, lengths=QueueLengths(app, AGGREGATES), settings=settings, clock_ms=_clock_ms,
+    )  # fmt: skip
 
 
 def _ping() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
@@ -23,12 +23,14 @@ from analytics.usecases.live import LiveViews, mark_accepted
 from analytics.usecases.recommendations import Recommendations
 from analytics.usecases.top import TopViews
 from analytics.usecases.views import BadRange, TrendViews, Views
+from analytics.usecases.waiting import WaitingBatches
 from chassis.http import health_routes, reference, refusals
 from chassis.http.metrics import Observed
 from chassis.http.problems import Problem, answer
 from chassis.http.streams import Streams
 from chassis.http.threads import Threads
 from chassis.http.tokens import read_tokens
+from chassis.queue_lengths import QueueLengths
 
 LINKS = {"freshness": "/freshness", "totals": "/totals", "trends": "/trends", "top": "/top", "live page": "/live"}
 
@@ -42,14 +44,19 @@ def make_api(
     mark: AcceptedMark,
     *,
     ping: Callable[[], None],
+    lengths: QueueLengths,
     settings: Settings,
     clock_ms: Callable[[], int],
     registry: CollectorRegistry = REGISTRY,
 ) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens.
 
-    `ping` asks the broker, which is what this process cannot do without, and raises Transient.
+    `ping` asks the broker, which is what this process cannot do without, and raises Transient; `lengths` tells how long its queues of
+    batches are.
     """
+    gauge = Gauge("analytics_waiting_batches", "Batches that no aggregator has taken", ("queue",), registry=registry)
+    asking = Threads(1, settings.publish_timeout_seconds)
+    waiting = WaitingBatches(lambda: asking.run(lengths.read), lambda queue, batches: gauge.labels(queue).set(batches))
     threads = Threads(1, settings.publish_timeout_seconds)
 
     @asynccontextmanager
@@ -59,13 +66,16 @@ def make_api(
             for collectors in (collector, backfill)
             for shard, each in enumerate(collectors.shards)
         ]
+        following = asyncio.create_task(waiting.follow())
         yield
-        for task in marking:
+        for task in (*marking, following):
             task.cancel()
         await collector.close()
         await backfill.close()
         await reader.close()
         threads.close()
+        asking.close()
+        lengths.close()
 
     app = FastAPI(
         title="Analytics",
@@ -83,7 +93,7 @@ def make_api(
         "/backfill": Events(backfill, settings, Pace(settings.backfill_events_per_second)),
     }
     app.router.routes[:0] = [_Door(path, door.post, methods=["POST"]) for path, door in doors.items()]
-    views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms)
+    views = Views(reader, range_hours=settings.range_hours_limit, clock_ms=clock_ms, waiting=lambda: waiting.batches)
     trending = TrendViews(trends, live_seconds=settings.trends_live_seconds, clock_ms=clock_ms)
     app.include_router(query_routes.routes(views, trending, Recommendations(recommendations)))
     live_seconds = settings.trends_live_seconds

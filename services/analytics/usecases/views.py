@@ -109,7 +109,16 @@ class TrendViews:
 class Views:
     """Answers questions. Every method raises BadRange and ports.StoreUnavailable."""
 
-    def __init__(self, reader: CounterReader, *, range_hours: int, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        reader: CounterReader,
+        *,
+        range_hours: int,
+        clock_ms: Callable[[], int],
+        waiting: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """`waiting` says how many batches wait for an aggregator; None while nobody knows."""
+        self._waiting = waiting
         self._reader = reader
         self._range_hours = range_hours
         self._clock_ms = clock_ms
@@ -192,6 +201,8 @@ class Views:
             "counted_ms": found.counted_ms,
             "events": found.events,
             # Nothing is behind when nothing newer was accepted, however long ago that was.
+            # Those that an aggregator holds are not among them.
+            "waiting_batches": self._waiting(),
             "behind_ms": max(0, now_ms - found.published_ms) if found.accepted_ms > found.published_ms else 0,
         }
 

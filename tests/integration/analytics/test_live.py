@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from analytics.domain.seconds import SECOND_MS
 from page_contrasts import contrasts
 from server_fixtures import missing
-from servers import wait_until
+from servers import free_port, wait_until
 
 ANALYST = {"Authorization": "Bearer analyst-token"}
 
@@ -72,14 +72,19 @@ def test_each_second_says_what_was_counted_in_it(rabbit_analytics: Any, now: int
 
 
 def test_what_is_accepted_and_not_counted_is_behind(rabbit_analytics: Any, now: int) -> None:
-    rabbit_analytics.edge()
+    port = free_port()
+    rabbit_analytics.edge(METRICS_PORT=f"{port}")
     rabbit_analytics.send([event(1, "c", now)])
     wait_until(lambda: rabbit_analytics.ask("/freshness")["behind_ms"] > 0, what="a note of what was accepted")
+    wait_until(lambda: rabbit_analytics.ask("/freshness")["waiting_batches"] == 1, what="the batch that waits")
     first = rabbit_analytics.ask("/freshness")
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     rabbit_analytics.worker()
     rabbit_analytics.wait_counted(1)
     second = rabbit_analytics.ask("/freshness")
+    wait_until(lambda: rabbit_analytics.ask("/freshness")["waiting_batches"] == 0, what="nothing that waits")
 
+    assert 'analytics_waiting_batches{queue="analytics.aggregate"} 1.0' in told
     assert (0, 0) == (first["published_ms"], second["behind_ms"])
     assert now <= first["accepted_ms"] == second["published_ms"]
 

@@ -96,6 +96,8 @@ function drawState() {
   $("flagged").textContent = number.format(sum(state.flagged));
   $("refused").textContent = number.format(state.refused);
   $("behind").textContent = `${seconds1(behind)} s`;
+  const waiting = state.freshness.waiting_batches;
+  $("waiting").textContent = waiting === null ? "not known" : `${number.format(waiting)} ${waiting === 1 ? "batch" : "batches"}`;
   $("revision").textContent = number.format(state.revision);
   const fresh = state.freshness;
   $("freshness").textContent = fresh.counted_ms

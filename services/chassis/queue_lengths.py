@@ -1,0 +1,41 @@
+"""How many messages wait in a queue, asked of the broker by a passive declaration, which both kinds of broker answer.
+
+Messages that a worker holds are not among them on either: RabbitMQ counts those that are ready, and on Redis what is held is not in the
+list.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chassis.app import ChassisApp
+from chassis.errors import Transient
+
+
+class QueueLengths:
+    """Asks for some queues, over one connection that is kept. Used by one thread at a time."""
+
+    def __init__(self, app: ChassisApp, queues: Sequence[str]) -> None:
+        self._app = app
+        self._queues = tuple(queues)
+        self._connection: Any = None
+
+    def read(self) -> dict[str, int]:
+        """Messages that wait, by queue. Raises Transient when the broker does not answer in time, or has no such queue."""
+        try:
+            if self._connection is None:
+                self._connection = self._app.connection_for_write()
+                self._connection.ensure_connection(
+                    max_retries=1, interval_start=0.1, timeout=self._app.settings.publish_timeout_seconds
+                )
+            channel = self._connection.default_channel
+            return {queue: int(channel.queue_declare(queue, passive=True).message_count) for queue in self._queues}
+        except Exception as error:
+            # Whatever failed, an answer that still comes would be taken for that to the next question.
+            self.close()
+            raise Transient(f"the lengths of {', '.join(self._queues)} are not known: {error}") from error
+
+    def close(self) -> None:
+        """Let the connection go."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.collect()
