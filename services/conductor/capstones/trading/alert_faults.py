@@ -12,7 +12,7 @@ import psutil
 
 from conductor import http_client
 from conductor.capstones.trading import ENGINE
-from conductor.capstones.trading.trader import ACCOUNTS, SYMBOLS
+from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
 from conductor.errors import DrillFailed
 from conductor.harness import alert_faults
 from conductor.harness.alert_plays import Expected, Play

@@ -15,11 +15,12 @@ from conductor.capabilities import (
 )
 from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size, TraceSubject
 from conductor.capstones.trading import ENGINE, NAME, checker, evidence, outside, promises
+from conductor.capstones.trading.drawn_orders import ACCOUNTS, STORM_ACCOUNTS
 from conductor.capstones.trading.gauges import GAUGES
 from conductor.capstones.trading.market import open_market
 from conductor.capstones.trading.progress import BY_STATE, TradingProgress
 from conductor.capstones.trading.targets import TARGETS, NoEffects
-from conductor.capstones.trading.trader import ACCOUNTS, COMPANY, SESSION
+from conductor.capstones.trading.trader import COMPANY, SESSION
 from conductor.capstones.trading.workload import TradingWorkload, away_seconds
 from conductor.history import Journal
 from conductor.runtime import Reach
@@ -40,7 +41,7 @@ class Trading:
     callers: Mapping[str, Mapping[str, Any]] = {
         "operator": {"person": 1},
         "approver": {"person": 2},
-        "customer": {"session": SESSION, "company": COMPANY, "accounts": list(ACCOUNTS)},
+        "customer": {"session": SESSION, "company": COMPANY, "accounts": [*ACCOUNTS, *STORM_ACCOUNTS]},
     }
     capabilities: Sequence[object] = (OwnsShard(ENGINE, away_seconds),)
     lacks: Mapping[type, str] = {

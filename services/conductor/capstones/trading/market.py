@@ -3,7 +3,7 @@
 from functools import partial
 
 from conductor.capstones.trading.api_client import TradingApi
-from conductor.capstones.trading.trader import ACCOUNTS, SYMBOLS
+from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
 from conductor.harness.load import AWAY, insist
 from conductor.runtime import Reach
 
@@ -26,9 +26,15 @@ def open_market(access: Reach) -> None:
         for symbol in SYMBOLS:
             insist(partial(operator.list_symbol, symbol, REFERENCE_PRICE), again=AGAIN)
         for account in ACCOUNTS:
-            insist(partial(_limit, operator, approver, account), again=AGAIN)
+            insist(partial(_limit, operator, approver, account, LIMITS), again=AGAIN)
 
 
-def _limit(operator: TradingApi, approver: TradingApi, account: int) -> None:
+def limit(access: Reach, account: int, **changed: int) -> None:
+    """Give an account its limits: those of a load but for some."""
+    with TradingApi.of(access, "operator") as operator, TradingApi.of(access, "approver") as approver:
+        insist(partial(_limit, operator, approver, account, {**LIMITS, **changed}), again=AGAIN)
+
+
+def _limit(operator: TradingApi, approver: TradingApi, account: int, limits: dict[str, int]) -> None:
     """Both steps, since a proposal that was perhaps approved cannot be approved again."""
-    approver.approve_limits(account, operator.propose_limits(account, LIMITS))
+    approver.approve_limits(account, operator.propose_limits(account, limits))

@@ -6,7 +6,7 @@ from conductor.capstone import OutsideProgram
 
 TICKS_PER_SECOND = 20
 BASE_CENTS = 10_000
-"""Prices of the market wander around those of the load, see trader.MIDDLE_TICKS."""
+"""Prices of the market wander around those of the load, see drawn_orders.MIDDLE_TICKS."""
 
 
 def _feed(ports: Mapping[str, int], settings: Mapping[str, str]) -> Sequence[str]:

@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Any
 
 from conductor.capstones.trading.api_client import TradingApi
-from conductor.capstones.trading.trader import SYMBOLS, Trader
+from conductor.capstones.trading.drawn_orders import SYMBOLS
+from conductor.capstones.trading.trader import Trader
 from conductor.errors import ApiRefused, ApiUnreachable
 from conductor.runtime import Reach
 

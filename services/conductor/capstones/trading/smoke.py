@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from conductor.capstones.trading.api_client import TradingApi
+from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
 from conductor.capstones.trading.market import REFERENCE_PRICE, open_market
-from conductor.capstones.trading.trader import ACCOUNTS, SYMBOLS
 from conductor.errors import ConductorError
 from conductor.waiting import until
 

@@ -10,16 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from conductor.capstones.trading.drawn_orders import of_the_load
 from conductor.capstones.trading.fix import Disconnected, FixClient, Message
-from conductor.capstones.trading.promises import Acknowledged, Filled, Intent, Refused
+from conductor.capstones.trading.promises import REFUSED_BEFORE, Acknowledged, Filled, Intent, Refused
 from conductor.history import Journal, now
 
 SESSION, COMPANY = 1, "CLIENT1"
 """Of the token `customer`."""
-ACCOUNTS = (1, 2)
-SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
-MIDDLE_TICKS, SPREAD_TICKS = 10_000, 5
-"""Prices are drawn around 100.00."""
 BATCH = 32
 """Orders that are sent in one piece at most."""
 WAIT_SECONDS = 0.02
@@ -29,6 +26,10 @@ ANSWER_SECONDS = 10.0
 NEVER_TAKEN = "5"
 
 Connect = Callable[[], FixClient]
+
+
+class Refusing(Disconnected):
+    """The venue takes no order for now: the client comes again a little later."""
 
 
 class Trader(threading.Thread):
@@ -49,6 +50,8 @@ class Trader(threading.Thread):
         self._connect, self._journal, self._scope = connect, journal, scope
         self._wanted, self._window, self._per_second = wanted, window, per_second
         self._random = random.Random(seed)
+        self.draw = of_the_load
+        """What is sent next; may be another function of `drawn_orders` at any time."""
         self._last_id = 0
         self._next_at = 0.0
         self._open: dict[int, Intent] = {}
@@ -56,6 +59,8 @@ class Trader(threading.Thread):
         self.accepted = 0
         self.repeats = 0
         self.reconnects: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        """Orders that were refused for good, by rule."""
         self.away_seconds: list[float] = []
         """Of each time that the connection ended: from the last order that was taken before it to the first one after it."""
         self._taken_at = 0.0
@@ -82,6 +87,8 @@ class Trader(threading.Thread):
             except Disconnected as error:
                 self.reconnects[str(error)] += 1
                 self._interrupted = self._taken_at > 0
+                if isinstance(error, Refusing):
+                    self.abandoned.wait(RETRY_SECONDS)
             finally:
                 client.close()
 
@@ -118,18 +125,17 @@ class Trader(threading.Thread):
     def _draw(self) -> Intent:
         # Ids rise from client to client, because a session keeps its highest for ever.
         self._last_id = max(self._last_id + 1, time.time_ns() // 1000)
-        account, side = self._random.choice(ACCOUNTS), self._random.choice((1, 2))
-        price = MIDDLE_TICKS + self._random.randint(-SPREAD_TICKS, SPREAD_TICKS)
+        drawn = self.draw(self._random)
         return Intent(
             now(),
             self._scope,
             SESSION,
             self._last_id,
-            account,
-            self._random.choice(SYMBOLS),
-            side,
-            f"{price // 100}.{price % 100:02d}",
-            self._random.randint(1, 9),
+            drawn.account,
+            drawn.symbol,
+            drawn.side,
+            f"{drawn.price_ticks // 100}.{drawn.price_ticks % 100:02d}",
+            drawn.quantity,
         )
 
     def _recover(self, client: FixClient) -> None:
@@ -138,7 +144,8 @@ class Trader(threading.Thread):
         unknown = set(asked)
         never: list[int] = []
         for first in range(0, len(asked), BATCH):
-            chunk = asked[first : first + BATCH]
+            # Some are answered meanwhile without being asked for.
+            chunk = [id for id in asked[first : first + BATCH] if id in self._open]
             client.send(
                 tuple(("H", ((11, id), (55, self._open[id].symbol), (54, self._open[id].side))) for id in chunk)
             )
@@ -166,7 +173,7 @@ class Trader(threading.Thread):
         if id not in self._open:
             return
         if message.get(39) == "8":
-            self._journal.write(Refused(now(), SESSION, id, "refused before"))
+            self._journal.write(Refused(now(), SESSION, id, REFUSED_BEFORE))
             del self._open[id]
         elif message.get(35) == "j":
             # Taken and not open any more: executed, or refused. Neither is a promise, so nothing is written down.
@@ -189,8 +196,9 @@ class Trader(threading.Thread):
             self._journal.write(Filled(now(), SESSION, id, message[17], int(message[32])))
         elif kind == "8" and id in self._open and not message.get(58, "").startswith("ID_NOT_RISING"):
             if message.get(58, "").startswith(("BUSY", "DRAINING", "JOURNAL_FULL")):
-                raise Disconnected(message.get(58, ""))
+                raise Refusing(message.get(58, ""))
             self._journal.write(Refused(now(), SESSION, id, message.get(58, "")))
+            self.refusals[message.get(58, "").partition(":")[0]] += 1
             del self._open[id]
 
     def _acknowledged(self, id: int, order_id: int) -> None:

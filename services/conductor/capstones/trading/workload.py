@@ -6,11 +6,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from urllib.parse import urlsplit
 
 from conductor.capstone import Patience, Size, Workload
 from conductor.capstones.trading.api_client import TradingApi
+from conductor.capstones.trading.drawn_orders import of_a_storm, of_the_load
 from conductor.capstones.trading.fix import FixClient
 from conductor.capstones.trading.progress import TradingProgress
 from conductor.capstones.trading.promises import Acknowledged, Intent
@@ -35,6 +37,8 @@ class TradingWorkload:
     def __init__(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> None:
         self._access, self._journal, self._size = access, journal, size
         self._hurry, self._stop = threading.Event(), threading.Event()
+        self._storms = threading.Event()
+        self._window: int | None = None
         self.scope = f"load-{secrets.token_hex(4)}"
         address = urlsplit(access.addresses()["fix"])
         self.trader = Trader(
@@ -43,7 +47,7 @@ class TradingWorkload:
             scope=self.scope,
             seed=size.seed,
             wanted=lambda: not self._stop.is_set() or self.trader.accepted < size.requests,
-            window=lambda: HURRIED_WINDOW if self._hurry.is_set() else WINDOW,
+            window=self._room,
             per_second=self._per_second,
         )
         self.progress = TradingProgress(access, self.scope, self.trader)
@@ -79,6 +83,41 @@ class TradingWorkload:
         finally:
             self._hurry.clear()
 
+    @contextlib.contextmanager
+    def flooding(self, window: int) -> Iterator[None]:
+        """Orders come as fast as they can be sent during the block, until so many are without an answer."""
+        with self.hurried(), self._only(window):
+            yield
+
+    def paused(self) -> AbstractContextManager[None]:
+        """No new order is sent during the block."""
+        return self._only(0)
+
+    @contextlib.contextmanager
+    def _only(self, window: int) -> Iterator[None]:
+        self._window = window
+        try:
+            yield
+        finally:
+            self._window = None
+
+    def _room(self) -> int:
+        """How many orders may be without an answer."""
+        if self._window is not None:
+            return self._window
+        return HURRIED_WINDOW if self._hurry.is_set() else WINDOW
+
+    @contextlib.contextmanager
+    def storm(self) -> Iterator[None]:
+        """Every second order is one of an account that is at a limit, during the block."""
+        self._storms.set()
+        self.trader.draw = of_a_storm
+        try:
+            yield
+        finally:
+            self.trader.draw = of_the_load
+            self._storms.clear()
+
     def finish(self, within_seconds: float) -> bool:
         self._stop.set()
         with self.hurried():
@@ -90,6 +129,14 @@ class TradingWorkload:
 
     def asked_again(self) -> Counter[str]:
         return self.trader.reconnects.copy()
+
+    def refusing(self, reason: str) -> int:
+        """How often an order was refused for now, for a reason that begins so."""
+        return sum(count for why, count in self.trader.reconnects.copy().items() if why.startswith(reason))
+
+    def refused_by(self, rule: str) -> int:
+        """Orders that this rule refused."""
+        return self.trader.refusals[rule]
 
     def submit(self, name: str) -> str:
         """One order by REST, which rests far from the others."""
@@ -113,7 +160,9 @@ class TradingWorkload:
     def _per_second(self) -> float | None:
         if self._hurry.is_set() and not self._size.steady:
             return None
-        return self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
+        rate = self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
+        # As many of the load as without a storm.
+        return 2 * rate if self._storms.is_set() else rate
 
 
 def away_seconds(workload: Workload) -> Sequence[float]:
