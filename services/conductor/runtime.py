@@ -1,7 +1,7 @@
 """What drills need of a running platform, whatever runs it: this laptop or a cluster."""
 
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,26 @@ class Change:
 UNCHANGED = Change()
 
 
+class Volume(Protocol):
+    """A file system that only the folder of one process lies on. No method is for two threads."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+
+    def fill(self) -> int:
+        """Take all room that is left. Returns how many bytes that were."""
+
+    def free(self) -> None:
+        """Give the room back."""
+
+    def lose_power(self, look: Callable[[], None]) -> None:
+        """The pool's processes end by SIGKILL, and all is gone that no sync brought to the device; returns when the pool is ready again.
+
+        `look` is called when they have ended, and the folder is still as they left it.
+        """
+
+
 class Reach(Protocol):
     """Where a running platform answers, seen from here, and with which credentials."""
 
@@ -95,8 +115,11 @@ class ProcessRuntime(Reach, Runtime, Protocol):
     def trees(self, pool: str) -> Sequence[ProcessTree]:
         """The living processes of a pool; Refused when there is no such pool."""
 
-    def roll(self, pool: str, change: Change = UNCHANGED) -> Rolled:
-        """Start new processes, wait until they are ready, end the old ones. Unready leaves the old ones as they were."""
+    def roll(self, pool: str, change: Change = UNCHANGED, *, between: Callable[[], None] | None = None) -> Rolled:
+        """Start new processes, wait until they are ready, end the old ones. Unready leaves the old ones as they were.
+
+        A StatefulSet ends the old ones first; `between` is called when they have ended and no new one was started. Refused for others.
+        """
 
     def kill(self, pool: str, which: Which = "tree", signal: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
         """Signal one process of the pool; `index` picks it (and the child), modulo how many there are. Its pids.
@@ -121,6 +144,12 @@ class ProcessRuntime(Reach, Runtime, Protocol):
 
     def read_only_database(self) -> AbstractContextManager[None]:
         """The database answers and refuses every write during the block, also on connections that are open."""
+
+    def own_volume(self, pool: str, free_mebibytes: int, change: Change = UNCHANGED) -> AbstractContextManager[Volume]:
+        """The first process of a StatefulSet keeps its folder on a file system of its own, with so much room, during the block.
+
+        The pool is rolled, with the change, before the block and after it. Refused where the right to mount is missing.
+        """
 
     def log(self, process: str) -> str:
         """What a process of a pool has written so far."""

@@ -25,6 +25,7 @@ from conductor.harness.reporter import Reporter
 from conductor.history import now
 from conductor.laptop import lifecycle
 from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.volume import release_below
 from conductor.laptop.wanted import Wanted
 from conductor.pools import Broker
 from conductor.run_directory import RunDirectory, chart
@@ -170,6 +171,7 @@ def own_platform(
     """A platform in an empty directory, with the drills' settings and these on top; down again after the block."""
     run = RunDirectory(directory.absolute())
     lifecycle.down(run)
+    release_below(run.path)
     shutil.rmtree(run.path, ignore_errors=True)
     run.make()
     values = yaml.safe_load((chart(capstone.name) / "values.yaml").read_text())

@@ -5,17 +5,19 @@ import fcntl
 import signal as signals
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import psutil
 
 from conductor.errors import NotRunning, Refused, Unready
-from conductor.laptop import environment, outside, start, state, tcp_queues
+from conductor.laptop import environment, outside, signalling, start, state, tcp_queues
 from conductor.laptop.platform import Platform, capstone_of, generation_of, pool_of
 from conductor.laptop.servers import Server
 from conductor.laptop.supervisor import Process
+from conductor.laptop.volume import own_volume
 from conductor.pools import Broker, Pool
 from conductor.run_directory import RunDirectory
-from conductor.runtime import UNCHANGED, Change, ProcessTree, Rolled, ServerName, Stopped, Which
+from conductor.runtime import UNCHANGED, Change, ProcessTree, Rolled, ServerName, Stopped, Volume, Which
 from conductor.waiting import until
 
 OBEYING_SECONDS = 30.0
@@ -79,8 +81,12 @@ class LocalRuntime:
         self._pool(pool)
         return [_tree(process, pool) for process in self._processes(pool) if process.pid]
 
-    def roll(self, pool: str, change: Change = UNCHANGED) -> Rolled:
+    def roll(self, pool: str, change: Change = UNCHANGED, *, between: Callable[[], None] | None = None) -> Rolled:
         wanted = self._pool(pool)
+        if between and not wanted.old_first:
+            raise Refused(
+                f"{pool}: its new processes start before the old ones end, so nothing can be done between them"
+            )
         with locked(self.platform.run):
             old = [process.name for process in self._processes(pool)]
             generation = max((generation_of(name) for name in old), default=0) + 1
@@ -88,7 +94,11 @@ class LocalRuntime:
             names = tuple(program.name for program in programs)
             if wanted.old_first:
                 stopped = self._end(old, wanted.grace_seconds)
-                self.platform.supervisor.add(*programs)
+                try:
+                    if between:
+                        between()
+                finally:
+                    self.platform.supervisor.add(*programs)
                 start.await_pools(self.platform, names, wanted.startup_seconds)
                 return Rolled(pool, names, stopped)
             self.platform.supervisor.add(*programs)
@@ -109,8 +119,8 @@ class LocalRuntime:
             "parent": (tree.pid,),
             "child": tree.children and (tree.children[index // len(trees) % len(tree.children)],),
         }[which]
-        hit = [pid for pid in targets if _signal(pid, signal)]
-        obeyed = _OBEYED.get(signal)
+        hit = [pid for pid in targets if signalling.send(pid, signal)]
+        obeyed = signalling.OBEYED.get(signal)
         if obeyed and not until(lambda: all(map(obeyed, hit)), within_seconds=OBEYING_SECONDS):
             told = signals.Signals(signal).name
             raise Unready(f"{pool} was sent {told}, and goes on after {OBEYING_SECONDS:g} s: processes {hit}")
@@ -124,7 +134,7 @@ class LocalRuntime:
         supervisor = self.platform.supervisor
         process = supervisor.process(name)
         if hard:
-            _signal(process.pid, signals.SIGKILL)
+            signalling.send(process.pid, signals.SIGKILL)
             with contextlib.suppress(psutil.Error):
                 psutil.Process(process.pid).wait(10)
         else:
@@ -146,13 +156,13 @@ class LocalRuntime:
     @contextlib.contextmanager
     def stopped_server(self, name: ServerName) -> Iterator[None]:
         pid = self._server_pid(name)
-        _signal(pid, signals.SIGSTOP)
-        if not until(lambda: _still(pid), within_seconds=OBEYING_SECONDS, every_seconds=0.01):
+        signalling.send(pid, signals.SIGSTOP)
+        if not until(lambda: signalling.still(pid), within_seconds=OBEYING_SECONDS, every_seconds=0.01):
             raise Unready(f"{name} was sent SIGSTOP, and goes on after {OBEYING_SECONDS:g} s")
         try:
             yield
         finally:
-            _signal(pid, signals.SIGCONT)
+            signalling.send(pid, signals.SIGCONT)
 
     def unread_of(self, name: ServerName, pids: Collection[int]) -> int:
         return tcp_queues.unread(self.platform.state.ports[name], self.ports(pids))
@@ -189,6 +199,9 @@ class LocalRuntime:
             yield
         finally:
             self.platform.postgres.set_read_only(False)
+
+    def own_volume(self, pool: str, free_mebibytes: int, change: Change = UNCHANGED) -> AbstractContextManager[Volume]:
+        return own_volume(self, self._pool(pool), free_mebibytes, change)
 
     def log(self, process: str) -> str:
         return self.platform.run.log(process).read_text(errors="replace")
@@ -275,33 +288,3 @@ def _ports(pid: int) -> list[int]:
     with contextlib.suppress(psutil.Error):
         return [connection.laddr.port for connection in psutil.Process(pid).net_connections("tcp") if connection.laddr]
     return []
-
-
-def _signal(pid: int, signal: int) -> bool:
-    try:
-        psutil.Process(pid).send_signal(signal)
-    except psutil.NoSuchProcess:
-        return False
-    return True
-
-
-def _dead(pid: int) -> bool:
-    """Whether none of it runs any more. Until then its connections are open, and whoever looks takes it for alive."""
-    try:
-        process = psutil.Process(pid)
-        # The first thread may be gone before the others, which share its files.
-        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _still(pid: int) -> bool:
-    """Whether it stands still. A stop begins when its first thread gets a core; until then the others go on."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_STOPPED or _dead(pid)
-    except psutil.NoSuchProcess:
-        return True
-
-
-_OBEYED: Mapping[int, Callable[[int], bool]] = {signals.SIGKILL: _dead, signals.SIGSTOP: _still}
-"""By signal, what a process that got it is in the end; others ask nothing that can be waited for."""
