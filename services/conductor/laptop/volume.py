@@ -32,12 +32,11 @@ RELEASED_SECONDS = 10.0
 BALLAST = "ballast"
 
 
-class OwnVolume:
-    """See conductor.runtime.Volume."""
+class VolumeFile:
+    """A file system in a file, for a folder that is there. `mount`, `cut` and `unmount` need a folder that no process uses."""
 
-    def __init__(self, runtime: "LocalRuntime", pool: Pool, free_mebibytes: int) -> None:
-        self._runtime, self._pool, self._free_mebibytes = runtime, pool, free_mebibytes
-        self.folder = environment.folder(runtime.platform.run, runtime.platform.name, pool, 0)
+    def __init__(self, folder: Path, free_mebibytes: int) -> None:
+        self.folder, self._free_mebibytes = folder, free_mebibytes
         self._image = self.folder.with_name(f"{self.folder.name}.ext4")
         self._aside = self.folder.with_name(f"{self.folder.name}.aside")
 
@@ -47,7 +46,7 @@ class OwnVolume:
         return self.folder.is_mount()
 
     def mount(self) -> None:
-        """Make the file system, with the folder's files in it. Nothing may use them."""
+        """Make the file system, with the folder's files in it."""
         size = _used_mebibytes(self.folder) + FILE_SYSTEM_MEBIBYTES + self._free_mebibytes
         with self._image.open("wb") as file:
             os.truncate(file.fileno(), size * MEBIBYTE)
@@ -63,7 +62,7 @@ class OwnVolume:
         _copy(self._aside, self.folder)
 
     def unmount(self) -> None:
-        """Put the files back to where they were. Nothing may use them."""
+        """Put the files back to where they were."""
         shutil.rmtree(self._aside)
         self._aside.mkdir(mode=0o700)
         _copy(self.folder, self._aside)
@@ -91,20 +90,33 @@ class OwnVolume:
         """Give the room back."""
         (self.folder / BALLAST).unlink()
 
+    def cut(self, look: Callable[[], None]) -> None:
+        """Lose what no sync brought to the device; `look` is called before, with the folder as processes left it."""
+        left = self._image.with_suffix(".left")
+        # At once, because the kernel writes to the device what was not synced as well, some seconds later.
+        shutil.copyfile(self._image, left)
+        look()
+        _release(self.folder)
+        left.replace(self._image)
+        _run("mount", "-o", OPTIONS, str(self._image), str(self.folder))
+
+
+class OwnVolume(VolumeFile):
+    """That of a pool's first process; see conductor.runtime.Volume."""
+
+    def __init__(self, runtime: "LocalRuntime", pool: Pool, free_mebibytes: int) -> None:
+        super().__init__(environment.folder(runtime.platform.run, runtime.platform.name, pool, 0), free_mebibytes)
+        self._runtime, self._pool = runtime, pool
+
     def lose_power(self, look: Callable[[], None]) -> None:
         """See conductor.runtime.Volume."""
-        runtime, left = self._runtime, self._image.with_suffix(".left")
+        runtime = self._runtime
         supervisor = int((runtime.platform.run.path / "supervisord.pid").read_text())
         # Or it would start them again at once.
         signalling.send(supervisor, signal.SIGSTOP)
         try:
             runtime.kill(self._pool.name, "tree")
-            # At once, because the kernel writes to the device what was not synced as well, some seconds later.
-            shutil.copyfile(self._image, left)
-            look()
-            _release(self.folder)
-            left.replace(self._image)
-            _run("mount", "-o", OPTIONS, str(self._image), str(self.folder))
+            self.cut(look)
         finally:
             signalling.send(supervisor, signal.SIGCONT)
         runtime.wait_ready()
