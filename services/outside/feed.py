@@ -6,6 +6,7 @@
     GET  /feed/ticks?first=F&last=L
                                   200 {"ticks": […]}: those that have come by now, at most 10,000; never any left out
     POST /admin/drop              body {"ticks": N}: every stream leaves out the next N ticks
+    POST /admin/disorder          body {"ticks": N}: every stream has the next N ticks twice, and four of them at a time backwards
     PUT  /admin/silence           body {"seconds": S}: no stream says anything for so long, then all at once
 
 Ticks follow from --seed and from the time of the first start, which is kept, so that a restarted server goes on: with all that it would
@@ -37,12 +38,14 @@ from outside.ticks import BASES_CENTS, Ticks
 
 MOST_TICKS = 10_000
 TURN_SECONDS = 0.02
+BACKWARDS = 4
+"""Ticks that come together in the wrong order."""
 PIECE = 200
 """Ticks that are sent together at most: others are served in between."""
 
 
-class Drop(BaseModel):
-    """What POST /admin/drop asks for."""
+class Next(BaseModel):
+    """What POST /admin/drop and /admin/disorder ask for."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     ticks: int = Field(gt=0, le=1_000_000)
@@ -61,6 +64,7 @@ def make_app(data: Path, *, admin_token: str, ticks: Ticks) -> Starlette:
     book, faults = Ledger(store, time.time), Faults(READ, time.monotonic)
     gate = Gate(store, faults)
     dropped: list[range] = []
+    disordered: list[range] = []
     silent_until = 0.0
 
     def due() -> int:
@@ -80,10 +84,18 @@ def make_app(data: Path, *, admin_token: str, ticks: Ticks) -> Starlette:
                 await gate.hold(TURN_SECONDS)
 
         def line(number: int) -> str:
+            for one in disordered:
+                if number in one:
+                    after = (number - one[0]) % BACKWARDS
+                    whole = after == BACKWARDS - 1 or number == one[-1]
+                    return "".join(2 * told(number - back) for back in range(after + 1)) if whole else ""
+            return told(number)
+
+        def told(number: int) -> str:
             if ticks.left_out(number) or any(number in one for one in dropped):
                 return ""
-            told = json.dumps(ticks.tick(number)) + "\n"
-            return told + told if ticks.repeated(number) else told
+            text = json.dumps(ticks.tick(number)) + "\n"
+            return text + text if ticks.repeated(number) else text
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
@@ -97,10 +109,15 @@ def make_app(data: Path, *, admin_token: str, ticks: Ticks) -> Starlette:
         )
 
     async def drop(request: Request) -> Response:
-        asked = await parsed(request, Drop)
+        return await spoil("drop", dropped, await parsed(request, Next))
+
+    async def disorder(request: Request) -> Response:
+        return await spoil("disorder", disordered, await parsed(request, Next))
+
+    async def spoil(how: str, spoilt: list[range], asked: Next) -> Response:
         first = due() + 1
-        dropped.append(range(first, first + asked.ticks))
-        book.record("drop", f"{first}", None, first=first, ticks=asked.ticks)
+        spoilt.append(range(first, first + asked.ticks))
+        book.record(how, f"{first}", None, first=first, ticks=asked.ticks)
         await store.committed()
         return JSONResponse({"first": first, "last": first + asked.ticks - 1})
 
@@ -130,6 +147,7 @@ def make_app(data: Path, *, admin_token: str, ticks: Ticks) -> Starlette:
         Route("/feed", stream),
         Route("/feed/ticks", some),
         Route("/admin/drop", drop, methods=["POST"]),
+        Route("/admin/disorder", disorder, methods=["POST"]),
         Route("/admin/silence", silence, methods=["PUT"]),
         *admin.routes(book, faults),
     ]
