@@ -158,7 +158,6 @@ def answer_before_journal(writer: ModuleType) -> None:
         close_block(self)
 
     writer.Journal.commit, writer.Journal.close_block = commit_later, close_all
-    writer.Journal.block_is_open = property(lambda self: bool(late) or self._end != self._block_start)
 
 
 def two_engines_owner(owner: ModuleType) -> None:
