@@ -38,6 +38,9 @@ OLD_BACKUP_SECONDS = 2 * 24 * 3600
 STARTING_SECONDS = 30.0
 """How long a process may take to start on a busy machine."""
 
+LIVES_SECONDS = 2.5
+"""How long a process lives that is to be seen by a scrape, one a second, and then killed."""
+
 
 def plays(runtime: LocalRuntime) -> Sequence[Play]:
     """The faults that need nothing of the capstone's own."""
@@ -50,6 +53,7 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
     queue = last.queues[0]
     made = [
         Play("beat under SIGSTOP", partial(standing_still, "beat"), (Expected("BeatSilent", 60),)),
+        Play("beat killed again and again", partial(crashing, "beat"), (Expected("WorkersCrashLooping", 0, 45),)),
         Play("exporter under SIGSTOP", exporter_still, (Expected("TelemetryMissing", 120),)),
         Play("database stopped", partial(server_away, "postgres"), (Expected("DatabaseDown", 30),)),
         Play("broker stopped", partial(server_away, runtime.broker), (Expected("BrokerDown", 30),)),
@@ -127,6 +131,36 @@ def pool_away(pool: str, runtime: LocalRuntime) -> Iterator[None]:
         for name in names:
             supervisor.start_again(name)
         runtime.wait_ready(STARTING_SECONDS * 2)
+
+
+@contextmanager
+def crashing(pool: str, runtime: LocalRuntime) -> Iterator[None]:
+    """Processes that are killed soon after each start."""
+    over = threading.Event()
+
+    def kill() -> None:
+        seen: set[int] = set()
+        while not over.wait(0.25):
+            pids = [tree.pid for tree in runtime.trees(pool)]
+            if all(_old_enough(pid) for pid in pids) and seen.isdisjoint(pids):
+                seen.update(runtime.kill(pool))
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+        runtime.wait_ready(STARTING_SECONDS * 2)
+
+
+def _old_enough(pid: int) -> bool:
+    """Whether a process lives for long enough to have shown its metrics."""
+    try:
+        return time.time() - psutil.Process(pid).create_time() > LIVES_SECONDS
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

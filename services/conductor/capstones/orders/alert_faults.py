@@ -1,7 +1,6 @@
 """The faults of a watched platform that only the orders can have, with the alerts that they must raise."""
 
 import secrets
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,10 +16,6 @@ from conductor.waiting import until
 
 STEP_SECONDS = 60.0
 
-SLOW: Mapping[str, Any] = {"rate": {"slow": 1.0}, "slow_seconds": 4.0}
-"""Keeps every child of the pool at a charge, while three orders a second come."""
-KILL_EVERY_SECONDS = 1.0
-
 BURNING = Expected("ErrorBudgetBurn", 0, 75, resolving_seconds=300)
 """An order counts 30 s after its acceptance, and a seventh of those of nine minutes, or nine seconds, have to."""
 
@@ -32,7 +27,6 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
         Play(
             "payments under SIGSTOP", partial(alert_faults.standing_still, "payments"), (Expected("QueueStalled", 60),)
         ),
-        Play("children of payments killed", children_killed, (Expected("WorkersCrashLooping", 0, 15),)),
         Play("a refund that fails", refund_fails, (Expected("NeedsAttention", 0, 30),)),
         Play(
             "payment provider out",
@@ -47,27 +41,6 @@ def payments_out(runtime: LocalRuntime) -> Iterator[None]:
     """A payment provider that refuses every call."""
     with dependency_faults.outage(runtime, "payments", {"mode": "refuse"}):
         yield
-
-
-@contextmanager
-def children_killed(runtime: LocalRuntime) -> Iterator[None]:
-    """Workers that die in the middle of a charge, one after the other; each of their charges is tried again a lease later."""
-    over = threading.Event()
-
-    def kill() -> None:
-        number = 0
-        while not over.wait(KILL_EVERY_SECONDS):
-            runtime.kill("payments", "child", index=number)
-            number += 1
-
-    killer = threading.Thread(target=kill, daemon=True)
-    with dependency_faults.faults(runtime, "payments", SLOW):
-        killer.start()
-        try:
-            yield
-        finally:
-            over.set()
-            killer.join()
 
 
 @contextmanager
