@@ -1,4 +1,4 @@
-"""How many messages wait in a queue, asked of the broker by a passive declaration, which both kinds of broker answer.
+"""How many messages wait in a queue, asked of the broker by a declaration, which both kinds of broker answer.
 
 Messages that a worker holds are not among them on either: RabbitMQ counts those that are ready, and on Redis what is held is not in the
 list.
@@ -28,7 +28,9 @@ class QueueLengths:
                     max_retries=1, interval_start=0.1, timeout=self._app.settings.publish_timeout_seconds
                 )
             channel = self._connection.default_channel
-            return {queue: int(channel.queue_declare(queue, passive=True).message_count) for queue in self._queues}
+            # An empty list is none for Redis, and a passive declaration of it fails; one that is not passive makes nothing there.
+            passive = self._connection.transport.driver_type != "redis"
+            return {queue: int(channel.queue_declare(queue, passive=passive).message_count) for queue in self._queues}
         except Exception as error:
             # Whatever failed, an answer that still comes would be taken for that to the next question.
             self.close()

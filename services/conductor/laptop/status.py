@@ -117,8 +117,8 @@ class Gatherer:
 
 
 def without_secrets(url: str) -> str:
-    """A server's address without user and password, fit to be shown."""
-    scheme, _, rest = url.partition("://")
+    """A server's address without user and password, fit to be shown; of a cluster that of its first node."""
+    scheme, _, rest = url.partition(",redis")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 

@@ -19,7 +19,7 @@ from analytics.adapters.counter_snapshot import CounterSnapshot
 from analytics.adapters.counter_store import FUNCTION, RedisCounterStore
 from analytics.adapters.engagement_store import RedisEngagementStore
 from analytics.adapters.erasing import CounterErasure
-from analytics.adapters.store_clients import StoreAddress
+from analytics.adapters.store_clients import FAILURES, StoreAddress
 from analytics.adapters.trend_board import RedisTrendBoard
 from analytics.domain.batch import Batch, columnise
 from analytics.domain.counting import Growth, count
@@ -298,9 +298,13 @@ def event(name: str, at_ms: int) -> dict[str, Any]:
 
 
 def counted(cluster: ValkeyCluster, shards: Iterable[int]) -> int:
-    client = StoreAddress(cluster.url(), SHARDS).client()
-    every = StoreAddress(cluster.url(), SHARDS).every_shard
-    return sum(int(client.hget(every[shard].meta, "events") or 0) for shard in shards)
+    """Events in these shards; 0 while a node of theirs does not answer, or is not yet taken back by the others."""
+    address = StoreAddress(cluster.url(), SHARDS)
+    try:
+        client = address.client()
+        return sum(int(client.hget(address.every_shard[shard].meta, "events") or 0) for shard in shards)
+    except (*FAILURES, Transient):
+        return 0
 
 
 def counters_of(cluster: ValkeyCluster) -> dict[str, dict[str, int]]:

@@ -21,9 +21,10 @@ def test_messages_that_wait_are_counted(broker_url: str) -> None:
 
     wait_until(lambda: lengths.read() == {"shop.work": 3, "shop.other": 0}, what="three messages")
     with Connection(broker_url) as connection:
-        message = connection.default_channel.basic_get("shop.work")
+        channel = connection.default_channel
+        message = channel.basic_get("shop.work")
         wait_until(lambda: lengths.read()["shop.work"] == 2, what="one less, because it is held")
-        message.ack()
+        channel.basic_ack(message.delivery_tag)
     lengths.close()
 
 
