@@ -15,9 +15,10 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
-from playing import PATIENCE, missing, size
+from playing import PATIENCE, REQUESTS, missing, size
 
 from conductor import capstones
+from conductor.capstone import Patience
 from conductor.capstones.orders.capstone import NEWER_CODE
 from conductor.cluster import images as cluster_images
 from conductor.cluster import install, removal
@@ -27,6 +28,7 @@ from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known
 from conductor.harness import runner
+from conductor.harness.drill import Drill
 from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
 
@@ -41,7 +43,7 @@ SETTINGS = (
     *("--set", "settings.outsideTimeoutSeconds=8"),
 )
 
-Play = Callable[[str], Played]
+Play = Callable[..., Played]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -94,10 +96,12 @@ def runtime(installation: Installation) -> KubernetesRuntime:
 
 @pytest.fixture
 def play(runtime: KubernetesRuntime) -> Play:
-    """Plays a drill by name on it."""
+    """Plays a drill by name, or one made for the test, on it."""
+    capstone = capstones.named(runtime.capstone)
 
-    def run_drill(name: str) -> Played:
+    def run_drill(drill: str | Drill, requests: int = REQUESTS, *, patience: Patience = PATIENCE) -> Played:
+        chosen = known(capstone.name)[drill] if isinstance(drill, str) else drill
         with Reporter(Console(highlight=False, width=160)) as reporter:
-            return runner.play_on_cluster(known("orders")[name], ORDERS, runtime, size(), reporter, PATIENCE)
+            return runner.play_on_cluster(chosen, capstone, runtime, size(requests), reporter, patience)
 
     return run_drill

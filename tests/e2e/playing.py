@@ -13,7 +13,7 @@ from conductor.cluster.runtime import KubernetesRuntime
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.reporter import Reporter
 
-ORDERS = int(os.environ.get("E2E_ORDERS", "500"))
+REQUESTS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL, PER_SECOND = 2000, 10.0
 """With fewer orders than that a drill gets so many a second, and new pods find a core to start on."""
 
@@ -32,7 +32,7 @@ def shared_out(names: tuple[str, ...], part: str = PART) -> tuple[str, ...]:
     return names[int(number) - 1 :: int(of)]
 
 
-def size(orders: int = ORDERS) -> Size:
+def size(orders: int = REQUESTS) -> Size:
     """How big a drill of so many orders is."""
     return Size(orders, per_second=None if orders >= FULL else PER_SECOND)
 
@@ -43,7 +43,7 @@ def missing(reason: str) -> None:
 
 
 @contextlib.contextmanager
-def staged(runtime: KubernetesRuntime, orders: int = ORDERS) -> Iterator[ClusterSession]:
+def staged(runtime: KubernetesRuntime, orders: int = REQUESTS) -> Iterator[ClusterSession]:
     """A session with a judge, on what is installed and ready; a tenth to a fifth of the orders is open at a time."""
     runtime.wait_ready()
     with Reporter(Console(highlight=False, width=160)) as reporter:
