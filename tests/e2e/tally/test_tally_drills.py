@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from playing import shared_out
 
 from conductor.capstone import Patience
 from conductor.harness.drill import Drill
@@ -16,7 +17,7 @@ PATIENCE = Patience(total_seconds=240, quiet_seconds=45)
 Play = Callable[..., Played]
 
 
-@pytest.mark.parametrize("name", ["worker-kill", "rolling-deploy", "broker-restart", "poison-message"])
+@pytest.mark.parametrize("name", shared_out(("worker-kill", "rolling-deploy", "broker-restart", "poison-message")))
 def test_a_stranger_loses_and_doubles_nothing_in_a_cluster(play: Play, name: str) -> None:
     played = play(name, NUMBERS)
 
