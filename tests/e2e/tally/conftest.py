@@ -44,7 +44,7 @@ def found() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runtime(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The tally, installed beside the orders; taken away after these tests."""
     wanted = Installation(installation.namespace, tag=installation.tag, extra=SETTINGS)
