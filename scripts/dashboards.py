@@ -202,6 +202,12 @@ ANALYTICS = [
         {"{{pool}}": 'sum by (pool) (chassis_messages_held{capstone="analytics"})'},
     ),
     Panel(
+        "Batches that wait",
+        "No aggregator has taken them.",
+        "short",
+        {"{{queue}}": "max by (queue) (analytics_waiting_batches)"},
+    ),
+    Panel(
         "Requests",
         "By route and status.",
         "reqps",

@@ -140,7 +140,8 @@ class OutsideProgram:
 
     On a laptop it has `laptop_ports`, by name the ones to try first, of which the one with the program's name answers HTTP; `arguments`
     gives its command line for the ports that it got and the settings of the platform. `secret` is the environment variable with a secret
-    that it shares with the capstone, `shows` the page where a person sees what it did.
+    that it shares with the capstone, `shows` the page where a person sees what it did. `takes_faults` says whether calls to it
+    can be made to fail by rates (`/admin/faults`).
     """
 
     name: str
@@ -149,6 +150,7 @@ class OutsideProgram:
     arguments: Callable[[Mapping[str, int], Mapping[str, str]], Sequence[str]]
     secret: str | None = None
     shows: str = "ledger"
+    takes_faults: bool = True
 
 
 CLUSTER_NODES = 3

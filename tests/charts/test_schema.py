@@ -119,7 +119,8 @@ def _example(said: Any) -> Any:
     if said["type"] == "boolean":
         return not said.get("default", False)
     if said["type"] == "integer":
-        return min(1_234_567, said.get("maximum", 1_234_567))
+        large = 1_234_567 // said.get("multipleOf", 1) * said.get("multipleOf", 1)
+        return min(large, said.get("maximum", large))
     if said["type"] == "number":
         return said["maximum"] - 0.5 if "maximum" in said else 1_234_567.5
     return "http://example.test:1/"

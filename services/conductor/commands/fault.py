@@ -98,8 +98,8 @@ def _ending(server: str) -> str:
 
 
 def _programs() -> dict[str, str]:
-    """Those that some capstone calls, each with the capstone."""
-    return {one.name: name for name in capstones.names() for one in capstones.named(name).outside}
+    """Those that some capstone calls and that can fail on purpose, each with the capstone."""
+    return {one.name: name for name in capstones.names() for one in capstones.named(name).outside if one.takes_faults}
 
 
 @contextlib.contextmanager

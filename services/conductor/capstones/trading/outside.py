@@ -14,7 +14,7 @@ def _feed(ports: Mapping[str, int], settings: Mapping[str, str]) -> Sequence[str
     return (*where, "--rate", str(TICKS_PER_SECOND), "--base-cents", str(BASE_CENTS))
 
 
-OUTSIDE = (OutsideProgram("feed", 9104, {"feed": 8104}, _feed, shows="feed/ticks?first=1&last=10"),)
+OUTSIDE = (OutsideProgram("feed", 9104, {"feed": 8104}, _feed, shows="feed/ticks?first=1&last=10", takes_faults=False),)
 
 
 def environment(ports: Mapping[str, int]) -> Mapping[str, str]:
