@@ -144,7 +144,7 @@ class Placed(Values):
     priority_class_name: NameOrNone = ""
     node_selector: Labels = {}
     tolerations: list[Toleration] = []
-    unreachable_toleration_seconds: Annotated[int, Field(ge=0)] = 30
+    unreachable_toleration_seconds: Annotated[int, Field(ge=0)] = 20
     affinity: Affinity = Affinity()
     topology_spread_constraints: list[AsKubernetes] = []
     runtime_class_name: NameOrNone = ""
