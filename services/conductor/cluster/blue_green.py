@@ -125,7 +125,7 @@ def switch(releases: Releases, to: Colour, tag: str | None, tell: Tell, *, alone
         tell(f"{old}: takes no more work, and works off what it holds")
         releases.stand_by(old)
     tell(f"requests go to {new}")
-    _open_door(releases, new)
+    _lead_api_to(releases, new)
     if alone and there is not None:
         tell(f"{old}: taken away")
         releases.remove(old)
@@ -185,7 +185,7 @@ def _say(releases: Releases, release: str, change: Values) -> None:
         releases.install(release, wanted, migrate=False)
 
 
-def _open_door(releases: Releases, new: str) -> None:
+def _lead_api_to(releases: Releases, new: str) -> None:
     own = releases.own
     blue = releases.installed(own.release)
     api = blue.values.get("api", {}) if blue is not None else {}

@@ -169,11 +169,10 @@ def _apply(wanted: Installation, source: Path) -> None:
 def prune(wanted: Installation) -> list[str]:
     """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`."""
     sources = [overlay_of(wanted), *(path for name in charts() if (path := Names(name).own_platform).is_dir())]
-    objects = [one for source in sources for one in yaml.safe_load_all(rendered(wanted, source)) if one]
-    kept = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in objects}
+    of_these = ("get", "--filename", "-", "--ignore-not-found", "--output", "name")
+    kept = {name for source in sources for name in wanted.kubectl(*of_these, given=rendered(wanted, source)).split()}
     listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()
-    # `deployment.apps/collector` here is `Deployment` there.
-    left = [name for name in listed if f"{name.split('/')[0].split('.')[0]}/{name.split('/')[1]}" not in kept]
+    left = [name for name in listed if name not in kept]
     if left:
         wanted.kubectl("delete", *left, "--wait=false")
     return left
