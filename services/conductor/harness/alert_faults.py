@@ -23,6 +23,7 @@ import psutil
 from conductor.capstone import application
 from conductor.harness import hostile_messages, parked
 from conductor.harness.alert_plays import Expected, Play
+from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient, task_headers
 from conductor.laptop import observability
 from conductor.laptop.runtime import LocalRuntime
@@ -136,22 +137,18 @@ def pool_away(pool: str, runtime: LocalRuntime) -> Iterator[None]:
 @contextmanager
 def crashing(pool: str, runtime: LocalRuntime) -> Iterator[None]:
     """Processes that are killed soon after each start."""
-    over = threading.Event()
 
-    def kill() -> None:
+    def kill(over: threading.Event) -> None:
         seen: set[int] = set()
         while not over.wait(0.25):
             pids = [tree.pid for tree in runtime.trees(pool)]
             if all(_old_enough(pid) for pid in pids) and seen.isdisjoint(pids):
                 seen.update(runtime.kill(pool))
 
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
     try:
-        yield
+        with in_background(kill):
+            yield
     finally:
-        over.set()
-        killer.join()
         runtime.wait_ready(STARTING_SECONDS * 2)
 
 

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
+from conductor.harness.background import in_background
 from conductor.harness.outbox_state import Database
 from conductor.runtime import Reach
 
@@ -49,14 +51,9 @@ def oldest(access: Reach) -> dict[str, float] | None:
 @contextlib.contextmanager
 def watched(access: Reach) -> Iterator[Ages]:
     """Ages that grow during the block, and stay as they are after it."""
-    ages, over = Ages(), threading.Event()
-    thread = threading.Thread(target=_watch, args=(access, ages, over), daemon=True)
-    thread.start()
-    try:
+    ages = Ages()
+    with in_background(partial(_watch, access, ages)):
         yield ages
-    finally:
-        over.set()
-        thread.join()
 
 
 def _watch(access: Reach, ages: Ages, over: threading.Event) -> None:

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from conductor.capabilities import OwnsShard
 from conductor.capstone import Capstone, Patience, Progress, Size, Workload, offered
 from conductor.errors import DrillFailed
+from conductor.harness.background import in_background
 from conductor.harness.outbox_state import OutboxState
 from conductor.harness.reporter import Reporter
 from conductor.history import Journal, Kill
@@ -51,11 +53,8 @@ class WorkloadRun:
         """Requests keep coming while the block runs, and until enough were accepted; none comes after a block that failed."""
         workload = self.capstone.workload(self.access, self.journal, self.size, self._patience)
         self._workload, self._progress = workload, self.capstone.progress(self.access, workload.scope)
-        over = threading.Event()
-        reports = threading.Thread(target=self._report, args=(workload, over), daemon=True)
-        reports.start()
-        workload.start()
-        try:
+        with in_background(partial(self._report, workload)):
+            workload.start()
             try:
                 yield workload
             except BaseException:
@@ -65,9 +64,6 @@ class WorkloadRun:
                 raise DrillFailed(
                     f"only {workload.accepted} of {self.size.requests} requests were accepted before the time was over"
                 )
-        finally:
-            over.set()
-            reports.join()
 
     def _report(self, workload: Workload, over: threading.Event) -> None:
         with contextlib.closing(self.capstone.progress(self.access, workload.scope)) as progress:

@@ -11,6 +11,7 @@ from conductor.capstones.analytics.events import Shape, drawn, ndjson
 from conductor.capstones.analytics.targets import AGGREGATE
 from conductor.harness import alert_faults
 from conductor.harness.alert_plays import Expected, Play
+from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient
 from conductor.harness.load import insist
 from conductor.harness.parked import parked
@@ -43,21 +44,15 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
 @contextmanager
 def counters_still(runtime: LocalRuntime) -> Iterator[None]:
     """A store whose disk hangs again and again."""
-    over = threading.Event()
 
-    def still() -> None:
+    def still(over: threading.Event) -> None:
         while not over.is_set():
             with runtime.stopped_server(COUNTERS):
                 over.wait(STILL_SECONDS)
             over.wait(GOING_SECONDS)
 
-    stopper = threading.Thread(target=still, daemon=True)
-    stopper.start()
-    try:
+    with in_background(still):
         yield
-    finally:
-        over.set()
-        stopper.join()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import psutil
@@ -16,6 +17,7 @@ from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
 from conductor.errors import DrillFailed
 from conductor.harness import alert_faults
 from conductor.harness.alert_plays import Expected, Play
+from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient
 from conductor.laptop import outside
 from conductor.laptop.runtime import LocalRuntime
@@ -66,16 +68,8 @@ def feed_away(runtime: LocalRuntime) -> Iterator[None]:
 @contextmanager
 def engine_slow(runtime: LocalRuntime) -> Iterator[None]:
     """An engine that gets a core a fifth of the time, while orders come."""
-    over = threading.Event()
-    threads = [threading.Thread(target=target, args=(runtime, over), daemon=True) for target in (_still, _order)]
-    for thread in threads:
-        thread.start()
-    try:
+    with in_background(partial(_still, runtime), partial(_order, runtime)):
         yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def _still(runtime: LocalRuntime, over: threading.Event) -> None:
