@@ -5,12 +5,11 @@ end. OPERATOR_TOKEN is the bearer token. The last line is JSON: `{"orders", "err
 status is 0 when there was no error.
 """
 
-import argparse
 import json
-import os
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from conductor.capstones.orders import catalogue, purchases
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.capstones.orders.checker import FINAL
 from conductor.errors import ApiUnreachable, ConductorError
+from conductor.harness import smoke_program
 from conductor.waiting import until
 
 CUSTOMERS = 8
@@ -92,28 +92,19 @@ def _placed(address: str, token: str, number: int) -> tuple[str, bool]:
         return f"an order was not taken: {error}", False
 
 
-def main(argv: list[str]) -> int:
-    """The exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m conductor.capstones.orders.smoke", description="Are orders taken and delivered?"
-    )
-    parser.add_argument("--api", required=True, metavar="URL", help="where the orders' API answers")
-    parser.add_argument("--requests", "--orders", type=int, default=50, help="how many to place (default: %(default)s)")
-    parser.add_argument("--within-seconds", type=float, default=120.0, help="patience (default: %(default)s)")
-    options = parser.parse_args(argv)
-    token = os.environ.get("OPERATOR_TOKEN", "")
-    if not token:
-        parser.error("OPERATOR_TOKEN is not set")
-    try:
-        catalogue.fill(options.api, token)
-        found = smoke(options.api, token, orders=options.requests, within_seconds=options.within_seconds)
-    except ConductorError as error:
-        found = Smoke(options.requests, [str(error)])
-    for line in found.errors:
-        sys.stderr.write(f"{line}\n")
-    sys.stdout.write(found.as_json() + "\n")
-    return 1 if found.errors else 0
+def _filled_and_tried(address: str, tokens: Mapping[str, str], orders: int, within_seconds: float) -> Smoke:
+    catalogue.fill(address, tokens["operator"])
+    return smoke(address, tokens["operator"], orders=orders, within_seconds=within_seconds)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(
+        smoke_program.main(
+            sys.argv[1:],
+            capstone="orders",
+            description="Are orders taken and delivered?",
+            tokens=("operator",),
+            smoke=_filled_and_tried,
+            outcome=Smoke,
+        )
+    )

@@ -6,9 +6,7 @@ are bearer tokens. The last line is JSON: `{"orders", "executed", "errors", "sec
 no error. `executed` counts orders of which a lot was executed at once, `applied_to` is the journal's input that the positions have reached.
 """
 
-import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from conductor.capstones.trading.api_client import TradingApi
 from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
 from conductor.capstones.trading.market import REFERENCE_PRICE, open_market
 from conductor.errors import ConductorError
+from conductor.harness import smoke_program
 from conductor.waiting import until
 
 TOKENS = ("customer", "operator", "approver")
@@ -96,29 +95,20 @@ def _place(client: TradingApi, number: int, found: Smoke) -> None:
         found.errors.append(f"order {client_id} was not taken: {error}")
 
 
-def main(argv: list[str]) -> int:
-    """The exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m conductor.capstones.trading.smoke", description="Are orders taken, journaled and applied?"
-    )
-    parser.add_argument("--api", required=True, metavar="URL", help="where the trading service's API answers")
-    parser.add_argument("--requests", "--orders", type=int, default=50, help="how many to place (default: %(default)s)")
-    parser.add_argument("--within-seconds", type=float, default=120.0, help="patience (default: %(default)s)")
-    options = parser.parse_args(argv)
-    bearers = {name: os.environ.get(f"{name.upper()}_TOKEN", "") for name in TOKENS}
-    if missing := [f"{name.upper()}_TOKEN" for name, token in bearers.items() if not token]:
-        parser.error(f"{', '.join(missing)} is not set")
-    access = Answers(options.api, bearers)
-    try:
-        open_market(access)
-        found = smoke(access, orders=options.requests, within_seconds=options.within_seconds)
-    except ConductorError as error:
-        found = Smoke(options.requests, errors=[str(error)])
-    for line in found.errors:
-        sys.stderr.write(f"{line}\n")
-    sys.stdout.write(found.as_json() + "\n")
-    return 1 if found.errors else 0
+def _opened_and_tried(address: str, tokens: Mapping[str, str], orders: int, within_seconds: float) -> Smoke:
+    access = Answers(address, tokens)
+    open_market(access)
+    return smoke(access, orders=orders, within_seconds=within_seconds)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(
+        smoke_program.main(
+            sys.argv[1:],
+            capstone="trading",
+            description="Are orders taken, journaled and applied?",
+            tokens=TOKENS,
+            smoke=_opened_and_tried,
+            outcome=Smoke,
+        )
+    )
