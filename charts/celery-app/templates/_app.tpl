@@ -3,10 +3,15 @@ Every object of one application; the only template that a chart includes. Values
 `celery-app`, where the library's schema checks them; what neither says is as in the library's own values.yaml.
 */}}
 {{- define "celery-app.app" -}}
-{{- $own := omit .Values "celery-app" "global" }}
-{{- $library := omit (index .Values "celery-app" | default dict) "global" }}
+{{- include "celery-app.with.values" (dict "top" . "template" "celery-app.objects") }}
+{{- end }}
+
+{{- /* A template with the values as a whole. Takes {top, template}. */}}
+{{- define "celery-app.with.values" -}}
+{{- $own := omit .top.Values "celery-app" "global" }}
+{{- $library := omit (index .top.Values "celery-app" | default dict) "global" }}
 {{- $values := mustMergeOverwrite (mustDeepCopy $library) (mustDeepCopy $own) }}
-{{- include "celery-app.objects" (dict "Values" $values "Release" .Release "Chart" .Chart "Capabilities" .Capabilities) }}
+{{- include .template (dict "Values" $values "Release" .top.Release "Chart" .top.Chart "Capabilities" .top.Capabilities) }}
 {{- end }}
 
 {{- define "celery-app.objects" -}}
