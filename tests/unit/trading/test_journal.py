@@ -1,7 +1,6 @@
 """What was committed is read back, whatever ended its writer; what was changed or cut since is found."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.full_disk import full_disk
 from trading.adapters.journal import frames
 from trading.adapters.journal.errors import JournalDamaged, JournalFull, JournalHeld
 from trading.adapters.journal.heads import head_of, keep, kept
@@ -246,14 +246,9 @@ def test_what_was_said_before_a_kill_is_there(tmp_path: Path, level: Level, line
 
 def test_a_write_that_the_kernel_cuts_short_is_no_commit(tmp_path: Path) -> None:
     journal = written(tmp_path, 3, "disk")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Files may grow no further than the middle of the next frame.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (journal._end + 20, hard))
-    try:
-        with pytest.raises(OSError, match=r"16 of \d+ bytes were written"):
-            journal.commit([record(4)])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_disk(journal._end + 20), pytest.raises(OSError, match=r"16 of \d+ bytes were written"):
+        journal.commit([record(4)])
     left_by_a_kill(journal)
 
     opened(tmp_path, "disk").close()
