@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from trading.adapters.layouts import NotEncodable, encode_input, encode_outcome
+from trading.domain.engine import Engine
 from trading.domain.terms import Input, Phase, Scope, Side, Switch, TimeInForce, Type
 
 SYMBOLS, ACCOUNTS, SESSIONS = (1, 2), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5)
@@ -175,3 +177,14 @@ class Schedule:
         if field == 2 and record[0] in (Input.NEW, Input.CANCEL, Input.REPLACE, Input.MASS_CANCEL) and value > 0:
             value = 0  # the highest id would end every session
         return (*record[:field], value, *record[field + 1 :])
+
+
+def journaled(engine: Engine, seed: int, count: int) -> Iterator[tuple[Record, list[Record], bytes]]:
+    """Each input of a schedule that a journal can hold, the engine's outcomes of it, and both as one record of the journal."""
+    for record in Schedule(seed).records(count):
+        try:
+            given = encode_input(record)
+        except NotEncodable:
+            continue  # no gateway lets it in
+        outcomes = engine.apply(record)
+        yield record, outcomes, b"".join([given, *map(encode_outcome, outcomes)])

@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from chassis.errors import Permanent, Transient
 from chassis.migrate import migrate, scripts_of
 from conductor.capstones.trading import evidence
-from fakes.trading_schedules import Schedule
+from fakes.trading_schedules import journaled
 from trading import reconcile
 from trading.adapters.journal.batch import JournalBatch
 from trading.adapters.journal.writer import Journal
-from trading.adapters.layouts import NotEncodable, encode_input, encode_outcome
 from trading.adapters.portfolio_store import SqlPortfolioStore
 from trading.domain.engine import Engine
 from trading.domain.portfolio import FeeSchedule, Portfolio
@@ -33,15 +32,10 @@ def database(database_url):
 
 def traded(seed, inputs=400):
     """Records of a journal, and the portfolio that they make."""
-    engine, portfolio, records = Engine(), Portfolio(FEES), []
-    for record in Schedule(seed).records(inputs):
-        try:
-            given = encode_input(record)
-        except NotEncodable:
-            continue  # no gateway lets it in
-        outcomes = engine.apply(record)
+    portfolio, records = Portfolio(FEES), []
+    for record, outcomes, written in journaled(Engine(), seed, inputs):
         portfolio.apply(record, outcomes)
-        records.append(b"".join([given, *map(encode_outcome, outcomes)]))
+        records.append(written)
     return records, portfolio
 
 

@@ -1,14 +1,13 @@
 """What a verdict says of limits and kill switches: the engine keeps them in random schedules, and one that did not is found."""
 
-import contextlib
 from collections.abc import Iterable
 from functools import cache
 
 import pytest
 
 from conductor.capstones.trading.rule_check import RULES, RuleCheck
-from fakes.trading_schedules import Schedule
-from trading.adapters.layouts import NotEncodable, encode_input, encode_outcome
+from fakes.trading_schedules import journaled
+from trading.adapters.layouts import encode_input, encode_outcome
 from trading.domain.engine import Engine
 from trading.domain.terms import Input, Outcome, Rule, Scope, Switch
 
@@ -21,12 +20,7 @@ Step = tuple[Record, list[Record]]
 @cache
 def played(seed: int) -> tuple[Step, ...]:
     """A random schedule, as far as it can be written to a journal, with what the engine makes of it."""
-    engine, steps = Engine(), []
-    for record in Schedule(seed).records(INPUTS):
-        with contextlib.suppress(NotEncodable):
-            encode_input(record)
-            steps.append((record, engine.apply(record)))
-    return tuple(steps)
+    return tuple((record, outcomes) for record, outcomes, _ in journaled(Engine(), seed, INPUTS))
 
 
 def followed(steps: Iterable[Step]) -> tuple[RuleCheck, set[str]]:

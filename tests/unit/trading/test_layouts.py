@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from fakes.trading_schedules import Schedule
-from trading.adapters.layouts import NotEncodable, decode_input, decode_outcome, encode_input, encode_outcome, slots
+from fakes.trading_schedules import journaled
+from trading.adapters.layouts import decode_input, decode_outcome, slots
 from trading.adapters.ring import SLOT_BYTES
 from trading.domain.engine import Engine
 from trading.domain.terms import Input, Outcome
@@ -15,13 +15,9 @@ from trading.usecases.replay import ReplayDiffers, replay
 def journal(engine: Engine, seed: int) -> list[tuple[int, bytes]]:
     """Random inputs, the worst among them, as the engine process would write them; what does not fit is refused before."""
     written = []
-    for record in Schedule(seed).records(400):
-        try:
-            message = encode_input(record)
-        except NotEncodable:
-            continue
-        assert record == decode_input(message)
-        written.append((engine.sequence + 1, b"".join([message, *map(encode_outcome, engine.apply(record))])))
+    for record, _, kept in journaled(engine, seed, 400):
+        assert record == decode_input(slots(kept)[0])
+        written.append((engine.sequence, kept))
     return written
 
 

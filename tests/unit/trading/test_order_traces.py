@@ -8,8 +8,7 @@ import pytest
 from chassis import tracing
 from chassis.tracing import Kind
 from fakes.recorded_spans import recorded_spans
-from fakes.trading_schedules import Schedule
-from trading.adapters.layouts import NotEncodable, encode_input, encode_outcome
+from fakes.trading_schedules import journaled
 from trading.domain.engine import Engine
 from trading.domain.terms import Input, Outcome
 from trading.usecases import order_traces
@@ -28,13 +27,8 @@ def journal(seed: int, inputs: int) -> tuple[list[bytes], dict[int, list[tuple[i
     """Records, and by order each input that concerns it: sequence number, and the engine's time."""
     engine, records = Engine(), []
     concerned: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for record in Schedule(seed).records(inputs):
-        try:
-            given = encode_input(record)
-        except NotEncodable:
-            continue
-        outcomes = engine.apply(record)
-        records.append(b"".join([given, *map(encode_outcome, outcomes)]))
+    for record, outcomes, written in journaled(engine, seed, inputs):
+        records.append(written)
         named = {outcome[3] for outcome in outcomes if outcome[0] in NAMING}
         refused = record[0] == Input.NEW and outcomes[0][0] == Outcome.REFUSED
         for order in named | ({len(records)} if refused else set()):
