@@ -107,23 +107,30 @@ def _container(image: str) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
     """A running Valkey; use `redis_url` for an emptied broker database and `store_url` for the other one."""
-    try:
-        binary = valkey_server.binary()
-    except StartFailed as error:
-        missing(str(error))
+    with own_valkey() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def own_valkey(more: str = "") -> Iterator[Valkey]:
+    """A running Valkey for this block, with further lines of configuration."""
+    binary = valkey_binary()
     directory = Path(tempfile.mkdtemp(prefix="valkey-"))
-    port = free_port()
-    (directory / "valkey.conf").write_text(
-        f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nsave ""\n'
-        f'maxmemory-policy noeviction\ndir "{directory}"\n'
-    )
-    server = Valkey([str(binary), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
+    server = Valkey.in_folder(binary, directory, more)
     try:
         server.start()
         yield server
     finally:
         server.kill()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def valkey_binary() -> Path:
+    """The server's program; without it a laptop skips, CI fails."""
+    try:
+        return valkey_server.binary()
+    except StartFailed as error:
+        missing(str(error))
 
 
 @pytest.fixture(scope="session")

