@@ -4,11 +4,7 @@ The platform is a real one, started as `make up OBSERVE=1` does; its own store o
 """
 
 import json
-import os
-import re
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,19 +15,18 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from conductor.harness import dependency_faults
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.trace_store import Row, spans_of, traces_of
 from conductor.run_directory import RunDirectory
+from server_fixtures import missing
 from servers import wait_until
+from told_spans import KINDS, REGISTRY, against_registry, capstone
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
 
-REGISTRY = yaml.safe_load((Path(__file__).parents[3] / "observability/registry.yaml").read_text())
-KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 STRANGER = f"00-{'ab' * 16}-{'cd' * 8}-01"
 MARKER = "Quillfeather"
 """In everything that is a customer's; nowhere else."""
@@ -65,16 +60,6 @@ class Told:
             for span in mine.values()
             if "mail" not in span.name and "SMTP" not in span.name
         )
-
-
-def capstone(run: RunDirectory, *arguments: str) -> str:
-    """What the command printed; it must not fail."""
-    environment = {**os.environ, "CAPSTONE_RUN_DIR": str(run.path), "COLUMNS": "160"}
-    environment.pop("BROKER_URL", None)
-    command = [sys.executable, "-m", "conductor", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @dataclass
@@ -148,8 +133,7 @@ def lived(desk: Desk) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     if not rabbitmq.installed():
-        reason = "rabbitmq-server is not installed"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        missing("rabbitmq-server")
     run = RunDirectory(tmp_path_factory.mktemp("stories") / "run")
     try:
         capstone(run, "up", "--broker", "rabbitmq", "--observe")
@@ -177,30 +161,9 @@ def entry_of(span: Row) -> str:
 
 
 def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
-    known = {(span.trace, span.id): span for span in told.spans}
-    wrong, seen = [], Counter(entry_of(span) for span in told.spans)
-    for span in told.spans:
-        entry = REGISTRY["spans"][entry_of(span)]
-        pattern = re.sub(r"\\{\w+\\}", r"\\S+", re.escape(entry["name"]))
-        above = known.get((span.trace, span.parent))
-        parent = "none" if not span.parent else "orphan" if above is None else entry_of(above)
-        links = {
-            "outside" if to == ("ab" * 16, "cd" * 8) else entry_of(known[to]) if to in known else "lost"
-            for to in span.links
-        }
-        allowed = {*entry["attributes"], *entry.get("optional", ()), "error.type", "status"}
-        if (
-            not re.fullmatch(pattern, span.name)
-            or parent not in entry["parents"]
-            or not links <= set(entry["links"])
-            or not set(entry["attributes"]) <= set(span.attributes) <= allowed
-            or not {name for name, *_ in span.events} <= set(entry.get("events", ()))
-            or span.failed != ("error.type" in span.attributes)
-        ):
-            wrong.append((entry_of(span), parent, links, span))
-
-    assert [] == wrong
-    assert {name for name, entry in REGISTRY["spans"].items() if "orders" in entry["of"]} == set(seen)
+    assert [] == against_registry(told.spans, entry_of, outside={("ab" * 16, "cd" * 8)})
+    seen = {entry_of(span) for span in told.spans}
+    assert {name for name, entry in REGISTRY["spans"].items() if "orders" in entry["of"]} == seen
 
 
 FORWARD = ("reserve_stock", "take_payment", "buy_label", "hand_over")

@@ -4,12 +4,8 @@ The platform is a real one with both capstones; its own store of spans is the wi
 """
 
 import json
-import os
-import re
 import socket
 import sqlite3
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -21,18 +17,17 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import yaml
 
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.trace_store import Row, spans_of
 from conductor.run_directory import RunDirectory
+from server_fixtures import missing
 from servers import wait_until
+from told_spans import KINDS, REGISTRY, against_registry, capstone
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
 
-REGISTRY = yaml.safe_load((Path(__file__).parents[3] / "observability/registry.yaml").read_text())["spans"]
-KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 MARKER = "Quillfeather"
 """In whatever a client may write; nowhere else."""
 MAIL = f"{MARKER}@customer.example"
@@ -49,22 +44,9 @@ class Told:
     orders: dict[str, int]
     spans: list[Row]
 
-    def known(self) -> dict[tuple[str, str], Row]:
-        return {(span.trace, span.id): span for span in self.spans}
-
     def of(self, story: str) -> list[Row]:
         """The spans that name an order."""
         return [span for span in self.spans if span.attributes.get("order.id") == str(self.orders[story])]
-
-
-def capstone(run: RunDirectory, *arguments: str) -> str:
-    """What the command printed; it must not fail."""
-    environment = {**os.environ, "CAPSTONE_RUN_DIR": str(run.path), "COLUMNS": "160"}
-    environment.pop("BROKER_URL", None)
-    command = [sys.executable, "-m", "conductor", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def call(runtime: LocalRuntime, method: str, path: str, **asked: Any) -> httpx.Response:
@@ -117,8 +99,7 @@ def traded(runtime: LocalRuntime) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     if not rabbitmq.installed():
-        reason = "rabbitmq-server is not installed"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        missing("rabbitmq-server")
     run = RunDirectory(tmp_path_factory.mktemp("stories") / "run")
     try:
         capstone(run, "up", "--broker", "rabbitmq", "--observe", "analytics", "trading")
@@ -151,29 +132,12 @@ def entry_of(span: Row) -> str:
 
 
 def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
-    known, wrong = told.known(), []
-    for span in told.spans:
-        entry = REGISTRY[entry_of(span)]
-        pattern = re.sub(r"\\{\w+\\}", r"\\S+", re.escape(entry["name"]))
-        above = known.get((span.trace, span.parent))
-        parent = "none" if not span.parent else "orphan" if above is None else entry_of(above)
-        links = {entry_of(known[to]) if to in known else "lost" for to in span.links}
-        allowed = {*entry["attributes"], *entry.get("optional", ()), "error.type", "status"}
-        named = re.fullmatch(pattern, span.name) or (span.name == "GET" and "http.route" not in span.attributes)
-        if (
-            not named
-            or entry["kind"] != KINDS[span.kind]
-            or parent not in entry["parents"]
-            or not links <= set(entry["links"])
-            or not set(entry["attributes"]) <= set(span.attributes) <= allowed
-            or not {name for name, *_ in span.events} <= set(entry.get("events", ()))
-            or span.failed != ("error.type" in span.attributes)
-        ):
-            wrong.append((entry_of(span), parent, links, span))
+    def unrouted(span: Row) -> bool:
+        return span.name == "GET" and "http.route" not in span.attributes
 
-    assert [] == wrong
-    seen = {name for name, entry in REGISTRY.items() if {"analytics", "trading"} & set(entry["of"])}
-    assert seen == {entry_of(span) for span in told.spans}
+    assert [] == against_registry(told.spans, entry_of, nameless=unrouted)
+    wanted = {name for name, entry in REGISTRY["spans"].items() if {"analytics", "trading"} & set(entry["of"])}
+    assert wanted == {entry_of(span) for span in told.spans}
 
 
 def test_a_request_leads_to_its_batch_and_to_the_flush_into_the_counters(told: Told) -> None:
