@@ -1,27 +1,20 @@
 """The live page in a browser, and what it shows, over a real broker: the page says what the API answers, also after a cut."""
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from analytics.domain.seconds import SECOND_MS
-from page_contrasts import contrasts
-from server_fixtures import missing
+from live_pages import WIDTHS, chromium, contrasts, pictured, wide
 from servers import free_port, wait_until
 
 ANALYST = {"Authorization": "Bearer analyst-token"}
-
-SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
-"""A folder for pictures of the page, for a person."""
 
 
 def event(number: int, content: str, at_ms: int, **other: Any) -> dict[str, Any]:
@@ -133,14 +126,8 @@ def test_only_analysts_read_and_the_page_itself_holds_no_data(rabbit_analytics: 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; a laptop without it skips, CI fails."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        missing("Chromium (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 def opened(browser: Browser, service: Any, **options: Any) -> Page:
@@ -261,9 +248,6 @@ def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, rabbit_anal
     assert len(ratios) > 100
 
 
-WIDTHS = (360, 768, 1440)
-
-
 def looked_at(browser: Browser, service: Any, scheme: Any) -> Page:
     """The page with both charts and its table opened by the keyboard."""
     page = opened(browser, service, viewport={"width": 360, "height": 740}, color_scheme=scheme)
@@ -272,17 +256,3 @@ def looked_at(browser: Browser, service: Any, scheme: Any) -> Page:
     page.keyboard.press("Enter")
     page.wait_for_selector("#seconds tbody tr")
     return page
-
-
-def wide(page: Page, scheme: str, width: int) -> int:
-    """How wide the page is in a window of this width."""
-    page.set_viewport_size({"width": width, "height": 900})
-    pictured(page, f"{scheme}-{width}")
-    found: int = page.evaluate("document.documentElement.scrollWidth")
-    return found
-
-
-def pictured(page: Page, name: str) -> None:
-    if SCREENSHOTS:
-        page.wait_for_timeout(1500)
-        page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"), full_page=True)

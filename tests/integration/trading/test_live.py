@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -12,15 +10,14 @@ from typing import Any
 
 import pytest
 from engine_pool import TOKENS, EnginePool
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.uri import parse_uri
 
 from chassis.migrate import migrate, scripts_of
-from page_contrasts import contrasts
-from server_fixtures import missing
+from live_pages import WIDTHS, chromium, contrasts, pictured, wide
 from trading.adapters.latency_store import Measure, SqlLatencyStore
 from trading.adapters.market_store import SqlMarketStore
 from trading.adapters.portfolio_store import Applied, SqlPortfolioStore
@@ -34,9 +31,6 @@ CALLERS = {**TOKENS, "secret": {**TOKENS["secret"], "accounts": [1, 2]}}
 SYMBOLS = {"SYM1": {"id": 1}, "SYM2": {"id": 2}}
 OPERATOR = "first-operator"
 MINUTE_US = 60_000_000
-
-SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
-"""A folder for pictures of the page, for a person."""
 
 
 class Venue(EnginePool):
@@ -208,14 +202,8 @@ def test_a_snapshot_and_its_increments_are_what_the_api_answers(venue: Venue) ->
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; a laptop without it skips, CI fails."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        missing("Chromium (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 def opened(browser: Browser, venue: Venue, token: str = OPERATOR, **options: Any) -> Page:
@@ -323,9 +311,6 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, v
     assert "Europe/Berlin" == page.locator("#zone").input_value()
 
 
-WIDTHS = (360, 768, 1440)
-
-
 def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, venue: Venue) -> None:
     schemes: dict[Any, Page] = {}
     for scheme in ("light", "dark"):
@@ -349,17 +334,3 @@ def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, venue: Venu
     assert {} == {text: ratio for text, ratio in ratios.items() if ratio < 4.5}
     assert len(ratios) > 100
     assert 0 == operators
-
-
-def wide(page: Page, scheme: str, width: int) -> int:
-    """How wide the page is in a window of this width."""
-    page.set_viewport_size({"width": width, "height": 900})
-    pictured(page, f"{scheme}-{width}")
-    found: int = page.evaluate("document.documentElement.scrollWidth")
-    return found
-
-
-def pictured(page: Page, name: str) -> None:
-    if SCREENSHOTS:
-        page.wait_for_timeout(1500)
-        page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"), full_page=True)
