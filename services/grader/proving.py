@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from grader.adapters import workspaces
 from grader.adapters.box import Box
@@ -26,9 +26,6 @@ UNTOUCHED, EMPTY = "(starter)", "(empty)"
 """Two answers that every lab has: the starting files as they are, and no files at all."""
 
 FEWEST_WRONG = 2
-
-Wanted = TypeVar("Wanted")
-Got = TypeVar("Got")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +55,7 @@ def prove(
     only: str = "",
 ) -> Iterator[Proof]:
     """Grade every answer of these labs, so many at a time; `write` makes what they got the expectation of wrong answers."""
-    wanted = [
-        (catalog.lab(slug), answer)
-        for slug in slugs
-        for answer in expected_answers(catalog, slug)
-        if only in ("", answer)
-    ]
-
-    def one(pair: tuple[Lab, str], stop: threading.Event) -> Proof:
-        return proved(catalog, *pair, box(), stop)
-
-    for proof in at_once(one, wanted, parallel):
+    for proof in at_once(catalog, wanted(catalog, slugs, only), box, parallel):
         if write and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
             path = _golden(catalog.folder / proof.lab, proof.answer)
             path.write_text(json.dumps(proof.got, indent=2) + "\n")
@@ -85,15 +72,27 @@ def changed(catalog: Catalog, since: str) -> list[str]:
     return [slug for slug in catalog.slugs() if {slug, catalog.lab(slug).base} & folders]
 
 
-def at_once(graded: Callable[[Wanted, threading.Event], Got], wanted: Sequence[Wanted], parallel: int) -> Iterator[Got]:
-    """What `graded` makes of each, in their order, so many at a time.
+def wanted(catalog: Catalog, slugs: list[str], only: str = "") -> list[tuple[Lab, str]]:
+    """The answers of these labs, or those of this name. Raises LabInvalid when the model answer or wrong ones are missing."""
+    return [
+        (catalog.lab(slug), answer)
+        for slug in slugs
+        for answer in expected_answers(catalog, slug)
+        if only in ("", answer)
+    ]
+
+
+def at_once(
+    catalog: Catalog, asked: Sequence[tuple[Lab, str]], box: Callable[[], Box], parallel: int
+) -> Iterator[Proof]:
+    """What each of these answers gets, in their order, so many gradings at a time.
 
     Whoever stops listening, such as a command that is interrupted, ends those that run: each is told by the event.
     """
     stop = threading.Event()
     pool = ThreadPoolExecutor(parallel)
     try:
-        yield from pool.map(lambda one: graded(one, stop), wanted)
+        yield from pool.map(lambda one: proved(catalog, one[0], one[1], box(), stop), asked)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

@@ -7,7 +7,6 @@ import contextlib
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from grader.adapters import guarded
 from grader.adapters.box import Box
 from grader.catalog import Catalog
 from grader.domain.verdict import Outcome
-from grader.proving import Proof, at_once, expected_answers, proved
+from grader.proving import Proof, at_once, wanted
 
 SPIN = "while True: pass"
 
@@ -53,15 +52,11 @@ def repeated(
     only: str = "",
 ) -> Iterator[Repeated]:
     """Grade each answer so many times, the last of them with every core kept busy; so many gradings run at a time."""
-    wanted = [(slug, answer) for slug in slugs for answer in expected_answers(catalog, slug) if only in ("", answer)]
-    proofs: dict[tuple[str, str], list[Proof]] = {one: [] for one in wanted}
-
-    def graded(one: tuple[str, str], stop: threading.Event) -> Proof:
-        return proved(catalog, catalog.lab(one[0]), one[1], box(), stop)
-
+    asked = wanted(catalog, slugs, only)
+    proofs: dict[tuple[str, str], list[Proof]] = {(lab.slug, answer): [] for lab, answer in asked}
     for rounds, around in ((times - busy_times, contextlib.nullcontext()), (busy_times, busy())):
         with around if rounds else contextlib.nullcontext():
-            for proof in at_once(graded, wanted * rounds, parallel):
+            for proof in at_once(catalog, asked * rounds, box, parallel):
                 proofs[proof.lab, proof.answer].append(proof)
     for each in proofs.values():
         yield summed(each)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grader import repeating
+from grader import proving, repeating
 from grader.adapters.box import Box, Unconfined
 from grader.catalog import Catalog
 from grader.domain.lab import Lab
@@ -50,7 +50,7 @@ def test_each_answer_is_graded_so_often_and_the_last_times_beside_busy_cores(mon
         return dataclasses.replace(proof(5), lab=lab.slug, answer=answer)
 
     monkeypatch.setattr(repeating, "busy", kept_busy)
-    monkeypatch.setattr(repeating, "proved", proved)
+    monkeypatch.setattr(proving, "proved", proved)
     rows = list(repeating.repeated(Catalog(), ["async-or-not"], Unconfined, times=3, busy_times=1, only="all-async"))
 
     assert [("all-async", 3)] == [(one.answer, one.as_expected) for one in rows]
