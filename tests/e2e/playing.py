@@ -1,4 +1,4 @@
-"""What the tests of a cluster share: how big a drill is, a session to play in, and what to do where something is missing."""
+"""What the tests of a cluster share: how big a drill is, where it is played, and what to do where something is missing."""
 
 import contextlib
 import os
@@ -9,6 +9,8 @@ from rich.console import Console
 
 from conductor import capstones
 from conductor.capstone import Patience, Size
+from conductor.cluster import install, removal
+from conductor.cluster.install import Installation
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.reporter import Reporter
@@ -40,6 +42,17 @@ def size(orders: int = REQUESTS) -> Size:
 def missing(reason: str) -> None:
     """Skip what this cluster cannot show; CI's must be able to."""
     pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def beside(installation: Installation, capstone: str, *extra: str) -> Iterator[KubernetesRuntime]:
+    """A capstone that is installed beside the orders for this block, with further arguments of helm."""
+    wanted = Installation(installation.namespace, tag=installation.tag, extra=extra)
+    install.deploy(wanted, [capstone], print)
+    try:
+        yield KubernetesRuntime(installation.namespace, installation.tag, capstone=capstone)
+    finally:
+        removal.undeploy(wanted, [capstone], print, platform=False, volumes=False)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from playing import beside
 
 from conductor.capstones.analytics.api_client import EdgeApi, QueryApi
-from conductor.cluster import install, removal
+from conductor.cluster import install
 from conductor.cluster.access import ClusterAccess
 from conductor.cluster.install import Installation
 from conductor.cluster.names import Names
@@ -22,19 +23,14 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture(scope="module")
-def beside(installation: Installation) -> Iterator[KubernetesRuntime]:
+def analytics(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The analytics, installed beside the orders; taken away after the tests of this file."""
     # A busy machine is not what is tested: the broker may take its time to confirm.
-    patient = ("--set", "settings.answerSeconds=8")
-    wanted = Installation(installation.namespace, tag=installation.tag, extra=patient)
-    install.deploy(wanted, [ANALYTICS.capstone], print)
-    try:
-        yield KubernetesRuntime(installation.namespace, installation.tag, capstone=ANALYTICS.capstone)
-    finally:
-        removal.undeploy(wanted, [ANALYTICS.capstone], print, platform=False, volumes=False)
+    with beside(installation, ANALYTICS.capstone, "--set", "settings.answerSeconds=8") as runtime:
+        yield runtime
 
 
-def test_both_do_their_work_side_by_side(beside: KubernetesRuntime, installation: Installation) -> None:
+def test_both_do_their_work_side_by_side(analytics: KubernetesRuntime, installation: Installation) -> None:
     content, at = f"c-{secrets.token_hex(6)}", round(time.time() * 1000)
     lines = [
         {"id": f"e-{number}", "user": f"u-{number % 7}", "content": content, "kind": "like", "at_ms": at}
@@ -62,7 +58,7 @@ def test_both_do_their_work_side_by_side(beside: KubernetesRuntime, installation
     assert (0, 0) == (ended.status, json.loads(ended.output.splitlines()[-1])["errors"])
 
 
-def test_neither_reaches_what_is_the_others(beside: KubernetesRuntime) -> None:
+def test_neither_reaches_what_is_the_others(analytics: KubernetesRuntime) -> None:
     look = (
         "import os, psycopg; url = os.environ['DATABASE_URL'].replace('+psycopg', ''); "
         "mine = psycopg.connect(url); print(mine.execute('SELECT current_user').fetchone()[0])\n"
@@ -70,7 +66,7 @@ def test_neither_reaches_what_is_the_others(beside: KubernetesRuntime) -> None:
         "except psycopg.OperationalError as error: print('permission denied' in str(error))"
     )
     said = {
-        own.capstone: beside.inside(
+        own.capstone: analytics.inside(
             f"deployment/{own.api_service}", "python", "-c", look.format(other=other.capstone)
         ).split()
         for own, other in ((ANALYTICS, ORDERS), (ORDERS, ANALYTICS))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from playing import beside
 
 from conductor.cluster import images as cluster_images
-from conductor.cluster import install, removal
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.runtime import KubernetesRuntime
@@ -47,25 +47,23 @@ def found() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def runtime(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The tally, installed beside the orders; taken away after these tests."""
-    wanted = Installation(installation.namespace, tag=installation.tag, extra=SETTINGS)
+    ended = contextlib.ExitStack()
     with on_the_path():
-        built = cluster_images.build(wanted.tag, print, ["tally"])
+        built = cluster_images.build(installation.tag, print, ["tally"])
         mutant = cluster_images.name("tally", MUTANT)
         given = (
             "--build-arg",
-            f"BASE={cluster_images.name('tally', wanted.tag)}",
+            f"BASE={cluster_images.name('tally', installation.tag)}",
             "--build-arg",
             "FOLDER=sitecustomize.py",
         )
         added = cluster_images.SERVICES / "image" / "added.Dockerfile"
         run(["docker", "build", "--quiet", "--file", str(added), *given, "--tag", mutant, str(TESTS / "mutants")])
         cluster_images.load([*built, mutant], print, command=os.environ.get("E2E_LOAD"))
-        install.deploy(wanted, ["tally"], print)
-    try:
-        yield KubernetesRuntime(installation.namespace, wanted.tag, capstone="tally")
-    finally:
-        with on_the_path():
-            removal.undeploy(wanted, ["tally"], print, platform=False, volumes=False)
+        running = ended.enter_context(beside(installation, "tally", *SETTINGS))
+    yield running
+    with on_the_path():
+        ended.close()
 
 
 @pytest.fixture

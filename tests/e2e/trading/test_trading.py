@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playing import PATIENCE
+from playing import PATIENCE, beside
 from rich.console import Console
 
 from conductor import capstones
 from conductor.capstone import Size
-from conductor.cluster import install, removal
+from conductor.cluster import install
 from conductor.cluster.install import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
@@ -22,17 +22,13 @@ ORDERS, PER_SECOND = 300, 50.0
 
 
 @pytest.fixture(scope="module")
-def beside(installation: Installation) -> Iterator[KubernetesRuntime]:
+def trading(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The trading service, installed beside the orders; taken away after the tests of this file."""
-    wanted = Installation(installation.namespace, tag=installation.tag)
-    install.deploy(wanted, [TRADING.capstone], print)
-    try:
-        yield KubernetesRuntime(installation.namespace, installation.tag, capstone=TRADING.capstone)
-    finally:
-        removal.undeploy(wanted, [TRADING.capstone], print, platform=False, volumes=False)
+    with beside(installation, TRADING.capstone) as runtime:
+        yield runtime
 
 
-def test_orders_are_taken_and_come_to_the_positions(beside: KubernetesRuntime, installation: Installation) -> None:
+def test_orders_are_taken_and_come_to_the_positions(trading: KubernetesRuntime, installation: Installation) -> None:
     ended = install.smoke(installation, TRADING, 20)
 
     told = json.loads(ended.output.splitlines()[-1])
@@ -41,11 +37,11 @@ def test_orders_are_taken_and_come_to_the_positions(beside: KubernetesRuntime, i
 
 
 @pytest.mark.parametrize("name", ["engine-kill", "pod-eviction", "rolling-deploy"])
-def test_nothing_acknowledged_is_lost_and_nothing_executes_twice(beside: KubernetesRuntime, name: str) -> None:
+def test_nothing_acknowledged_is_lost_and_nothing_executes_twice(trading: KubernetesRuntime, name: str) -> None:
     with Reporter(Console(highlight=False, width=160)) as reporter:
         size = Size(ORDERS, per_second=PER_SECOND)
         played = runner.play_on_cluster(
-            known(TRADING.capstone)[name], capstones.named(TRADING.capstone), beside, size, reporter, PATIENCE
+            known(TRADING.capstone)[name], capstones.named(TRADING.capstone), trading, size, reporter, PATIENCE
         )
 
     assert (True, None, ()) == (played.sound, played.failure, played.findings)
