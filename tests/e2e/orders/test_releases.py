@@ -22,6 +22,11 @@ def migrations(installation: Installation) -> str:
     return installation.kubectl("get", "jobs", "--selector", "app.kubernetes.io/component=migrate", "--output", "name")
 
 
+def pods(installation: Installation) -> str:
+    selector = f"app.kubernetes.io/instance={OWN.release}"
+    return installation.kubectl("get", "pods", "--selector", selector, "--output", "name")
+
+
 def test_no_migration_outlives_its_deploy(installation: Installation) -> None:
     assert "" == migrations(installation)
 
@@ -59,16 +64,13 @@ def test_a_migration_that_fails_is_told_and_leaves_nothing(installation: Install
         within_seconds=60,
         extra=(*installation.extra, "--set-json", f"migration.command={says}", "--set", "migration.deadlineSeconds=15"),
     )
-    pods = installation.kubectl(
-        "get", "pods", "--selector", f"app.kubernetes.io/instance={OWN.release}", "--output", "name"
-    )
+    before = pods(installation)
 
     with pytest.raises(ClusterFailed, match="migrate"):
         install.install_release(wrong, OWN)
 
     assert "" == migrations(installation)
-    selector = f"app.kubernetes.io/instance={OWN.release}"
-    assert pods == installation.kubectl("get", "pods", "--selector", selector, "--output", "name")
+    assert before == pods(installation)
 
 
 def test_helm_places_an_order_and_sees_it_delivered(installation: Installation) -> None:
