@@ -1,6 +1,5 @@
 """The faults that can be played on any capstone of a watched laptop platform, with the alerts that they must raise."""
 
-import contextlib
 import importlib
 import importlib.util
 import json
@@ -25,7 +24,7 @@ from conductor.harness import hostile_messages, parked
 from conductor.harness.alert_plays import Expected, Play
 from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient, task_headers
-from conductor.laptop import observability
+from conductor.laptop import observability, signalling
 from conductor.laptop.runtime import LocalRuntime
 from conductor.runtime import Change
 
@@ -107,8 +106,7 @@ def _still(pids: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         for pid in pids:
-            with contextlib.suppress(psutil.NoSuchProcess):  # the keeper may have taken it for dead
-                psutil.Process(pid).send_signal(signal.SIGCONT)
+            signalling.send(pid, signal.SIGCONT)  # the keeper may have taken it for dead
 
 
 @contextmanager
