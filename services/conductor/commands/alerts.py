@@ -47,7 +47,7 @@ def alert_drill(
     from conductor.laptop.runtime import LocalRuntime
 
     console = Console(highlight=False)
-    runtimes = [LocalRuntime.running(capstone=capstone)] if capstone else LocalRuntime.every()
+    runtimes = LocalRuntime.every(capstone)
     played = [(runtime, play) for runtime in runtimes for play in alert_faults.of_capstone(runtime)]
     played += [(runtimes[0], play) for play in alert_faults.plays(runtimes[0])]
     if only:

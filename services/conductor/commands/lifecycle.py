@@ -137,7 +137,7 @@ def status_command(
 
     if access.chosen(runtime, namespace) == "kubernetes":
         raise typer.Exit(_cluster_status(namespace, capstone, live=live, as_json=as_json))
-    laptop = [LocalRuntime.running(capstone=capstone)] if capstone else LocalRuntime.every()
+    laptop = LocalRuntime.every(capstone)
     if live:
         screen.show(laptop)
         return

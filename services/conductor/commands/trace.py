@@ -87,7 +87,7 @@ def _kept_here(capstone: str | None, typed: str) -> Told:
     from conductor.harness import trace_screen
     from conductor.laptop.runtime import LocalRuntime
 
-    for runtime in [LocalRuntime.running(capstone=capstone)] if capstone else LocalRuntime.every():
+    for runtime in LocalRuntime.every(capstone):
         subject = runtime.platform.capstone.traced
         spans = trace_screen.kept(runtime, subject, typed)
         if spans is None:

@@ -45,8 +45,10 @@ class LocalRuntime:
         return cls(Platform(run, own, capstone or own.capstones[0]))
 
     @classmethod
-    def every(cls) -> "list[LocalRuntime]":
-        """One for each capstone that runs in the chosen run directory."""
+    def every(cls, capstone: str | None = None) -> "list[LocalRuntime]":
+        """One for each capstone that runs in the chosen run directory, or only for the one that is named. NotRunning when it does not."""
+        if capstone:
+            return [cls.running(capstone=capstone)]
         run = RunDirectory.chosen()
         return [cls(one) for one in Platform(run, state.loaded(run.state)).every]
 
