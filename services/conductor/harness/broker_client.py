@@ -2,14 +2,13 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from kombu import Connection
 
 from conductor.amqp_client import Transport
-from conductor.pools import Broker
 from conductor.redis_client import connected
 from conductor.runtime import ProcessRuntime
 
@@ -22,11 +21,11 @@ class BrokerClient:
     @classmethod
     def of(cls, runtime: ProcessRuntime, *, confirmed: bool = True) -> Self:
         """A client of the broker of a running platform."""
-        return cls(runtime.broker, runtime.addresses()["broker"], confirmed=confirmed)
+        return cls(runtime.addresses()["broker"], confirmed=confirmed)
 
-    def __init__(self, broker: Broker, url: str, *, confirmed: bool = True) -> None:
+    def __init__(self, url: str, *, confirmed: bool = True) -> None:
         """Without `confirmed` no publisher confirm is awaited, and the last messages may reach no queue."""
-        self._rabbitmq = broker == "rabbitmq"
+        self._rabbitmq = url.startswith("amqp")
         self._url = url
         options = {"confirm_publish": True} if self._rabbitmq and confirmed else {}
         transport = Transport if self._rabbitmq else None
@@ -43,6 +42,11 @@ class BrokerClient:
     def send_task(self, queue: str, task: str, kwargs: Mapping[str, Any]) -> None:
         """A task message as Celery writes it (protocol 2)."""
         self.send_raw(queue, json.dumps([[], dict(kwargs), {}]), headers=task_headers(task))
+
+    def send_all(self, queue: str, messages: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Messages that each are a body and its headers; see `send_raw`."""
+        for body, headers in messages:
+            self.send_raw(queue, body, headers=headers)
 
     def send_raw(
         self,

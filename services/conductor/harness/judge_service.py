@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -70,7 +70,8 @@ class JudgeService:
             case questions.Attention(request):
                 return {"attention": capability(run.capstone, RejectsMessages).attention(run.access, request)}
             case questions.Publish(queue, messages):
-                _publish(queue, messages)
+                with BrokerClient(os.environ["BROKER_URL"]) as broker:
+                    broker.send_all(queue, messages)
             case questions.Held(address):
                 return {"commands": [asdict(one) for one in run.outbox.held_at(address)]}
             case questions.StillOpen(keys):
@@ -125,10 +126,3 @@ class JudgeService:
             "accepted_per_second": round(load.accepted / seconds, 1),
             "away_seconds": list(self._run.away_seconds),
         }
-
-
-def _publish(queue: str, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    url = os.environ["BROKER_URL"]
-    with BrokerClient("rabbitmq" if url.startswith("amqp") else "valkey", url) as broker:
-        for body, headers in messages:
-            broker.send_raw(queue, body, headers=headers)

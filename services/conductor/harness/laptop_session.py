@@ -79,8 +79,7 @@ class LaptopSession(WorkloadRun):
 
     def publish(self, queue: str, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         with BrokerClient.of(self.runtime) as broker:
-            for body, headers in messages:
-                broker.send_raw(queue, body, headers=headers)
+            broker.send_all(queue, messages)
 
     def startable(self, request: str) -> bool:
         return capability(self.capstone, RejectsMessages).startable(self.access, request)
