@@ -2,66 +2,37 @@
 
 import { chart } from "./charts.js";
 import { follow } from "./event_stream.js";
+import { $, clock, fill, livePage, number, zone } from "./live_page.js";
 
 const KEPT = 300;
-const TOKEN = "analytics-token";
-
-const $ = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en-US");
-const homeZone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const last = {};
 let seconds = [];
 let state = null;
-let stream = null;
-let heardAt = 0;
 let charts = null;
 
-const zone = () => $("zone").value || "UTC";
 const seconds1 = (ms) => (ms / 1000).toFixed(1);
-const clock = (ms) => new Intl.DateTimeFormat("en-GB", { timeZone: zone(), timeStyle: "medium" }).format(ms);
 const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
 
-function connect() {
-  stream?.abort();
-  stream = new AbortController();
-  const token = sessionStorage.getItem(TOKEN);
-  $("access").hidden = Boolean(token);
-  $("leave").hidden = !token;
-  if (!token) return show("closed", "Not connected");
-  const question = new URLSearchParams({ of: $("of").value, window: $("window").value });
-  follow(`live/events?${question}`, { token, last, signal: stream.signal, heard, changed });
-}
-
-function changed(how, why) {
-  if (how === "open") show("open", "Live");
-  else if (how === "cut") {
-    const since = heardAt ? `what you see is of ${clock(heardAt)}` : "nothing was heard yet";
-    show("cut", `Cut: ${why}; ${since}. Connecting again …`);
-  } else {
-    sessionStorage.removeItem(TOKEN);
-    $("access").hidden = false;
-    $("leave").hidden = true;
-    show("refused", `Refused: ${why}`);
-    $("token").focus();
-  }
-}
-
-function show(how, text) {
-  document.documentElement.className = how;
-  if ($("connection").textContent !== text) $("connection").textContent = text;
-  charts?.forEach((one) => one.redraw());
-}
+const page = livePage("analytics-token", {
+  follow({ token, signal, changed }) {
+    const question = new URLSearchParams({ of: $("of").value, window: $("window").value });
+    follow(`live/events?${question}`, { token, last, signal, heard, changed });
+  },
+  redraw() {
+    if (seconds.length) drawSeconds();
+    drawState();
+  },
+  restyle: () => charts?.forEach((one) => one.redraw()),
+});
 
 function heard(kind, data) {
   if (kind === "end") return;
   if (kind === "unavailable") {
-    show("cut", `Cut: ${data.detail}`);
+    page.show("cut", `Cut: ${data.detail}`);
     return;
   }
-  $("data").hidden = false;
-  show("open", "Live");
-  heardAt = Date.now();
+  page.live();
   if (kind === "seconds") {
     const newest = data.seconds.at(-1).at_ms;
     // What came before a longer cut than the service tells of is left out: a line across it would be no measurement.
@@ -82,7 +53,7 @@ function drawSeconds() {
   charts[1].setData([at, seconds.map((one) => one.delay_ms / 1000)]);
   if ($("seconds").open) {
     const rows = seconds.toReversed().map((one) => [clock(one.at_ms), ...[one.events, seconds1(one.delay_ms), one.late, one.future, one.flagged, one.refused]]);
-    fill($("seconds").querySelector("tbody"), rows, seconds.toReversed().map((one) => one.at_ms));
+    fill($("seconds").querySelector("tbody"), rows, { keys: seconds.toReversed().map((one) => one.at_ms) });
   }
 }
 
@@ -106,14 +77,12 @@ function drawState() {
   fill(
     $("trends").tBodies[0],
     state.trends.trends.map((one) => [one.id, number.format(one.events), one.reason]),
-    [],
-    state.trends.replicas ? "Nothing comes more often than usual" : "No aggregator reports trends",
+    { nothing: state.trends.replicas ? "Nothing comes more often than usual" : "No aggregator reports trends" },
   );
   fill(
     $("top").tBodies[0],
     state.top.contents.map((one) => [one.content, number.format(one.events), kinds(one.kinds)]),
-    [],
-    state.top.replicas ? "Nothing was counted" : "No aggregator names contents",
+    { nothing: state.top.replicas ? "Nothing was counted" : "No aggregator names contents" },
   );
 }
 
@@ -123,38 +92,6 @@ const kinds = (counts) =>
     .map(([kind, count]) => `${kind} ${number.format(count)}`)
     .join(", ");
 
-/** Make the rows of a table those of `rows`; each may have a key that programs read. Cells that stay as they are are not touched. */
-function fill(body, rows, keys, nothing = "") {
-  const wanted = rows.length || !nothing ? rows : [[nothing]];
-  while (body.rows.length > wanted.length) body.deleteRow(-1);
-  wanted.forEach((cells, at) => {
-    const row = body.rows[at] ?? body.insertRow();
-    if (keys[at]) row.dataset.key = keys[at];
-    while (row.cells.length > cells.length) row.deleteCell(-1);
-    cells.forEach((content, column) => {
-      const cell = row.cells[column] ?? row.insertCell();
-      cell.colSpan = cells.length === 1 ? 3 : 1;
-      if (cell.textContent !== String(content)) cell.textContent = content;
-    });
-  });
-}
-
-for (const name of new Set([homeZone, "UTC"])) $("zone").add(new Option(name, name));
-$("zone").addEventListener("change", () => {
-  if (seconds.length) drawSeconds();
-  drawState();
-});
 $("seconds").addEventListener("toggle", () => seconds.length && drawSeconds());
-for (const id of ["of", "window"]) $(id).addEventListener("change", connect);
-$("access").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(TOKEN, $("token").value.trim());
-  $("token").value = "";
-  connect();
-});
-$("leave").addEventListener("click", () => {
-  sessionStorage.removeItem(TOKEN);
-  $("data").hidden = true;
-  connect();
-});
-connect();
+for (const id of ["of", "window"]) $(id).addEventListener("change", page.connect);
+page.connect();

@@ -1,65 +1,35 @@
 // Shows what /live/market tells. Every number on the page is one of the API: of /books, /trades, /candles, /prices, /positions, /latency, /venue.
 
+import { $, clock, fill, livePage, number, zone } from "./live_page.js";
 import { candleChart, depthChart, latencyChart } from "./market_charts.js";
 import { follow } from "./market_stream.js";
 
-const TOKEN = "trading-token";
 const KEPT = { trades: 50, candles: 60 };
-
-const $ = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en-US");
-const homeZone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 let market = null;
 let state = null;
-let stream = null;
 let ask = () => {};
-let heardAt = 0;
 let charts = null;
 
-const zone = () => $("zone").value || "UTC";
-const clock = (at, style = "medium") => new Intl.DateTimeFormat("en-GB", { timeZone: zone(), timeStyle: style }).format(new Date(at));
-
-function connect() {
-  stream?.abort();
-  stream = new AbortController();
-  const token = sessionStorage.getItem(TOKEN);
-  $("access").hidden = Boolean(token);
-  $("leave").hidden = !token;
-  if (!token) return show("closed", "Not connected");
-  const url = new URL("live/market", location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  ask = follow(url, { token, symbol: () => $("symbol").value, signal: stream.signal, heard, changed });
-}
-
-function changed(how, why) {
-  if (how === "cut") {
-    const since = heardAt ? `what you see is of ${clock(heardAt)}` : "nothing was heard yet";
-    show("cut", `Cut: ${why}; ${since}. Connecting again …`);
-  } else {
-    sessionStorage.removeItem(TOKEN);
-    $("access").hidden = false;
-    $("leave").hidden = true;
-    show("refused", `Refused: ${why}`);
-    $("token").focus();
-  }
-}
-
-function show(how, text) {
-  const root = document.documentElement;
-  const client = state && !state.measures ? " client" : "";
-  if (root.className !== how + client) {
-    root.className = how + client;
-    charts && Object.values(charts).forEach((one) => one.plot.redraw());
-  }
-  if ($("connection").textContent !== text) $("connection").textContent = text;
-}
+const page = livePage("trading-token", {
+  follow(stream) {
+    const url = new URL("live/market", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    ask = follow(url, { ...stream, symbol: () => $("symbol").value, heard });
+  },
+  redraw,
+  restyle: () => charts && Object.values(charts).forEach((one) => one.plot.redraw()),
+  forget() {
+    state = market = null;
+    document.documentElement.classList.remove("client");
+  },
+});
 
 /** Returns false when an increment is missing: what is shown would be wrong from then on. */
 function heard(message) {
   const { type, sequence } = message;
   if (type === "unavailable") {
-    show("cut", `Cut: ${message.detail}; what you see is of ${heardAt ? clock(heardAt) : "no time"}`);
+    page.show("cut", `Cut: ${message.detail}; what you see is of ${page.heardAt() ? clock(page.heardAt()) : "no time"}`);
     market = null;
     return true;
   }
@@ -71,9 +41,7 @@ function heard(message) {
   else if (market?.sequence + 1 !== sequence) return false;
   else market = applied(market, message);
   if (market) {
-    heardAt = Date.now();
-    $("data").hidden = false;
-    show("open", "Live");
+    page.live();
     if (type !== "state") drawMarket();
     drawLine();
   }
@@ -111,21 +79,18 @@ function drawMarket() {
   fill(
     $("depth").tBodies[0],
     levels.map(([bid, ask]) => [bid && number.format(bid.quantity), bid?.price, ask?.price, ask && number.format(ask.quantity)]),
-    "Nobody bids or offers",
-    ["number", "number bid", "number ask", "number"],
+    { nothing: "Nobody bids or offers", kinds: ["number", "number bid", "number ask", "number"] },
   );
   fill(
     $("trades").tBodies[0],
     market.trades.toReversed().map((one) => [clock(one.time), one.side, one.price, number.format(one.quantity), number.format(one.number)]),
-    "Nothing was traded since the book's keeper began",
-    ["", "", "number", "number", "number"],
+    { nothing: "Nothing was traded since the book's keeper began", kinds: ["", "", "number", "number", "number"] },
   );
   if ($("candles").open) {
     fill(
       $("candles").querySelector("tbody"),
       market.candles.toReversed().map((one) => [clock(one.begin, "short"), one.open, one.high, one.low, one.close, number.format(one.quantity)]),
-      "The market's feed told no trade yet",
-      ["", "number", "number", "number", "number", "number"],
+      { nothing: "The market's feed told no trade yet", kinds: ["", "number", "number", "number", "number", "number"] },
     );
   }
 }
@@ -158,6 +123,7 @@ function drawLine() {
 
 function drawState() {
   const whole = Boolean(state.measures);
+  document.documentElement.classList.toggle("client", !whole);
   const positions = state.positions ?? [];
   fill(
     $("positions").tBodies[0],
@@ -165,8 +131,7 @@ function drawState() {
       one.account, one.symbol, number.format(one.quantity), one.mark,
       ...[one.value_minor, one.unrealised_minor, one.realised_minor, one.fees_minor].map((minor) => number.format(minor)),
     ]),
-    "Nobody holds anything",
-    ["", "", ...Array(6).fill("number")],
+    { nothing: "Nobody holds anything", kinds: ["", "", ...Array(6).fill("number")] },
   );
   if (!whole) return;
   const newest = state.measures[0];
@@ -181,31 +146,17 @@ function drawState() {
         ...[one.inputs, one.p50_us, one.p99_us, one.p999_us].map((value) => number.format(value)),
         one.breaches.join("; "),
       ]),
-      "No input was measured yet",
-      ["", "number", "number", "number", "number", ""],
+      { nothing: "No input was measured yet", kinds: ["", "number", "number", "number", "number", ""] },
     );
   }
   const refused = Object.entries(state.venue?.refused ?? {}).sort((one, other) => other[1] - one[1]);
   $("refused").textContent = number.format(refused.reduce((sum, [, count]) => sum + count, 0));
   $("since").textContent = state.venue?.refused_since ? `Since ${clock(state.venue.refused_since)}, when the keeper of the journal began.` : "";
-  fill($("refusals").tBodies[0], refused.map(([rule, count]) => [rule, number.format(count)]), "Nothing was refused", ["", "number"]);
-}
-
-/** Make the rows of a table those of `rows`; `kinds` are the classes of the columns. Cells that stay as they are are not touched. */
-function fill(body, rows, nothing, kinds) {
-  const wanted = rows.length ? rows : [[nothing]];
-  while (body.rows.length > wanted.length) body.deleteRow(-1);
-  wanted.forEach((cells, at) => {
-    const row = body.rows[at] ?? body.insertRow();
-    while (row.cells.length > cells.length) row.deleteCell(-1);
-    cells.forEach((content, column) => {
-      const cell = row.cells[column] ?? row.insertCell();
-      cell.colSpan = rows.length ? 1 : kinds.length;
-      cell.className = rows.length ? kinds[column] : "";
-      const text = String(content ?? "");
-      if (cell.textContent !== text) cell.textContent = text;
-    });
-  });
+  fill(
+    $("refusals").tBodies[0],
+    refused.map(([rule, count]) => [rule, number.format(count)]),
+    { nothing: "Nothing was refused", kinds: ["", "number"] },
+  );
 }
 
 function redraw() {
@@ -214,20 +165,6 @@ function redraw() {
   if (market) drawLine();
 }
 
-for (const name of new Set([homeZone, "UTC"])) $("zone").add(new Option(name, name));
-$("zone").addEventListener("change", redraw);
 for (const id of ["candles", "latency"]) $(id).addEventListener("toggle", redraw);
 $("symbol").addEventListener("change", () => ask($("symbol").value));
-$("access").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(TOKEN, $("token").value.trim());
-  $("token").value = "";
-  connect();
-});
-$("leave").addEventListener("click", () => {
-  sessionStorage.removeItem(TOKEN);
-  $("data").hidden = true;
-  state = market = null;
-  connect();
-});
-connect();
+page.connect();

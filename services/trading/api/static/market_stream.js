@@ -4,7 +4,7 @@ const SILENT_MS = 6000; // The service says something every second.
 const BAD_TOKEN = 4401;
 
 /**
- * Follow the market until `signal` aborts. `heard(message)` gets each message; `changed(state, why)` gets "open", "cut" and "refused", after
+ * Follow the market until `signal` aborts. `heard(message)` gets each message; `changed(state, why)` gets "cut" and "refused", after
  * which nothing is tried again. `symbol()` is asked for at each connection. Returns a function that asks for another symbol.
  */
 export function follow(url, { token, symbol, signal, heard, changed }) {
