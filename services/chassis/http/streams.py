@@ -6,7 +6,8 @@ some of them for operators only. Whoever is refused may come again; nothing is l
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fastapi.responses import StreamingResponse
@@ -35,6 +36,17 @@ class Streams:
             return Problem(503, f"{self.held.total()} event streams are open", headers=RETRY_AFTER)
         return None
 
+    @contextmanager
+    def taken(self, holder: str | None) -> Iterator[None]:
+        """This holder has a place during the block; `refused` says before whether there is one."""
+        self.held[holder] += 1
+        try:
+            yield
+        finally:
+            self.held[holder] -= 1
+            if not self.held[holder]:
+                del self.held[holder]
+
 
 class EventStream(StreamingResponse):
     """A stream that takes a place of its holder while it runs; without a free one it is a 429 or a 503."""
@@ -52,14 +64,8 @@ class EventStream(StreamingResponse):
         if refused is not None:
             await answer(refused)(scope, receive, send)
             return
-        held = self._streams.held
-        held[self._holder] += 1
-        try:
+        with self._streams.taken(self._holder):
             await super().__call__(scope, receive, send)
-        finally:
-            held[self._holder] -= 1
-            if not held[self._holder]:
-                del held[self._holder]
 
 
 async def wait(draining: asyncio.Event, seconds: float) -> None:

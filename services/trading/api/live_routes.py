@@ -18,7 +18,8 @@ first one. `{"symbol": "FB"}` asks for another one. It is told:
 
 import asyncio
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +174,11 @@ class Connection:
         await self._websocket.send_text(json.dumps({"type": kind, **told}))
 
 
-class _place:
+@contextmanager
+def _place(streams: Streams, holder: str | None) -> Iterator[None]:
     """A place among the streams of this process. Raises Closed (1013) when there is none."""
-
-    def __init__(self, streams: Streams, holder: str | None) -> None:
-        self._streams, self._holder = streams, holder
-
-    def __enter__(self) -> None:
-        refused = self._streams.refused(self._holder)
-        if refused is not None:
-            raise Closed(1013, refused.detail)
-        self._streams.held[self._holder] += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._streams.held[self._holder] -= 1
+    refused = streams.refused(holder)
+    if refused is not None:
+        raise Closed(1013, refused.detail)
+    with streams.taken(holder):
+        yield
