@@ -37,7 +37,6 @@ class TradingWorkload:
     def __init__(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> None:
         self._access, self._journal, self._size = access, journal, size
         self._hurry, self._stop = threading.Event(), threading.Event()
-        self._storms = threading.Event()
         self._window: int | None = None
         self.scope = f"load-{secrets.token_hex(4)}"
         address = urlsplit(access.addresses()["fix"])
@@ -110,13 +109,11 @@ class TradingWorkload:
     @contextlib.contextmanager
     def storm(self) -> Iterator[None]:
         """Every second order is one of an account that is at a limit, during the block."""
-        self._storms.set()
         self.trader.draw = of_a_storm
         try:
             yield
         finally:
             self.trader.draw = of_the_load
-            self._storms.clear()
 
     def finish(self, within_seconds: float) -> bool:
         self._stop.set()
@@ -162,7 +159,7 @@ class TradingWorkload:
             return None
         rate = self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
         # As many of the load as without a storm.
-        return 2 * rate if self._storms.is_set() else rate
+        return 2 * rate if self.trader.draw is of_a_storm else rate
 
 
 def away_seconds(workload: Workload) -> Sequence[float]:
