@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections import deque
@@ -17,7 +15,7 @@ from celery import Celery
 from celery.exceptions import TimeoutError as NoResult
 
 from conductor.laptop.servers import valkey
-from loadtests.analytics.servers import free_port, wait
+from loadtests.analytics.servers import free_port, launched, wait
 from loadtests.trading.orders import Record
 from trading.domain.terms import Input, TimeInForce
 
@@ -38,15 +36,14 @@ class Rival:
         self._folder, self._port = folder, free_port()
         address = f"redis://127.0.0.1:{self._port}"
         self._environment = {**os.environ, "NAIVE_BROKER_URL": f"{address}/0", "NAIVE_STORE_URL": f"{address}/1"}
-        self._server: subprocess.Popen[bytes] | None = None
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._server, self._worker = contextlib.ExitStack(), contextlib.ExitStack()
         self.store = redis.Redis.from_url(f"{address}/1", decode_responses=True)
         self._client = Celery("naive-client", broker=f"{address}/0", backend=f"{address}/0")
 
     def start(self) -> None:
         """Return when the worker is ready."""
         server = [str(valkey.binary()), "--bind", "127.0.0.1", "--port", str(self._port), "--dir", str(self._folder)]
-        self._server = self._run("redis", server)
+        launched(self._server, server, self._environment, None, self._folder / "redis.log")
         wait(self._answers, "the rival's Redis")
         self._start_worker()
 
@@ -54,8 +51,8 @@ class Rival:
         """End worker and server, a worker that waits for itself too."""
         self._client.close()
         self.store.close()
-        for process in (self._worker, self._server):
-            _end(process)
+        self._worker.close()
+        self._server.close()
 
     def forget(self) -> None:
         """Empty the book, the positions and the audit."""
@@ -97,7 +94,7 @@ class Rival:
             # While the server is there: results that still wait complain when they end later.
             for result in flying:
                 result.forget()
-        _end(self._worker)
+        self._worker.close()
         with redis.Redis(port=self._port) as broker:
             broker.flushall()
         self._start_worker()
@@ -120,14 +117,8 @@ class Rival:
         command = [sys.executable, "-m", "celery", "--app", APP, "worker", f"--concurrency={PREFORK}"]
         log = self._folder / "worker.log"
         log.unlink(missing_ok=True)
-        self._worker = self._run("worker", command)
+        launched(self._worker, command, self._environment, None, log)
         wait(lambda: "] ready" in log.read_text(errors="replace"), "the rival's worker")
-
-    def _run(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
-        with (self._folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
 
     def _answers(self) -> bool:
         try:
@@ -143,13 +134,6 @@ def task(record: Record) -> tuple[str, Any]:
     _, _, client_id, account, symbol, side, _, time_in_force, price, _, quantity = record
     order = {"id": client_id, "account": account, "symbol": symbol, "side": side, "price": price}
     return "place_order", order | {"quantity": quantity, "immediate": time_in_force == TimeInForce.IOC}
-
-
-def _end(process: "subprocess.Popen[bytes] | None") -> None:
-    if process is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @contextlib.contextmanager
