@@ -143,11 +143,19 @@ class Client:
 
     def order(self, side: int = 1, account: int = 1, price: bytes = b"") -> int:
         """Send an order; gives its client id."""
-        number, self.next_id = self.next_id, self.next_id + 1
-        price = price or b"9.%02d" % (number % 100)
-        body = b"11=%d\x011=%d\x0155=S1\x0154=%d\x0140=2\x0144=%b\x0138=1\x0159=0\x01"
-        self._send(b"D", body % (number, account, side, price))
+        number = self.new_id()
+        self.socket.sendall(self.new_order(number, account, side, price or b"9.%02d" % (number % 100)))
         return number
+
+    def new_id(self) -> int:
+        """The client id of the next order or request."""
+        self.next_id += 1
+        return self.next_id - 1
+
+    def new_order(self, id: int, account: int, side: int, price: bytes, time_in_force: bytes = b"0") -> bytes:
+        """The message of a limit order of one lot, the next one to send."""
+        body = b"11=%d\x011=%d\x0155=S1\x0154=%d\x0140=2\x0144=%b\x0138=1\x0159=%b\x01"
+        return self.message(b"D", body % (id, account, side, price, time_in_force))
 
     def message(self, kind: bytes, body: bytes) -> bytes:
         """The next message to send."""

@@ -82,21 +82,21 @@ class Trader(Client):
         """Let OPEN orders rest."""
         for number in range(OPEN):
             self._room(1)
-            self._resting.append(self._next())
-            self._send_all([self._order(self._resting[-1], 1, 1, b"9.%02d" % (number % 100))], 1)
+            self._resting.append(self.new_id())
+            self._send_all([self.new_order(self._resting[-1], 1, 1, b"9.%02d" % (number % 100))], 1)
 
     def cycle(self, number: int) -> None:
         """Send one cycle."""
         self._room(REPORTS)
         cents = number % 100
-        self._resting.append(self._next())
-        taken, taker, cancel = self._next(), self._next(), self._next()
+        self._resting.append(self.new_id())
+        taken, taker, cancel = self.new_id(), self.new_id(), self.new_id()
         target = self._resting.popleft()
         self._send_all(
             [
-                self._order(self._resting[-1], 1, 1, b"9.%02d" % cents),
-                self._order(taken, 1, 2, b"10.%02d" % cents),
-                self._order(taker, 2, 1, b"10.%02d" % cents, b"3"),
+                self.new_order(self._resting[-1], 1, 1, b"9.%02d" % cents),
+                self.new_order(taken, 1, 2, b"10.%02d" % cents),
+                self.new_order(taker, 2, 1, b"10.%02d" % cents, b"3"),
                 self.message(b"F", b"11=%d\x0141=%d\x0155=S1\x0154=1\x01" % (cancel, target)),
             ],
             REPORTS,
@@ -106,14 +106,6 @@ class Trader(Client):
         """Wait until every report came."""
         while self.reports < self._due:
             self._take()
-
-    def _order(self, id: int, account: int, side: int, price: bytes, time_in_force: bytes = b"0") -> bytes:
-        body = b"11=%d\x011=%d\x0155=S1\x0154=%d\x0140=2\x0144=%b\x0138=1\x0159=%b\x01"
-        return self.message(b"D", body % (id, account, side, price, time_in_force))
-
-    def _next(self) -> int:
-        self.next_id += 1
-        return self.next_id - 1
 
     def _send_all(self, messages: list[bytes], reports: int) -> None:
         self.socket.sendall(b"".join(messages))
