@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
 from conductor.capabilities import Moment, OwnsShard, Plan, RejectsMessages, Target
@@ -22,6 +21,7 @@ from conductor.harness.outbox_state import Held
 from conductor.harness.reporter import Reporter, away
 from conductor.harness.workload_run import WorkloadRun
 from conductor.history import Kill, now
+from conductor.laptop import signalling
 from conductor.runtime import UNCHANGED, Change, ProcessRuntime, Rolled, ServerName, Which
 from conductor.verdict import Verdict
 
@@ -100,12 +100,7 @@ class LaptopSession(WorkloadRun):
         return pids
 
     def children(self, pool: str) -> Mapping[int, str]:
-        found: dict[int, str] = {}
-        for tree in self.runtime.trees(pool)[:1]:
-            for pid in tree.children:
-                with contextlib.suppress(psutil.Error):
-                    found[pid] = psutil.Process(pid).name()
-        return found
+        return signalling.names(pid for tree in self.runtime.trees(pool)[:1] for pid in tree.children)
 
     def signal_child(self, pool: str, name: str, number: signal.Signals) -> int:
         in_flight, at = self.progress.in_flight(), now()

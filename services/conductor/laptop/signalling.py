@@ -1,9 +1,19 @@
-"""Signals to processes of others, and whether what was sent took effect."""
+"""Signals to processes of others, the names of these, and whether what was sent took effect."""
 
+import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import psutil
+
+
+def names(pids: Iterable[int]) -> Mapping[int, str]:
+    """The names of those processes that are there."""
+    found: dict[int, str] = {}
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            found[pid] = psutil.Process(pid).name()
+    return found
 
 
 def send(pid: int, number: int) -> bool:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from functools import partial
 
 import httpx
-import psutil
 
 from conductor import http_client
 from conductor.capstones.trading import ENGINE
@@ -19,7 +18,7 @@ from conductor.harness import alert_faults
 from conductor.harness.alert_plays import Expected, Play
 from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient
-from conductor.laptop import outside
+from conductor.laptop import outside, signalling
 from conductor.laptop.runtime import LocalRuntime
 from conductor.waiting import until
 
@@ -88,12 +87,8 @@ def _still(runtime: LocalRuntime, over: threading.Event) -> None:
 
 
 def _engine(runtime: LocalRuntime) -> int | None:
-    for tree in runtime.trees(ENGINE):
-        for pid in tree.children:
-            with contextlib.suppress(psutil.Error):
-                if psutil.Process(pid).name() == "trading-engine":
-                    return pid
-    return None
+    names = signalling.names(pid for tree in runtime.trees(ENGINE) for pid in tree.children)
+    return next((pid for pid, name in names.items() if name == "trading-engine"), None)
 
 
 def _order(runtime: LocalRuntime, over: threading.Event) -> None:

@@ -1,13 +1,11 @@
 """SIGKILL of the worker that owns engine and gateway: both end with it, and the next worker goes on where the journal ends."""
 
-import contextlib
 from functools import partial
-
-import psutil
 
 from conductor.capstones.trading import ENGINE
 from conductor.harness.drill import Drill
 from conductor.harness.laptop_session import LaptopSession
+from conductor.laptop import signalling
 
 ORDERS_A_KILL = 2000
 ENDED_SECONDS = 10.0
@@ -25,16 +23,7 @@ def play(session: LaptopSession) -> None:
 def _kill_owner(session: LaptopSession) -> None:
     before = set(session.children(ENGINE))
     session.kill(ENGINE, "parent")
-    session.wait_for(partial(_ended, before), "the children to end with their owner", ENDED_SECONDS)
-
-
-def _ended(pids: set[int]) -> bool:
-    """Whether all of them are gone, or dead and not yet collected."""
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                return False
-    return True
+    session.wait_for(lambda: all(map(signalling.dead, before)), "the children to end with their owner", ENDED_SECONDS)
 
 
 DRILL = Drill("owner-kill", "kills the worker that owns engine and gateway", on_laptop=play, requests=10_000)
