@@ -153,6 +153,28 @@ def test_a_segment_that_ends_while_a_tail_reads_it_is_read_whole(
     assert [(number, record(number)) for number in range(11, 1001)] == read
 
 
+def test_a_writer_that_goes_on_where_a_reader_saw_the_end_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer closes blocks between the reader's look for a frame and its question for a closed block behind that."""
+    journal = written(tmp_path, 10)
+    reading = records(tmp_path)
+    read = [next(reading)]
+    last_block = frames.last_block
+
+    def writer_goes_on(buffer: frames.Buffer, limit: int) -> tuple[frames.Block, int] | None:
+        monkeypatch.undo()
+        for number in range(11, 101):
+            journal.reserve()
+            journal.commit([record(number)])
+        return last_block(buffer, limit)
+
+    monkeypatch.setattr(frames, "last_block", writer_goes_on)
+    read += reading
+
+    assert [(number, record(number)) for number in range(1, 101)] == read
+
+
 def test_signed_heads_find_a_tail_that_was_cut(tmp_path: Path) -> None:
     folder, heads = tmp_path / "journal", tmp_path / "elsewhere" / "heads"
     with opened(folder) as journal:

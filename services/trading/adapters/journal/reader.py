@@ -1,8 +1,9 @@
 """Reads a journal, also while it is written. May read a record again after a restart; the sequence number tells.
 
-`records` reads all that was committed, for who holds the journal or knows that nobody writes. `Tail` follows a writer and gives closed
-blocks only: their hash proves that they are whole, on processors whose stores are seen in another order as well. Of a writer at level
-`disk` it gives them when they are on the disk: after a power failure the same records would be closed in other blocks.
+`records` reads all that was committed, for who holds the journal or knows that nobody writes, and for an audit of one that is written.
+`Tail` follows a writer and gives closed blocks only: their hash proves that they are whole, on processors whose stores are seen in another
+order as well. Of a writer at level `disk` it gives them when they are on the disk: after a power failure the same records would be closed
+in other blocks.
 """
 
 import mmap
@@ -46,7 +47,7 @@ def records(folder: Path, after: int = 0) -> Iterator[tuple[int, bytes]]:
         expected = header.first_sequence
         with map_for_reading(path) as buffer:
             offset, expected = _near(buffer, header, after + 1)
-            while frame := frames.frame_at(buffer, offset, header.size):
+            while frame := _frame(path, buffer, offset, header.size):
                 if isinstance(frame, Bad):
                     raise JournalDamaged(path, frame.offset, frame.reason)
                 if frame.sequence != expected:
@@ -60,9 +61,17 @@ def records(folder: Path, after: int = 0) -> Iterator[tuple[int, bytes]]:
                     if sequence > after:
                         yield sequence, record
                     expected = sequence + 1
-            found = frames.last_block(buffer, header.size)
-            if found and found[1] > offset:
-                raise JournalDamaged(path, offset, "no frame is here, but a closed block follows")
+
+
+def _frame(path: Path, buffer: mmap.mmap, offset: int, limit: int) -> Frame | Bad | None:
+    """What is at an offset; None at the end of what was written. Raises JournalDamaged when a closed block is behind that."""
+    frame = frames.frame_at(buffer, offset, limit)
+    if frame is None and (found := frames.last_block(buffer, limit)) and found[1] > offset:
+        # A writer that is at work may have gone on since.
+        frame = frames.frame_at(buffer, offset, limit)
+        if frame is None:
+            raise JournalDamaged(path, offset, "no frame is here, but a closed block follows")
+    return frame
 
 
 def segments_from(folder: Path, sequence: int) -> list[Path]:
