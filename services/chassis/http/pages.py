@@ -1,6 +1,6 @@
 """A page that shows live data, and its files: static, without data and so without a token, and with nothing of another host.
 
-Every page may use the files here: style and script of live pages, and uPlot, which draws their charts. `make vendor` brings uPlot.
+Every page may use the files here: style and scripts of live pages, and uPlot, which draws their charts. `make vendor` brings uPlot.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,14 @@ from fastapi.responses import FileResponse, Response
 from chassis.http.problems import Problem
 
 SHARED = Path(__file__).with_name("static")
-SHARED_FILES = ("live.css", "live_page.js", "vendor/uPlot.iife.min.js", "vendor/uPlot.min.css", "vendor/uPlot.LICENSE")
+SHARED_FILES = (
+    "live.css",
+    "live_page.js",
+    "live_charts.js",
+    "vendor/uPlot.iife.min.js",
+    "vendor/uPlot.min.css",
+    "vendor/uPlot.LICENSE",
+)
 
 TYPES = {".css": "text/css", ".js": "text/javascript", ".LICENSE": "text/plain"}
 

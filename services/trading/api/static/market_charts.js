@@ -1,43 +1,21 @@
-// Depth, candles and latency, by uPlot. Colours are those of the style sheet, so a cut stream and a dark page are drawn in theirs.
+// Depth, candles and latency.
 
-const HEIGHT = 200;
+import { axis, fromZero, line, plotted, property, times, values } from "./live_charts.js";
 
-const property = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
-const axis = { stroke: () => property("--soft"), grid: { stroke: () => property("--line"), width: 1 }, ticks: { show: false } };
-
-function plotted(place, options, columns) {
-  const plot = new uPlot(
-    { width: place.clientWidth || 300, height: HEIGHT, cursor: { show: false }, legend: { show: false }, ...options },
-    Array.from({ length: columns }, () => []),
-    place,
-  );
-  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw());
-  return plot;
-}
-
-function times(zone) {
-  const short = (at) => new Intl.DateTimeFormat("en-GB", { timeZone: zone(), hour: "2-digit", minute: "2-digit" }).format(at * 1000);
-  return {
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone()),
-    axis: { ...axis, size: 30, space: 60, values: (_, splits) => splits.map(short) },
-  };
-}
-
-const fromZero = { range: (_, least, most) => [0, most > 0 ? most * 1.1 : 1] };
+const HOUR_AND_MINUTE = { hour: "2-digit", minute: "2-digit" };
 const whole = new Intl.NumberFormat("en-US");
 
 /** Lots at a price or better: `show(bids, asks)` takes the levels as the API has them, the best first. */
 export function depthChart(place) {
   const step = (align) => uPlot.paths.stepped({ align });
-  const side = (colour, align, dash) => ({ stroke: () => property(colour), width: 2, dash, points: { show: false }, paths: step(align) });
+  const side = (colour, align, dash) => ({ ...line(colour, dash), paths: step(align) });
   const plot = plotted(
     place,
     {
       scales: { x: { time: false }, y: fromZero },
       axes: [
         { ...axis, size: 30, space: 70, values: (_, splits) => splits.map((at) => at.toFixed(2)) },
-        { ...axis, size: 62, values: (_, splits) => splits.map((one) => whole.format(one)) },
+        values((one) => whole.format(one)),
       ],
       series: [{}, side("--bid", -1), side("--ask", 1, [6, 4])],
     },
@@ -62,12 +40,12 @@ export function depthChart(place) {
 
 /** Open, high, low and close: `show(candles)` takes them as the API has them, the oldest first. */
 export function candleChart(place, zone) {
-  const { tzDate, axis: below } = times(zone);
+  const { tzDate, below } = times(zone, 60, HOUR_AND_MINUTE);
   const draw = (plot) => {
     const [at, opens, highs, lows, closes] = plot.data;
     const { ctx } = plot;
     const y = (value) => Math.round(plot.valToPos(value, "y", true));
-    const wide = Math.max(2, Math.min(14, (plot.bbox.width / 60) * 0.6)) * 1;
+    const wide = Math.max(2, Math.min(14, (plot.bbox.width / 60) * 0.6));
     ctx.save();
     at.forEach((begin, index) => {
       const x = Math.round(plot.valToPos(begin, "x", true));
@@ -93,7 +71,7 @@ export function candleChart(place, zone) {
     {
       tzDate,
       scales: { x: { range: (_, least, most) => [most - Math.max(most - least, 600) - 60, most + 60] } },
-      axes: [below, { ...axis, size: 62, values: (_, splits) => splits.map((one) => one.toFixed(2)) }],
+      axes: [below, values((one) => one.toFixed(2))],
       series: [{}, hidden, hidden, hidden, hidden],
       hooks: { draw: [draw] },
     },
@@ -110,15 +88,14 @@ export function candleChart(place, zone) {
 
 /** p50 and p99: `show(measures)` takes them as the API has them, the newest first. */
 export function latencyChart(place, zone) {
-  const { tzDate, axis: below } = times(zone);
-  const line = (colour, dash) => ({ stroke: () => property(colour), width: 2, dash, points: { show: false } });
+  const { tzDate, below } = times(zone, 60, HOUR_AND_MINUTE);
   const plot = plotted(
     place,
     {
       tzDate,
       // Buckets double: so does the axis.
       scales: { y: { distr: 3, log: 2 } },
-      axes: [below, { ...axis, size: 62, values: (_, splits) => splits.map((one) => (one === null ? "" : whole.format(one))) }],
+      axes: [below, values((one) => (one === null ? "" : whole.format(one)))],
       series: [{}, line("--bid"), line("--ask", [6, 4])],
     },
     3,
