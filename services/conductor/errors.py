@@ -6,8 +6,8 @@ ConductorError
 ├── NotRunning        the platform, or the process that was named, does not run
 ├── StateUnreadable   what the platform keeps of itself from start to start is damaged, or of another version
 ├── Unready           something did not become ready in time
-├── ApiUnreachable    the orders' API could not be reached, or broke off: what was asked may have been done
-├── ApiRefused        the orders' API answered with an error; has its `status`
+├── ApiUnreachable    a capstone's API could not be reached, or broke off: what was asked may have been done
+├── ApiRefused        a capstone's API answered with an error; has its `status`
 ├── StoreUnreachable  Redis or Valkey could not be reached, or did not answer
 ├── ClusterFailed     kubectl, helm or docker ended with an error; says which command and what it said
 ├── BackupFailed      a backup could not be made, or brought back: what was there before is there again
@@ -49,11 +49,11 @@ class Refused(ConductorError):
 
 
 class ApiUnreachable(ConductorError):
-    """No answer of the orders' API."""
+    """No answer of a capstone's API."""
 
 
 class ApiRefused(ConductorError):
-    """An answer of the orders' API that is an error; `retry_after_seconds` when it says when to come again."""
+    """An answer of a capstone's API that is an error; `retry_after_seconds` when it says when to come again."""
 
     def __init__(self, status: int, said: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"the API answered {status}: {said}")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from conductor import http_client
-from conductor.errors import StartFailed
+from conductor.errors import ApiRefused
+from conductor.harness.json_api import JsonApi
 
 OPENING_STOCK = 1_000_000
 """So much that drills and replays never run out of it by accident."""
@@ -43,18 +43,22 @@ ABROAD = (Product("CD-US", "Compact disc, from the US shop", 1499, "USD"),)
 
 
 def fill(address: str, operator_token: str) -> None:
-    """Make each product that is missing and deliver its opening stock, once; StartFailed holds the API's answer."""
-    headers = {"Authorization": f"Bearer {operator_token}"}
-    with http_client.client(address, headers=headers, timeout=10) as api:
+    """Make each product that is missing and deliver its opening stock, once. Raises ApiUnreachable and ApiRefused."""
+    with JsonApi(address, operator_token) as api:
         for product in (*PRODUCTS, *ABROAD):
-            if api.get(f"/stock/{product.sku}").status_code == httpx.codes.NOT_FOUND:
+            if not _is_there(api, product):
                 body = {"name": product.name, "price_minor": product.price_minor, "currency": product.currency}
-                _sent(api.put(f"/products/{product.sku}", json=body))
+                api.json("PUT", f"/products/{product.sku}", json=body)
             # The delivery has a name, so that it counts once however often it is sent.
             delivery = {"add": OPENING_STOCK, "delivery_id": str(uuid.uuid5(uuid.NAMESPACE_OID, product.sku))}
-            _sent(api.post(f"/stock/{product.sku}", json=delivery))
+            api.json("POST", f"/stock/{product.sku}", json=delivery)
 
 
-def _sent(answer: httpx.Response) -> None:
-    if answer.is_error:
-        raise StartFailed(f"the API refused the catalogue: {answer.request.url}: {answer.status_code} {answer.text}")
+def _is_there(api: JsonApi, product: Product) -> bool:
+    try:
+        api.json("GET", f"/stock/{product.sku}")
+    except ApiRefused as refusal:
+        if refusal.status != httpx.codes.NOT_FOUND:
+            raise
+        return False
+    return True
