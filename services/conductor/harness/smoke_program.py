@@ -8,9 +8,26 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from conductor.errors import ConductorError
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A `Reach` of the API alone."""
+
+    api: str
+    bearers: Mapping[str, str]
+
+    def addresses(self) -> Mapping[str, str]:
+        """See conductor.runtime.Reach."""
+        return {"api": self.api}
+
+    def tokens(self) -> Mapping[str, str]:
+        """See conductor.runtime.Reach."""
+        return self.bearers
 
 
 class Outcome(Protocol):

@@ -1,13 +1,17 @@
 """Drills of the analytics, small: a sound platform has every counter right, and one with a broken guard has not."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from conductor.capstone import Patience
+from conductor.capstones.analytics.smoke import SHAPE, smoke
 from conductor.harness.drill import Drill
 from conductor.harness.runner import Played
 from conductor.harness.session import Session
+from conductor.harness.smoke_program import Answers
+from conductor.laptop.runtime import LocalRuntime
 
 pytestmark = pytest.mark.parametrize("runtime", ["rabbitmq"], indirect=True)
 
@@ -26,6 +30,14 @@ def test_every_counter_is_right(play: Plays, name: str) -> None:
     played = play(name, REQUESTS)
 
     assert (True, None, ()) == (played.sound, played.failure, played.findings)
+
+
+def test_a_smoke_test_sees_every_request_counted_once(runtime: LocalRuntime) -> None:
+    access = Answers(runtime.addresses()["api"], runtime.tokens())
+
+    told = json.loads(smoke(access, requests=5, within_seconds=60).as_json())
+
+    assert (5, 5 * SHAPE.events, 0) == (told["requests"], told["events"], told["errors"])
 
 
 def test_part_ids_off_is_caught(play: Plays, mutate: Mutate) -> None:

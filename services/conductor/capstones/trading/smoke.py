@@ -17,26 +17,11 @@ from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
 from conductor.capstones.trading.market import REFERENCE_PRICE, open_market
 from conductor.errors import ConductorError
 from conductor.harness import smoke_program
+from conductor.harness.smoke_program import Answers
 from conductor.waiting import until
 
 TOKENS = ("customer", "operator", "approver")
 LOOK_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """A `Reach` of the API alone."""
-
-    api: str
-    bearers: Mapping[str, str]
-
-    def addresses(self) -> Mapping[str, str]:
-        """See conductor.runtime.Reach."""
-        return {"api": self.api}
-
-    def tokens(self) -> Mapping[str, str]:
-        """See conductor.runtime.Reach."""
-        return self.bearers
 
 
 @dataclass
