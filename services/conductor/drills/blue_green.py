@@ -11,7 +11,7 @@ LONGEST_GAP_SECONDS = 2.0
 def play(session: ClusterSession) -> None:
     """Switch to green and back to blue, and see by the broker that somebody consumed all the while."""
     runtime = session.runtime
-    queues = sorted(queue for pool in runtime.pools().values() for queue in pool.queues)
+    queues = sorted(queue for pool in runtime.pools().values() if pool.replicas for queue in pool.queues)
     session.ask(questions.WatchConsumers(queues))
     try:
         with session.load():
