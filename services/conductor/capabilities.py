@@ -16,13 +16,14 @@ Plan = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Where a worker of batches writes what it holds: a server of the capstone's own, and how much that server has by now.
+    """Where a worker of batches writes what it holds: a server of the capstone's own, by which command, and how much it has by now.
 
     `written` grows with every flush, and is None while nobody can tell.
     """
 
     store: str
     written: Callable[[Reach], int | None]
+    command: str = "fcall"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A connection to Redis or Valkey. The package is imported when the first one is wanted: it is a quarter of what a command would import."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,3 +21,8 @@ def connected(url: str, *, answer_seconds: float = 5.0) -> "Iterator[redis.Redis
             yield client
     except redis.RedisError as error:
         raise StoreUnreachable(str(error)) from error
+
+
+def nodes(urls: str) -> list[str]:
+    """The URLs of a store's servers, which are written with commas between."""
+    return re.split(r",(?=rediss?://)", urls)

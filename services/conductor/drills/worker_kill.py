@@ -10,7 +10,6 @@ from conductor.harness.session import Session
 
 def play(session: Session) -> None:
     """Kill tasks by their moment, each time with requests in flight, and in the end a process of each pool that runs no such task."""
-    # In a cluster nobody can look into a worker of batches: then each pool is hit once.
     targets = session.targets()
     moments: Counter[str | None] = Counter()
     with session.replicated(*(target.pool for target in targets)), session.load():

@@ -1,7 +1,8 @@
 """Kills pods, and children in them, while they run commands, as far as that can be told from outside the cluster.
 
 A pod cannot be stopped and looked at, as conductor.harness.targeted_kill does with a process. So a command counts as hit when it has no
-outcome after the kill; and it has to run long enough to be still there when the kill arrives.
+outcome after the kill; and it has to run long enough to be still there when the kill arrives. A worker of batches is kept in its flush by
+the store (conductor.harness.held_flushes).
 """
 
 import secrets
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from conductor.capabilities import Target
+from conductor.capabilities import Flush, Target
 from conductor.errors import DrillFailed
 from conductor.harness import questions
 from conductor.harness.outbox_state import Held
@@ -28,8 +29,10 @@ Wanted = Callable[[Sequence[Held]], Held | None]
 
 
 def aimed_kill(session: "ClusterSession", target: Target, which: Which) -> Kill:
-    """Kill a pod of the target's pool, or a child in it, that runs a task. DrillFailed when no kill hits one."""
+    """Kill a pod of the target's pool, or a child in it, that runs a task or holds batches. DrillFailed when no kill hits one."""
     in_flight = session.await_loaded()
+    if target.flush is not None:
+        return _kill_holding(session, target.pool, target.flush, in_flight)
     if target.server is None and target.submitted is not None:
         return _kill_until_hit(session, target.pool, which, _Submitted(session, target.submitted).wanted, in_flight)
     return _kill_until_hit(session, target.pool, which, lambda: lambda held: held[0] if held else None, in_flight)
@@ -38,6 +41,24 @@ def aimed_kill(session: "ClusterSession", target: Target, which: Which) -> Kill:
 def kill_running(session: "ClusterSession", pool: str, command: str, start: int) -> Kill:
     """Kill the child that runs this command for the `start`-th time, or a later one. DrillFailed when no kill hits it."""
     return _kill_until_hit(session, pool, "child", lambda: partial(_find, command, start), None)
+
+
+def _kill_holding(session: "ClusterSession", pool: str, flush: Flush, in_flight: int) -> Kill:
+    """Kill a pod that waits for its store in a flush of what it holds."""
+
+    def hits() -> bool:
+        for pod in session.runtime.pods(pool):
+            address = pod["status"].get("podIP")
+            if not address or not session.ask(questions.HoldFlush(flush.store, flush.command, address))["held"]:
+                continue
+            with session.fault(pool, "tree", in_flight):
+                session.runtime.kill_pod(pod["metadata"]["name"])
+                return bool(session.ask(questions.ReleaseFlush(flush.store, address))["gone"])
+        return False
+
+    if not until(hits, within_seconds=AIMED_SECONDS):
+        raise DrillFailed(f"no kill hit a worker of {pool} in a flush within {AIMED_SECONDS:.0f} s")
+    return Kill(session.now(), pool, "tree", (), "before", open_orders=in_flight)
 
 
 class _Submitted:

@@ -156,7 +156,7 @@ class ClusterSession:
 
     def targets(self) -> Sequence[Target]:
         # Between the look and the kill lies a call to the cluster: a task that nothing keeps waiting is over by then.
-        return [target for target in self.capstone.targets if target.server or target.submitted]
+        return [target for target in self.capstone.targets if target.server or target.submitted or target.flush]
 
     def replicated(self, *pools: str) -> AbstractContextManager[None]:
         return self.runtime.at_least(2, *pools)

@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
+from conductor import redis_client
 from conductor.capabilities import RejectsMessages
 from conductor.capstone import capability
 from conductor.errors import ConductorError, DrillFailed
 from conductor.harness import dependency_faults, questions
 from conductor.harness.broker_client import BrokerClient
 from conductor.harness.consumer_gaps import ConsumerWatch
+from conductor.harness.held_flushes import HeldFlushes
 from conductor.harness.questions import Question
 from conductor.harness.workload_run import WorkloadRun
 from conductor.history import Kill, now
@@ -32,6 +34,7 @@ class JudgeService:
         self._began: float | None = None
         self._consumers: ConsumerWatch | None = None
         self._submitted: dict[str, str] = {}
+        self._held_flushes: dict[str, HeldFlushes] = {}
 
     def answer(self, sent: Mapping[str, Any]) -> Answer | None:
         """The answer to a question as it was sent; None to go. What cannot be answered is `{"failed": WHY}`."""
@@ -74,6 +77,10 @@ class JudgeService:
                     broker.send_all(queue, messages)
             case questions.Held(address):
                 return {"commands": [asdict(one) for one in run.outbox.held_at(address)]}
+            case questions.HoldFlush(store, command, address):
+                return {"held": self._flushes(store).hold(command, address)}
+            case questions.ReleaseFlush(store, address):
+                return {"gone": self._flushes(store).release(address)}
             case questions.StillOpen(keys):
                 return {"keys": run.outbox.still_open(keys)}
             case questions.Clock():
@@ -111,6 +118,11 @@ class JudgeService:
                 run.settle()
                 return asdict(run.verdict())
         return {}
+
+    def _flushes(self, store: str) -> HeldFlushes:
+        if store not in self._held_flushes:
+            self._held_flushes[store] = HeldFlushes(redis_client.nodes(self._run.access.addresses()[store]))
+        return self._held_flushes[store]
 
     def status(self) -> Answer:
         """How far the load is; `asked_again` counts requests that were not taken at once, `abrupt` those not told when to come."""

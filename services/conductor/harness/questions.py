@@ -76,6 +76,23 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldFlush:
+    """Have writes to a store wait, and with them the flush of the pod with this address: `held` says whether one waits."""
+
+    store: str
+    command: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFlush:
+    """Have writes to the store go on once that pod is gone: `gone` says whether none of its flushes was carried out before."""
+
+    store: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class StillOpen:
     """The `keys` of those commands that have no outcome yet."""
 
@@ -174,6 +191,8 @@ Question = (
     | Attention
     | Publish
     | Held
+    | HoldFlush
+    | ReleaseFlush
     | StillOpen
     | Clock
     | Record

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
-from conductor.capabilities import Target
+from conductor.capabilities import Flush, Target
 from conductor.harness import cluster_kill, questions
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.outbox_state import Held
@@ -15,10 +15,16 @@ SHORT, LONG, NEIGHBOUR = Held("1/add", 1, 11), Held("held-1/add", 1, 12), Held("
 
 
 class Session:
-    """One pool of two pods. Each look at a pod finds the next of `running`; the commands of `over` end before any kill arrives."""
+    """One pool of two pods. Each look at a pod finds the next of `running`; the commands of `over` end before any kill arrives.
 
-    def __init__(self, *running: Sequence[Held], over: Sequence[str] = ()) -> None:
+    The pods of `flushing` wait in a flush when writes are paused; `late` kills come when they are no longer.
+    """
+
+    def __init__(
+        self, *running: Sequence[Held], over: Sequence[str] = (), flushing: Sequence[str] = (), late: int = 0
+    ) -> None:
         self.runtime = self
+        self._flushing, self._late = flushing, late
         self._running, self._over = list(running), over
         self.submitted: list[str] = []
         self.killed: list[tuple[object, ...]] = []
@@ -32,6 +38,11 @@ class Session:
                 return {"commands": [asdict(one) for one in self._running.pop(0)]}
             case questions.StillOpen(keys):
                 return {"keys": [key for key in keys if key not in self._over]}
+            case questions.HoldFlush("counters", "fcall", address):
+                return {"held": address in self._flushing}
+            case questions.ReleaseFlush("counters", address):
+                self._late -= 1
+                return {"gone": self._late < 0}
         raise AssertionError(question)
 
     def await_loaded(self) -> int:
@@ -99,3 +110,12 @@ def test_where_calls_are_held_whatever_runs_is_hit() -> None:
     kill = cluster_kill.aimed_kill(of(session), Target("adders", "server"), "child")
 
     assert ([("pod-2", SHORT.port)], (SHORT.key,), []) == (session.killed, kill.commands, session.submitted)
+
+
+def test_of_workers_of_batches_one_that_waits_in_a_flush_is_killed_until_a_kill_comes_in_time() -> None:
+    session = Session(flushing=["pod-2"], late=1)
+    target = Target("aggregate", flush=Flush("counters", lambda access: 0))
+
+    kill = cluster_kill.aimed_kill(of(session), target, "tree")
+
+    assert ([("pod-2",), ("pod-2",)], "before", 9) == (session.killed, kill.moment, kill.open_orders)

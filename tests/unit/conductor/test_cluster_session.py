@@ -124,3 +124,12 @@ def test_a_pool_that_calls_nobody_is_no_target_in_a_cluster() -> None:
     system = capstones.named("orders")
 
     assert [one for one in system.targets if one.server] == list(session(Cluster()).targets())
+
+
+def test_a_pool_that_flushes_batches_is_a_target_in_a_cluster() -> None:
+    analytics = capstones.named("analytics")
+    runtime = cast(KubernetesRuntime, Cluster())
+
+    found = ClusterSession(analytics, runtime, Size(10), Reporter(Console(quiet=True)), Patience()).targets()
+
+    assert ["aggregate"] == [target.pool for target in found]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from conductor import redis_client
 from conductor.capstones.analytics import COUNTERS
 from conductor.redis_client import connected
 from conductor.runtime import Reach
@@ -47,7 +48,7 @@ def read(access: Reach, families: Iterable[str] = FAMILIES) -> dict[str, dict[st
 
 def nodes(access: Reach) -> list[str]:
     """The URLs of the store's servers."""
-    return re.split(r",(?=rediss?://)", access.addresses()[COUNTERS])
+    return redis_client.nodes(access.addresses()[COUNTERS])
 
 
 def _keys(store: "redis.Redis", pattern: str) -> Iterator[bytes]:
