@@ -1,10 +1,13 @@
 """What makes the overlays differ."""
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.k8s.conftest import OVERLAYS, Object
+import pytest
+from tests.k8s.conftest import CHECKOUT, OVERLAYS, Object
 
-from conductor.cluster import install
+from conductor.cluster import install, quorum_queues
 from conductor.observability.rules import FILE
 
 Render = Callable[[str], list[Object]]
@@ -74,3 +77,42 @@ def test_prometheus_has_the_rules_that_are_checked_in_and_an_alertmanager(render
         assert FILE.read_text() == rules["data"]["rules.yaml"]
         assert rules["metadata"]["name"] in [volume.get("configMap", {}).get("name") for volume in pod["volumes"]]
         assert "alertmanager" in named(rendered(overlay), "Service", "alertmanager")["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("sockets", "serves"),
+    [
+        ("listens joined", True),
+        ("listens", False),
+        ("joined", False),
+        ("listens itself", False),
+    ],
+)
+def test_a_broker_that_is_alone_of_three_is_not_ready(tmp_path: Path, sockets: str, serves: bool) -> None:
+    known = {
+        "listens": "0: 00000000000000000000000000000000:1628 00000000000000000000000000000000:0000 0A 0 0",
+        "joined": "1: 0C01F40A:B5C2 0D02F40A:6470 01 0 0",
+        "itself": "2: 0C01F40A:B5C2 0C01F40A:6470 01 0 0",  # a rabbitmqctl, and no other node
+    }
+    table = tmp_path / "tcp"
+    table.write_text("".join(f"   {known[one]}\n" for one in sockets.split()))
+    script = CHECKOUT / "k8s" / "overlays" / "ha" / "rabbitmq" / "serving.sh"
+
+    assert serves == (subprocess.run(["sh", str(script), str(table)], check=False).returncode == 0)
+
+
+def test_an_eviction_takes_one_broker_at_a_time(rendered: Render) -> None:
+    budget = named(rendered("ha"), "PodDisruptionBudget", "rabbitmq")["spec"]
+    labels = named(rendered("ha"), "StatefulSet", "rabbitmq")["spec"]["template"]["metadata"]["labels"]
+
+    assert 1 == budget["maxUnavailable"]
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_an_older_queue_gets_a_member_on_each_broker(rendered: Render) -> None:
+    overlay = rendered("ha")
+    said = next(each["data"]["20-cluster.conf"] for each in overlay if "20-cluster.conf" in each.get("data", {}))
+    replicas = named(overlay, "StatefulSet", "rabbitmq")["spec"]["replicas"]
+
+    assert f"continuous_membership_reconciliation.target_group_size = {replicas}" in said
+    assert quorum_queues.MEMBERS == replicas

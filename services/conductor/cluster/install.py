@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from conductor.cluster import images, jobs, logins, secrets
+from conductor.cluster import images, jobs, logins, quorum_queues, secrets
 from conductor.cluster.jobs import Ended, Program
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.names import OVERLAYS, Names, charts
@@ -26,7 +26,7 @@ PLATFORM = "app.kubernetes.io/managed-by=kustomize"
 PART_OF = "celery-capstones"
 KINDS = (
     *("statefulset", "deployment", "service", "configmap", "networkpolicy"),
-    *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange"),
+    *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange", "poddisruptionbudget"),
 )
 """What the overlays are made of, besides the namespace."""
 MIGRATED = "--no-hooks"
@@ -69,12 +69,15 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
     tell("logins at database and broker")
     logins.to_database(kubectl, kubectl.secret("postgres") or {})
     logins.to_broker(kubectl, kubectl.secret("rabbitmq") or {})
+    quorum_queues.ensure_members(kubectl, tell)
     for own in map(Names, capstones):
         tell(f"{own.release}: charts/{own.capstone} with the image {images.name(own.capstone, wanted.tag)}")
         install_release(wanted, own)
         if can_smoke(own):
             tell(f"{own.capstone}: what requests refer to")
             stock(wanted, own)
+    # Declared while a node was away, a queue has no member there.
+    quorum_queues.ensure_members(kubectl, tell)
 
 
 def installed(namespace: str) -> list[str]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conductor.capstone import load
+from conductor.cluster import quorum_queues
 from conductor.cluster.install import PLATFORM
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.releases import name_of, restarts_of
@@ -31,12 +32,13 @@ class Workload:
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
     """`ready` when each workload has the ready pods that it should have; `requests` by capstone and state, None for
-    one whose database does not answer."""
+    one whose database does not answer; `broker` what is wrong with queues and nodes of a broker of several nodes, in sentences."""
 
     namespace: str
     ready: bool
     workloads: Sequence[Workload]
     requests: Mapping[str, Mapping[str, int] | None]
+    broker: Sequence[str] = ()
 
 
 def look(runtimes: Sequence[KubernetesRuntime]) -> ClusterStatus:
@@ -49,7 +51,18 @@ def look(runtimes: Sequence[KubernetesRuntime]) -> ClusterStatus:
         ready=bool(found) and all(one.ready >= one.wanted for one in found),
         workloads=found,
         requests={one.capstone: _by_state(one) for one in runtimes},
+        broker=_of_broker(kubectl, found),
     )
+
+
+def _of_broker(kubectl: Kubectl, found: Sequence[Workload]) -> list[str]:
+    if not any(one.name == quorum_queues.BROKER and one.wanted > 1 for one in found):
+        return []
+    try:
+        queues = quorum_queues.unsettled(quorum_queues.look(kubectl), quorum_queues.wanted_members(kubectl))
+    except ClusterFailed as error:
+        queues = [str(error)]
+    return [*queues, *quorum_queues.crowded(kubectl)]
 
 
 def _workloads(kubectl: Kubectl, selector: str) -> list[Workload]:
@@ -97,7 +110,8 @@ def render(status: ClusterStatus) -> RenderableType:
             Text(str(one.restarts), style="yellow" if one.restarts else "dim"),
             ", ".join(one.images),
         )
-    return Group(head, table, *(Text(f"{name}: {_counted(states)}") for name, states in status.requests.items()))
+    requests = (Text(f"{name}: {_counted(states)}") for name, states in status.requests.items())
+    return Group(head, table, *(Text(said, style="yellow") for said in status.broker), *requests)
 
 
 def _counted(states: Mapping[str, int] | None) -> str:
