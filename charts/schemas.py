@@ -74,6 +74,7 @@ DECIDED = frozenset(
         "heartbeat_file",
         "host",
         "linger_seconds",
+        "listen_fd",
         "metrics_port",
         "pool",
         "port",

@@ -24,8 +24,11 @@ class Listener(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], *, share_port: bool = False
+    ) -> None:
         self.address_family = family(address[0])
+        self.allow_reuse_port = share_port
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -81,6 +84,6 @@ def serve(
         def log_message(self, *_: Any) -> None:
             """Log no probe."""
 
-    server = Listener((settings.host, settings.metrics_port), Answer)
+    server = Listener((settings.host, settings.metrics_port), Answer, share_port=settings.share_port)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -87,7 +87,11 @@ class ServiceSettings(BaseSettings):
     """Port that the API listens on."""
 
     share_port: bool = False
-    """API only: let a second process listen on the same port, so that one machine can start the new before it ends the old."""
+    """API only: let a second process listen on the same ports, so that one machine can start the new before it ends the old."""
+
+    listen_fd: int | None = Field(None, ge=3)
+    """API only: the file descriptor of a listening socket that the process was started with, in place of one of its own on HOST and PORT.
+    The socket outlives the process, so that a connection that still waits is the next process's."""
 
     broker_heartbeat_seconds: int = Field(30, ge=2, le=600)
     """How often RabbitMQ and worker expect a sign of life: a dead peer is noticed after twice this, a busy loop is forgiven."""

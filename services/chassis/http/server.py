@@ -5,7 +5,8 @@ A stream of server-sent events never ends by itself, and uvicorn waits for it fo
 lets each client go with its answer; then it stops, and what is still open after `DRAIN_SECONDS` is cut off.
 
 With `SHARE_PORT` a new process may listen beside the old one on the same port, so a roll on one machine leaves no gap; each then
-says by its own heartbeat that it serves.
+says by its own heartbeat that it serves. With `LISTEN_FD` both accept from one socket, which whoever started them holds: no connection
+is reset because it waited in the queue of the one that ended.
 """
 
 import asyncio
@@ -145,7 +146,8 @@ def serve(app: Any, settings: ServiceSettings) -> int:
     try:
         server.run(sockets=[_listening(settings)])
     except OSError as error:
-        sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {error}\n")
+        where = f"{settings.host}:{settings.port}" if settings.listen_fd is None else f"LISTEN_FD {settings.listen_fd}"
+        sys.stderr.write(f"cannot listen on {where}: {error}\n")
         return 1
     except SystemExit:  # uvicorn's way to say that the port is taken
         return 1
@@ -181,8 +183,10 @@ def _allow_files(count: int) -> None:
 def _listening(settings: ServiceSettings) -> socket.socket:
     """A listening socket, which another process may open as well where the port is shared; on `::` it takes IPv4 too.
 
-    Raises OSError when somebody has the port who does not share it. uvicorn's own would take IPv6 only.
+    Raises OSError when somebody has the port who does not share it, or when LISTEN_FD is no socket. uvicorn's own would take IPv6 only.
     """
+    if settings.listen_fd is not None:
+        return socket.socket(fileno=settings.listen_fd)
     listening = socket.socket(health.family(settings.host))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if settings.share_port:

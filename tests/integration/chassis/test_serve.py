@@ -109,6 +109,13 @@ def test_a_port_that_is_taken_is_exit_code_1(rabbit_shop: Any) -> None:
     assert second.wait(30) == 1
 
 
+def test_a_listening_socket_that_was_not_handed_down_is_exit_code_1(rabbit_shop: Any) -> None:
+    api = rabbit_shop.start("chassis.serve", "shop", LISTEN_FD="200")
+
+    assert api.wait(30) == 1
+    assert "cannot listen on LISTEN_FD 200: [Errno 9] Bad file descriptor" in rabbit_shop.log()
+
+
 def test_a_second_api_takes_over_a_shared_port_without_a_refused_request(rabbit_shop: Any, tmp_path: Any) -> None:
     old, address = serve(rabbit_shop, SHARE_PORT="1", HEARTBEAT_FILE=str(tmp_path / "old"))
     port = address.rpartition(":")[2]

@@ -1,0 +1,58 @@
+"""Answers a kubelet in place of a program that a change broke: alive, so that the pod stays, and not ready."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BACKLOG = 2048
+
+
+class Answer(BaseHTTPRequestHandler):
+    """200 to `/health/live`; 503 to everything else, since nothing here does the work."""
+
+    timeout = 5
+
+    def do_GET(self) -> None:
+        """By path."""
+        status = 200 if self.path == "/health/live" else 503
+        body = b"the code does not run: it is started again when it changes\n"
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        if status == 503:
+            self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Log no probe."""
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A listening socket; on `::` it takes IPv4 as well. Raises OSError where the port is taken."""
+    wide = ":" in host
+    return socket.create_server(
+        (host, port), family=socket.AF_INET6 if wide else socket.AF_INET, backlog=BACKLOG, dualstack_ipv6=host == "::"
+    )
+
+
+@contextlib.contextmanager
+def answering(sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Answer on these sockets for as long as the block runs; they stay open."""
+    servers = []
+    for one in sockets:
+        server = ThreadingHTTPServer(one.getsockname()[:2], Answer, bind_and_activate=False)
+        server.socket.close()
+        server.socket = one
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.shutdown()
