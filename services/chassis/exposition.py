@@ -55,6 +55,14 @@ def reap(folder: Path) -> int:
     return gone
 
 
+def counts(folder: Path) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Name, labels and value of each counter in every file that can be read."""
+    for file in sorted(folder.glob("counter_*.db")):
+        for key, value in (_counts(file) or {}).items():
+            _, name, labels, _ = json.loads(key)
+            yield name, labels, value
+
+
 def _counts(file: Path) -> dict[str, float] | None:
     """By key, what a file of prometheus_client holds; None when it cannot be read, which is said once."""
     from prometheus_client import mmap_dict

@@ -27,6 +27,8 @@ def install(app: Any, *, forks: bool) -> None:
     on(signals.setup_logging, lambda **_: logs.configure(settings, app.main))
     if metrics.wanted(settings):
         metrics.prepare(settings)
+        for task, times in metrics.unended(settings).items():
+            count_lost(settings, task, times)
     if forks:
         on(signals.worker_process_shutdown, leave)
     counts = metrics.wanted(settings)
@@ -60,6 +62,13 @@ def count_parked(settings: ServiceSettings, reason: str) -> None:
     metrics.count(metrics.PARKED, reason)
 
 
+def count_lost(settings: ServiceSettings, task: str, times: int = 1) -> None:
+    """Tasks have ended because their process was killed; told by whoever of the pool is left."""
+    metrics.start(settings)
+    metrics.count(metrics.TASKS, task, "failed", by=times)
+    metrics.count(metrics.KILLED, task, "lost", by=times)
+
+
 def leave(exitcode: int | None = None, **_: Any) -> None:
     """A child process is about to end: send what it has, and do not linger when the whole pool is ending.
 
@@ -79,6 +88,7 @@ class Watch:
     def __init__(self, system: str) -> None:
         """`system` is the broker, by its name in OpenTelemetry's messaging conventions."""
         self._system = system
+        self._known: set[str] = set()
         self._running: dict[str, tuple[float, Span | None, Any]] = {}
 
     def begin(self, task_id: str, task: Any, **_: Any) -> None:
@@ -97,6 +107,9 @@ class Watch:
             token = tracing.enter(span)
         self._running[task_id] = (time.monotonic(), span, token)
         metrics.count(metrics.STARTED, task.name)
+        if task.name not in self._known:
+            self._known.add(task.name)
+            metrics.count(metrics.KILLED, task.name, "lost", by=0)  # Prometheus sees no increase in a first value
 
     def end(self, task_id: str, task: Any, state: str = "", **_: Any) -> None:
         """A task has ended in this process, well or not."""
@@ -114,8 +127,7 @@ class Watch:
         """A task raised, or was killed at its hard limit; the latter is told to the main process, which did not see it begin."""
         began, span, _token = self._running.get(task_id, (None, None, None))
         tracing.failed(span, exception)
-        if began is None:
+        if began is None and isinstance(exception, TimeLimitExceeded):
             metrics.start(sender.app.settings)
             metrics.count(metrics.TASKS, sender.name, "failed")
-            reason = "time_limit" if isinstance(exception, TimeLimitExceeded) else "lost"
-            metrics.count(metrics.KILLED, sender.name, reason)
+            metrics.count(metrics.KILLED, sender.name, "time_limit")

@@ -6,9 +6,11 @@ Source: prometheus_client, "Multiprocess Mode".
 """
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from chassis import exposition
 from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:  # a worker's main process needs no database client
@@ -145,14 +147,26 @@ def wanted(settings: ServiceSettings) -> bool:
 
 
 def prepare(settings: ServiceSettings) -> None:
-    """Empty the pool's folder: counts of processes that are gone would come back as a jump. Once, before the first count."""
+    """Take over the pool's folder: counts of a process before this one go on, so that a restart loses none, and its gauges do not. Once,
+    before the first count."""
     if settings.prometheus_multiproc_dir is None:
         return
     folder = settings.prometheus_multiproc_dir
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (*folder.glob("*.db"), *folder.glob("*.db.unreadable")):
+    for file in (*folder.glob("gauge_*.db"), *folder.glob("*.db.unreadable")):
         file.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    exposition.reap(folder)
+
+
+def unended(settings: ServiceSettings) -> dict[str, int]:
+    """How many tasks of each name were begun and have not ended: those of a pool that was killed, when none of the new one has begun."""
+    folder = settings.prometheus_multiproc_dir
+    begun: Counter[str] = Counter()
+    for name, labels, value in () if folder is None else exposition.counts(folder):
+        if name in (f"{STARTED}_total", f"{TASKS}_total"):
+            begun[labels["task"]] += round(value) if name == f"{STARTED}_total" else -round(value)
+    return dict(+begun)
 
 
 def start(settings: ServiceSettings) -> "Metrics | None":

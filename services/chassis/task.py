@@ -15,6 +15,8 @@ log = get_logger(__name__)
 class ChassisTask(Task):  # type: ignore[misc]
     """A task whose failure is never only a log line."""
 
+    Request = "chassis.request:Request"
+
     versions: tuple[int, ...] = (1,)
     """Message versions (`v`) that `run` can read. A release reads the new one before any release writes it."""
 

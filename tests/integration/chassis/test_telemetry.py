@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import psutil
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -188,6 +189,37 @@ def test_a_task_killed_at_its_limit_counts_as_failed(rabbit_shop: Any) -> None:
 
     wait_until(lambda: scrape(port).get(failed) == 1, what="one failure")
     assert scrape(port)['chassis_tasks_killed_total{pool="till",reason="time_limit",task="shop.stubborn"}'] == 1
+
+
+def test_a_task_whose_process_is_killed_counts_once_whoever_of_the_pool_dies_with_it(rabbit_shop: Any) -> None:
+    port = free_port()
+    told = {"METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(rabbit_shop.folder / "metrics")}
+    worker = rabbit_shop.worker(concurrency=2, **told)
+
+    def lost(task: str) -> float:
+        return scrape(port).get(f'chassis_tasks_killed_total{{pool="till",reason="lost",task="{task}"}}', -1)
+
+    rabbit_shop.send("shop.note")
+    wait_until(lambda: lost("shop.note") == 0, what="a count of nothing")
+    rabbit_shop.send("shop.die")
+    wait_until(lambda: "message_parked" in rabbit_shop.log(), what="a message that is given up", seconds=60)
+    died = rabbit_shop.acts().count("dies")
+    wait_until(lambda: lost("shop.die") == died, what=f"{died} children to be counted")
+    rabbit_shop.send("shop.nap", seconds=2.0)
+    wait_until(lambda: "begin" in rabbit_shop.acts(), what="a task that runs")
+    for process in (worker, *psutil.Process(worker.pid).children(recursive=True)):
+        process.kill()
+    worker.wait()
+    rabbit_shop.worker(concurrency=2, **told)
+    wait_until(lambda: "end" in rabbit_shop.acts(), what="the task to run again", seconds=60)
+    succeeded = 'chassis_tasks_total{outcome="succeeded",pool="till",task="%s"}'
+    wait_until(lambda: scrape(port).get(succeeded % "shop.nap") == 1, what="its success")
+    counts = scrape(port)
+
+    assert (1, died) == (lost("shop.nap"), lost("shop.die"))
+    assert 2 == counts['chassis_tasks_started_total{pool="till",task="shop.nap"}']
+    assert 1 == counts['chassis_tasks_total{outcome="failed",pool="till",task="shop.nap"}']
+    assert 1 == counts[succeeded % "shop.note"]
 
 
 def test_a_beat_shows_when_it_ticked_and_when_it_sent_each_entry(rabbit_shop: Any) -> None:

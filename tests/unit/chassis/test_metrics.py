@@ -110,13 +110,19 @@ def test_a_gauge_of_the_living_goes_with_its_process_and_another_stays(tmp_path:
     assert [f"gauge_max_{dead}.db"] == [file.name for file in tmp_path.iterdir()]
 
 
-def test_a_new_pool_starts_from_nothing(tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_pool_goes_on_counting_and_forgets_gauges(
+    tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     write(tmp_path, f"counter_{dead}.db", 2)
+    write(tmp_path, f"gauge_livemostrecent_{os.getpid()}.db", 2)
+    (tmp_path / f"counter_{dead + 1}.db").write_bytes(BROKEN["not JSON"])
 
-    metrics.prepare(settings(metrics_port=1, prometheus_multiproc_dir=tmp_path))
+    for _ in range(2):
+        metrics.prepare(settings(metrics_port=1, prometheus_multiproc_dir=tmp_path))
 
-    assert list(tmp_path.iterdir()) == []
+    assert ["counter_0.db"] == [file.name for file in tmp_path.iterdir()]
+    assert counted(tmp_path) == 2
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
 
 
