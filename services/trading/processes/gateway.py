@@ -1,13 +1,11 @@
 """The gateway process: FIX over TCP on one side, the rings on the other.
 
-One thread waits for the sockets and hands inputs over; another waits for outcomes and writes the reports. Neither waits for a client.
+One thread waits for the sockets and hands inputs over; another one waits for outcomes (reporting.py). Neither waits for a client.
 """
 
 import logging
-import os
 import selectors
 import socket
-import threading
 import time
 from typing import Any
 
@@ -20,11 +18,12 @@ from trading.adapters.fix.requests import MissingTag, Refused, Request, request
 from trading.adapters.fix.session import FixSession, Verdict
 from trading.adapters.fix.stamp import Stamp
 from trading.adapters.kept_numbers import KeptNumbers
-from trading.adapters.layouts import REPEATED, Between, decode_outcome, encode_input, flags_of
+from trading.adapters.layouts import encode_input
 from trading.adapters.ring import Receiver, Sender
-from trading.domain.terms import Input, Outcome
+from trading.domain.terms import Input
 from trading.processes.connection import Connection
 from trading.processes.control import Control, Peer
+from trading.processes.reporting import Reporting
 from trading.processes.settings import ShardSettings
 
 log = logging.getLogger(__name__)
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 LOGON_SECONDS = 5.0
 CONNECTIONS = 256
-REPORTS_SECONDS = 0.5
-"""A gateway whose reports stand still for so long shows no sign of life."""
 RECEIVE_BYTES = 65536
 
 
@@ -41,12 +38,11 @@ class Gateway:
     """All sessions of one shard. `run` returns when it was told to end and the engine has said its last."""
 
     def __init__(self, settings: ShardSettings, board: Board, inputs: Sender, outcomes: Receiver) -> None:
-        self._settings, self._board, self._inputs, self._outcomes = settings, board, inputs, outcomes
+        self._settings, self._board, self._inputs = settings, board, inputs
         self._directory: Directory = read(settings.sessions)
         self._reports = Reports(self._directory)
         self._stamp = Stamp()
         self._sessions = {login.id: self._session(login) for login in self._directory.logins.values()}
-        self._pending: dict[int, dict[int, Request]] = {id: {} for id in self._sessions}
         self._to_end = [login for login in self._directory.logins.values() if login.cancel_on_disconnect]
         """Sessions whose orders have to leave: also those of a gateway that was killed."""
         self._connections: set[Connection] = set()
@@ -58,13 +54,15 @@ class Gateway:
         self._listener.setblocking(False)
         address = None if settings.door_port is None else (settings.host, settings.door_port)
         self._control = Control(settings.folder, inputs, self._directory, address)
+        self._reporting = Reporting(
+            settings.reported, outcomes, self._reports, self._sessions, self._control, self._wake
+        )
         for sock, data in ((self._listener, "fix"), (self._woken, "wake")):
             self._selector.register(sock, selectors.EVENT_READ, data)
         for sock in self._control.listeners:
             self._selector.register(sock, selectors.EVENT_READ, "control")
-        self._draining = self._ended = False
-        self._received = self._told = 0
-        self._reports_beat = time.monotonic()
+        self._draining = False
+        self._received = 0
 
     def end(self, *_: object) -> None:
         """Refuse new orders, and return when the engine has drained; a signal handler."""
@@ -74,16 +72,16 @@ class Gateway:
         """Serve until told to end."""
         board = self._board
         board.set(Field.GATEWAY_PORT, self._listener.getsockname()[1])
-        threading.Thread(target=self._report, name="reports", daemon=True).start()
+        self._reporting.start()
         board.set(Field.GATEWAY_STATE, State.READY)
         ticked = 0.0
-        while not self._ended:
+        while not self._reporting.ended:
             for key, events in self._selector.select(TICK_SECONDS):
                 self._serve(key.fileobj, key.data, events)
             now = time.monotonic()
             if now - ticked >= TICK_SECONDS:
                 ticked = now
-                if now - self._reports_beat < REPORTS_SECONDS:
+                if self._reporting.alive(now):
                     board.beat(Field.GATEWAY_BEAT)
                 self._tick(now)
         for connection in list(self._connections):
@@ -198,7 +196,7 @@ class Gateway:
                 raise Refused(terms.CL_ORD_ID, "DRAINING: the venue is restarting")
             client_id = asked.record[2]
             if client_id:
-                self._pending[login.id][client_id] = asked
+                self._reporting.pending[login.id][client_id] = asked
             message = encode_input(asked.record)
             if kind == terms.STATUS:
                 handed = self._control.ask_for_fix(login.id, message)
@@ -206,7 +204,7 @@ class Gateway:
                 handed = self._inputs.send(message, urgent=kind == terms.MASS_CANCEL)
             if not handed:
                 self._board.set(Field.GATEWAY_REFUSED_FULL, self._board.get(Field.GATEWAY_REFUSED_FULL) + 1)
-                self._pending[login.id].pop(client_id, None)
+                self._reporting.pending[login.id].pop(client_id, None)
                 raise Refused(terms.CL_ORD_ID, "BUSY: the engine is behind")
         except MissingTag as error:
             session.reject(number, kind, error.tag, 1, str(error))
@@ -226,7 +224,7 @@ class Gateway:
                 connection.broken = "it did not log on in time"
             self._after_writing(connection)
         self._board.set(Field.GATEWAY_MESSAGES_IN, self._received)
-        self._board.set(Field.GATEWAY_MESSAGES_OUT, self._told)
+        self._board.set(Field.GATEWAY_MESSAGES_OUT, self._reporting.told)
         self._board.set(Field.GATEWAY_SESSIONS, sum(1 for one in self._connections if one.session))
 
     def _end_orders(self, login: Login) -> bool:
@@ -257,46 +255,3 @@ class Gateway:
     def _session(self, login: Login) -> FixSession:
         numbers = KeptNumbers(self._settings.folder / "sessions" / str(login.id), 2, initial=1)
         return FixSession(self._directory.company, login, numbers, self._stamp)
-
-    def _report(self) -> None:
-        """The thread of the reports. The process does not outlive it."""
-        try:
-            self._report_until_the_end()
-        except BaseException:
-            log.exception("reports_failed")
-            os._exit(1)
-
-    def _report_until_the_end(self) -> None:
-        reported = KeptNumbers(self._settings.reported, 1)
-        while not self._ended:
-            message = self._outcomes.wait(TICK_SECONDS)
-            self._reports_beat = time.monotonic()
-            while message is not None:
-                # Outcomes may come without a pause.
-                self._reports_beat = time.monotonic()
-                kind = message[0]
-                if kind == Between.MARK:
-                    reported[0] = decode_outcome(message)[1]
-                elif kind == Between.END:
-                    self._ended = True
-                    self._wake()
-                else:
-                    self._tell(message)
-                message = self._outcomes.next()
-
-    def _tell(self, message: bytes) -> None:
-        outcome, repeated = decode_outcome(message), flags_of(message) & REPEATED
-        if repeated and outcome[0] == Between.STATUS:
-            return self._reports.follow(outcome)
-        session = self._sessions.get(outcome[1])
-        if (not repeated and self._control.told(outcome)) or session is None:
-            return None
-        pending = self._pending[outcome[1]]
-        told = self._reports.message(outcome, pending.pop(outcome[2], None))
-        if outcome[0] == Outcome.CANCELLED:
-            pending.pop(outcome[9], None)
-        if told:
-            self._told += 1
-            kind, body = told
-            session.send(kind, body + b"97=Y\x01" if repeated else body)
-        return None
