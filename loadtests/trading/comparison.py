@@ -1,7 +1,7 @@
 """The same orders, one in flight, by the naive design and by two ways into ours, in turn; and how many in flight each side holds.
 
 A round begins with an empty market on each side. The naive design's time is from sending the task to having its result. Ours is taken
-over the gateway's TCP door, where API pods ask (a connection a request, JSON; docs/decisions/0030 says why it is no Redis Stream), and in
+over the gateway's TCP door, where API pods ask (kept connections, JSON; docs/decisions/0030 says why it is no Redis Stream), and in
 the engine's pod over the rings, the engine spinning. All trades are compared: naive's audit with the journals of ours.
 """
 
@@ -28,7 +28,7 @@ ACCOUNTS = 20
 WIDTHS, WIDE_ORDERS = (1, 2, 4, 8, 16), 60
 """How many orders the naive side is tried with in flight, and how many it takes so."""
 AT_THE_DOOR = 200
-"""Requests that ours is tried with at once over the door, which takes 256 connections."""
+"""Requests that ours is tried with at once over the door, by the few connections that an API process keeps."""
 CLIENTS = ACCOUNTS + AT_THE_DOOR
 MANY_ID = ORDERS + MORE + 1
 

@@ -35,6 +35,9 @@ class Door(Protocol):
     def ping(self) -> None:
         """Return when somebody listens there. Raises Transient."""
 
+    def close(self) -> None:
+        """Let go of what is kept for the next request."""
+
 
 class Views(Protocol):
     """What people see of what follows from the journal and the market. Every method blocks, and raises Transient."""

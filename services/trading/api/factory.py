@@ -34,6 +34,7 @@ def make_api(door: Door, views: Views, settings: Settings, *, registry: Collecto
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        door.close()
         threads.close()
         readers.close()
 

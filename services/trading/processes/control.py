@@ -8,17 +8,20 @@ A request is a line of JSON, its answer another one:
 | `{"status": client_id}` | clients | `{"outcomes": [STATUS]}` |
 | `{"book": symbol}` | anybody known | depth and last trades as the keeper wrote them last |
 | `{"venue": true}` | anybody known | kill switches and refusals as the keeper wrote them last |
+| `{"ping": true}` | anybody known | `{}` |
 
 On TCP each request has the caller's `token`, so whoever reaches the port can do no more than its token allows. Who may open the Unix
 socket may do what an operator may, so its mode is 0600; there a request may be the list of numbers alone. The outcomes of a client's input
 end with a STATUS of its client id, which tells what the engine knows of it. `{"error": …}` says that nothing was handed over; with
-`"unknown": true` it may have been.
+`"unknown": true` it may have been. A connection carries as many requests as its client likes. It is closed when it asked for nothing for
+IDLE_SECONDS; `"closing": true` says that no request after this answer is read.
 """
 
 import hashlib
 import json
 import os
 import socket
+import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +45,10 @@ LINE_BYTES = 4096
 LONGEST_ADDRESS = 103
 """Bytes that a Unix socket's address holds on every system, without the NUL at its end: 107 on Linux, 103 on macOS."""
 CONNECTIONS = 256
-"""At most, of both doors. The API keeps one a request under way."""
+"""At most, of both doors."""
+IDLE_SECONDS = 60.0
+"""A connection without a whole line for so long is closed. The API closes its own much earlier, so none is closed while it sends."""
+DRAINING = "DRAINING: the venue is restarting"
 STATUS_REQUEST = int(Between.STATUS_REQUEST)
 
 
@@ -53,6 +59,8 @@ class Peer:
     socket: socket.socket
     trusted: bool
     """Whether it came by the Unix socket."""
+    asked: float
+    """When its last line came, on the monotonic clock."""
     rest: bytes = b""
 
 
@@ -85,14 +93,24 @@ class Control:
         """A new connection; None when there are enough."""
         accepted, _ = listener.accept()
         accepted.setblocking(False)
+        peer = Peer(accepted, trusted=accepted.family == socket.AF_UNIX, asked=time.monotonic())
         if len(self._peers) >= CONNECTIONS:
+            _answer(peer, {"error": f"BUSY: {CONNECTIONS} connections are open", "closing": True})
             accepted.close()
             return None
-        if accepted.family != socket.AF_UNIX:
+        if not peer.trusted:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = Peer(accepted, trusted=accepted.family == socket.AF_UNIX)
         self._peers.add(peer)
         return peer
+
+    def idle(self, now: float) -> list[Peer]:
+        """Connections that asked for nothing for too long."""
+        return [peer for peer in self._peers if now - peer.asked > IDLE_SECONDS]
+
+    def end(self) -> None:
+        """Tell who has asked for something that it was not read. Everything that was read is answered already."""
+        for peer in self._peers:
+            _answer(peer, {"error": DRAINING, "closing": True})
 
     def close(self, peer: Peer) -> None:
         """A connection is over."""
@@ -108,6 +126,8 @@ class Control:
         except OSError:
             return False
         *lines, peer.rest = (peer.rest + data).split(b"\n")
+        if lines:
+            peer.asked = time.monotonic()
         for line in lines:
             self._request(peer, line)
         return bool(data) and len(peer.rest) <= LINE_BYTES
@@ -136,12 +156,14 @@ class Control:
             asked = json.loads(line)
             asked = {"input": asked} if isinstance(asked, list) else asked
             caller = 0 if peer.trusted else self._caller(asked.get("token"))
+            if "ping" in asked:
+                return _answer(peer, {})
             if "book" in asked:
                 return _send(peer, self._kept(f"{depth_files.FOLDER}/{int(asked['book'])}.json"))
             if "venue" in asked:
                 return _send(peer, self._kept(depth_files.VENUE))
             if self.draining and "input" in asked:
-                raise BadRecord("DRAINING: the venue is restarting")
+                raise BadRecord(DRAINING)
             if "status" in asked:
                 if not isinstance(caller, Login):
                     raise BadRecord("only clients have orders")

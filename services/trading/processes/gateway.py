@@ -84,6 +84,7 @@ class Gateway:
                 if self._reporting.alive(now):
                     board.beat(Field.GATEWAY_BEAT)
                 self._tick(now)
+        self._control.end()
         for connection in list(self._connections):
             if connection.session:
                 connection.session.log_out("the venue is restarting")
@@ -97,8 +98,7 @@ class Gateway:
                 self._selector.register(peer.socket, selectors.EVENT_READ, peer)
         elif isinstance(data, Peer):
             if not self._control.receive(data):
-                self._selector.unregister(sock)
-                self._control.close(data)
+                self._close_peer(data)
         elif data == "wake":
             sock.recv(RECEIVE_BYTES)
             for connection in list(self._connections):
@@ -223,6 +223,8 @@ class Gateway:
             elif not session and now - connection.since > LOGON_SECONDS:
                 connection.broken = "it did not log on in time"
             self._after_writing(connection)
+        for peer in self._control.idle(now):
+            self._close_peer(peer)
         self._board.set(Field.GATEWAY_MESSAGES_IN, self._received)
         self._board.set(Field.GATEWAY_MESSAGES_OUT, self._reporting.told)
         self._board.set(Field.GATEWAY_SESSIONS, sum(1 for one in self._connections if one.session))
@@ -251,6 +253,10 @@ class Gateway:
                 self._to_end.append(session.login)
         if reason:
             log.info("fix_closed", extra={"reason": reason, "session": session.login.id if session else 0})
+
+    def _close_peer(self, peer: Peer) -> None:
+        self._selector.unregister(peer.socket)
+        self._control.close(peer)
 
     def _session(self, login: Login) -> FixSession:
         numbers = KeptNumbers(self._settings.folder / "sessions" / str(login.id), 2, initial=1)

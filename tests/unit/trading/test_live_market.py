@@ -46,6 +46,8 @@ class EnginePool:
 
     def ping(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class Database:
     """Answers as ports.Views does."""
