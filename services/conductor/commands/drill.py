@@ -47,7 +47,7 @@ def _named(name: str, capstone: str) -> "Drill":
     return found[name]
 
 
-def _lacking(drill: "Drill", capstone: "Capstone") -> str | None:
+def lacking(drill: "Drill", capstone: "Capstone") -> str | None:
     """Why the capstone cannot be drilled so; None when it can."""
     try:
         drill.check(capstone)
@@ -63,22 +63,22 @@ def list_drills(
 ) -> None:
     """What can be drilled, and why what cannot be."""
     system = capstones.chosen(capstone)
-    found = [(drill, _lacking(drill, system)) for drill in known(system.name).values()]
+    found = [(drill, lacking(drill, system)) for drill in known(system.name).values()]
     if as_json:
-        print(json.dumps([_described(drill, lacking) for drill, lacking in found]))
+        print(json.dumps([_described(drill, lack) for drill, lack in found]))
         return
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for title in ("drill", "what it does", "requests at full size", "where"):
         table.add_column(title)
-    for drill, lacking in found:
-        where = lacking or ", ".join(drill.runtimes)
+    for drill, lack in found:
+        where = lack or ", ".join(drill.runtimes)
         table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.requests), where)
     Console(highlight=False).print(table)
 
 
-def _described(drill: "Drill", lacking: str | None) -> dict[str, object]:
+def _described(drill: "Drill", lack: str | None) -> dict[str, object]:
     told = {"name": drill.name, "summary": drill.summary, "orders": drill.requests, "runtimes": drill.runtimes}
-    return {**told, **({"lacks": lacking} if lacking else {})}
+    return {**told, **({"lacks": lack} if lack else {})}
 
 
 BrokerOption = Annotated[
@@ -133,7 +133,7 @@ def run(
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
     system = _meant(runtime, namespace, capstone)
-    every = [one for one in known(system.name).values() if runtime in one.runtimes and not _lacking(one, system)]
+    every = [one for one in known(system.name).values() if runtime in one.runtimes and not lacking(one, system)]
     chosen = every if name == "all" else [_named(name, system.name)]
     cluster = (
         KubernetesRuntime(

@@ -1,5 +1,7 @@
 """Another release is installed beside the one that works and takes the work over, and back: no queue may be without a consumer."""
 
+from conductor.capabilities import OwnsShard
+from conductor.capstone import Capstone, offered
 from conductor.errors import ConductorError
 from conductor.harness import questions
 from conductor.harness.cluster_session import ClusterSession
@@ -39,4 +41,9 @@ def play(session: ClusterSession) -> None:
     session.expect_no_failed_request()
 
 
-DRILL = Drill("blue-green", "has a second release take the work over, and goes back", on_cluster=play)
+def _bars(capstone: Capstone) -> str | None:
+    shard = offered(capstone, OwnsShard)
+    return f"what its pool {shard.pool} keeps on its volume is of one release alone" if shard else None
+
+
+DRILL = Drill("blue-green", "has a second release take the work over, and goes back", on_cluster=play, bars=_bars)

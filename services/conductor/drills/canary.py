@@ -1,5 +1,6 @@
 """A share of a pool tries a good version, which is promoted, and a faulty one, which is withdrawn: by its own error rate, by itself."""
 
+from conductor.capstone import Capstone
 from conductor.cluster.canary_rollout import Trial
 from conductor.errors import Refused
 from conductor.harness.cluster_session import ClusterSession
@@ -37,4 +38,14 @@ def play(session: ClusterSession) -> None:
     session.expect_no_failed_request()
 
 
-DRILL = Drill("canary", "tries a good and a faulty version on a share of a pool, judged by its errors", on_cluster=play)
+def _bars(capstone: Capstone) -> str | None:
+    runs_commands = any(target.flush is None for target in capstone.targets[:1])
+    return None if runs_commands else "no pool of it runs commands, whose errors a canary is judged by"
+
+
+DRILL = Drill(
+    "canary",
+    "tries a good and a faulty version on a share of a pool, judged by its errors",
+    on_cluster=play,
+    bars=_bars,
+)

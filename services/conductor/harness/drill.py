@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from conductor.capstone import Capstone, capability
+from conductor.errors import Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.laptop_session import LaptopSession
 from conductor.harness.session import Session
@@ -23,7 +24,8 @@ FULL_SIZE = 2000
 class Drill:
     """`play` is for a laptop as for a cluster; a drill of one of them has `on_laptop` or `on_cluster` instead.
 
-    `needs` are the records of conductor.capabilities without which a capstone cannot be drilled so. `settings` are environment variables
+    `needs` are the records of conductor.capabilities without which a capstone cannot be drilled so, `bars` says what else stands against
+    it in a capstone, if anything. `settings` are environment variables
     of every pool process, on a platform of the drill's own and in a cluster; `pools` changes of the pools' defaults, as in the chart's
     values, on a platform of its own only.
     """
@@ -34,6 +36,7 @@ class Drill:
     on_laptop: Callable[[LaptopSession], None] | None = field(default=None, kw_only=True)
     on_cluster: Callable[[ClusterSession], None] | None = field(default=None, kw_only=True)
     needs: tuple[type, ...] = ()
+    bars: Callable[[Capstone], str | None] = field(default=lambda capstone: None, kw_only=True)
     requests: int = field(default=FULL_SIZE, kw_only=True)
     settings: Mapping[str, str] = field(default_factory=dict)
     pools: Mapping[str, object] = field(default_factory=dict)
@@ -45,9 +48,11 @@ class Drill:
         return tuple(name for name, play in own if (self.play or play) is not None)
 
     def check(self, capstone: Capstone) -> None:
-        """Refused, with the capstone's reason, when it lacks what the drill needs."""
+        """Refused, with the reason, when the capstone lacks what the drill needs or has what bars it."""
         for kind in self.needs:
             capability(capstone, kind)
+        if why := self.bars(capstone):
+            raise Refused(f"{capstone.name}: {why}")
 
 
 def catalogue(*packages: ModuleType) -> dict[str, Drill]:
