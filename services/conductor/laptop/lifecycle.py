@@ -197,6 +197,12 @@ def _already(platform: Platform, want: Wanted, tell: Tell) -> Started | None:
         raise Refused(f"it runs already, and keeps {'' if own.observe else 'no '}traces: `make down` first")
     known = platform.supervisor.processes()
     new = [name for name in want.capstones if name not in own.capstones]
+    # A pool's process shows no metrics where there is no port for them, and runs all the same.
+    unknown = needed_ports(platform).keys() - observability.ports(platform).keys() - own.ports.keys()
+    if unknown:
+        tell(f"an earlier version started it, without a port for {', '.join(sorted(unknown))}: starting it anew")
+        stop.stop(platform)
+        return None
     absent = start.base_names(platform) - {
         process.name for process in known if process.state not in ("STOPPED", "FATAL")
     }

@@ -37,6 +37,11 @@ def process(name: str) -> str:
     return f"outside-{name}"
 
 
+def processes(capstone: Capstone) -> set[str]:
+    """What the processes of its outside programs are called."""
+    return {process(one.name) for one in capstone.outside}
+
+
 def ports(capstone: Capstone) -> dict[str, int]:
     """The ports that its outside programs try first, by name."""
     return {name: port for one in capstone.outside for name, port in one.laptop_ports.items()}

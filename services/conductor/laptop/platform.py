@@ -128,10 +128,20 @@ class Platform:
         return {one: servers(one) for one in self.capstone.stores}
 
     @property
+    def store_names(self) -> set[str]:
+        """What the processes of its stores are called."""
+        return {name for one in self.capstone.stores for name in one.nodes(self.state.settings)}
+
+    @property
     def servers(self) -> Sequence[Server]:
         """Those that all capstones share, and each one's own stores."""
         own = [store for one in self.every for store in one.stores]
-        shared: list[Server] = [self.postgres, self.valkey, *own]
+        return [*self.shared_servers, *own]
+
+    @property
+    def shared_servers(self) -> Sequence[Server]:
+        """Those that every capstone needs."""
+        shared: list[Server] = [self.postgres, self.valkey]
         return [*shared, self.rabbitmq] if self.rabbitmq else shared
 
     @cached_property

@@ -8,11 +8,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from conductor.errors import NotRunning, StateUnreadable
+from conductor.errors import NotRunning, Refused, StateUnreadable
 from conductor.pools import Broker
 from conductor.run_directory import FIRST
 
@@ -54,6 +54,15 @@ class Login(BaseModel):
     place: int
 
 
+class Ports(dict[str, int]):
+    """Ports by name. Refused for one that is not known: an earlier version, which did not need it, started what runs."""
+
+    def __missing__(self, name: str) -> int:
+        raise Refused(
+            f'no port is known of "{name}": what runs here was started by an earlier version, which had none. `make down`, then `make up`'
+        )
+
+
 class State(BaseModel):
     """One platform. `external_broker` is the BROKER_URL that was given, `settings` what `up --set` added.
 
@@ -69,7 +78,7 @@ class State(BaseModel):
     earlier: bool = Field(default=False, exclude=True)
     broker: Broker
     external_broker: str | None = None
-    ports: dict[str, int] = {}
+    ports: Annotated[dict[str, int], AfterValidator(Ports)] = Field(default_factory=Ports)
     passwords: Passwords
     settings: dict[str, str] = {}
     observe: bool = False
@@ -128,7 +137,7 @@ class State(BaseModel):
     def ports_of(self, capstone: str) -> Mapping[str, int]:
         """The ports as this capstone sees them: `api` is its own."""
         own = api_port(capstone)
-        return {**self.ports, **({"api": self.ports[own]} if own in self.ports else {})}
+        return Ports({**self.ports, **({"api": self.ports[own]} if own in self.ports else {})})
 
 
 def api_port(capstone: str) -> str:

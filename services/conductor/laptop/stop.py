@@ -6,7 +6,7 @@ Also what a crashed supervisor left behind. When it returns, no process of the r
 import contextlib
 
 from conductor.errors import ConductorError, NotRunning
-from conductor.laptop import observability, orphans
+from conductor.laptop import observability, orphans, outside
 from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.supervisor import DEAD_STATES
 
@@ -36,12 +36,10 @@ def end_survivors(platform: Platform) -> list[int]:
 def stop_capstone(platform: Platform) -> None:
     """End and forget the pools of one capstone, then its outside programs and stores; everything else goes on. Raises NotRunning."""
     known = {process.name for process in platform.supervisor.processes()}
-    outside = {program.name for program in platform.outside_programs()}
-    stores = {store.name for store in platform.stores}
     exporter = {observability.exporter_name(platform.name)}
     for names in (
         {name for name in known if capstone_of(name) == platform.name},
-        (outside | stores | exporter) & known,
+        (outside.processes(platform.capstone) | platform.store_names | exporter) & known,
     ):
         _stop_all(platform, names & _living(platform), within_seconds=_grace_seconds(platform))
         for name in names:
@@ -67,11 +65,13 @@ def _grace_seconds(platform: Platform) -> int:
 
 def _in_order(platform: Platform) -> None:
     supervisor = platform.supervisor
-    server_names = {program.name for server in platform.servers for program in server.programs()}
-    outside = {program.name for one in platform.every for program in one.outside_programs()}
+    # By name: programs of this version may need ports that the version which started the platform did not choose.
+    server_names = {program.name for server in platform.shared_servers for program in server.programs()}
+    server_names |= {name for one in platform.every for name in one.store_names}
+    outside_names = {name for one in platform.every for name in outside.processes(one.capstone)}
     living = _living(platform)
     # The keeper first: nobody is to be found dead any more.
-    for names in ({"keeper"}, living - server_names - outside - {"keeper"}, outside):
+    for names in ({"keeper"}, living - server_names - outside_names - {"keeper"}, outside_names):
         _stop_all(platform, names & living, within_seconds=_grace_seconds(platform))
     if platform.rabbitmq and "rabbitmq" in living:
         platform.rabbitmq.shutdown(within_seconds=SERVER_STOP_SECONDS)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from conductor.errors import NotRunning, StateUnreadable
-from conductor.laptop import state
+from conductor.errors import NotRunning, Refused, StateUnreadable
+from conductor.laptop import outside, state
+from conductor.laptop.platform import Platform
 from conductor.laptop.state import Login, State, Tokens
+from conductor.run_directory import RunDirectory
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
@@ -122,3 +124,24 @@ def test_each_capstone_sees_its_own_api() -> None:
         own.ports_of("analytics")["api"],
         own.ports_of("orders")["postgres"],
     )
+
+
+def test_a_port_that_an_earlier_version_did_not_choose_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    state.save(State.fresh("valkey", "trading").model_copy(update={"ports": {"postgres": 1, "trading.api": 2}}), path)
+    own = state.loaded(path)
+    platform = Platform(RunDirectory(tmp_path), own)
+
+    told = {}
+    for name, ask in {
+        "feed": lambda: outside.addresses(platform.capstone, own),
+        "fix": lambda: platform.capstone.environment(own.ports_of("trading")),
+    }.items():
+        with pytest.raises(Refused) as refused:
+            ask()
+        told[name] = str(refused.value)
+
+    assert {f'no port is known of "{name}": what runs here was started by an earlier version' for name in told} == {
+        said.partition(", which")[0] for said in told.values()
+    }
+    assert {"postgres": 1, "trading.api": 2} == json.loads(path.read_text())["ports"]
