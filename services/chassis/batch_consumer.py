@@ -142,7 +142,9 @@ class BatchConsumer:
 
     def _turn(self) -> None:
         try:
-            if self._window.alone:
+            if self._window.alone and self._prefetch != 1:
+                # With a prefetch count of 1 nothing comes beside it, and after its acknowledgement the next one does. To end consuming and
+                # begin anew for each costs a quorum queue two entries of its log.
                 self._withhold()
             if self._window.fresh or self._window.alone:
                 self._flush()

@@ -1,10 +1,12 @@
 """A queue of batches on the worker's own consumer: what is flushed with what, and what each failure costs."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu import Connection
 
 from chassis.app import make_app
 from chassis.batch_publisher import BatchPublisher, NotConfirmed
@@ -145,6 +147,30 @@ def test_a_lost_connection_drops_the_window_and_the_broker_delivers_it_again(
 
     # Delivered again, so each alone, and nothing was flushed from the window of the old connection.
     assert [["first"], ["a"], ["b"], ["c"]] == rabbit_columns.flushes()
+
+
+def test_batches_that_come_again_are_flushed_one_after_the_other_without_consuming_anew(
+    rabbit_columns: Columns, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    texts = [f"text-{number}" for number in range(12)]
+    rabbit_columns.publish(*texts)
+    with Connection(rabbitmq.url(vhost)) as connection:
+        for _ in texts:
+            assert connection.default_channel.basic_get(QUEUE)
+    rabbit_columns.worker()
+    rabbit_columns.wait_flushed(*texts)
+
+    assert sorted([text] for text in texts) == sorted(rabbit_columns.flushes())
+    # kombu numbers a consumer's tag by how many it began: one at the start, and at most one more for the whole prefetch count.
+    begun: list[int] = []
+
+    def known() -> bool:  # to the management API, a moment later
+        consumers = rabbitmq.api("GET", f"consumers/{vhost}")
+        begun[:] = [int(re.findall(r"\d+$", one["consumer_tag"])[0]) for one in consumers]
+        return bool(begun)
+
+    wait_until(known, what="a consumer in the management API")
+    assert max(begun) <= 2
 
 
 def test_a_paused_worker_flushes_what_it_has_and_takes_no_more(rabbit_columns: Columns) -> None:
