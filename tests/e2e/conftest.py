@@ -2,7 +2,7 @@
 
 E2E_LOAD is the command that brings images to that cluster's nodes; E2E_NODE_OFF and E2E_NODE_ON cut a node's power and give it back (kind
 and minikube are known without them); E2E_ORDERS is how many orders a drill accepts at least; E2E_PART=1/3 plays every third drill of
-orders and tally; with E2E_KEEP=1 the installation stays.
+orders, analytics and tally; with E2E_KEEP=1 the installation stays.
 """
 
 import os
@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
-from playing import PATIENCE, REQUESTS, missing, size
+from playing import PATIENCE, REQUESTS, missing, played, size
 
 from conductor import capstones
 from conductor.capstone import Patience
@@ -26,10 +25,7 @@ from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime
-from conductor.commands.drill import known
-from conductor.harness import runner
 from conductor.harness.drill import Drill
-from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
 
 NAMESPACE = "capstones-e2e"
@@ -97,11 +93,8 @@ def runtime(installation: Installation) -> KubernetesRuntime:
 @pytest.fixture
 def play(runtime: KubernetesRuntime) -> Play:
     """Plays a drill by name, or one made for the test, on it."""
-    capstone = capstones.named(runtime.capstone)
 
     def run_drill(drill: str | Drill, requests: int = REQUESTS, *, patience: Patience = PATIENCE) -> Played:
-        chosen = known(capstone.name)[drill] if isinstance(drill, str) else drill
-        with Reporter(Console(highlight=False, width=160)) as reporter:
-            return runner.play_on_cluster(chosen, capstone, runtime, size(requests), reporter, patience)
+        return played(runtime, drill, size(requests), patience)
 
     return run_drill

@@ -11,9 +11,15 @@ from conductor import capstones
 from conductor.capstone import Patience, Size
 from conductor.cluster import install, removal
 from conductor.cluster.install import Installation
+from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.runtime import KubernetesRuntime
+from conductor.commands.drill import known
+from conductor.errors import ClusterFailed
+from conductor.harness import runner
 from conductor.harness.cluster_session import ClusterSession
+from conductor.harness.drill import Drill
 from conductor.harness.reporter import Reporter
+from conductor.harness.runner import Played
 
 REQUESTS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL, PER_SECOND = 2000, 10.0
@@ -39,9 +45,25 @@ def size(orders: int = REQUESTS) -> Size:
     return Size(orders, per_second=None if orders >= FULL else PER_SECOND)
 
 
+def has_keda(kubectl: Kubectl) -> bool:
+    """Whether the cluster knows ScaledObjects."""
+    try:
+        kubectl("get", "crd", "scaledobjects.keda.sh")
+    except ClusterFailed:
+        return False
+    return True
+
+
 def missing(reason: str) -> None:
     """Skip what this cluster cannot show; CI's must be able to."""
     pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+def played(runtime: KubernetesRuntime, drill: str | Drill, of: Size, patience: Patience = PATIENCE) -> Played:
+    """What came of a drill of the capstone that this runtime has, by its name, or of one that was made for a test."""
+    chosen = known(runtime.capstone)[drill] if isinstance(drill, str) else drill
+    with Reporter(Console(highlight=False, width=160)) as reporter:
+        return runner.play_on_cluster(chosen, capstones.named(runtime.capstone), runtime, of, reporter, patience)
 
 
 @contextlib.contextmanager

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
-from playing import missing, staged
+from playing import has_keda, missing, staged
 from pod_ends import PodEnds
 
 from conductor.cluster.releases import restarts_of
 from conductor.cluster.runtime import KubernetesRuntime, ready_at
-from conductor.errors import ClusterFailed
 from conductor.harness import questions
 from conductor.harness.cluster_session import ClusterSession
 from conductor.verdict import Finding
@@ -61,7 +60,7 @@ class Stuck:
 @pytest.fixture(scope="module")
 def seen(runtime: KubernetesRuntime) -> Seen:
     """What was seen of all this."""
-    told = Seen(keda=has_keda(runtime))
+    told = Seen(keda=has_keda(runtime.kubectl))
     before, values = runtime.restarts(), runtime.values()
     selector = f"app.kubernetes.io/component={SCALED}"
     with staged(runtime, FEW_ORDERS) as session, PodEnds(runtime.kubectl, selector) as ends:
@@ -82,14 +81,6 @@ def seen(runtime: KubernetesRuntime) -> Seen:
                 runtime.deploy(values=values)
     told.restarted = {name: count - before.get(name, 0) for name, count in runtime.restarts().items()}
     return told
-
-
-def has_keda(runtime: KubernetesRuntime) -> bool:
-    try:
-        runtime.kubectl("get", "crd", "scaledobjects.keda.sh")
-    except ClusterFailed:
-        return False
-    return True
 
 
 def scale_out(session: ClusterSession, told: Seen) -> None:

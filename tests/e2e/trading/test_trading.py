@@ -4,18 +4,13 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playing import PATIENCE, beside
-from rich.console import Console
+from playing import beside, played
 
-from conductor import capstones
 from conductor.capstone import Size
 from conductor.cluster import install
 from conductor.cluster.install import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
-from conductor.commands.drill import known
-from conductor.harness import runner
-from conductor.harness.reporter import Reporter
 
 TRADING = Names("trading")
 ORDERS, PER_SECOND = 300, 50.0
@@ -38,12 +33,8 @@ def test_orders_are_taken_and_come_to_the_positions(trading: KubernetesRuntime, 
 
 @pytest.mark.parametrize("name", ["engine-kill", "pod-eviction", "rolling-deploy"])
 def test_nothing_acknowledged_is_lost_and_nothing_executes_twice(trading: KubernetesRuntime, name: str) -> None:
-    with Reporter(Console(highlight=False, width=160)) as reporter:
-        size = Size(ORDERS, per_second=PER_SECOND)
-        played = runner.play_on_cluster(
-            known(TRADING.capstone)[name], capstones.named(TRADING.capstone), trading, size, reporter, PATIENCE
-        )
+    told = played(trading, name, Size(ORDERS, per_second=PER_SECOND))
 
-    assert (True, None, ()) == (played.sound, played.failure, played.findings)
-    assert played.verdict is not None
-    assert played.verdict.accepted >= ORDERS
+    assert (True, None, ()) == (told.sound, told.failure, told.findings)
+    assert told.verdict is not None
+    assert told.verdict.accepted >= ORDERS

@@ -1,4 +1,7 @@
-"""A second capstone beside the orders: installed by itself, on the same servers, apart from them, and taken away without them."""
+"""The analytics beside the orders: installed by themselves, on the same servers, apart from them, and taken away without them.
+
+Drills of a cluster leave every counter right, and aggregators come and go with the batches that wait.
+"""
 
 import json
 import secrets
@@ -6,8 +9,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playing import beside
+from playing import beside, has_keda, missing, played, shared_out, staged
+from pod_ends import PodEnds
 
+from conductor.capstone import Size
 from conductor.capstones.analytics.api_client import EdgeApi, QueryApi
 from conductor.cluster import install
 from conductor.cluster.access import ClusterAccess
@@ -20,6 +25,24 @@ ANALYTICS, ORDERS = Names("analytics"), Names("orders")
 EVENTS = 500
 COUNTED_SECONDS = 30.0
 HOUR_MS = 3_600_000
+
+AUTOSCALING = "autoscaling"
+OURS = shared_out(("worker-kill", "rolling-deploy", "blue-green", AUTOSCALING))
+REQUESTS, PER_SECOND = 60, 10.0
+
+AGGREGATE = "aggregate"
+FOLLOWS_ITS_QUEUE = {
+    "by": "queue",
+    "maxReplicas": 3,
+    "messagesPerReplica": 4,
+    "waitSeconds": 3,
+    "pollingSeconds": 5,
+    "scaleDownSeconds": 20,
+}
+WINDOW_MS = 1000
+"""Ten requests a second are ten batches a second, which wait in an aggregator for so long."""
+
+SCALED_SECONDS = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +96,41 @@ def test_neither_reaches_what_is_the_others(analytics: KubernetesRuntime) -> Non
     }
 
     assert {"analytics": ["analytics", "True"], "orders": ["orders", "True"]} == said
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != AUTOSCALING])
+def test_every_counter_is_right_after_a_drill(analytics: KubernetesRuntime, name: str) -> None:
+    told = played(analytics, name, Size(REQUESTS, per_second=PER_SECOND))
+
+    assert (True, None, ()) == (told.sound, told.failure, told.findings)
+    assert told.verdict is not None
+    assert told.verdict.accepted >= REQUESTS
+
+
+@pytest.mark.skipif(AUTOSCALING not in OURS, reason="another part of E2E_PART plays it")
+def test_aggregators_come_for_batches_that_wait_and_go_after_them(analytics: KubernetesRuntime) -> None:
+    if not has_keda(analytics.kubectl):
+        missing("KEDA is not installed: the cluster knows no ScaledObject")
+    values, selector = analytics.values(), f"app.kubernetes.io/instance={ANALYTICS.release}"
+    most = 1
+
+    def pods() -> int:
+        return len(analytics.pods(AGGREGATE))
+
+    with PodEnds(analytics.kubectl, f"{selector},app.kubernetes.io/component={AGGREGATE}") as ends:
+        try:
+            settings = {**(values.get("settings") or {}), "windowMs": WINDOW_MS}
+            pools = {AGGREGATE: {"autoscaling": FOLLOWS_ITS_QUEUE}}
+            analytics.deploy(values={**values, "settings": settings, "pools": pools})
+            with staged(analytics, REQUESTS) as session:
+                with session.load():
+                    session.wait_for(lambda: pods() > 1, "more aggregators", SCALED_SECONDS)
+                    most = pods()
+                    analytics.wait_ready(AGGREGATE)
+                session.wait_for(lambda: pods() == 1, "one aggregator", 2 * SCALED_SECONDS)
+                session.wait_for(lambda: len(ends.codes()) >= most - 1, "the end of the others", SCALED_SECONDS)
+                findings, exits = session.verdict().findings, ends.codes()
+        finally:
+            analytics.deploy(values=values)
+
+    assert ([], {0}) == (findings, set(exits.values()))
