@@ -15,8 +15,8 @@ CHARTS = CHECKOUT / "charts"
 ORDERS = CHARTS / "orders"
 NAMES = tuple(sorted(path.parent.parent.name for path in CHARTS.glob("*/templates/app.yaml")))
 """The charts of services, found by their folders."""
-RENDERED = (*NAMES, "example")
-"""All charts that make objects: also the example, which stands for a chart of somebody who has no capstone."""
+RENDERED = (*NAMES, "example", "lab")
+"""All charts that make objects: also the example, which stands for a chart of somebody who has no capstone, and that of labs."""
 CI_VALUES = tuple(sorted(path for name in RENDERED for path in (CHARTS / name / "ci").glob("*-values.yaml")))
 VARIANTS = tuple(f"{path.parent.parent.name}/{path.name.removesuffix('-values.yaml')}" for path in CI_VALUES)
 """Each values file of a ci folder, as CHART/NAME."""

@@ -62,6 +62,7 @@ class _Lab(_Strict):
     minutes: int = Field(gt=0)
     base: Literal["shop"] | None = None
     servers: tuple[str, ...] = ("valkey",)
+    runtimes: tuple[Literal["local", "kubernetes"], ...] = ("local",)
     checks: tuple[_Check, ...] = Field(min_length=1)
 
 
@@ -151,6 +152,7 @@ def _lab(folder: Path, line: _Line) -> Lab:
         checks=order,
         version=_version(folder, read.base),
         base=read.base or "",
+        runtimes=read.runtimes,
     )
 
 

@@ -10,6 +10,8 @@ import typer
 
 from conductor.command_line import as_typed
 from conductor.run_directory import CHECKOUT
+from grader import author_commands
+from grader.author_commands import Runtime, Slug, Tag, shown
 
 if TYPE_CHECKING:
     from grader.domain.lab import Lab
@@ -28,7 +30,6 @@ AUTHORS = "For who writes labs"
 NOT_PASSED, UNDECIDED = 1, 3
 """Exit statuses of `check`: the lab is not passed; the grader failed at some check."""
 
-Slug = Annotated[str, typer.Argument(help="The lab's name, as `capstone lab list` says it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -70,7 +71,7 @@ def start(slug: Slug, as_json: AsJson = False) -> None:
         return
     print((workspace / "README.md").read_text())
     hidden = f", {lab.hidden} of them hidden" if lab.hidden else ""
-    print(f"{len(lab.checks)} checks{hidden}. Your files are in {_short(workspace)}")
+    print(f"{len(lab.checks)} checks{hidden}. Your files are in {shown(workspace)}")
     for left_out in lab.skipped(absent()):
         print(f"Skipped on this machine, which has no {', '.join(left_out.servers)}: {left_out.title}")
     print(as_typed(f"To have them checked: `capstone lab check {slug}`"))
@@ -84,9 +85,12 @@ def check(
         int | None, typer.Option(help="The seed of an earlier check, to get the same inputs again.")
     ] = None,
     watch: Annotated[bool, typer.Option(help="Check again whenever a file of the workspace changes.")] = False,
+    runtime: Runtime = "local",
+    tag: Tag = "dev",
 ) -> None:
     """Run the lab's checks on your files. The status is 0 when the lab is passed, 1 when not, 3 when the grader failed at a check."""
-    from grader.adapters import box, confining
+    from grader import boxes
+    from grader.adapters import box
     from grader.catalog import Catalog
     from grader.grading import grade
     from grader.progress import Progress
@@ -95,8 +99,9 @@ def check(
 
     catalog, progress, screen = Catalog(), Progress(work()), Screen(quiet=as_json)
     lab = catalog.lab(slug)
+    make = boxes.chosen([lab], runtime, tag)
     while True:
-        around = confining.best()
+        around = make()
         screen.begin(lab, box.sentence(around))
         result = grade(
             lab,
@@ -170,13 +175,13 @@ def reset(
     catalog, workspace = Catalog(), work() / slug
     lab, folder = catalog.lab(slug), catalog.folder / slug
     if not yes and workspace.exists():
-        typer.confirm(f"Put {_short(workspace)} back to the start?", abort=True)
+        typer.confirm(f"Put {shown(workspace)} back to the start?", abort=True)
     kept = workspaces.reset(starting_files(folder, lab), folder / "README.md", workspace)
     Progress(work()).note("reset", lab)
     if as_json:
         print(json.dumps({"workspace": str(workspace), "kept": None if kept is None else str(kept)}))
     else:
-        print(f"{_short(workspace)} is as at the start." + (f" What was there is in {_short(kept)}" if kept else ""))
+        print(f"{shown(workspace)} is as at the start." + (f" What was there is in {shown(kept)}" if kept else ""))
 
 
 @commands.command()
@@ -222,76 +227,5 @@ def _listed(lab: "Lab") -> dict[str, Any]:
     }
 
 
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-@commands.command(rich_help_panel=AUTHORS)
-def new(
-    slug: Slug, level: Annotated[str, typer.Option(help="foundations, intermediate or production")] = "foundations"
-) -> None:
-    """Write the skeleton of a lab; docs/authoring-labs.md goes on from there."""
-    from grader.authoring import new as made
-    from grader.catalog import LABS
-
-    folder = made(slug, level, LABS)
-    print(f"{_short(folder)} is there, with a line in {_short(LABS / 'catalog.yaml')}")
-    print(as_typed(f"`capstone lab prove {slug} --write` grades its answers"))
-
-
-@commands.command(rich_help_panel=AUTHORS)
-def prove(
-    slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
-    answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
-    write: Annotated[bool, typer.Option(help="Take what wrong answers get as expected; read the diff.")] = False,
-    since: Annotated[str, typer.Option(help="Only labs of which a file is another than in this commit.")] = "",
-) -> None:
-    """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
-    from grader.adapters import confining
-    from grader.catalog import Catalog
-    from grader.proving import changed
-    from grader.proving import prove as proofs
-
-    catalog, wrong = Catalog(), 0
-    chosen = slugs or (changed(catalog, since) if since else catalog.slugs())
-    for proof in proofs(catalog, chosen, confining.best, parallel=parallel, write=write, only=answer):
-        sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
-        wrong += not sound
-        print(
-            f"{'ok' if sound else 'NO':3} {proof.lab:22} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s",
-            flush=True,
-        )
-        if not sound:
-            print(f"    expected {json.dumps(proof.expected)}\n    got      {json.dumps(proof.got)}")
-            print("".join(f"      {line}\n" for line in proof.details), end="", flush=True)
-    if wrong:
-        raise typer.Exit(1)
-
-
-@commands.command(rich_help_panel=AUTHORS)
-def repeat(
-    slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
-    times: Annotated[int, typer.Option(min=1, help="So many gradings of each answer.")] = 5,
-    parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
-    busy: Annotated[
-        int, typer.Option(min=0, help="So many of them, the last, with every core kept busy by something else.")
-    ] = 0,
-    answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
-) -> None:
-    """Grade every answer of labs several times, and print a table. The status is 1 when one got another verdict than is expected."""
-    from grader import repeating
-    from grader.adapters import confining
-    from grader.catalog import Catalog
-
-    catalog = Catalog()
-    if busy > times:
-        raise typer.BadParameter(f"{busy} of {times} gradings cannot be with busy cores", param_hint="--busy")
-    otherwise = 0
-    print(repeating.HEAD, flush=True)
-    asked = {"times": times, "busy_times": busy, "parallel": parallel}
-    for one in repeating.repeated(catalog, slugs or catalog.slugs(), confining.best, **asked, only=answer):
-        otherwise += one.otherwise
-        print(one.row(), flush=True)
-    if otherwise:
-        raise typer.Exit(1)
+for one in (author_commands.new, author_commands.prove, author_commands.repeat):
+    commands.command(rich_help_panel=AUTHORS)(one)

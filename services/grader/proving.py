@@ -134,7 +134,10 @@ def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Ev
         got=got,
         expected=_expected(lab, folder, answer, got),
         seconds=round(sum(verdict.seconds for verdict in result.verdicts), 1),
-        details=tuple(f"{verdict.check}: {verdict.outcome}: {verdict.because}" for verdict in result.verdicts),
+        details=tuple(
+            f"{verdict.check}: {verdict.outcome}: {verdict.because} ({verdict.seconds:.0f} s)"
+            for verdict in result.verdicts
+        ),
     )
 
 

@@ -5,10 +5,12 @@ clock is over, and when the grader is killed.
 """
 
 import os
+import platform
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -51,9 +53,10 @@ class Job:
 class Running(Protocol):
     """A job that was started. Pids are those of the machine, not of a namespace."""
 
-    pid: int
     output: Path
 
+    @property
+    def pid(self) -> int: ...
     def poll(self) -> int | None: ...
     def wait(self, seconds: float) -> int | None: ...
     def signal(self, number: signal.Signals) -> None: ...
@@ -70,8 +73,31 @@ class Box(Protocol):
     def run(self, job: Job) -> Running:
         """Start the job; raises Unable when it cannot be started at all."""
 
+    def versions(self) -> dict[str, str]:
+        """Of Python and Celery, as jobs have them."""
 
-class Unconfined:
+    def check(self) -> None:
+        """Raise Unable when what a check saw may be the box's fault."""
+
+    def end(self) -> None:
+        """The grading is over, and all of its jobs have ended."""
+
+
+class OnThisMachine:
+    """What boxes have in common that run jobs by this interpreter, and keep nothing between two of them."""
+
+    def versions(self) -> dict[str, str]:
+        """This interpreter's."""
+        return {"python": platform.python_version(), "celery": version("celery")}
+
+    def check(self) -> None:
+        """Nothing breaks that its jobs would not notice."""
+
+    def end(self) -> None:
+        """Nothing is left to end."""
+
+
+class Unconfined(OnThisMachine):
     """Process group, rlimits and a wall clock. The job sees the whole machine, so that a result is for practice alone."""
 
     confined = False

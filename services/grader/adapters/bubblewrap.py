@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.adapters import guarded, seccomp
-from grader.adapters.box import MIB, Job, Running
+from grader.adapters.box import MIB, Job, OnThisMachine, Running
 from grader.adapters.guard import CHANNEL
 from grader.errors import Unable
 
@@ -33,7 +33,7 @@ FREE_USERS = range(61184, 65520)
 """User ids that systemd keeps for services of the moment: no account has one."""
 
 
-class Bubblewrap:
+class Bubblewrap(OnThisMachine):
     """Boxes by one `bwrap` program; `as_root` without a user namespace, which needs CAP_SYS_ADMIN."""
 
     confined = True

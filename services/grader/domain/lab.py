@@ -47,6 +47,8 @@ class Lab:
     version: str
     base: str = ""
     """The folder beside the lab's own whose files the workspace begins with, if any."""
+    runtimes: tuple[str, ...] = ("local",)
+    """Where it can be graded: here, or in pods of a cluster (`kubernetes`)."""
 
     def skipped(self, absent: Collection[str]) -> list[Check]:
         """The checks that need a server which is absent."""

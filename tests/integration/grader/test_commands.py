@@ -49,6 +49,24 @@ def learner(tmp_path: Path) -> Learner:
     return Learner(tmp_path / "work")
 
 
+@pytest.mark.parametrize(
+    ("slug", "runtime", "said"),
+    [
+        ("first-app", "kubernetes", 'error: --runtime "kubernetes": first-app can be graded with local'),
+        ("two-clocks", "moon", 'error: --runtime "moon": two-clocks can be graded with local or kubernetes'),
+        ("two-clocks", "kubernetes", "error: kubectl points to no cluster that answers"),
+    ],
+)
+def test_a_cluster_is_refused_before_anything_starts(learner: Learner, slug: str, runtime: str, said: str) -> None:
+    learner.types("start", slug)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", "/dev/null")
+        ended = learner.types("check", slug, "--runtime", runtime)
+
+    assert (1, "", said) == (ended.returncode, ended.stdout, ended.stderr.strip())
+
+
 def test_the_commands_of_the_readme_lead_to_ten_of_ten(learner: Learner) -> None:
     section = README.read_text().partition("## A first lab")[2].partition("\n## ")[0]
     blocks = [block.strip().splitlines() for block in re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)]

@@ -1,0 +1,104 @@
+"""The namespace of one grading: made from k8s/lab, taken away with the grading, or by a later one when the grader was killed."""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+import yaml
+
+from conductor.cluster import images, install
+from conductor.cluster.kubectl import Kubectl, run
+from conductor.errors import ClusterFailed
+from conductor.run_directory import CHECKOUT
+from grader.errors import Unable
+
+PREFIX = "capstone-lab-"
+LABEL = "celery-capstones/lab"
+OWNER = "celery-capstones/grader"
+"""The annotation that says whose a namespace is: host, pid, and when the process began."""
+
+READY_SECONDS = 120
+
+TRIAL = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 443), 3)
+except OSError:
+    print("kept in")
+"""
+
+
+class Namespace:
+    """Its door is ready when it was made. Raises Unable."""
+
+    def __init__(self, tag: str) -> None:
+        if not install.reachable():
+            raise Unable("kubectl points to no cluster that answers")
+        self.kubectl = Kubectl(f"{PREFIX}{secrets.token_hex(4)}")
+        try:
+            _remove_leftovers()
+            self._make(tag)
+            self.door = self.pod("app.kubernetes.io/name=door")
+            self.address = self.kubectl("get", "service", "door", "--output", "jsonpath={.spec.clusterIP}")
+        except ClusterFailed as error:
+            self.end()
+            raise Unable(str(error)) from error
+
+    def pod(self, selector: str) -> str:
+        """The name of the one pod with these labels."""
+        return str(self.kubectl.pods(selector)[0]["metadata"]["name"])
+
+    def keeps_in(self) -> bool:
+        """Whether a pod that may call nobody reaches nobody: a cluster may hold network policies and enforce none."""
+        where = Kubectl("default")("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}")
+        return "kept in" in self.kubectl("exec", self.door, "--", "python", "-I", "-S", "-c", TRIAL, where)
+
+    def end(self) -> None:
+        """Take it away, with all that runs in it; nobody waits for it."""
+        _remove(self.kubectl.namespace)
+
+    def _make(self, tag: str) -> None:
+        made = yaml.safe_load((CHECKOUT / "k8s" / "base" / "namespace.yaml").read_text())
+        made["metadata"] |= {"name": self.kubectl.namespace, "annotations": {OWNER: _me()}}
+        made["metadata"]["labels"][LABEL] = "true"
+        self.kubectl.create(made)
+        objects = run(["kubectl", "kustomize", str(CHECKOUT / "k8s" / "lab")])
+        image = images.name("outside", tag)
+        self.kubectl("apply", "--filename", "-", given=objects.replace(f"{images.PREFIX}/outside", image))
+        self.kubectl.await_rolled_out("deployment/door", within_seconds=READY_SECONDS)
+
+
+def config_map(name: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """A ConfigMap's manifest."""
+    data = {key: base64.b64encode(text).decode() for key, text in files.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": data}
+
+
+def _me() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def _remove_leftovers() -> None:
+    """Remove those of graders of this machine that live no more."""
+    found = json.loads(run(["kubectl", "get", "namespaces", "--selector", LABEL, "--output", "json"]))
+    for one in found["items"]:
+        host, pid, began = one["metadata"]["annotations"][OWNER].split()
+        if host == socket.gethostname() and not _lives(int(pid), began):
+            _remove(one["metadata"]["name"])
+
+
+def _lives(pid: int, began: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return f"{psutil.Process(pid).create_time():.0f}" == began
+    return False
+
+
+def _remove(namespace: str) -> None:
+    with contextlib.suppress(ClusterFailed):
+        run(["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false"])

@@ -1,0 +1,89 @@
+"""`capstone lab new`, `prove` and `repeat`, for who writes labs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conductor.command_line import as_typed
+
+Slug = Annotated[str, typer.Argument(help="The lab's name, as `capstone lab list` says it.")]
+Runtime = Annotated[str, typer.Option(help="local, or kubernetes: in a namespace of its own where kubectl points.")]
+Tag = Annotated[str, typer.Option(help="Of the images in the cluster, as `make images` builds them.")]
+
+
+def shown(path: Path) -> str:
+    """A path as a person at this terminal would write it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def new(
+    slug: Slug, level: Annotated[str, typer.Option(help="foundations, intermediate or production")] = "foundations"
+) -> None:
+    """Write the skeleton of a lab; docs/authoring-labs.md goes on from there."""
+    from grader.authoring import new as made
+    from grader.catalog import LABS
+
+    folder = made(slug, level, LABS)
+    print(f"{shown(folder)} is there, with a line in {shown(LABS / 'catalog.yaml')}")
+    print(as_typed(f"`capstone lab prove {slug} --write` grades its answers"))
+
+
+def prove(
+    slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
+    answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
+    write: Annotated[bool, typer.Option(help="Take what wrong answers get as expected; read the diff.")] = False,
+    since: Annotated[str, typer.Option(help="Only labs of which a file is another than in this commit.")] = "",
+    runtime: Runtime = "local",
+    tag: Tag = "dev",
+) -> None:
+    """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
+    from grader import boxes
+    from grader.catalog import Catalog
+    from grader.proving import changed
+    from grader.proving import prove as proofs
+
+    catalog, wrong = Catalog(), 0
+    chosen = slugs or (changed(catalog, since) if since else catalog.slugs())
+    make = boxes.chosen([catalog.lab(slug) for slug in chosen], runtime, tag)
+    for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer):
+        sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
+        wrong += not sound
+        print(
+            f"{'ok' if sound else 'NO':3} {proof.lab:22} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s",
+            flush=True,
+        )
+        if not sound:
+            print(f"    expected {json.dumps(proof.expected)}\n    got      {json.dumps(proof.got)}")
+            print("".join(f"      {line}\n" for line in proof.details), end="", flush=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def repeat(
+    slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
+    times: Annotated[int, typer.Option(min=1, help="So many gradings of each answer.")] = 5,
+    parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
+    busy: Annotated[
+        int, typer.Option(min=0, help="So many of them, the last, with every core kept busy by something else.")
+    ] = 0,
+    answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
+) -> None:
+    """Grade every answer of labs several times, and print a table. The status is 1 when one got another verdict than is expected."""
+    from grader import repeating
+    from grader.adapters import confining
+    from grader.catalog import Catalog
+
+    catalog = Catalog()
+    if busy > times:
+        raise typer.BadParameter(f"{busy} of {times} gradings cannot be with busy cores", param_hint="--busy")
+    otherwise = 0
+    print(repeating.HEAD, flush=True)
+    asked = {"times": times, "busy_times": busy, "parallel": parallel}
+    for one in repeating.repeated(catalog, slugs or catalog.slugs(), confining.best, **asked, only=answer):
+        otherwise += one.otherwise
+        print(one.row(), flush=True)
+    if otherwise:
+        raise typer.Exit(1)
