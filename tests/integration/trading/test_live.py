@@ -102,10 +102,11 @@ def venue(tmp_path: Path, redis_url: str, database_url: str) -> Iterator[Venue]:
         made.end()
 
 
-def begun(venue: Venue, token: str = OPERATOR, **asked: str) -> ClientConnection:
-    connection = connect(venue.url, compression=None)
-    connection.send(json.dumps({"token": token, **asked}))
-    return connection
+@contextlib.contextmanager
+def begun(venue: Venue, token: str = OPERATOR, **asked: str) -> Iterator[ClientConnection]:
+    with connect(venue.url, compression=None) as connection:
+        connection.send(json.dumps({"token": token, **asked}))
+        yield connection
 
 
 def heard(connection: ClientConnection, *kinds: str) -> dict[str, Any]:
