@@ -1,6 +1,7 @@
 """SIGTERM: how soon a worker is gone, and that it finishes what it has begun. The numbers are printed by `pytest -s`."""
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from servers import wait_until
+
+RELOAD = Path(__file__).parents[3] / "services" / "image" / "reload"
 
 # Measured on 2 idle cores: solo 0.27 s, prefork 0.87 s. A shared CI machine may take several times as long.
 BOUND_SECONDS = {"solo": 1.5, "prefork": 3.0, "threads": 3.0}
@@ -86,3 +89,25 @@ def test_a_cold_start_costs_little(rabbit_shop: Any) -> None:
 
     sys.stdout.write(f"\ncold start of a prefork worker: {seconds:.2f} s of CPU until ready\n")
     assert seconds < 2.0  # 0.7 s on idle cores
+
+
+def test_a_worker_whose_code_changes_finishes_its_task_and_the_new_code_runs_the_next(
+    rabbit_shop: Any, tmp_path: Path
+) -> None:
+    source, code = tmp_path / "app", tmp_path / "code"
+    source.mkdir()
+    shutil.copy(Path(__file__).parent / "shop.py", source)
+    where = {"RELOAD_FROM": str(source), "RELOAD_INTO": str(code), "PYTHONPATH": f"{code}:{RELOAD}:{source}"}
+    reloader = rabbit_shop.worker(concurrency=1, **where)
+    try:
+        rabbit_shop.send("shop.nap", seconds=2)
+        wait_until(lambda: rabbit_shop.acts() == ["begin"], what="a running task")
+        (code / "shop.py").write_text((source / "shop.py").read_text().replace("act(text)", 'act(f"new {text}")'))
+        rabbit_shop.send("shop.note")
+        wait_until(lambda: "the new code serves" in rabbit_shop.log(), what="the new code")
+        wait_until(lambda: len(rabbit_shop.acts()) == 3, what="the next task")
+    finally:
+        ended = seconds_to_end(reloader)
+
+    assert ["begin", "end", "new note"] == rabbit_shop.acts()
+    assert ended < BOUND_SECONDS["prefork"] + 1

@@ -33,6 +33,8 @@ LINGER_SECONDS = 1.0
 
 MINE = ("RELOAD_FROM", "RELOAD_INTO")
 SERVER = "chassis.serve"
+READY = ("idle", "busy", "serving", "standby")
+"""States of a heartbeat in which a process does its work."""
 
 
 def begin() -> None:
@@ -58,6 +60,7 @@ class Program:
 
     def __init__(self, code: Path, contents: Contents, listener: socket.socket | None) -> None:
         self.contents = contents
+        self.began = time.monotonic()
         self._status: int | None = None
         environment = {name: value for name, value in os.environ.items() if name not in MINE}
         # A module that was deleted must not be found where it was copied from.
@@ -90,7 +93,7 @@ class Program:
             record: dict[str, Any] = json.loads(heartbeat.read_text())
         except (OSError, ValueError):
             return False
-        return record.get("pid") == self._process.pid and record.get("state") == "idle"
+        return record.get("pid") == self._process.pid and record.get("state") in READY
 
 
 class Supervisor:
@@ -104,6 +107,8 @@ class Supervisor:
         self._listener = _listener()
         self._running: list[Program] = []
         self._told = False
+        self._found: float | None = None
+        """When the change was found that the program starts with; None once it was told that it serves."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._hand_on)
 
@@ -120,10 +125,12 @@ class Supervisor:
                 _say(f"the program ended with {status}: it is started again when the code changes")
                 if not self._wait_broken(program.contents):
                     return status
+                self._found = time.monotonic()
                 program = self._start()
                 judged = program.contents
                 continue
             time.sleep(PAUSE_SECONDS)
+            self._report(program)
             if self._told or self._folder.look() or self._folder.contents == judged:
                 continue
             judged = self._folder.contents
@@ -140,8 +147,15 @@ class Supervisor:
             _say(f"{'; '.join(wrong)}: the program goes on with the code that it has")
             return program
         self._changed = True
+        self._found = time.monotonic()
         _say(f"{', '.join(names)} changed")
         return self._again(program) if self._listener is None else self._beside(program)
+
+    def _report(self, program: Program) -> None:
+        """Say once that the code of a change does its work."""
+        if self._found is not None and program.began > self._found and program.serves(self._heartbeat):
+            _say(f"the new code serves, {time.monotonic() - self._found:.1f} s after the change was found")
+            self._found = None
 
     def _again(self, program: Program) -> Program:
         """End it in order, then start it anew, unless all is told to end."""
