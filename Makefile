@@ -83,7 +83,7 @@ test-labs: install-dev ## Grade the grader: every answer of every lab gets exact
 cluster-up: install ## Make a cluster with kind, unless kubectl already has one
 	@$(VENV) -m conductor cluster up
 
-images: install ## Build our images and load them; LOAD="command" for clusters that are neither kind nor minikube
+images: install ## Build our images and load those that changed; LOAD="command" for clusters that are neither kind nor minikube
 	@$(VENV) -m conductor cluster images $(CHOSEN) --tag $(TAG) $(if $(LOAD),--load "$(LOAD)")
 
 secrets: install ## Make the namespace and the Secrets that are missing; never changes one that is there

@@ -19,8 +19,8 @@ from playing import PATIENCE, REQUESTS, missing, played, size
 from conductor import capstones
 from conductor.capstone import Patience
 from conductor.capstones.orders.capstone import NEWER_CODE
+from conductor.cluster import image_loading, install, removal
 from conductor.cluster import images as cluster_images
-from conductor.cluster import install, removal
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.nodes import Power
@@ -66,7 +66,7 @@ def images() -> None:
         given = ("--build-arg", base, "--build-arg", f"CODE={NEWER_CODE}")
         run(["docker", "build", "--quiet", *given, "--tag", image, str(IMAGES / version)])
         built.append(image)
-    cluster_images.load(built, tell, command=os.environ.get("E2E_LOAD"))
+    image_loading.load(built, tell, image_loading.loader(os.environ.get("E2E_LOAD")))
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,14 @@
-"""Builds the images of capstones and brings them to a cluster that cannot pull them.
+"""Builds the images of capstones; conductor.cluster.image_loading brings them to the nodes.
 
 A capstone of the checkout has an image built from its own requirements. One that lies in a folder of CAPSTONE_PATH is put on the image of
 the chassis, whose packages are all that it can import; its plug-in is put on the conductor's image.
 """
 
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from conductor.cluster.kubectl import run
 from conductor.cluster.names import charts
-from conductor.errors import Refused
 from conductor.run_directory import CHECKOUT, home
 
 SHARED = ("outside", "conductor")
@@ -27,6 +25,11 @@ def name(service: str, tag: str) -> str:
     return f"{PREFIX}/{service}:{tag}"
 
 
+def library(service: str) -> str:
+    """The package that a service stands on: the chassis, or itself. An image is built anew only when one of the two changed."""
+    return service if service in SHARED else "chassis"
+
+
 def build(tag: str, tell: Tell, capstones: Sequence[str]) -> list[str]:
     """Build the images of these capstones and of what they share, with docker or what DOCKER_HOST says; their names."""
     outside = [one for one in capstones if home(one) != CHECKOUT]
@@ -34,7 +37,7 @@ def build(tag: str, tell: Tell, capstones: Sequence[str]) -> list[str]:
     for service in (*inside, *SHARED, *(["chassis"] if outside else [])):
         image = name(service, tag)
         tell(f"building {image}")
-        _docker_build(SERVICES / "Dockerfile", SERVICES, image, SERVICE=service)
+        _docker_build(SERVICES / "Dockerfile", SERVICES, image, SERVICE=service, LIBRARY=library(service))
     for capstone in outside:
         _add(capstone, name("chassis", tag), name(capstone, tag), capstone, tell)
     # One conductor judges every capstone, also one whose own image is not built now.
@@ -53,24 +56,3 @@ def _add(folder: str, base: str, image: str, capstone: str, tell: Tell) -> None:
 def _docker_build(file: Path, context: Path, image: str, **arguments: str) -> None:
     given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
     run(["docker", "build", "--quiet", "--file", str(file), *given, "--tag", image, str(context)])
-
-
-def load(images: Sequence[str], tell: Tell, *, command: str | None = None) -> None:
-    """Bring images to the cluster's nodes, with `command` (the images are appended) or as kind and minikube do it."""
-    argv = shlex.split(command) if command else _loader()
-    if not argv:
-        raise Refused("--load: how do images come to this cluster? Give the command that takes their names, or `none`")
-    if argv == ["none"]:
-        return
-    tell(f"loading with {' '.join(argv)}")
-    run([*argv, *images])
-
-
-def _loader() -> list[str]:
-    """What loads images into the cluster of kubectl's current context; empty when that is not known."""
-    context = run(["kubectl", "config", "current-context"]).strip()
-    if context.startswith("kind-"):
-        return ["kind", "load", "docker-image", "--name", context.removeprefix("kind-")]
-    if context == "minikube":
-        return ["minikube", "image", "load"]
-    return []

@@ -85,10 +85,12 @@ def images(
         typer.Option(metavar="COMMAND", help="Brings images to the nodes; `none` when the cluster pulls them."),
     ] = None,
 ) -> None:
-    """Build our images, those of every capstone when none is named, and bring them to the cluster's nodes."""
+    """Build our images, those of every capstone when none is named, and bring those that changed to the cluster's nodes."""
+    from conductor.cluster import image_loading
     from conductor.cluster import images as cluster_images
 
-    cluster_images.load(cluster_images.build(tag, _tell, _known(capstone)), _tell, command=load)
+    loader = image_loading.loader(load)
+    image_loading.load(cluster_images.build(tag, _tell, _known(capstone)), _tell, loader)
 
 
 @commands.command()

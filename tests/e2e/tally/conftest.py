@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playing import beside
 
+from conductor.cluster import image_loading
 from conductor.cluster import images as cluster_images
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
@@ -59,7 +60,7 @@ def runtime(installation: Installation) -> Iterator[KubernetesRuntime]:
         )
         added = cluster_images.SERVICES / "image" / "added.Dockerfile"
         run(["docker", "build", "--quiet", "--file", str(added), *given, "--tag", mutant, str(TESTS / "mutants")])
-        cluster_images.load([*built, mutant], print, command=os.environ.get("E2E_LOAD"))
+        image_loading.load([*built, mutant], print, image_loading.loader(os.environ.get("E2E_LOAD")))
         running = ended.enter_context(beside(installation, "tally", *SETTINGS))
     yield running
     with on_the_path():
