@@ -88,11 +88,18 @@ def test_prometheus_has_the_rules_that_are_checked_in_and_an_alertmanager(render
         ("listens itself", False),
     ],
 )
-def test_a_broker_that_is_alone_of_three_is_not_ready(tmp_path: Path, sockets: str, serves: bool) -> None:
+def test_a_broker_that_is_alone_of_three_is_not_ready(
+    rendered: Render, tmp_path: Path, sockets: str, serves: bool
+) -> None:
+    (container,) = named(rendered("ha"), "StatefulSet", "rabbitmq")["spec"]["template"]["spec"]["containers"]
+    amqp, erlang = (
+        next(f"{port['containerPort']:04X}" for port in container["ports"] if port["name"] == name)
+        for name in ("amqp", "erlang")
+    )
     known = {
-        "listens": "0: 00000000000000000000000000000000:1628 00000000000000000000000000000000:0000 0A 0 0",
-        "joined": "1: 0C01F40A:B5C2 0D02F40A:6470 01 0 0",
-        "itself": "2: 0C01F40A:B5C2 0C01F40A:6470 01 0 0",  # a rabbitmqctl, and no other node
+        "listens": f"0: 00000000000000000000000000000000:{amqp} 00000000000000000000000000000000:0000 0A 0 0",
+        "joined": f"1: 0C01F40A:B5C2 0D02F40A:{erlang} 01 0 0",
+        "itself": f"2: 0C01F40A:B5C2 0C01F40A:{erlang} 01 0 0",  # a rabbitmqctl, and no other node
     }
     table = tmp_path / "tcp"
     table.write_text("".join(f"   {known[one]}\n" for one in sockets.split()))
