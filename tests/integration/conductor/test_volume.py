@@ -12,6 +12,7 @@ from conductor.errors import Refused
 from conductor.laptop.volume import VolumeFile, refuse_without_right
 from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.reader import records
+from trading.adapters.journal.segment import PAGE
 from trading.adapters.journal.writer import Journal, Level
 
 SEGMENT_BYTES = 1 << 20
@@ -44,14 +45,14 @@ from trading.adapters.journal.writer import Journal
 
 journal = Journal(Path(sys.argv[1]), level=sys.argv[2], code_version="1", segment_bytes=int(sys.argv[3]))
 for number in range(50):
-    journal.commit([bytes([number]) * 64])
+    journal.commit([bytes([number]) * 4096])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed_writer(volume: VolumeFile, level: Level) -> None:
+def killed_writer(volume: VolumeFile, level: Level, segment_bytes: int = SEGMENT_BYTES) -> None:
     """Commit 50 records in a process that SIGKILL ends then."""
-    arguments = (str(volume.folder / "journal"), level, str(SEGMENT_BYTES))
+    arguments = (str(volume.folder / "journal"), level, str(segment_bytes))
     assert -signal.SIGKILL == subprocess.run([sys.executable, "-c", WRITER, *arguments], check=False).returncode
 
 
@@ -74,6 +75,15 @@ def test_a_loss_of_power_takes_what_was_not_synced(volume: VolumeFile, level: Le
 
     assert 50 == len(seen)
     assert list(range(1, kept + 1)) == numbers(volume)
+
+
+def test_a_writer_at_level_disk_syncs_what_those_before_it_did_not(volume: VolumeFile) -> None:
+    killed_writer(volume, "process", 16 * PAGE)
+    killed_writer(volume, "disk", 16 * PAGE)
+
+    volume.cut(lambda: None)
+
+    assert list(range(1, 101)) == numbers(volume)
 
 
 def test_a_journal_on_a_full_volume_refuses_and_goes_on_when_there_is_room(volume: VolumeFile) -> None:

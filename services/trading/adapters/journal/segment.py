@@ -132,6 +132,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_unsynced(folder: Path) -> None:
+    """Wait until the segments are on the disk whose writers were at level `process`: nobody else synced them when they were full."""
+    for path in segments(folder):
+        with path.open("rb") as file:
+            if not SYNCED.unpack(os.pread(file.fileno(), SYNCED.size, SYNCED_AT))[0]:
+                os.fdatasync(file.fileno())
+
+
 def map_for_reading(path: Path) -> mmap.mmap:
     """A segment as a buffer that cannot be changed, and that follows its writer."""
     with path.open("rb") as file:

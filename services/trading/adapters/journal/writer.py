@@ -19,7 +19,16 @@ from trading.adapters.journal import frames
 from trading.adapters.journal.errors import JournalError, JournalHeld, RecordTooLarge
 from trading.adapters.journal.frames import BLOCK, BLOCK_FRAME, GROUP, HEADER, HOLDER, REST, SIZE, Block, padded
 from trading.adapters.journal.recovery import recovered
-from trading.adapters.journal.segment import PAGE, SYNCED, SYNCED_AT, Header, create, path_of, segments
+from trading.adapters.journal.segment import (
+    PAGE,
+    SYNCED,
+    SYNCED_AT,
+    Header,
+    create,
+    path_of,
+    segments,
+    sync_unsynced,
+)
 
 Level = Literal["process", "disk"]
 
@@ -76,6 +85,8 @@ class Journal:
         self._lock = _hold(folder)
         try:
             self._recover()
+            if self._disk:
+                sync_unsynced(folder)
             body = frames.HOLDER_BODY.pack(self.epoch, int(self._disk)) + code_version.encode()
             if self._end + padded(len(body)) + BLOCK_FRAME > self._size:
                 self._roll()
