@@ -225,10 +225,11 @@ class Control:
 
     def _kept(self, name: str) -> bytes:
         """What the keeper wrote last. Raises BadRecord when there is nothing."""
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError:
-            raise BadRecord(f"there is no {name} yet") from None
+        path = self._folder / name
+        # A power failure may leave an empty file until the keeper has written it again.
+        if not (found := path.read_bytes() if path.exists() else b""):
+            raise BadRecord(f"there is no {name} yet")
+        return found
 
 
 def ask(path: Path, *record: int, timeout: float = 10.0) -> list[list[int]]:

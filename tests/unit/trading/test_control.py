@@ -1,4 +1,4 @@
-"""The doors of the gateway, without a gateway: what is handed over to an engine that takes nothing."""
+"""The doors of the gateway, without a gateway: what is handed over to an engine that takes nothing, and what the keeper has written."""
 
 import json
 import multiprocessing
@@ -109,3 +109,17 @@ def test_who_finds_the_door_full_or_ending_is_told_that_nothing_was_read(
     ended = caller.answer()
     assert (True, True) == (ended["error"].startswith("DRAINING"), ended["closing"])
     assert ring.receiver().next() is None
+
+
+def test_a_file_of_the_keeper_that_a_power_failure_left_empty_is_not_there_yet(
+    control: Control, tmp_path: Path
+) -> None:
+    client = Caller(control, "client")
+    (tmp_path / "venue.json").touch()
+
+    client.ask(venue=True)
+    empty = client.answer()
+    (tmp_path / "venue.json").write_text('{"killed_from": 0}')
+    client.ask(venue=True)
+
+    assert [{"error": "there is no venue.json yet"}, {"killed_from": 0}] == [empty, client.answer()]
