@@ -1,10 +1,13 @@
-"""How long no order was taken, as its client sees it: a venue that goes away still tells what it took before."""
+"""How long no order was taken, as its client sees it, and that no order is overlooked that is on its way."""
 
+import random
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from conductor.capstones.trading.drawn_orders import Drawn, of_the_load
 from conductor.capstones.trading.fix import Disconnected, FixClient, Message
 from conductor.capstones.trading.trader import Trader
 from conductor.history import Journal
@@ -57,3 +60,39 @@ def test_a_venue_that_drains_is_away_until_it_takes_an_order(tmp_path: Path) -> 
 
     assert 1 == len(trader.away_seconds)
     assert DRAINS_SECONDS <= trader.away_seconds[0] < 50 * DRAINS_SECONDS
+
+
+def test_an_order_that_is_being_drawn_is_not_overlooked_by_who_waits_for_the_last_answer(tmp_path: Path) -> None:
+    drawing, go = threading.Event(), threading.Event()
+    room = 1
+
+    def draw(source: random.Random) -> Drawn:
+        drawing.set()
+        assert go.wait(30)
+        return of_the_load(source)
+
+    venue = cast(FixClient, Venue(takes=True, answers=1))
+    trader = Trader(
+        lambda: venue,
+        Journal(tmp_path / "journal.jsonl"),
+        scope="load",
+        seed=1,
+        wanted=lambda: not trader.accepted,
+        window=lambda: room,
+        per_second=lambda: None,
+    )
+    trader.draw = draw
+    trader.start()
+    assert drawing.wait(30)
+    room = 0  # as of now nobody sends more
+    told: list[bool] = []
+    asking = threading.Thread(target=lambda: told.append(trader.is_idle()))
+    asking.start()
+    asking.join(0.1)
+
+    early = list(told)
+    go.set()
+    asking.join(30)
+    trader.join(30)
+
+    assert ([], True) == (early, trader.is_idle())

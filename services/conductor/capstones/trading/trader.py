@@ -55,6 +55,7 @@ class Trader(threading.Thread):
         self._last_id = 0
         self._next_at = 0.0
         self._open: dict[int, Intent] = {}
+        self._sending = threading.Lock()
         self.abandoned = threading.Event()
         self.accepted = 0
         self.repeats = 0
@@ -72,6 +73,11 @@ class Trader(threading.Thread):
     def in_flight(self) -> int:
         """Orders without an answer."""
         return len(self._open)
+
+    def is_idle(self) -> bool:
+        """Whether no order is without an answer; none that is being sent is overlooked."""
+        with self._sending:
+            return not self._open
 
     def run(self) -> None:
         """Trade until nothing is wanted and every order is answered, or it is abandoned."""
@@ -105,6 +111,14 @@ class Trader(threading.Thread):
                 raise Disconnected(f"no answer for {ANSWER_SECONDS:g} s")
 
     def _send(self, client: FixClient) -> bool:
+        with self._sending:
+            drawn = self._next()
+        if drawn:
+            client.send(tuple(map(_order, drawn)))
+        return bool(drawn)
+
+    def _next(self) -> list[Intent]:
+        """The orders to send now, which count as unanswered from here on."""
         room = self._window() - len(self._open) if self._wanted() else 0
         rate, current = self._per_second(), time.monotonic()
         if rate is not None:
@@ -112,15 +126,14 @@ class Trader(threading.Thread):
             room = min(room, int((current - self._next_at) * rate))
         count = min(room, BATCH)
         if count <= 0:
-            return False
+            return []
         if rate is not None:
             self._next_at += count / rate
         drawn = [self._draw() for _ in range(count)]
         for intent in drawn:
             self._journal.write(intent)
             self._open[intent.client_id] = intent
-        client.send(tuple(map(_order, drawn)))
-        return True
+        return drawn
 
     def _draw(self) -> Intent:
         # Ids rise from client to client, because a session keeps its highest for ever.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from conductor.capstone import Patience, Size, Workload
@@ -21,11 +22,15 @@ from conductor.errors import DrillFailed
 from conductor.harness.load import insist
 from conductor.history import Journal, now
 from conductor.runtime import Reach
+from conductor.waiting import until
 
 LOADED = 10
 """Orders without an answer, so that an engine that is hit is in the middle of some."""
 
 WINDOW, HURRIED_WINDOW = 20, 500
+
+ANSWERED_SECONDS = 60.0
+"""Within which all orders of the load are answered when no new one is sent."""
 
 PER_SECOND, SMALL_PER_SECOND = 500.0, 100.0
 """Orders a second while nothing waits for load."""
@@ -94,11 +99,19 @@ class TradingWorkload:
 
     @contextlib.contextmanager
     def _only(self, window: int) -> Iterator[None]:
-        self._window = window
+        before, self._window = self._window, window
         try:
             yield
         finally:
-            self._window = None
+            self._window = before
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """No order of the load is sent or without an answer during the block. DrillFailed when they are not answered."""
+        with self.paused():
+            if not until(self.trader.is_idle, within_seconds=ANSWERED_SECONDS):
+                raise DrillFailed(f"{self.trader.in_flight} orders were not answered in {ANSWERED_SECONDS:g} s")
+            yield
 
     def _room(self) -> int:
         """How many orders may be without an answer."""
@@ -136,13 +149,16 @@ class TradingWorkload:
         return self.trader.refusals[rule]
 
     def submit(self, name: str) -> str:
-        """One order by REST, which rests far from the others."""
-        client_id = time.time_ns() // 1000
-        order = {"client_id": client_id, "account": 1, "symbol": "AAPL", "side": "buy", "price": "99.00", "quantity": 1}
-        self._journal.write(Intent(now(), self.scope, SESSION, client_id, 1, "AAPL", 1, "99.00", 1))
-        with TradingApi.of(self._access) as api:
+        """One order by REST, which rests far from the others, and is the only one then: ids of a session rise over both ways."""
+        with self.alone(), TradingApi.of(self._access) as api:
+            client_id = time.time_ns() // 1000
+            order = far_order(client_id)
+            self._journal.write(Intent(now(), self.scope, SESSION, client_id, 1, "AAPL", 1, "99.00", 1))
             told = insist(partial(api.place, order))
-        self._journal.write(Acknowledged(now(), SESSION, client_id, int(told.get("order_id", 0))))
+        if told["state"] != "open":
+            # A used id is answered as well, with what became of the order; one that is below the highest and was never sent is closed.
+            raise DrillFailed(f"order {client_id} should rest in the book, and is told to be {told['state']}: {told}")
+        self._journal.write(Acknowledged(now(), SESSION, client_id, int(told["order_id"])))
         return str(client_id)
 
     def repeat(self, count: int) -> None:
@@ -160,6 +176,11 @@ class TradingWorkload:
         rate = self._size.per_second or (PER_SECOND if self._size.large else SMALL_PER_SECOND)
         # As many of the load as without a storm.
         return 2 * rate if self.trader.draw is of_a_storm else rate
+
+
+def far_order(client_id: int) -> dict[str, Any]:
+    """An order as the API takes it, which rests far from those of the load."""
+    return {"client_id": client_id, "account": 1, "symbol": "AAPL", "side": "buy", "price": "99.00", "quantity": 1}
 
 
 def away_seconds(workload: Workload) -> Sequence[float]:
