@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from conductor.errors import Refused, Unready
 from conductor.laptop import environment, signalling
 from conductor.pools import Pool
@@ -28,7 +30,7 @@ FILE_SYSTEM_MEBIBYTES = 16
 """What ext4 needs for itself."""
 OPTIONS = "loop,noatime,commit=300"
 """The file system's own journal is committed when somebody syncs, and not every 5 s, so that a loss of power loses all it may."""
-RELEASED_SECONDS = 10.0
+RELEASED_SECONDS, DEAD_SECONDS = 10.0, 30.0
 BALLAST = "ballast"
 
 
@@ -60,6 +62,8 @@ class VolumeFile:
             self._aside.rename(self.folder)
             raise
         _copy(self._aside, self.folder)
+        # The files are older than any loss of power that is to come.
+        _run("sync", "--file-system", str(self.folder))
 
     def unmount(self) -> None:
         """Put the files back to where they were."""
@@ -112,14 +116,27 @@ class OwnVolume(VolumeFile):
         """See conductor.runtime.Volume."""
         runtime = self._runtime
         supervisor = int((runtime.platform.run.path / "supervisord.pid").read_text())
+        # Asked for before: a supervisor that stands still answers nobody.
+        tree = next(iter(runtime.trees(self._pool.name)), None)
+        if tree is None:
+            raise Refused(f"{self._pool.name} has no process, so none can lose its power")
         # Or it would start them again at once.
         signalling.send(supervisor, signal.SIGSTOP)
         try:
-            runtime.kill(self._pool.name, "tree")
+            _kill(tree.pid)
             self.cut(look)
         finally:
             signalling.send(supervisor, signal.SIGCONT)
         runtime.wait_ready()
+
+
+def _kill(pid: int) -> None:
+    """End a process and all below it by SIGKILL, those first that start others."""
+    doomed = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    for one in doomed:
+        signalling.send(one, signal.SIGKILL)
+    if not until(lambda: all(map(signalling.dead, doomed)), within_seconds=DEAD_SECONDS):
+        raise Unready(f"processes {doomed} were sent SIGKILL, and some go on after {DEAD_SECONDS:g} s")
 
 
 @contextlib.contextmanager
