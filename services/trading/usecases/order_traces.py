@@ -9,10 +9,12 @@ that the journal tells before it, which is at most 5 ms old. Every n-th order ha
 window `MOST_STEPS` inputs are told of, and its own span says when it left some out.
 """
 
+import bisect
+import heapq
 import itertools
 import math
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chassis import traceparent, tracing
@@ -40,6 +42,12 @@ NEW, TIME, REFUSED = int(Input.NEW), int(Input.TIME), int(Outcome.REFUSED)
 
 MOST_STEPS = 64
 """Of one window. A step is three spans of 0.2 ms each, and the next window waits meanwhile."""
+
+_NAMES = bytes(kind in NAMING for kind in range(256))
+_DIVIDES = {2**bits - 1: bytes(not byte & (2**bits - 1) for byte in range(256)) for bits in range(9)}
+
+CHUNK = 256
+"""Records that are looked at together; the rest waits until somebody asks for more steps."""
 
 _ORDERS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:trading:order")
 
@@ -73,28 +81,64 @@ def concerns(shard: int, order_id: int) -> None:
 
 
 def steps(first: int, records: Sequence[bytes], now_us: int, stride: int) -> Iterator[Step]:
-    """What in these records of a journal, the first with sequence number `first`, concerns every `stride`-th order. `now_us` is the
-    engine's time before them. `stride` is a power of two, so that one byte tells most orders that are not meant."""
+    """What in these records of a journal, the first with sequence number `first`, concerns every `stride`-th order, a power of two.
+
+    `now_us` is the engine's time before them. Records are looked at together, a byte of each slot at a time; those that may count are
+    looked at one by one.
+    """
     low = min(stride, 256) - 1
-    for sequence, record in enumerate(records, first):
-        kind = record[0]
-        if kind == TIME:
-            if len(record) == SLOT or record[SLOT] != REFUSED:
-                now_us = int.from_bytes(record[TIME_AT], "little")
+    for begin in range(0, len(records), CHUNK):
+        chunk = records[begin : begin + CHUNK]
+        slots = b"".join(chunk)
+        kinds = slots[::SLOT]
+        ends = list(itertools.accumulate(map(len, chunk)))
+        times = [bisect.bisect(ends, at * SLOT) for at in _places(kinds, TIME)]
+        for number in _merged(range(-(first + begin) % stride, len(chunk), stride), _naming(slots, kinds, low, ends)):
+            while times and times[0] <= number:
+                now_us = _time(chunk[times.pop(0)], now_us)
+            for order_id, outcomes in _concerned(first + begin + number, chunk[number], low, stride):
+                yield Step(order_id, first + begin + number, chunk[number][0], now_us, tuple(outcomes) or (REFUSED,))
+        for number in times:
+            now_us = _time(chunk[number], now_us)
+
+
+def _merged(*sorted_numbers: Iterable[int]) -> Iterator[int]:
+    """Each number once."""
+    return (number for number, _ in itertools.groupby(heapq.merge(*sorted_numbers)))
+
+
+def _naming(slots: bytes, kinds: bytes, low: int, ends: Sequence[int]) -> Iterator[int]:
+    """The records with a slot whose kind may name an order, and whose byte may be the lowest of the id of one that is told of."""
+    divides = slots[ORDER_AT::SLOT].translate(_DIVIDES[low])
+    both = int.from_bytes(kinds.translate(_NAMES), "little") & int.from_bytes(divides, "little")
+    return (bisect.bisect(ends, at * SLOT) for at in _places(both.to_bytes(len(kinds), "little"), 1))
+
+
+def _places(among: bytes, wanted: int) -> Iterator[int]:
+    at = among.find(wanted)
+    while at >= 0:
+        yield at
+        at = among.find(wanted, at + 1)
+
+
+def _time(record: bytes, before_us: int) -> int:
+    """The engine's time after an input that tells it, unless that was refused."""
+    refused = len(record) > SLOT and record[SLOT] == REFUSED
+    return before_us if refused else int.from_bytes(record[TIME_AT], "little")
+
+
+def _concerned(sequence: int, record: bytes, low: int, stride: int) -> Iterable[tuple[int, list[int]]]:
+    """Each of the orders that are told of and that this record concerns, with what came of it for the order."""
+    if record[0] == TIME:
+        return ()
+    found: dict[int, list[int]] = {sequence: []} if record[0] == NEW and not sequence % stride else {}
+    for at in range(SLOT, len(record), SLOT):
+        if record[at + ORDER_AT] & low or record[at] not in NAMING:
             continue
-        found: dict[int, list[int]] | None = None
-        if not sequence & low and kind == NEW and not sequence % stride:
-            found = {sequence: []}
-        for at in range(SLOT, len(record), SLOT):
-            if record[at + ORDER_AT] & low or record[at] not in NAMING:
-                continue
-            order_id = int.from_bytes(record[at + ORDER_AT : at + ORDER_AT + 8], "little")
-            if not order_id % stride:
-                found = {} if found is None else found
-                found.setdefault(order_id, []).append(record[at])
-        if found is not None:
-            for order_id, outcomes in found.items():
-                yield Step(order_id, sequence, kind, now_us, tuple(outcomes) or (REFUSED,))
+        order_id = int.from_bytes(record[at + ORDER_AT : at + ORDER_AT + 8], "little")
+        if not order_id % stride:
+            found.setdefault(order_id, []).append(record[at])
+    return found.items()
 
 
 def stride() -> int:
