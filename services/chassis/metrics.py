@@ -42,6 +42,7 @@ def define(definition: Definition) -> str:
     return definition.name
 
 
+STARTS = define(Definition("chassis_starts", "counter", "How often the main process was started in its place"))
 TASKS = define(Definition("chassis_tasks", "counter", "Tasks by how they ended", ("task", "outcome")))
 STARTED = define(Definition("chassis_tasks_started", "counter", "Tasks begun", ("task",)))
 SECONDS = define(Definition("chassis_task_seconds", "histogram", "How long tasks ran", ("task",)))
@@ -148,7 +149,7 @@ def wanted(settings: ServiceSettings) -> bool:
 
 def prepare(settings: ServiceSettings) -> None:
     """Take over the pool's folder: counts of a process before this one go on, so that a restart loses none, and its gauges do not. Once,
-    before the first count."""
+    before the first count, by a main process."""
     if settings.prometheus_multiproc_dir is None:
         return
     folder = settings.prometheus_multiproc_dir
@@ -157,6 +158,8 @@ def prepare(settings: ServiceSettings) -> None:
         file.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     exposition.reap(folder)
+    start(settings)
+    count(STARTS)
 
 
 def unended(settings: ServiceSettings) -> dict[str, int]:

@@ -72,10 +72,10 @@ def alert_drill(
                     failures.append(str(error))
                     console.print(f"[red]{failures[-1]}[/red]", soft_wrap=True)
                     continue
-                for line in alert_table.rows(found, divide):
+                for line in alert_table.rows(found):
                     console.print(line, markup=False, soft_wrap=True)
                 if write:
-                    alert_table.write(found, divide)
+                    alert_table.write(found)
     if failures:
         raise DrillFailed(
             f"{len(failures)} of {len(played)} faults were not seen as they should be: {'; '.join(failures)}"

@@ -5,13 +5,16 @@ Prometheus and Alertmanager are real; their times are divided by one number for 
 """
 
 import json
+import math
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
@@ -106,20 +109,23 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """A fault: what it is called, the block during which it lasts, and the alerts that it must raise."""
+    """A fault: what it is called, the block during which it lasts, and the alerts that it must raise. Its times are divided by
+    `most_divided` at most, where something must happen several times within one that takes a while each time."""
 
     name: str
     fault: Callable[[LocalRuntime], AbstractContextManager[None]]
     expected: tuple[Expected, ...]
+    most_divided: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How long an alert took to fire after the fault began, and to be over after it ended (s)."""
+    """How long an alert took to fire after the fault began, and to be over after it ended (s); its own times were divided by `divide`."""
 
     capstone: str
     play: str
     expected: Expected
+    divide: float
     firing_seconds: float
     resolving_seconds: float
 
@@ -145,30 +151,64 @@ def _provision(runtime: LocalRuntime, divide: float, receiver: str | None) -> No
     platform = runtime.platform
     observability.provision(platform, divide=divide, receiver=receiver)
     for name in ("alertmanager", "prometheus"):
-        url = f"http://127.0.0.1:{platform.state.ports[name]}/-/ready"
-        if not until(lambda url=url: _ready(url), within_seconds=PATIENCE_SECONDS):  # type: ignore[misc]
+        url = f"http://127.0.0.1:{platform.state.ports[name]}/metrics"
+        if not until(lambda url=url: _loaded(url) > 0, within_seconds=PATIENCE_SECONDS):  # type: ignore[misc]
             raise DrillFailed(f"{name} does not answer")
+        told = time.time()
         os.kill(platform.supervisor.process(name).pid, signal.SIGHUP)
+        if not until(lambda url=url, told=told: _loaded(url) >= told, within_seconds=PATIENCE_SECONDS):  # type: ignore[misc]
+            raise DrillFailed(f"{name} did not take its new configuration within {PATIENCE_SECONDS:g} s")
 
 
-def _ready(url: str) -> bool:
+def _loaded(url: str) -> float:
+    """When Prometheus or Alertmanager took its configuration, in unix time; 0 when it did not."""
     try:
-        return http_client.request("GET", url, timeout=5).is_success
+        shown = http_client.request("GET", url, timeout=5).raise_for_status().text
     except httpx.HTTPError:
-        return False
+        return 0
+    found = re.search(r"^\w+_config_last_reload_success_timestamp_seconds (\S+)", shown, re.MULTILINE)
+    return float(found[1]) if found else 0
 
 
 def measure(runtime: LocalRuntime, receiver: Receiver, play: Play, divide: float) -> list[Measured]:
     """Play one fault. Raises DrillFailed when an alert of it fires before and does not end, comes late, or stays."""
+    if divide > play.most_divided:
+        _provision(runtime, play.most_divided, receiver.url)
+        try:
+            return measure(runtime, receiver, play, play.most_divided)
+        finally:
+            _provision(runtime, divide, receiver.url)
     name = runtime.platform.name
     wanted = {one.alert: one for one in play.expected}
     ending = {one.alert: one.resolving_seconds for one in play.expected}
+    _await_inactive(runtime, ending)
     _await(receiver, name, play, ending, fires=False, when="before the fault")
     with play.fault(runtime):
         within = {one.alert: one.seconds / divide + one.harmless_seconds + PATIENCE_SECONDS for one in play.expected}
         fired = _await(receiver, name, play, within, fires=True, when="during the fault")
     over = _await(receiver, name, play, ending, fires=False, when="after the fault")
-    return [Measured(name, play.name, one, fired[alert], over[alert]) for alert, one in wanted.items()]
+    return [Measured(name, play.name, one, divide, fired[alert], over[alert]) for alert, one in wanted.items()]
+
+
+def _await_inactive(runtime: LocalRuntime, within: Mapping[str, float]) -> None:
+    """Wait until the rules as they are now find nothing of these alerts, not even something that does not last yet: then what comes is of
+    the fault, and of none before it."""
+    since = datetime.now(UTC)
+    url = f"http://127.0.0.1:{runtime.platform.state.ports['prometheus']}/api/v1/rules?type=alert"
+
+    def inactive() -> bool:
+        groups = http_client.request("GET", url, timeout=5).raise_for_status().json()["data"]["groups"]
+        asked = [rule for group in groups for rule in group["rules"] if rule["name"] in within]
+        evaluated = all(datetime.fromisoformat(rule["lastEvaluation"]) > since for rule in asked)
+        return evaluated and not any(
+            one["labels"].get("capstone") == runtime.platform.name
+            for rule in asked
+            for one in rule["alerts"]
+            if one["labels"]["severity"] == _severity(rule["name"])
+        )
+
+    if not until(inactive, within_seconds=max(within.values())):
+        raise DrillFailed(f"{', '.join(within)} was active {max(within.values()):g} s before the fault")
 
 
 def _await(
@@ -177,13 +217,10 @@ def _await(
     """After how many seconds each alert was told to fire, or to be over."""
     began = time.monotonic()
     seen: dict[str, float] = {}
-    # A budget that burns fast is a page; that it was used up is a ticket, which goes on for its window of days.
-    alerts = load().alerts
-    severity = {alert: alerts[alert].severity if alert in alerts else "page" for alert in within}
 
     def all_seen() -> bool:
         for alert in within.keys() - seen.keys():
-            if receiver.fires(alert, capstone, severity[alert]) is fires:
+            if receiver.fires(alert, capstone, _severity(alert)) is fires:
                 seen[alert] = time.monotonic() - began
         late = [alert for alert, seconds in within.items() if alert not in seen and time.monotonic() - began > seconds]
         if late:
@@ -193,6 +230,12 @@ def _await(
 
     until(all_seen, within_seconds=max(within.values()) + 1)
     return seen
+
+
+def _severity(alert: str) -> str:
+    """Of a budget's alerts that of the page: that it was used up is a ticket, which goes on for its window of days."""
+    known = load().alerts.get(alert)
+    return known.severity if known else "page"
 
 
 @contextmanager

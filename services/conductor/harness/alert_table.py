@@ -13,27 +13,27 @@ HEAD = (
 )
 
 
-def rows(measured: Iterable[Measured], divide: float) -> list[str]:
+def rows(measured: Iterable[Measured]) -> list[str]:
     """A line of Markdown for each."""
-    return [_row(one, divide) for one in measured]
+    return [_row(one) for one in measured]
 
 
-def _row(one: Measured, divide: float) -> str:
+def _row(one: Measured) -> str:
     expected = one.expected
-    own = f"{expected.seconds / divide:g}"
+    own = f"{expected.seconds / one.divide:g}"
     if expected.harmless_seconds:
         own += f", and at most {expected.harmless_seconds:g}"
     told = (one.capstone, one.play, expected.alert, own, f"{one.firing_seconds:.1f}", f"{one.resolving_seconds:.1f}")
     return f"| {' | '.join(told)} |"
 
 
-def write(measured: Iterable[Measured], divide: float) -> None:
+def write(measured: Iterable[Measured]) -> None:
     """Put these rows into the document."""
     text = DOCUMENT.read_text()
     before, _, rest = text.partition(BEGIN)
     old, _, after = rest.partition(END)
     kept = {_key(line): line for line in old.strip().splitlines()[2:]}
-    kept |= {_key(line): line for line in rows(measured, divide)}
+    kept |= {_key(line): line for line in rows(measured)}
     table = "\n".join([*HEAD, *sorted(kept.values(), key=_order)])
     DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
 

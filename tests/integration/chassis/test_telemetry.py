@@ -217,7 +217,11 @@ def test_a_task_whose_process_is_killed_counts_once_whoever_of_the_pool_dies_wit
     counts = scrape(port)
 
     assert (1, died) == (lost("shop.nap"), lost("shop.die"))
-    assert 2 == counts['chassis_tasks_started_total{pool="till",task="shop.nap"}']
+    assert (
+        2
+        == counts['chassis_starts_total{pool="till"}']
+        == counts['chassis_tasks_started_total{pool="till",task="shop.nap"}']
+    )
     assert 1 == counts['chassis_tasks_total{outcome="failed",pool="till",task="shop.nap"}']
     assert 1 == counts[succeeded % "shop.note"]
 

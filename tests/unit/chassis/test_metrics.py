@@ -114,6 +114,7 @@ def test_a_new_pool_goes_on_counting_and_forgets_gauges(
     tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setattr(metrics, "_set", None)
     write(tmp_path, f"counter_{dead}.db", 2)
     write(tmp_path, f"gauge_livemostrecent_{os.getpid()}.db", 2)
     (tmp_path / f"counter_{dead + 1}.db").write_bytes(BROKEN["not JSON"])

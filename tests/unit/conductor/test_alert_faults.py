@@ -51,8 +51,8 @@ def test_a_row_takes_the_place_of_the_one_for_the_same_fault(tmp_path: Path, mon
     monkeypatch.setattr(alert_table, "DOCUMENT", document)
     document.write_text(f"before\n{alert_table.BEGIN}\n{alert_table.END}\nafter\n")
     for firing in (9.0, 4.25):
-        alert_table.write([Measured("orders", "beat stopped", Expected("BeatSilent", 60), firing, 1.0)], 20)
-    alert_table.write([Measured("orders", "provider out", Expected("A", 0, 30), 1.0, 2.0)], 20)
+        alert_table.write([Measured("orders", "beat stopped", Expected("BeatSilent", 60), 20, firing, 1.0)])
+    alert_table.write([Measured("orders", "provider out", Expected("A", 0, 30), 20, 1.0, 2.0)])
 
     assert [
         "before",

@@ -1,6 +1,8 @@
 """The faults of a watched platform that only the orders can have, with the alerts that they must raise."""
 
 import secrets
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,22 +13,28 @@ from conductor.capstones.orders.api_client import OrdersApi
 from conductor.errors import DrillFailed
 from conductor.harness import alert_faults, dependency_faults
 from conductor.harness.alert_plays import Expected, Play
+from conductor.harness.background import in_background
+from conductor.harness.outbox_state import OutboxState
+from conductor.laptop import signalling
 from conductor.laptop.runtime import LocalRuntime
 from conductor.waiting import until
 
+PAYMENTS = "payments"
 STEP_SECONDS = 60.0
 
 BURNING = Expected("ErrorBudgetBurn", 0, 75, resolving_seconds=300)
 """An order counts 30 s after its acceptance, and a seventh of those of nine minutes, or nine seconds, have to."""
+
+KILLS = 4
+"""One more than the alert asks for, and one fewer than the starts after which a command is parked."""
 
 
 def plays(runtime: LocalRuntime) -> Sequence[Play]:
     """Relay and workers that stand still, outside programs that fail."""
     return (
         Play("relay under SIGSTOP", partial(alert_faults.standing_still, "relay"), (Expected("OutboxLag", 30),)),
-        Play(
-            "payments under SIGSTOP", partial(alert_faults.standing_still, "payments"), (Expected("QueueStalled", 60),)
-        ),
+        Play("payments under SIGSTOP", partial(alert_faults.standing_still, PAYMENTS), (Expected("QueueStalled", 60),)),
+        Play("children of payments killed in a charge", charges_killed, (Expected("WorkersCrashLooping", 0, 30),)),
         Play("a refund that fails", refund_fails, (Expected("NeedsAttention", 0, 30),)),
         Play(
             "payment provider out",
@@ -34,6 +42,25 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
             (Expected("OutsideFailing", 60), Expected("SagaStuck", 900, resolving_seconds=240), BURNING),
         ),
     )
+
+
+@contextmanager
+def charges_killed(runtime: LocalRuntime) -> Iterator[None]:
+    """Processes that die while they wait for the payment provider."""
+    queues = runtime.pools()[PAYMENTS].queues
+
+    def kill(over: threading.Event) -> None:
+        outbox, killed = OutboxState(runtime), 0
+        while killed < KILLS and not over.wait(0.25):
+            pids = [pid for tree in runtime.trees(PAYMENTS) for pid in tree.children]
+            charging = [pid for pid in pids if outbox.held_by(runtime.ports([pid]), queues)]
+            for pid in charging[: KILLS - killed]:
+                signalling.send(pid, signal.SIGKILL)
+                killed += 1
+        outbox.close()
+
+    with dependency_faults.outage(runtime, "payments", {"mode": "hang"}), in_background(kill):
+        yield
 
 
 @contextmanager
