@@ -27,8 +27,10 @@ def install(app: Any, *, forks: bool) -> None:
     on(signals.setup_logging, lambda **_: logs.configure(settings, app.main))
     if metrics.wanted(settings):
         metrics.prepare(settings)
-        for task, times in metrics.unended(settings).items():
-            count_lost(settings, task, times)
+        unended = metrics.unended(settings)
+        for task in app.tasks:
+            if not task.startswith("celery."):
+                count_lost(settings, task, unended[task])  # also none: Prometheus sees no increase in a first value
     if forks:
         on(signals.worker_process_shutdown, leave)
     counts = metrics.wanted(settings)
@@ -88,7 +90,6 @@ class Watch:
     def __init__(self, system: str) -> None:
         """`system` is the broker, by its name in OpenTelemetry's messaging conventions."""
         self._system = system
-        self._known: set[str] = set()
         self._running: dict[str, tuple[float, Span | None, Any]] = {}
 
     def begin(self, task_id: str, task: Any, **_: Any) -> None:
@@ -107,9 +108,6 @@ class Watch:
             token = tracing.enter(span)
         self._running[task_id] = (time.monotonic(), span, token)
         metrics.count(metrics.STARTED, task.name)
-        if task.name not in self._known:
-            self._known.add(task.name)
-            metrics.count(metrics.KILLED, task.name, "lost", by=0)  # Prometheus sees no increase in a first value
 
     def end(self, task_id: str, task: Any, state: str = "", **_: Any) -> None:
         """A task has ended in this process, well or not."""

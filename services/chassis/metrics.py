@@ -162,14 +162,14 @@ def prepare(settings: ServiceSettings) -> None:
     count(STARTS)
 
 
-def unended(settings: ServiceSettings) -> dict[str, int]:
+def unended(settings: ServiceSettings) -> Counter[str]:
     """How many tasks of each name were begun and have not ended: those of a pool that was killed, when none of the new one has begun."""
     folder = settings.prometheus_multiproc_dir
     begun: Counter[str] = Counter()
     for name, labels, value in () if folder is None else exposition.counts(folder):
         if name in (f"{STARTED}_total", f"{TASKS}_total"):
             begun[labels["task"]] += round(value) if name == f"{STARTED}_total" else -round(value)
-    return dict(+begun)
+    return +begun
 
 
 def start(settings: ServiceSettings) -> "Metrics | None":

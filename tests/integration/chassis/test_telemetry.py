@@ -199,8 +199,8 @@ def test_a_task_whose_process_is_killed_counts_once_whoever_of_the_pool_dies_wit
     def lost(task: str) -> float:
         return scrape(port).get(f'chassis_tasks_killed_total{{pool="till",reason="lost",task="{task}"}}', -1)
 
+    assert 0 == lost("shop.die")
     rabbit_shop.send("shop.note")
-    wait_until(lambda: lost("shop.note") == 0, what="a count of nothing")
     rabbit_shop.send("shop.die")
     wait_until(lambda: "message_parked" in rabbit_shop.log(), what="a message that is given up", seconds=60)
     died = rabbit_shop.acts().count("dies")
