@@ -6,13 +6,14 @@
 | does not answer a ping in time (`chassis.http.server`) | 1011 |
 | sends a message that is too long (`chassis.http.server`) | 1009 |
 
-An application that sends waits while its client does not read, and nobody else waits with it. The connection itself was accepted by
-`chassis.http.protocol`, whose limits on buffers hold on.
+An application that sends waits while its client does not read, and nobody else waits with it. When the client was dropped, the application
+is told what it is told when a client left. The connection itself was accepted by `chassis.http.protocol`, whose limits on buffers hold on.
 """
 
 import asyncio
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from chassis.http.protocol import REFUSED
@@ -28,6 +29,20 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._write_seconds = write_seconds
         self._write_timer: asyncio.TimerHandle | None = None
+        self._dropped = False
+
+    async def send(self, message: Any) -> None:
+        """Send an application's message. Raises ClientDisconnected when the client is gone, or was dropped."""
+        await self.writable.wait()
+        # For uvicorn this is a message after the application's own close, which is an error of the application.
+        if self._dropped:
+            raise ClientDisconnected
+        await super().send(message)
+
+    def keepalive_timeout(self) -> None:
+        """The client answered no ping."""
+        super().keepalive_timeout()
+        self._dropped = True
 
     def pause_writing(self) -> None:
         """The client does not read as fast as we write: it gets some time."""
@@ -47,6 +62,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def _drop(self) -> None:
         """Say why behind what waits already; whoever reads on within a moment gets to know."""
+        self._dropped = True
         REFUSED.labels("slow websocket").inc()
         self.conn.fail(SLOW_READER, f"too slow: nothing was read for {self._write_seconds:g} s")
         self.transport.write(b"".join(self.conn.data_to_send()))

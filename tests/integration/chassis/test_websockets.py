@@ -5,7 +5,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 import uvicorn
@@ -22,19 +24,31 @@ from servers import wait_until
 WRITE_SECONDS = 0.5
 PIECE = "x" * 10_000
 LIMITS = ConnectionLimits(connections=20, head_seconds=0.5)
+ENDS: list[type[BaseException]] = []
+"""What has ended those who send as much as a client takes."""
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    with served() as address:
+        yield address
+
+
+@contextmanager
+def served(**settings: Any) -> Iterator[str]:
     """A server that sends as much as a client takes, and a number each time that it is asked."""
     app = FastAPI()
 
     @app.websocket("/flood")
     async def flood(websocket: WebSocket) -> None:
         await websocket.accept()
-        while True:
-            await websocket.send_text(PIECE)
-            await asyncio.sleep(0)
+        try:
+            while True:
+                await websocket.send_text(PIECE)
+                await asyncio.sleep(0)
+        except BaseException as error:
+            ENDS.append(type(error))
+            raise
 
     @app.websocket("/count")
     async def count(websocket: WebSocket) -> None:
@@ -55,6 +69,7 @@ def url() -> Iterator[str]:
             http=partial(BoundedProtocol, limits=LIMITS),  # type: ignore[arg-type]
             ws=partial(BoundedWebSocket, write_seconds=WRITE_SECONDS),  # type: ignore[arg-type]
             ws_per_message_deflate=False,
+            **settings,
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -65,7 +80,9 @@ def url() -> Iterator[str]:
     thread.join(10)
 
 
-def test_a_slow_reader_is_dropped_with_a_reason_and_stalls_nobody(url: str) -> None:
+def drop(url: str) -> tuple[int, str]:
+    """Read nothing for long enough, and then all that there is; gives the close code and the reason. Another client is served meanwhile."""
+    ENDS.clear()
     protocol = ClientProtocol(parse_uri(f"{url}/flood"))
     protocol.send_request(protocol.connect())
     waits = []
@@ -83,10 +100,24 @@ def test_a_slow_reader_is_dropped_with_a_reason_and_stalls_nobody(url: str) -> N
         mute.settimeout(10)
         while data := mute.recv(1 << 16):
             protocol.receive_data(data)
+    wait_until(lambda: len(ENDS) == 1, what="the sender to end")
 
-    assert protocol.close_rcvd is not None
-    assert (SLOW_READER, True) == (protocol.close_rcvd.code, "too slow" in protocol.close_rcvd.reason)
     assert max(waits) < WRITE_SECONDS
+    assert protocol.close_rcvd is not None
+    return protocol.close_rcvd.code, protocol.close_rcvd.reason
+
+
+def test_a_slow_reader_is_dropped_with_a_reason_and_stalls_nobody(url: str) -> None:
+    code, reason = drop(url)
+
+    assert (SLOW_READER, True, [WebSocketDisconnect]) == (code, "too slow" in reason, ENDS)
+
+
+def test_who_answers_no_ping_is_dropped_with_a_reason_and_stalls_nobody() -> None:
+    with served(ws_ping_interval=0.1, ws_ping_timeout=0.1) as url:
+        code, _ = drop(url)
+
+    assert (1011, [WebSocketDisconnect]) == (code, ENDS)
 
 
 def test_a_websocket_outlives_the_time_limits_of_requests_and_takes_no_place_of_theirs(url: str) -> None:
