@@ -93,8 +93,8 @@ export function latencyChart(place, zone) {
     place,
     {
       tzDate,
-      // Buckets double: so does the axis.
-      scales: { y: { distr: 3, log: 2 } },
+      // Ten minutes at least: labels tell hours and minutes. Buckets double: so does the axis.
+      scales: { x: { range: (_, least, most) => [most - Math.max(most - least, 600), most] }, y: { distr: 3, log: 2 } },
       axes: [below, values((one) => (one === null ? "" : whole.format(one)))],
       series: [{}, line("--bid"), line("--ask", [6, 4])],
     },
