@@ -294,6 +294,7 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, v
     )
     same(page, venue)
     before = shown(page)
+    tiles = [page.locator(f"#{name}").inner_text() for name in ("p50", "p99")]
 
     venue.processes[-1].kill()
     page.wait_for_selector("html.cut")
@@ -306,6 +307,7 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, v
 
     assert 422 == refused.status_code
     assert [["collar_high", "1"]] == before["refused"]
+    assert ["< 8.192 µs", "< 16.38 µs"] == tiles
     assert told.startswith("Cut: ")
     assert before == kept
     assert "on: all" == shown(page)["killed"]

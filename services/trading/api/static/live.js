@@ -121,6 +121,12 @@ function drawLine() {
   $("freshness").textContent = `${said.join(", ")}.${late ? ` Late: ${late}.` : ""}`;
 }
 
+/** A bound of a bucket of latency, short enough for one line; the table has the whole number. */
+function bound(us) {
+  const [value, unit] = us < 1000 ? [us, "µs"] : us < 1e6 ? [us / 1000, "ms"] : [us / 1e6, "s"];
+  return `< ${value.toLocaleString("en-US", { maximumSignificantDigits: 4 })} ${unit}`;
+}
+
 function drawState() {
   const whole = Boolean(state.measures);
   document.documentElement.classList.toggle("client", !whole);
@@ -135,8 +141,8 @@ function drawState() {
   );
   if (!whole) return;
   const newest = state.measures[0];
-  $("p50").textContent = newest ? `< ${number.format(newest.p50_us)} µs` : "no input";
-  $("p99").textContent = newest ? `< ${number.format(newest.p99_us)} µs` : "no input";
+  $("p50").textContent = newest ? bound(newest.p50_us) : "no input";
+  $("p99").textContent = newest ? bound(newest.p99_us) : "no input";
   charts?.latency.show(state.measures);
   if ($("latency").open) {
     fill(
