@@ -61,6 +61,12 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shard]:
         yield Shard(owner, folder, port)
 
 
+@pytest.fixture
+def unpinged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is pinged, as when it was used a moment ago."""
+    monkeypatch.setattr(door_connections, "PROBE_SECONDS", 1e9)
+
+
 class Relay:
     """What lies between an API and the gateway. Connections may fall silent, with no end that anybody is told of."""
 
@@ -147,6 +153,7 @@ def test_requests_share_few_connections_and_each_has_its_own_token(shard: Shard)
 
 
 @pytest.mark.parametrize("child", ["engine", "gateway"])
+@pytest.mark.usefixtures("unpinged")
 def test_a_connection_that_ended_while_idle_costs_no_order(shard: Shard, child: str) -> None:
     async def asked() -> None:
         door, order, token = (
@@ -166,6 +173,7 @@ def test_a_connection_that_ended_while_idle_costs_no_order(shard: Shard, child: 
     asyncio.run(asked())
 
 
+@pytest.mark.usefixtures("unpinged")
 def test_while_nobody_listens_nothing_is_handed_over(shard: Shard) -> None:
     def refused() -> bool:
         with socket.socket() as sock:
@@ -237,7 +245,7 @@ def test_an_answer_that_nobody_waited_for_is_given_to_nobody_else(shard: Shard) 
         async with relayed(shard) as (relay, ask):
             relay.passing.clear()
             given_up = asyncio.create_task(ask({"status": 70_001}))
-            await relay.held.wait()
+            await asyncio.wait_for(relay.held.wait(), 10)
             given_up.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await given_up
