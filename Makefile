@@ -92,7 +92,7 @@ secrets: install ## Make the namespace and the Secrets that are missing; never c
 deploy: install ## Install platform and capstones and wait until all is ready; CAPSTONES="NAME …", OVERLAY=ha, NAMESPACE=…, HELM_ARGS=…
 	@$(VENV) -m conductor cluster deploy $(CHOSEN) --namespace $(NAMESPACE) --overlay $(OVERLAY) --tag $(TAG) $(HELM_ARGS)
 
-smoke: install ## Place 50 orders inside the cluster and see them delivered; the last line is JSON
+smoke: install ## Send 50 requests inside the cluster and see each completed; CAPSTONES=NAME where several run; the last line is JSON
 	@$(VENV) -m conductor cluster smoke $(CHOSEN) --namespace $(NAMESPACE) --tag $(TAG)
 
 dev: ## Build, deploy and follow every change, with skaffold

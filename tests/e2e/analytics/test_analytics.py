@@ -33,7 +33,7 @@ REQUESTS, PER_SECOND = 60, 10.0
 AGGREGATE = "aggregate"
 FOLLOWS_ITS_QUEUE = {
     "by": "queue",
-    "maxReplicas": 3,
+    "maxReplicas": 2,
     "messagesPerReplica": 4,
     "waitSeconds": 3,
     "pollingSeconds": 5,
