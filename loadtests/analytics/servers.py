@@ -89,6 +89,8 @@ def start_batch_worker(servers: Servers, pool: str) -> None:
     """One worker of a pool that consumes batches, as the chart starts it. Returns when it consumes."""
     heartbeat = servers.folder / f"{pool}.heartbeat"
     command = [sys.executable, "-m", "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}"]
+    # A worker's remote control is a queue of its own, by this name: two of one name keep each other out.
+    command += ["--hostname", f"{pool}@bench"]
     command += ["--pool", "solo", "--concurrency", "1", "--without-gossip", "--without-mingle"]
     command += ["--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10"]
     servers.run(pool, command, {**servers.environment, "HEARTBEAT_FILE": str(heartbeat)})
