@@ -12,6 +12,8 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))  # fixtures import `drill_platforms` by name
 
+from drill_platforms import MUTANTS
+
 from conductor.capstone import Patience, Size
 from conductor.commands.drill import known
 from conductor.harness import runner
@@ -21,7 +23,6 @@ from conductor.harness.runner import Played
 from conductor.laptop.runtime import LocalRuntime
 from conductor.runtime import Change
 
-MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
 PATIENCE = Patience(total_seconds=540, quiet_seconds=45)
 READY_SECONDS = 180
 

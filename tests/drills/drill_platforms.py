@@ -16,15 +16,18 @@ from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.pools import Broker
 
+MUTANTS = Path(__file__).resolve().parents[1] / "mutants"
+"""Python finds there what breaks guards; see its `sitecustomize`."""
+
 
 @contextlib.contextmanager
-def own_platform(capstone: str, broker: Broker, directory: Path) -> Iterator[LocalRuntime]:
-    """The platform, down again after the block. Its logs stay in the directory."""
+def own_platform(capstone: str, broker: Broker, directory: Path, **more: str) -> Iterator[LocalRuntime]:
+    """The platform, with `more` settings, down again after the block. Its logs stay in the directory."""
     if broker == "rabbitmq" and not rabbitmq.installed():
         reason = "rabbitmq-server is not installed"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     system = capstones.named(capstone)
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = dict(more)
     pools: dict[str, object] = {}
     for drill in known(capstone).values():
         settings |= drill.settings

@@ -177,6 +177,38 @@ def two_engines_journal(writer: ModuleType) -> None:
     writer._hold = lambda folder: os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
 
+def answer_before_sync(writer: ModuleType) -> None:
+    """At level disk a journal says that all of it is on the disk, and no fdatasync was asked for."""
+
+    def only_say(self: Any) -> None:
+        self._synced[writer.SYNCED_AT // writer.SYNCED.size] = self._end if self._disk else 0
+
+    writer.Journal.sync = only_say
+
+
+def taken_when_full(reports: ModuleType) -> None:
+    """An order that the journal had no room for is told to be taken."""
+    message = reports.Reports.message
+
+    def acknowledging(self: Any, outcome: Any, asked: Any) -> Any:
+        if outcome[0] == reports.Between.JOURNAL_FULL:
+            return reports.terms.EXECUTION, b"37=1\x0117=A1\x01150=0\x0139=0\x0111=%d\x01" % outcome[2]
+        return message(self, outcome, asked)
+
+    reports.Reports.message = acknowledging
+
+
+def gaps_skipped(market_data: ModuleType) -> None:
+    """A tick that comes early does not wait for those before it, and nobody asks for them."""
+    take = market_data.FeedHandler.take
+
+    def take_at_once(self: Any, tick: Any) -> Any:
+        self.sequence = max(self.sequence, tick.sequence - 1)
+        return take(self, tick)
+
+    market_data.FeedHandler.take = take_at_once
+
+
 Break = Callable[[ModuleType], None]
 
 MUTANTS: dict[str, dict[str, Break]] = {
@@ -192,6 +224,9 @@ MUTANTS: dict[str, dict[str, Break]] = {
     "sweeper_off": {},
     "part_ids_off": {"analytics.adapters.counter_store": part_ids_off},
     "ack_before_flush": {"chassis.batch_consumer": ack_before_flush},
+    "answer_before_sync": {"trading.adapters.journal.writer": answer_before_sync},
+    "taken_when_full": {"trading.adapters.fix.reports": taken_when_full},
+    "gaps_skipped": {"trading.domain.market_data": gaps_skipped},
     "answer_before_journal": {"trading.adapters.journal.writer": answer_before_journal},
     "two_engines": {
         "trading.processes.owner": two_engines_owner,

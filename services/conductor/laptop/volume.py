@@ -144,7 +144,8 @@ def own_volume(
     runtime: "LocalRuntime", pool: Pool, free_mebibytes: int, change: Change = UNCHANGED
 ) -> Iterator[OwnVolume]:
     """See conductor.runtime.ProcessRuntime.own_volume."""
-    refuse_without_right()
+    if why := missing_right():
+        raise Refused(why)
     volume = OwnVolume(runtime, pool, free_mebibytes)
     try:
         runtime.roll(pool.name, change, between=volume.mount)
@@ -154,12 +155,13 @@ def own_volume(
             runtime.roll(pool.name, between=volume.unmount)
 
 
-def refuse_without_right() -> None:
-    """Refused where nothing can be mounted."""
+def missing_right() -> str | None:
+    """Why nothing can be mounted here; None where it can."""
     if os.geteuid() != 0:
-        raise Refused("a volume of its own has to be mounted, which takes root")
+        return "a volume of its own has to be mounted, which takes root"
     if shutil.which("mkfs.ext4") is None:
-        raise Refused("a volume of its own takes mkfs.ext4, of the package e2fsprogs")
+        return "a volume of its own takes mkfs.ext4, of the package e2fsprogs"
+    return None
 
 
 def release_below(folder: Path) -> None:

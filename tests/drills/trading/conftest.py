@@ -6,6 +6,14 @@ import pytest
 from drill_platforms import own_platform
 
 from conductor.laptop.runtime import LocalRuntime
+from conductor.laptop.volume import missing_right
+
+
+@pytest.fixture
+def mountable() -> None:
+    """For a drill that mounts a file system. Without the right to it nothing can be said about the service."""
+    if why := missing_right():
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="session", params=["valkey"])

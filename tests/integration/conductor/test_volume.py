@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.errors import Refused
-from conductor.laptop.volume import VolumeFile, refuse_without_right
+from conductor.laptop.volume import VolumeFile, missing_right
 from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.segment import PAGE
@@ -20,10 +19,8 @@ SEGMENT_BYTES = 1 << 20
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Iterator[VolumeFile]:
-    try:
-        refuse_without_right()
-    except Refused as error:
-        pytest.skip(str(error))
+    if why := missing_right():
+        pytest.skip(why)
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "before").write_text("kept")

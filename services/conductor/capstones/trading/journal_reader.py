@@ -18,8 +18,8 @@ LENGTH = struct.Struct("<I")
 GROUP, HOLDER = 1, 3
 SEQUENCE = (1 << 56) - 1
 NEW, ACKNOWLEDGED, REFUSED, EXECUTED = 1, 1, 2, 3
-HEAD = struct.Struct("<BIq")
-"""Of an outcome of a client: kind, session, client id."""
+HEAD = struct.Struct("<BIqq")
+"""Of an outcome of a client: kind, session, client id, order id (not of a refusal)."""
 EXECUTION = struct.Struct("<BIqqIIBIIIIqqB")
 """Kind, session, client id, order, account, symbol, side, price, lots, filled, open, value, trade, resting."""
 
@@ -32,6 +32,8 @@ class Journaled:
 
     taken: Counter[Key] = field(default_factory=Counter)
     """By session and client id, how many orders were taken."""
+    order_ids: dict[Key, int] = field(default_factory=dict)
+    """The input of each order that was taken."""
     refused: dict[Key, Said | None] = field(default_factory=dict)
     """Orders and other requests; with the rule and its numbers where it is one of an order's limits, kill switches or phases."""
     wrong: list[str] = field(default_factory=list)
@@ -43,6 +45,8 @@ class Journaled:
     inputs: int = 0
     holders: list[int] = field(default_factory=list)
     """The epochs of the engines that held it, in order."""
+    begins: list[int] = field(default_factory=list)
+    """The first input of each."""
     gaps: list[str] = field(default_factory=list)
     """Sequence numbers that do not follow the one before."""
 
@@ -60,6 +64,7 @@ def read(folder: Path) -> Journaled:
             kind, sequence, body = word >> 56, word & SEQUENCE, data[at + FRAME.size : at + FRAME.size + size]
             if kind == HOLDER:
                 found.holders.append(int.from_bytes(body[:8], "little"))
+                found.begins.append(sequence)
             elif kind == GROUP:
                 if sequence != expected:
                     found.gaps.append(f"{path.name}: {sequence} follows {expected - 1}")
@@ -85,9 +90,10 @@ def _group(first: int, body: bytes, found: Journaled, rules: RuleCheck) -> int:
 
 
 def _outcome(message: bytes, found: Journaled, said: Said | None) -> None:
-    kind, session, client_id = HEAD.unpack_from(message)
+    kind, session, client_id, order_id = HEAD.unpack_from(message)
     if kind == ACKNOWLEDGED:
         found.taken[session, client_id] += 1
+        found.order_ids[session, client_id] = order_id
     elif kind == REFUSED:
         found.refused[session, client_id] = said
     elif kind == EXECUTED:
