@@ -2,7 +2,7 @@
 
 E2E_LOAD is the command that brings images to that cluster's nodes; E2E_NODE_OFF and E2E_NODE_ON cut a node's power and give it back (kind
 and minikube are known without them); E2E_ORDERS is how many orders a drill accepts at least; E2E_PART=1/3 plays every third drill of
-orders, analytics and tally; with E2E_KEEP=1 the installation stays.
+each capstone; with E2E_KEEP=1 the installation stays.
 """
 
 import os

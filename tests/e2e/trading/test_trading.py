@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playing import beside, played
+from playing import beside, played, shared_out
 
 from conductor.capstone import Size
 from conductor.cluster import install
@@ -31,7 +31,7 @@ def test_orders_are_taken_and_come_to_the_positions(trading: KubernetesRuntime, 
     assert told["executed"] > 0
 
 
-@pytest.mark.parametrize("name", ["engine-kill", "pod-eviction", "rolling-deploy"])
+@pytest.mark.parametrize("name", shared_out(("engine-kill", "pod-eviction", "rolling-deploy", "engine-stall")))
 def test_nothing_acknowledged_is_lost_and_nothing_executes_twice(trading: KubernetesRuntime, name: str) -> None:
     told = played(trading, name, Size(ORDERS, per_second=PER_SECOND))
 
