@@ -136,19 +136,22 @@ def valkey_binary() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running PostgreSQL; use `database_url` for an empty database."""
-    try:
-        installation = postgres_binaries.installation()
-    except StartFailed as error:
-        missing(str(error))
     directory = Path(tempfile.mkdtemp(prefix="postgres-"))
-    port, data = free_port(), directory / "data"
-    data.mkdir(mode=0o700)
-    unprivileged.give(data)
-    # PostgreSQL refuses root; and who cannot walk to the folder is started in it.
-    run_as = unprivileged.USER[0] if unprivileged.applies() else None
-    here = "/proc/self/cwd" if unprivileged.applies() else str(data)
+    server = new_postgres(directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def new_postgres(directory: Path) -> Postgres:
+    """A PostgreSQL with an empty data folder in `directory`, not started."""
+    server = postgres_in(directory)
+    data, here = server.directory, server.command[2]
     initdb = [
-        str(installation / "bin/initdb"),
+        str(postgres_program("initdb")),
         "--username=tester",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
@@ -159,21 +162,47 @@ def postgres() -> Iterator[Postgres]:
     unprivileged.give(password)
     with password.open() as file:
         initdb += ["--no-sync", f"--pwfile=/dev/fd/{file.fileno()}", here]
-        given = [file.fileno()]
+        given, run_as = [file.fileno()], server.run_as
         subprocess.run(initdb, cwd=data, user=run_as, group=run_as, pass_fds=given, check=True, capture_output=True)
     with (data / "postgresql.conf").open("a") as configuration:
         configuration.write(
-            f"listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nfsync=off\nmax_connections=200\n"
+            "listen_addresses='127.0.0.1'\nunix_socket_directories=''\nfsync=off\nmax_connections=200\n"
         )
-    command = [str(installation / "bin/postgres"), "-D", here]
+    return server
+
+
+def standby_of(primary: Postgres, directory: Path) -> Postgres:
+    """A PostgreSQL that follows the primary, from a base backup of it in `directory`; not started."""
+    server = postgres_in(directory)
+    backup = [str(postgres_program("pg_basebackup")), f"--pgdata={server.command[2]}", "--write-recovery-conf"]
+    backup += ["--host=127.0.0.1", f"--port={primary.port}", "--username=tester", "--no-sync", "--checkpoint=fast"]
+    run_as, environment = server.run_as, {**os.environ, "PGPASSWORD": PASSWORD}
+    subprocess.run(
+        backup, cwd=server.directory, user=run_as, group=run_as, env=environment, check=True, capture_output=True
+    )
+    return server
+
+
+def postgres_in(directory: Path) -> Postgres:
+    """A PostgreSQL whose data folder is in `directory` and is still empty, on a port of its own."""
+    port, data = free_port(), directory / "data"
+    data.mkdir(mode=0o700)
+    unprivileged.give(data)
+    # PostgreSQL refuses root; and who cannot walk to the folder is started in it.
+    run_as = unprivileged.USER[0] if unprivileged.applies() else None
+    here = "/proc/self/cwd" if unprivileged.applies() else str(data)
+    command = [str(postgres_program("postgres")), "-D", here, "-p", str(port)]
     server = Postgres(command, data, port, lambda: False, run_as=run_as)
     server.ready, server.stop_signal = server.answers, signal.SIGINT
+    return server
+
+
+def postgres_program(name: str) -> Path:
+    """A program of PostgreSQL; without it a laptop skips, CI fails."""
     try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        return postgres_binaries.binary(name)
+    except StartFailed as error:
+        missing(str(error))
 
 
 @pytest.fixture(scope="session")
