@@ -13,6 +13,7 @@ from conductor.capstone import capability
 from conductor.errors import ConductorError, DrillFailed
 from conductor.harness import dependency_faults, questions
 from conductor.harness.broker_client import BrokerClient
+from conductor.harness.confirmed_stream import ConfirmedStream
 from conductor.harness.consumer_gaps import ConsumerWatch
 from conductor.harness.held_flushes import HeldFlushes
 from conductor.harness.questions import Question
@@ -33,6 +34,8 @@ class JudgeService:
         self._hurry = ExitStack()
         self._began: float | None = None
         self._consumers: ConsumerWatch | None = None
+        self._streams: dict[str, ConfirmedStream] = {}
+        self._streamed: dict[str, Answer] = {}
         self._submitted: dict[str, str] = {}
         self._held_flushes: dict[str, HeldFlushes] = {}
 
@@ -107,6 +110,15 @@ class JudgeService:
                 if self._consumers is None:
                     raise DrillFailed("nobody looked at the queues' consumers")
                 return self._consumers.told()
+            case questions.PublishConfirmed(queue, host):
+                if queue not in self._streams:
+                    self._streams[queue] = ConfirmedStream(os.environ["BROKER_URL"], queue, host)
+            case questions.Confirmed(queue):
+                if queue not in self._streams:
+                    raise DrillFailed(f"nothing was published to {queue}")
+                if queue not in self._streamed:
+                    self._streamed[queue] = self._streams[queue].close()
+                return self._streamed[queue]
             case questions.Finish():
                 self._load.close()
                 return self.status()

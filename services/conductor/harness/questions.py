@@ -155,6 +155,21 @@ class Consumers:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishConfirmed:
+    """Publish from now on to a queue that is made, led by the broker's node with this address; see conductor.harness.confirmed_stream."""
+
+    queue: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Stop publishing to the queue, and what was confirmed and is missing; see ConfirmedStream.close."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Stop when enough requests were accepted, and answer with the last status."""
 
@@ -202,6 +217,8 @@ Question = (
     | AwaitBack
     | WatchConsumers
     | Consumers
+    | PublishConfirmed
+    | Confirmed
     | Finish
     | Abandon
     | Settle

@@ -19,6 +19,7 @@ ASKED: tuple[Question, ...] = (
     questions.Fail("server", {"rate": {"slow": 0.5}, "seed": 1}),
     questions.Hurry(),
     questions.AwaitBack(2),
+    questions.PublishConfirmed("tally.confirmed1", "rabbitmq-0.rabbitmq-nodes"),
     questions.Settle(),
 )
 
