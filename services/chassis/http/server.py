@@ -10,6 +10,7 @@ is reset because it waited in the queue of the one that ended.
 """
 
 import asyncio
+import contextlib
 import resource
 import signal
 import socket
@@ -33,6 +34,9 @@ MESSAGE_BYTES = 4096
 
 KEEP_ALIVE_SECONDS = 5
 """How long a connection is kept for the client's next request."""
+
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a server that stops waits for the first request of a connection that it accepted. Closed before, its client would be reset."""
 
 OTHER_FILES = 500
 """Files of a process that are not connections of its clients: libraries, connections to the database, logs."""
@@ -100,6 +104,17 @@ class Server(uvicorn.Server):
         """One turn of the server's own loop, ten times a second."""
         self._beats.show(heartbeat.DRAINING if self._leaving else heartbeat.IDLE)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Accept nothing more, hear whoever was accepted a moment ago, then end as uvicorn does."""
+        for listening in (*self.servers, *(sockets or [])):
+            listening.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_REQUEST_SECONDS):
+                # No event tells of a first request: uvicorn's protocol starts the app by itself.
+                while any(getattr(each, "cycle", each) is None for each in self.server_state.connections):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Tell the streams, answer a while longer, then stop; a second signal stops at once, and SIGINT then does not wait."""

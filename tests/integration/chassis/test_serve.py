@@ -8,7 +8,7 @@ import urllib.request
 from contextlib import closing
 from typing import Any
 
-from servers import free_port, wait_until
+from servers import free_port, listens, wait_until
 
 
 def serve(shop: Any, **environment: str) -> tuple[Any, str]:
@@ -99,6 +99,23 @@ def test_an_api_that_leaves_answers_a_while_and_lets_its_clients_go(rabbit_shop:
     assert before is None
     assert 3 <= time.monotonic() - began < 8
     assert api.returncode == 0
+
+
+def test_a_client_that_was_accepted_just_before_the_end_is_answered(rabbit_shop: Any) -> None:
+    api, address = serve(rabbit_shop)
+    where = address.removeprefix("http://")
+    silent = http.client.HTTPConnection(where, timeout=5)
+    silent.connect()
+    # The next one is answered: by then the first has been accepted.
+    urllib.request.urlopen(f"{address}/hello", timeout=5).read()
+
+    api.terminate()
+    wait_until(lambda: not listens(int(where.rpartition(":")[2])), what="the end of accepting", poll_seconds=0.01)
+    silent.request("GET", "/hello")
+    answer = silent.getresponse()
+
+    assert (200, b"hello", "close") == (answer.status, answer.read(), answer.getheader("Connection"))
+    assert api.wait(30) == 0
 
 
 def test_a_port_that_is_taken_is_exit_code_1(rabbit_shop: Any) -> None:
