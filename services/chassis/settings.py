@@ -87,7 +87,7 @@ class ServiceSettings(BaseSettings):
     """Port that the API listens on."""
 
     share_port: bool = False
-    """API only: let a second process listen on the same ports, so that one machine can start the new before it ends the old."""
+    """Let a second process listen on the same ports, so that one machine can start a new API before it ends the old."""
 
     listen_fd: int | None = Field(None, ge=3)
     """API only: the file descriptor of a listening socket that the process was started with, in place of one of its own on HOST and PORT.

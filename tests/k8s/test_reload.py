@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 from tests.servers import free_port, wait_until
 
+from chassis import probe
+
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 RELOAD = SERVICES / "image" / "reload"
 PROGRAM = """\
-import os, pathlib, signal, sys, time
+import json, os, pathlib, signal, sys, time
 def told(what):
     with pathlib.Path(os.environ["TOLD"]).open("a") as file:
         file.write(what + " " + WORD + "\\n")
@@ -28,6 +30,9 @@ def end(*_):
     sys.exit(7)
 from word import WORD
 signal.signal(signal.SIGTERM, end)
+beat = {"role": "worker", "state": "idle", "detail": "", "pid": os.getpid(), "deadline": None, "blocking": False}
+beat |= {"ticked": time.monotonic(), "since": 0.0, "stale_seconds": 30.0}
+pathlib.Path(os.environ["HEARTBEAT_FILE"]).write_text(json.dumps(beat))
 told("began")
 while True:
     time.sleep(0.05)
@@ -145,16 +150,34 @@ def test_code_that_cannot_be_compiled_ends_nothing_and_the_next_change_mends_it(
     watched.await_said("began one", "ended one", "began three")
 
 
-def test_a_program_that_a_change_broke_is_alive_and_not_ready_until_the_next_change(watched: Watched) -> None:
+def probes(watched: Watched) -> tuple[int, int]:
+    """What a kubelet hears of the pod: alive, ready."""
     port = watched.environment["METRICS_PORT"]
+    live, ready = (asked(f"http://127.0.0.1:{port}/health/{kind}")[0] for kind in ("live", "ready"))
+    return live, ready
+
+
+def test_a_program_that_a_change_broke_is_alive_and_not_ready_until_the_next_change(watched: Watched) -> None:
     watched.word("raise RuntimeError('broken')\n")
     watched.await_log("the program ended with 1: it is started again when the code changes")
-    wait_until(lambda: asked(f"http://127.0.0.1:{port}/health/live")[0] == 200, what="the answer to a probe")
-    ready = asked(f"http://127.0.0.1:{port}/health/ready")[0]
+    wait_until(lambda: probes(watched) == (200, 503), what="the answer to probes")
     watched.word("WORD = 'three'\n")
     watched.await_said("began one", "ended one", "began three")
 
-    assert (503, 0) == (ready, asked(f"http://127.0.0.1:{port}/health/live")[0])
+    # The program itself listens nowhere: from now on it is asked.
+    wait_until(lambda: probes(watched) == (0, 0), what="the end of the answers")
+
+
+def test_a_program_that_takes_its_time_to_start_anew_is_alive_and_not_ready(watched: Watched, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    watched.word(f"import os, time\nwhile not os.path.exists({str(go_on)!r}):\n    time.sleep(0.05)\nWORD = 'two'\n")
+    wait_until(lambda: probes(watched) == (200, 503), what="the answer to probes")
+    by_heartbeat = [probe.look(watched.environment["HEARTBEAT_FILE"], kind)[0] for kind in ("live", "ready")]
+    go_on.touch()
+    watched.await_log("the new code serves")
+
+    assert [True, False] == by_heartbeat
+    assert ["began one", "ended one", "began two"] == watched.said()
 
 
 def test_a_deleted_file_is_a_change(watched: Watched) -> None:

@@ -1,10 +1,14 @@
-"""Answers a kubelet in place of a program that a change broke: alive, so that the pod stays, and not ready."""
+"""Answers a kubelet in place of a program that is started anew, or that a change broke: alive, so that the pod stays, and not ready."""
 
 import contextlib
+import json
+import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 BACKLOG = 2048
 
@@ -17,7 +21,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """By path."""
         status = 200 if self.path == "/health/live" else 503
-        body = b"the code does not run: it is started again when it changes\n"
+        body = b"the program is started anew\n"
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -33,12 +37,25 @@ class Answer(BaseHTTPRequestHandler):
         """Log no probe."""
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A listening socket; on `::` it takes IPv4 as well. Raises OSError where the port is taken."""
-    wide = ":" in host
+def listening(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; on `::` it takes IPv4 as well. Raises OSError where the port is taken by one that does not share it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server(
-        (host, port), family=socket.AF_INET6 if wide else socket.AF_INET, backlog=BACKLOG, dualstack_ipv6=host == "::"
+        (host, port), family=family, backlog=BACKLOG, reuse_port=shared, dualstack_ipv6=host == "::"
     )
+
+
+def hold(heartbeat: Path, seconds: float) -> None:
+    """Say in the heartbeat of a program that ended that it is alive and not ready, for so long: a new one answers by it until its first."""
+    try:
+        record = json.loads(heartbeat.read_text())
+    except (OSError, ValueError):
+        return  # it has written none
+    record |= {"pid": os.getpid(), "state": "restarting", "detail": "the code changed", "blocking": True}
+    record["deadline"] = time.monotonic() + seconds
+    beside = heartbeat.with_suffix(".held")
+    beside.write_text(json.dumps(record))
+    beside.replace(heartbeat)
 
 
 @contextlib.contextmanager

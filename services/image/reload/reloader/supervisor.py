@@ -3,7 +3,7 @@
 A worker, relay or beat is asked to end as a rollout asks it (SIGTERM: it finishes or hands back what it has), then started anew. An API is
 started beside the old one on the same listening socket; the old one ends once the new one serves, so no request is refused. Code that
 cannot be compiled ends nothing, and an API that does not come up replaces nothing. Any other program that a change broke waits for the
-next change, and the probes find its pod alive and not ready.
+next change. Probes find a pod alive and not ready while its program is away.
 """
 
 import contextlib
@@ -15,18 +15,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from reloader.code import Contents, Folder, bring, differing
+from reloader.probes import answering, hold, listening
 
 PAUSE_SECONDS = 0.25
 """Between two looks at the code. A change counts once a look finds nothing touched since the look before: several files are one change."""
 
 START_SECONDS = 120.0
-"""An API that does not serve within this time is given up."""
+"""A new API that does not serve within this time is given up. Any other program is then left to the probes."""
 
 LINGER_SECONDS = 1.0
 """How long an old API lets its clients go with their answers before it closes the connections that they keep."""
@@ -66,10 +67,11 @@ class Program:
         # A module that was deleted must not be found where it was copied from.
         path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part != os.environ["RELOAD_FROM"])
+        environment["SHARE_PORT"] = "true"
         handed: tuple[int, ...] = ()
         if listener is not None:
             handed = (listener.fileno(),)
-            environment |= {"LISTEN_FD": str(listener.fileno()), "SHARE_PORT": "true"}
+            environment["LISTEN_FD"] = str(listener.fileno())
         # Where it stands comes first on the path of `python -m`.
         self._process = subprocess.Popen(
             sys.orig_argv, env=environment, cwd=code, pass_fds=handed, start_new_session=True
@@ -109,6 +111,8 @@ class Supervisor:
         self._told = False
         self._found: float | None = None
         """When the change was found that the program starts with; None once it was told that it serves."""
+        self._answers = contextlib.ExitStack()
+        """Closed when nothing answers probes in place of the program."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._hand_on)
 
@@ -123,9 +127,11 @@ class Supervisor:
                 if self._told or not status or not self._changed:
                     return status
                 _say(f"the program ended with {status}: it is started again when the code changes")
+                self._answer()
                 if not self._wait_broken(program.contents):
                     return status
                 self._found = time.monotonic()
+                hold(self._heartbeat, START_SECONDS)
                 program = self._start()
                 judged = program.contents
                 continue
@@ -156,6 +162,9 @@ class Supervisor:
         if self._found is not None and program.began > self._found and program.serves(self._heartbeat):
             _say(f"the new code serves, {time.monotonic() - self._found:.1f} s after the change was found")
             self._found = None
+            self._answers.close()
+        elif time.monotonic() - program.began > START_SECONDS:
+            self._answers.close()
 
     def _again(self, program: Program) -> Program:
         """End it in order, then start it anew, unless all is told to end."""
@@ -164,7 +173,18 @@ class Supervisor:
         if self._told:
             return program
         self._running.remove(program)
+        self._answer()
         return self._start()
+
+    def _answer(self) -> None:
+        """Answer probes in place of the program, from now on."""
+        self._answers.close()
+        hold(self._heartbeat, START_SECONDS)
+        host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("METRICS_PORT", "0"))
+        sockets = [] if self._listener is None else [self._listener]
+        if port:
+            sockets.append(self._answers.enter_context(listening(host, port, shared=True)))
+        self._answers.enter_context(answering(sockets))
 
     def _beside(self, old: Program) -> Program:
         """Start a new one beside the old one, and end the old one once the new one serves."""
@@ -197,10 +217,9 @@ class Supervisor:
         return program
 
     def _wait_broken(self, before: Contents) -> bool:
-        """Wait until the code is no longer this, and answer probes meanwhile; False when told to end."""
-        with _probes_answered(self._listener):
-            while not self._told and (self._folder.look() or self._folder.contents == before):
-                time.sleep(PAUSE_SECONDS)
+        """Wait until the code is no longer this; False when told to end."""
+        while not self._told and (self._folder.look() or self._folder.contents == before):
+            time.sleep(PAUSE_SECONDS)
         return not self._told
 
     def _wait(self, done: Callable[[], bool]) -> None:
@@ -222,22 +241,7 @@ def _listener() -> socket.socket | None:
     """The API's listening socket, which outlives each of its processes; None where the program is none."""
     if SERVER not in sys.orig_argv or not os.environ.get("HEARTBEAT_FILE"):
         return None
-    from reloader.probes import listening
-
     return listening(os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000")))
-
-
-@contextlib.contextmanager
-def _probes_answered(listener: socket.socket | None) -> Iterator[None]:
-    """Answer probes where the program would."""
-    from reloader.probes import answering, listening
-
-    with contextlib.ExitStack() as stack:
-        sockets = [] if listener is None else [listener]
-        if port := int(os.environ.get("METRICS_PORT", "0")):
-            sockets.append(stack.enter_context(listening(os.environ.get("HOST", "127.0.0.1"), port)))
-        stack.enter_context(answering(sockets))
-        yield
 
 
 def _say(text: str) -> None:
