@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conductor.cluster import images
 from conductor.cluster.kubectl import run
 from conductor.errors import ClusterFailed
 from conductor.run_directory import CHECKOUT
@@ -104,7 +103,7 @@ class KubernetesBox:
         idle = ["python", "-I", "-S", "-c", FIRST, "sleep", "infinity"]
         asleep: dict[str, Any] = {"exec": {"command": ["test", "-d", "/lab/workspace"]}}
         probes = {"probes": {"startup": asleep, "readiness": asleep, "liveness": asleep}}
-        self._install(HANDS, job, {HANDS: {"role": "relay", "command": idle, **probes}}, "--wait")
+        self._install(HANDS, job, {"role": "relay", "command": idle, **probes}, "--wait")
         self._hands = self._namespace.pod(f"app.kubernetes.io/instance={HANDS}")
         self._versions = json.loads(kubectl("exec", self._hands, "--", "python", "-c", VERSIONS))
 
@@ -113,18 +112,14 @@ class KubernetesBox:
         release = f"worker-{self._workers}"
         # The chart's own start of Celery answers the probes of Kubernetes beside it.
         command = ["python", "-I", "-S", "-c", FIRST, "python", "/etc/celery-app/run_celery.py", *argv[3:]]
-        pool = {"role": "worker", "queues": ["celery"], "concurrency": 2, "command": command}
-        self._install(release, job, {"worker": pool})
+        self._install(release, job, {"command": command})
         return Worker(self._namespace.kubectl, release, job.output)
 
-    def _install(self, release: str, job: Job, pools: Mapping[str, Any], *arguments: str) -> None:
+    def _install(self, release: str, job: Job, pool: Mapping[str, Any], *arguments: str) -> None:
         environment = [{"name": name, "value": value} for name, value in self._environment(job).items()]
         limits = {"limits": {"memory": f"{job.limits.memory_bytes // MIB}Mi"}}
-        image = images.name("orders", self._tag).partition(":")
-        values = {
-            "image": {"repository": image[0], "tag": image[2]},
-            "pools": {name: {**pool, "extraEnv": environment, "resources": limits} for name, pool in pools.items()},
-        }
+        code = {**pool, "extraEnv": environment, "resources": limits}
+        values = {"image": {"tag": self._tag}, "pools": {"code": code}}
         where = ("--namespace", self._namespace.kubectl.namespace, "--values", "-", *arguments)
         argv = ["helm", "upgrade", "--install", release, str(CHART), *where, "--timeout", f"{HANDS_SECONDS}s"]
         run(argv, given=json.dumps({"celery-app": values}))

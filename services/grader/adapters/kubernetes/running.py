@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, kubectl: Kubectl, release: str, output: Path) -> None:
         self._kubectl, self.output = kubectl, output
-        self._deployment = f"deployment/{release}-worker"
+        self._deployment = f"deployment/{release}-code"
         self._selector = f"app.kubernetes.io/instance={release}"
         self._states = output.with_name(f"{release}.states")
         watched = ("get", "pods", "--selector", self._selector, "--watch", "--no-headers", "--output", COLUMNS)
