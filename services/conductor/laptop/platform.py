@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from conductor import pools
-from conductor.capstone import Capstone, OwnStore, application, load
+from conductor.capstone import Capstone, application, load
 from conductor.laptop import environment, observability, outside
 from conductor.laptop.orphans import MARKER
 from conductor.laptop.programs import Program
@@ -23,6 +23,7 @@ from conductor.laptop.servers.valkey import Store, Valkey
 from conductor.laptop.servers.valkey_cluster import ClusterNode
 from conductor.laptop.state import State
 from conductor.laptop.supervisor import Supervisor, inherited
+from conductor.own_servers import OwnStore
 from conductor.pools import Pool
 from conductor.run_directory import CAPSTONE_PATH, RunDirectory, roots, values
 from conductor.runtime import UNCHANGED, Change

@@ -14,13 +14,14 @@ from conductor.capabilities import (
     RejectsMessages,
     SurvivesBrokerLoss,
 )
-from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size, TraceSubject
+from conductor.capstone import Capstone, Patience, Size, TraceSubject
 from conductor.capstones.analytics import COUNTERS, NAME, checker, evidence, promises
 from conductor.capstones.analytics.gauges import GAUGES
 from conductor.capstones.analytics.progress import BY_STATE, AnalyticsProgress
 from conductor.capstones.analytics.targets import TARGETS, NoEffects
 from conductor.capstones.analytics.workload import AnalyticsWorkload
 from conductor.history import Journal
+from conductor.own_servers import OutsideProgram, OwnStore
 from conductor.runtime import Reach
 from conductor.verdict import Verdict
 

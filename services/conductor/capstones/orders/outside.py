@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from conductor.capstone import OutsideProgram
+from conductor.own_servers import OutsideProgram
 
 
 def _payments(ports: Mapping[str, int], settings: Mapping[str, str]) -> Sequence[str]:

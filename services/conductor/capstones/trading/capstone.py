@@ -13,7 +13,7 @@ from conductor.capabilities import (
     RejectsMessages,
     SurvivesBrokerLoss,
 )
-from conductor.capstone import Capstone, OutsideProgram, OwnStore, Patience, Size, TraceSubject
+from conductor.capstone import Capstone, Patience, Size, TraceSubject
 from conductor.capstones.trading import ENGINE, NAME, checker, evidence, outside, promises
 from conductor.capstones.trading.drawn_orders import ACCOUNTS, STORM_ACCOUNTS
 from conductor.capstones.trading.gauges import GAUGES
@@ -23,6 +23,7 @@ from conductor.capstones.trading.targets import TARGETS, NoEffects
 from conductor.capstones.trading.trader import COMPANY, SESSION
 from conductor.capstones.trading.workload import TradingWorkload, away_seconds
 from conductor.history import Journal
+from conductor.own_servers import OutsideProgram, OwnStore
 from conductor.runtime import Reach
 from conductor.verdict import Verdict
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from conductor.capstone import OutsideProgram
+from conductor.own_servers import OutsideProgram
 
 TICKS_PER_SECOND = 20
 BASE_CENTS = 10_000
