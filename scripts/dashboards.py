@@ -313,17 +313,20 @@ POOLS = [
     ),
     Panel(
         "Tasks in flight",
-        "Begun and not ended; a task whose process was killed stays in it.",
+        "Begun and not ended.",
         "short",
         {
             "{{capstone}} {{pool}}": "sum by (capstone, pool) (chassis_tasks_started_total) - sum by (capstone, pool) (chassis_tasks_total)"
         },
     ),
     Panel(
-        "Killed",
-        "Tasks whose process was killed at its limit, or died.",
+        "Killed, and starts",
+        "Tasks whose process was killed at its limit, or died; starts of main processes in their place.",
         "ops",
-        {"{{pool}} {{task}} {{reason}}": rate("chassis_tasks_killed_total", "pool, task, reason")},
+        {
+            "{{pool}} {{task}} {{reason}}": rate("chassis_tasks_killed_total", "pool, task, reason"),
+            "{{pool}} starts": rate("chassis_starts_total", "pool"),
+        },
     ),
     Panel(
         "Commands by outcome",
