@@ -46,7 +46,7 @@ class ClusterAccess:
         self._secret = secret
         self._forwards = ExitStack()
         self._services = services(capstone)
-        self._stores = {"store": "redis", **{one.name: one.name for one in load(capstone).stores}}
+        self._own_stores = {one.name: one.variable for one in load(capstone).stores}
         self._folders = {f"{pool}.data": pool for pool in pool_values.folders(self._own)}
         self._addresses = _Addresses((*self._services, *self._folders), self._open)
 
@@ -77,17 +77,29 @@ class ClusterAccess:
     def _open(self, name: str) -> str:
         if name in self._folders:
             return self._copied(self._folders[name])
+        if name in self._own_stores:
+            return self._own_store(name)
         service, port = self._services[name]
         address = self._forwards.enter_context(forwarded(self.kubectl, service, port))
         if name == "database":
             return _at(self._secret["DATABASE_URL"], address)
-        if name in self._stores:
-            server = self._stores[name]
-            held = self.kubectl.secret(server)
+        if name == "store":
+            held = self.kubectl.secret(service)
             if held is None:
-                raise ClusterFailed(f'the namespace "{self.kubectl.namespace}" has no Secret "{server}"')
-            return _at(f"redis://:{held['password']}@{server}:{port}/0", address)
+                raise ClusterFailed(f'the namespace "{self.kubectl.namespace}" has no Secret "{service}"')
+            return _at(f"redis://:{held['password']}@{service}:{port}/0", address)
         return address
+
+    def _own_store(self, name: str) -> str:
+        """The URLs of all its servers, as the capstone's Secret has them, each at a port of this machine."""
+        held = self.kubectl.secret(self._own.secret)
+        if held is None:
+            raise ClusterFailed(f'the namespace "{self.kubectl.namespace}" has no Secret "{self._own.secret}"')
+        opened = []
+        for url in held[self._own_stores[name]].split(","):
+            host = urlsplit(url).hostname or name
+            opened.append(_at(url, self._forwards.enter_context(forwarded(self.kubectl, host, REDIS_PORT))))
+        return ",".join(opened)
 
     def folder(self, pool: str) -> str:
         """Where the pods of a StatefulSet have their volume."""

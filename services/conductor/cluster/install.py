@@ -56,12 +56,16 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
     Raises ClusterFailed with what kubectl or helm said.
     """
     make_secrets(wanted, capstones, tell)
+    for own in map(Names, capstones):
+        found = {name: wanted.kubectl.secret(name) or {} for name in (own.secret, *secrets.stores(own))}
+        secrets.refuse_other_stores(own, found, own.settings_of(wanted.overlay))
     tell(f"platform: k8s/overlays/{wanted.overlay}")
     _apply(wanted, overlay_of(wanted))
     for own in map(Names, capstones):
-        if own.own_platform.is_dir():
-            tell(f"platform of {own.capstone}: k8s/{own.capstone}")
-            _apply(wanted, own.own_platform)
+        beside = own.platform_of(wanted.overlay)
+        if beside.is_dir():
+            tell(f"platform of {own.capstone}: {os.path.relpath(beside, CHECKOUT)}")
+            _apply(wanted, beside)
     if left := prune(wanted):
         tell(f"of another overlay, removed: {', '.join(left)}")
     wait_for_platform(wanted)
@@ -112,7 +116,10 @@ def make_secrets(wanted: Installation, capstones: Sequence[str], tell: Tell) -> 
     kubectl.apply(namespace)
     every = dict.fromkeys((*_with_secrets(kubectl), *secrets.names(capstones)))
     known = {name: values for name in every if (values := kubectl.secret(name)) is not None}
-    made = secrets.missing(known, namespace=wanted.namespace, capstones=capstones, broker=wanted.broker)
+    settings = {own.capstone: own.settings_of(wanted.overlay) for own in map(Names, capstones)}
+    made = secrets.missing(
+        known, namespace=wanted.namespace, capstones=capstones, broker=wanted.broker, settings=settings
+    )
     if fresh := {name: values for name, values in made.items() if name not in known}:
         kubectl.create(*(secret(name, values) for name, values in fresh.items()))
     if grown := {name: values for name, values in made.items() if name in known}:
@@ -171,7 +178,10 @@ def _apply(wanted: Installation, source: Path) -> None:
 
 def prune(wanted: Installation) -> list[str]:
     """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`."""
-    sources = [overlay_of(wanted), *(path for name in charts() if (path := Names(name).own_platform).is_dir())]
+    sources = [
+        overlay_of(wanted),
+        *(path for name in charts() if (path := Names(name).platform_of(wanted.overlay)).is_dir()),
+    ]
     of_these = ("get", "--filename", "-", "--ignore-not-found", "--output", "name")
     kept = {name for source in sources for name in wanted.kubectl(*of_these, given=rendered(wanted, source)).split()}
     listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()

@@ -1,7 +1,10 @@
 """What is named after a capstone in a cluster. All of it follows from the capstone's name."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from conductor.run_directory import CHECKOUT, chart, home, roots
 
@@ -38,6 +41,24 @@ class Names:
     def own_platform(self) -> Path:
         """The folder of what it stands on besides the platform. Not every capstone has one."""
         return home(self.capstone) / "k8s" / self.capstone
+
+    def platform_of(self, overlay: str) -> Path:
+        """The folder of what it stands on besides the platform in an overlay that brings its own; else `own_platform`."""
+        own = home(self.capstone) / "k8s" / "overlays" / overlay / self.capstone
+        return own if own.is_dir() else self.own_platform
+
+    @property
+    def platforms(self) -> tuple[Path, ...]:
+        """Every folder that it may stand on besides the platform, whichever overlay it was."""
+        own = home(self.capstone) / "k8s"
+        brought = sorted(own.glob(f"overlays/*/{self.capstone}/kustomization.yaml"))
+        return tuple(path for path in (self.own_platform, *(found.parent for found in brought)) if path.is_dir())
+
+    def settings_of(self, overlay: str) -> dict[str, str]:
+        """What the values that an overlay brings say of its settings, as environment variables."""
+        values = self.overlay_values(overlay)
+        told = yaml.safe_load(values.read_text()).get("settings") or {} if values.is_file() else {}
+        return {re.sub(r"(?=[A-Z])", "_", key).upper(): str(value) for key, value in told.items()}
 
     def overlay_values(self, overlay: str) -> Path:
         """The values that an overlay brings for its chart. Not every overlay has them."""

@@ -17,8 +17,8 @@ def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, plat
         tell(own.capstone)
         for release in (own.green, own.release):
             run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
-        if own.own_platform.is_dir():
-            objects = rendered(wanted, own.own_platform)
+        for folder in own.platforms:
+            objects = rendered(wanted, folder)
             kubectl("delete", "--filename", "-", "--ignore-not-found", "--wait", given=objects)
     if platform:
         tell("platform")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from conductor.capstone import load
 from conductor.cluster.names import Names, charts
 from conductor.errors import Refused
+from conductor.own_servers import CLUSTER_NODES, OwnStore
 from conductor.rabbitmq_passwords import hashed
 
 Values = dict[str, str]
@@ -31,11 +32,14 @@ LOGINS_SQL = "capstones.sql"
 DEFINITIONS = "definitions.json"
 REDIS_DATABASES = 16
 
+Settings = Mapping[str, Mapping[str, str]]
+NO_SETTINGS: Settings = {}
+
 
 def names(capstones: Iterable[str]) -> tuple[str, ...]:
     """Every Secret of an installation with these capstones, servers first: others are made from theirs."""
     own = [Names(name) for name in capstones]
-    beside = [*_of_the_outside(capstones), *(made for one in own for made in _stores(one))]
+    beside = [*_of_the_outside(capstones), *(made for one in own for made in stores(one))]
     last = [made for one in own for made in (one.secret, one.scaler_secret, one.conductor_secret)]
     return tuple(dict.fromkeys((*SERVERS, *beside, *last)))
 
@@ -50,15 +54,23 @@ def _shared(own: Names) -> dict[str, str]:
     return {one.name: one.secret for one in load(own.capstone).outside if one.secret}
 
 
-def _stores(own: Names) -> dict[str, str]:
+def stores(own: Names) -> dict[str, str]:
     """By store of the capstone's own, the environment variable with its URL."""
     return {one.name: one.variable for one in load(own.capstone).stores}
 
 
 def missing(
-    known: Mapping[str, Values], *, namespace: str, capstones: Sequence[str], broker: Broker = "rabbitmq"
+    known: Mapping[str, Values],
+    *,
+    namespace: str,
+    capstones: Sequence[str],
+    broker: Broker = "rabbitmq",
+    settings: Settings = NO_SETTINGS,
 ) -> dict[str, Values]:
-    """The Secrets that are not among the `known` or lack something there, made to fit those that are."""
+    """The Secrets that are not among the `known` or lack something there, made to fit those that are.
+
+    `settings` are environment variables by capstone: of how many servers a store of its own consists.
+    """
     found: dict[str, Values] = {name: dict(values) for name, values in known.items()}
     made = found.setdefault("postgres", {"POSTGRES_PASSWORD": password(), "JUDGE_PASSWORD": password()})
     found["postgres"] = with_logins(made, *map(Names, capstones))
@@ -69,10 +81,10 @@ def missing(
     for program, key in _of_the_outside(capstones).items():
         found.setdefault(program, {key: password()})
     for own in map(Names, capstones):
-        for store in _stores(own):
+        for store in stores(own):
             found.setdefault(store, {"password": password()})
         if own.secret not in found:
-            found[own.secret] = service(own, found, broker)
+            found[own.secret] = service(own, found, broker, settings.get(own.capstone, {}))
         found.setdefault(own.scaler_secret, {"host": scaler(own, found, namespace)})
         found.setdefault(own.conductor_secret, conductor(own, found))
     return {name: found[name] for name in names(capstones) if found[name] != known.get(name)}
@@ -183,7 +195,7 @@ def redefined(text: str, login: str, word: str) -> str:
     return json.dumps(document, indent=1)
 
 
-def service(own: Names, known: Mapping[str, Values], broker: Broker) -> Values:
+def service(own: Names, known: Mapping[str, Values], broker: Broker, settings: Mapping[str, str]) -> Values:
     """The environment of a capstone's pods, from the servers' Secrets."""
     tokens = {f"{name}-{secrets.token_hex(12)}": dict(who) for name, who in load(own.capstone).callers.items()}
     store, messages = _free_redis_databases(known)
@@ -194,7 +206,7 @@ def service(own: Names, known: Mapping[str, Values], broker: Broker) -> Values:
         else store_url(known["redis"], messages),
         "STORE_URL": store_url(known["redis"], store),
         **{key: known[name][key] for name, key in _shared(own).items()},
-        **{variable: own_store_url(name, known[name]) for name, variable in _stores(own).items()},
+        **{one.variable: own_store_url(one, known[one.name], settings) for one in load(own.capstone).stores},
         "API_TOKENS": json.dumps(tokens),
     }
 
@@ -226,9 +238,26 @@ def store_url(values: Values, number: int) -> str:
     return f"redis://:{values['password']}@redis:6379/{number}"
 
 
-def own_store_url(name: str, values: Values) -> str:
-    """Where a capstone finds a store of its own: a Service with the store's name."""
-    return f"redis://:{values['password']}@{name}:6379/0"
+def own_store_url(store: OwnStore, values: Values, settings: Mapping[str, str]) -> str:
+    """Where a capstone finds a store of its own: a Service with the store's name, or one a node where these settings make it a cluster."""
+    alone = store.shard_count(settings) == 1
+    hosts = [store.name] if alone else [f"{store.name}-cluster-{number}" for number in range(CLUSTER_NODES)]
+    return ",".join(f"redis://:{values['password']}@{host}:6379/0" for host in hosts)
+
+
+def refuse_other_stores(own: Names, known: Mapping[str, Values], settings: Mapping[str, str]) -> None:
+    """Refused when the Secret of a capstone has another number of servers for one of its stores than these settings ask for.
+
+    What was stored would stay where it is, and the capstone begin anew without a word.
+    """
+    for store in load(own.capstone).stores:
+        told = known.get(own.secret, {}).get(store.variable, "")
+        there, wanted = (len(url.split(",")) for url in (told, own_store_url(store, known[store.name], settings)))
+        if told and there != wanted:
+            raise Refused(
+                f"{own.capstone}: the store {store.name} has {there} servers here, and {wanted} are asked for. What it holds does not "
+                f"move: to begin anew, undeploy the capstone, delete the Secret {own.secret}, and deploy again"
+            )
 
 
 def scaler(own: Names, known: Mapping[str, Values], namespace: str) -> str:

@@ -173,3 +173,34 @@ def test_a_token_that_was_taken_out_of_the_secret_is_named() -> None:
 
     with pytest.raises(Refused, match="Secret orders has no token of customer"):
         secrets.missing(known, namespace="capstones", capstones=("orders",))
+
+
+SHARDED = {"COUNTERS_SHARDS": "3"}
+
+
+def test_a_store_that_is_a_cluster_is_named_by_all_its_servers() -> None:
+    made = secrets.missing({}, namespace="capstones", capstones=("analytics",), settings={"analytics": SHARDED})
+
+    word = made["counters"]["password"]
+    assert made["analytics"]["COUNTERS_URL"].split(",") == [
+        f"redis://:{word}@counters-cluster-{number}:6379/0" for number in range(3)
+    ]
+
+
+@pytest.mark.parametrize(("before", "asked", "said"), [({}, SHARDED, "1 servers here, and 3"), (SHARDED, {}, "3 .* 1")])
+def test_another_number_of_servers_than_hold_the_counters_is_refused(
+    before: dict[str, str], asked: dict[str, str], said: str
+) -> None:
+    made = secrets.missing({}, namespace="capstones", capstones=("analytics",), settings={"analytics": before})
+    secrets.refuse_other_stores(ANALYTICS, made, before)
+
+    with pytest.raises(Refused, match=f"analytics: the store counters has {said}"):
+        secrets.refuse_other_stores(ANALYTICS, made, asked)
+
+
+def test_an_overlay_tells_how_many_shards_the_analytics_have_and_on_what_they_stand() -> None:
+    assert SHARDED.items() <= ANALYTICS.settings_of("sharded").items()
+    assert {} == ANALYTICS.settings_of("kind")
+    assert ["k8s", "sharded"] == [ANALYTICS.platform_of(overlay).parent.name for overlay in ("kind", "sharded")]
+    assert list(ANALYTICS.platforms) == [ANALYTICS.platform_of(overlay) for overlay in ("kind", "sharded")]
+    assert ORDERS.platform_of("sharded") == ORDERS.own_platform
