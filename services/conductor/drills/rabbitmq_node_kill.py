@@ -83,7 +83,7 @@ def _kill(session: ClusterSession, *, but: str | None) -> str:
     missing = told["missing"]
     tell(
         f"{told['confirmed']} messages of {stream} were confirmed, {len(missing)} of them are missing; "
-        f"the longest time without a confirm was {told['longest']} s ({told['error']})"
+        f"the longest time without a confirm was {told['longest']} s; the publisher's connection broke: {told['error'] or 'never'}"
     )
     session.expect(not missing, f"{len(missing)} messages were confirmed and are gone: {missing[:5]}")
     session.expect(told["longest"] <= AWAY_SECONDS, f"nothing was confirmed for {told['longest']} s")

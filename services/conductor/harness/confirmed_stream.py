@@ -28,7 +28,8 @@ READ_SECONDS = 60.0
 
 
 class ConfirmedStream:
-    """One quorum queue of its own, led by the node that `host` names, and a thread that publishes to it through the broker's address."""
+    """One quorum queue of its own, led by the node that `host` names, and a thread that publishes to it: over a connection to that node as
+    long as that lasts, and then to the broker's address."""
 
     def __init__(self, url: str, queue: str, host: str | None = None) -> None:
         """`url` is the broker's, amqp://, with a login that may make the queue. Refused when it is another's; DrillFailed when the queue
@@ -38,7 +39,7 @@ class ConfirmedStream:
         self._url, self._queue = urlsplit(url), queue
         self._confirmed: list[int] = []
         self._longest = 0.0
-        self._failed = "not yet"
+        self._failed = ""
         self._over = threading.Event()
         arguments = {
             "x-queue-type": "quorum",
@@ -51,19 +52,20 @@ class ConfirmedStream:
         except (amqp.AMQPError, OSError) as error:
             raise DrillFailed(f"the queue {queue} cannot be made at {host or self._url.hostname}: {error}") from error
         self._last = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="confirmed stream", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(host,), name="confirmed stream", daemon=True)
         self._thread.start()
 
     def close(self) -> dict[str, Any]:
         """Stop, take every message out, and delete the queue.
 
-        Returns `confirmed` numbers, those `missing` of them, the `longest` time in seconds without a confirm, and the last `error`.
+        Returns how many were `confirmed`, the numbers that are `missing` of them, the `longest` time in seconds without a confirm, and the
+        last `error`, which is empty when no connection was cut.
         Raises DrillFailed when nothing was confirmed or the broker does not give the messages back.
         """
         self._over.set()
         self._thread.join()
         if not self._confirmed:
-            raise DrillFailed(f"the broker confirmed nothing: {self._failed}")
+            raise DrillFailed(f"the broker confirmed nothing: {self._failed or 'not one try was over'}")
         found = self._taken()
         missing = sorted(set(self._confirmed) - found)
         return {
@@ -73,11 +75,11 @@ class ConfirmedStream:
             "error": self._failed,
         }
 
-    def _run(self) -> None:
+    def _run(self, host: str | None) -> None:
         number = 0
         while not self._over.is_set():
             try:
-                with self._connected() as connection:
+                with self._connected(host) as connection:
                     channel = connection.channel()
                     while not self._over.wait(EVERY_SECONDS):
                         message = amqp.Message(str(number), delivery_mode=2)
@@ -89,6 +91,7 @@ class ConfirmedStream:
                         number += 1
             except (amqp.AMQPError, OSError) as error:
                 self._failed = str(error) or type(error).__name__
+                host = None
                 self._over.wait(RECONNECT_SECONDS)
         self._longest = max(self._longest, time.monotonic() - self._last)
 
