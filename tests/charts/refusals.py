@@ -179,6 +179,15 @@ IMPOSSIBLE: dict[str, Case] = {
         saga(resources={"requests": {"ephemeral-storage": "2G"}, "limits": {"ephemeral-storage": "1Gi"}}),
         "pools.saga.resources: requests.ephemeral-storage 2G is more than limits.ephemeral-storage 1Gi",
     ),
+    "less disk than a volume of the pod": (
+        saga(resources={"limits": {"ephemeral-storage": "200Mi"}}),
+        "pools.saga.resources: limits.ephemeral-storage 200Mi is less than the 256Mi that /tmp may hold",
+    ),
+    "disk in bytes": (
+        saga(resources={"limits": {"ephemeral-storage": 384}}),
+        "pools.saga.resources: limits.ephemeral-storage 384 is less than the 256Mi that /tmp may hold: the pod is evicted before a write"
+        " fails; a number without a unit is bytes",
+    ),
     "memory in bytes": (
         saga(resources={"requests": {"memory": 256}}),
         "pools.saga.resources: requests.memory 256 is less than 16Mi, in which no interpreter starts; a number without a unit is bytes",

@@ -81,10 +81,10 @@ def test_only_a_pod_with_a_volume_of_its_own_has_a_group_for_it(helm: Helm, name
 
 
 @pytest.mark.parametrize("name", golden.NAMES)
-def test_every_container_asks_for_something_and_may_use_only_so_much_memory(helm: Helm, name: str) -> None:
+def test_every_container_asks_for_something_and_may_use_only_so_much_memory_and_disk(helm: Helm, name: str) -> None:
     for one in containers(helm.render(name)):
-        assert {"cpu", "memory"} == set(one["resources"]["requests"])
-        assert "memory" in one["resources"]["limits"]
+        assert {"cpu", "memory", "ephemeral-storage"} == set(one["resources"]["requests"])
+        assert {"memory", "ephemeral-storage"} <= set(one["resources"]["limits"])
 
 
 @pytest.mark.parametrize("name", golden.NAMES)

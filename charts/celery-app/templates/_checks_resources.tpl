@@ -20,6 +20,10 @@
 {{- fail (printf "%s.resources: %s.memory %v is less than 16Mi, in which no interpreter starts; a number without a unit is bytes" $.at $kind $amounts.memory) }}
 {{- end }}
 {{- end }}
+{{- $disk := index $limits "ephemeral-storage" }}
+{{- if and $disk (lt (include "celery-app.kib" $disk | int64) 262144) }}
+{{- fail (printf "%s.resources: limits.ephemeral-storage %v is less than the 256Mi that /tmp may hold: the pod is evicted before a write fails; a number without a unit is bytes" $.at $disk) }}
+{{- end }}
 {{- range $what := list "memory" "ephemeral-storage" "cpu" }}
 {{- $measure := ternary "celery-app.millicores" "celery-app.kib" (eq $what "cpu") }}
 {{- $asked := include $measure (index $requests $what) | int64 }}

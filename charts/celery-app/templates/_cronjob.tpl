@@ -42,7 +42,7 @@ spec:
               env:
                 {{- include "celery-app.env.shared" $one | nindent 16 }}
               resources:
-                {{- toYaml ($job.resources | default $.Values.defaults.resources) | nindent 16 }}
+                {{- include "celery-app.cronjob.resources" (list $.Values.defaults.resources $job.resources) | nindent 16 }}
               securityContext:
                 {{- include "celery-app.security" $one | nindent 16 }}
               volumeMounts:
@@ -51,4 +51,12 @@ spec:
             {{- include "celery-app.volumes" $one | nindent 12 }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* What the job says, or what a pool has by default; the disk is that of a pool unless the job says otherwise. */}}
+{{- define "celery-app.cronjob.resources" -}}
+{{- $shared := index . 0 }}
+{{- $requests := pick ($shared.requests | default dict) "ephemeral-storage" }}
+{{- $limits := pick ($shared.limits | default dict) "ephemeral-storage" }}
+{{- mustMergeOverwrite (dict "requests" $requests "limits" $limits) (index . 1 | default $shared | mustDeepCopy) | toYaml }}
 {{- end }}
