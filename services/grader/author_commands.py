@@ -64,12 +64,16 @@ def prove(
 
 def repeat(
     slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
-    times: Annotated[int, typer.Option(min=1, help="So many gradings of each answer.")] = 5,
+    times: Annotated[int, typer.Option(min=0, help="So many gradings of each answer.")] = 5,
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
     busy: Annotated[
         int, typer.Option(min=0, help="So many of them, the last, with every core kept busy by something else.")
     ] = 0,
     answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
+    remember: Annotated[
+        Path | None,
+        typer.Option(help="A file of earlier gradings: those of the same lab's version count, and new ones are added."),
+    ] = None,
 ) -> None:
     """Grade every answer of labs several times, and print a table. The status is 1 when one got another verdict than is expected."""
     from grader import repeating
@@ -79,11 +83,16 @@ def repeat(
     catalog = Catalog()
     if busy > times:
         raise typer.BadParameter(f"{busy} of {times} gradings cannot be with busy cores", param_hint="--busy")
-    otherwise = 0
-    print(repeating.HEAD, flush=True)
-    asked = {"times": times, "busy_times": busy, "parallel": parallel}
-    for one in repeating.repeated(catalog, slugs or catalog.slugs(), confining.best, **asked, only=answer):
-        otherwise += one.otherwise
-        print(one.row(), flush=True)
-    if otherwise:
+    every = [] if remember is None else repeating.remembered(remember)
+    chosen = slugs or catalog.slugs()
+    before = tuple(every)
+    for one in repeating.repeated(
+        *(catalog, chosen, confining.best), times=times, busy_times=busy, parallel=parallel, only=answer, before=before
+    ):
+        every.append(one)
+        if remember is not None:
+            repeating.remember(remember, one)
+    rows = [one for one in repeating.summed(catalog, every) if one.lab in chosen and answer in ("", one.answer)]
+    print("\n".join([repeating.HEAD, *(one.row() for one in rows)]), flush=True)
+    if any(one.otherwise for one in rows):
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from grader import proving, repeating
 from grader.adapters.box import Box, Unconfined
 from grader.catalog import Catalog
 from grader.domain.lab import Lab
+from grader.errors import LabError
 from grader.proving import Proof
-from grader.repeating import summed
+from grader.repeating import Repeated, graded, remember, remembered, summed
 
 EXPECTED = {"points": 5, "checks": {"fast": "passed", "sound": "failed: wrong"}}
 
@@ -23,16 +25,45 @@ def proof(points: int, **checks: str) -> Proof:
     return Proof(lab="lab", answer="wrong", got=got, expected=EXPECTED, seconds=2.4, details=())
 
 
-def test_an_error_is_neither_expected_nor_another_verdict() -> None:
-    found = summed([proof(5), proof(5), proof(0, fast="error")])
+CATALOG = Catalog()
+SLUG = "async-or-not"
+VERSION = CATALOG.lab(SLUG).version
 
-    assert (2, 1, 0, "5", "2–2") == (found.as_expected, found.untold, found.otherwise, found.points, found.seconds)
+
+def total(*proofs: Proof, version: str = VERSION) -> Repeated:
+    (found,) = summed(CATALOG, [graded(dataclasses.replace(one, lab=SLUG), version, False) for one in proofs])
+    return found
+
+
+def test_an_error_is_neither_expected_nor_another_verdict() -> None:
+    found = total(proof(5), proof(5), proof(0, fast="error"))
+
+    assert (2, 1, 0, (5,)) == (found.as_expected, found.untold, found.otherwise, found.points)
 
 
 def test_another_verdict_is_counted_and_its_points_are_shown() -> None:
-    found = summed([proof(5), proof(0, fast="failed: slow"), proof(5, sound="failed: other")])
+    found = total(proof(5), proof(0, fast="failed: slow"), proof(5, sound="failed: other"))
 
-    assert (1, 0, 2, "0, 5") == (found.as_expected, found.untold, found.otherwise, found.points)
+    assert (1, 0, 2, (0, 5)) == (found.as_expected, found.untold, found.otherwise, found.points)
+    assert f"| {SLUG} | wrong | 0, 5 | 1 | 0 | 2 | 0 | 2–2 |" == found.row()
+
+
+def test_gradings_add_up_over_commands_and_not_over_versions_of_a_lab(tmp_path: Path) -> None:
+    file = tmp_path / "gradings.jsonl"
+    for version in (VERSION, "older", VERSION):
+        remember(file, graded(dataclasses.replace(proof(5), lab=SLUG), version, False))
+
+    (found,) = summed(CATALOG, remembered(file))
+
+    assert 2 == found.times
+
+
+def test_a_line_that_is_no_grading_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "gradings.jsonl"
+    file.write_text('{"lab": "first-app"}\n')
+
+    with pytest.raises(LabError, match=r"gradings\.jsonl:1: "):
+        remembered(file)
 
 
 def test_each_answer_is_graded_so_often_and_the_last_times_beside_busy_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +82,15 @@ def test_each_answer_is_graded_so_often_and_the_last_times_beside_busy_cores(mon
 
     monkeypatch.setattr(repeating, "busy", kept_busy)
     monkeypatch.setattr(proving, "proved", proved)
-    rows = list(repeating.repeated(Catalog(), ["async-or-not"], Unconfined, times=3, busy_times=1, only="all-async"))
+    asked = {"times": 3, "busy_times": 1, "only": "all-async"}
+    found = list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked))  # type: ignore[arg-type]
 
-    assert [("all-async", 3)] == [(one.answer, one.as_expected) for one in rows]
+    assert [("all-async", 3, 1)] == [(one.answer, one.as_expected, one.busy) for one in summed(CATALOG, found)]
     assert [("all-async", False), ("all-async", False), ("all-async", True)] == seen
+
+    # What is remembered is not graded again.
+    seen.clear()
+    list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found[:1]))  # type: ignore[arg-type]
+    list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found))  # type: ignore[arg-type]
+
+    assert [("all-async", False), ("all-async", True)] == seen
