@@ -33,7 +33,7 @@ class Parameters(Strict):
     requests: int = Field(ge=1, description="How often the server has to be asked, no more and no less.")
     or_fewer: bool = Field(
         default=False,
-        description="Less often will do as well: what counts is that the task fails, and is not tried again.",
+        description="Less often will do as well: what is looked at is the end. The task has to fail, and not to be tried again.",
     )
     growing: float | None = Field(
         default=None, gt=1, description="Each gap between requests is at least so many times the one before."
