@@ -76,7 +76,7 @@ bench: install-dev ## Measure CAPSTONE against the naive rival; the last line is
 replay-cdnow: install ## Replay all 69,659 CDNOW purchases as orders, to the cent
 	@$(VENV) -m loadtests.cdnow $(ARGS)
 
-test-labs: install-dev ## Grade the grader: every answer of every lab gets exactly its verdict; LABS="SLUG …" only theirs, SINCE=<commit> only those that changed
+test-labs: install-dev ## Grade the grader: every answer of every lab gets exactly its verdict; LABS="SLUG …" only theirs, SINCE=<commit> only those that changed, and one of each kind when the grader did
 	@$(VENV) -m conductor lab prove $(LABS) --parallel $(DRILLS) $(if $(SINCE),--since $(SINCE))
 
 ##@ On Kubernetes

@@ -35,7 +35,12 @@ def prove(
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
     answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
     write: Annotated[bool, typer.Option(help="Take what wrong answers get as expected; read the diff.")] = False,
-    since: Annotated[str, typer.Option(help="Only labs of which a file is another than in this commit.")] = "",
+    since: Annotated[
+        str,
+        typer.Option(
+            help="Only labs of which a file is another than in this commit; a lab of each kind when the grader is."
+        ),
+    ] = "",
     runtime: Runtime = "local",
     tag: Tag = "dev",
 ) -> None:

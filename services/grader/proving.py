@@ -27,6 +27,8 @@ UNTOUCHED, EMPTY = "(starter)", "(empty)"
 
 FEWEST_WRONG = 2
 
+GRADER = Path(__file__).parent
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -62,14 +64,34 @@ def prove(
         yield proof
 
 
-def changed(catalog: Catalog, since: str) -> list[str]:
-    """The labs whose files, or those that they begin with, are others than in a commit. Raises LabError when git cannot compare."""
-    compare = ["git", "-C", str(catalog.folder), "diff", "--name-only", "--relative", since, "--", "."]
+def changed(catalog: Catalog, since: str, grader: Path = GRADER) -> list[str]:
+    """The labs whose files, or those that they begin with, are others than in a commit, and when the grader is, a lab of each check kind.
+
+    Raises LabError when git cannot compare.
+    """
+    folders = {Path(line).parts[0] for line in _differing(catalog.folder, since)}
+    every = covering(catalog) if _differing(grader, since) else []
+    return [slug for slug in catalog.slugs() if slug in every or {slug, catalog.lab(slug).base} & folders]
+
+
+def covering(catalog: Catalog) -> list[str]:
+    """The first labs of the catalogue that together use every check kind that any lab uses."""
+    found: list[str] = []
+    covered: set[str] = set()
+    for slug in catalog.slugs():
+        kinds = {check.kind for check in catalog.lab(slug).checks}
+        if kinds - covered:
+            found.append(slug)
+            covered |= kinds
+    return found
+
+
+def _differing(folder: Path, since: str) -> list[str]:
+    compare = ["git", "-C", str(folder), "diff", "--name-only", "--relative", since, "--", "."]
     ended = subprocess.run(compare, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
-        raise LabError(f"git cannot compare {catalog.folder} with {since}: {ended.stderr.strip()}")
-    folders = {Path(line).parts[0] for line in ended.stdout.splitlines()}
-    return [slug for slug in catalog.slugs() if {slug, catalog.lab(slug).base} & folders]
+        raise LabError(f"git cannot compare {folder} with {since}: {ended.stderr.strip()}")
+    return ended.stdout.splitlines()
 
 
 def wanted(catalog: Catalog, slugs: list[str], only: str = "") -> list[tuple[Lab, str]]:
