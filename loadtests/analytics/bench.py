@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from loadtests.analytics import archived, events, memory, over_http
+from loadtests.analytics import archive_pairs, archived, events, memory, over_http
 from loadtests.analytics.measured import Measured
 from loadtests.analytics.report import compared, table
 from loadtests.analytics.rival import naive_and_lean
@@ -43,11 +43,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--archive", action="store_true", help="with an archiver; it is waited for and measured as well"
     )
+    parser.add_argument(
+        "--archive-pairs", type=int, default=0, help="only this: so many runs without and with an archiver, in turn"
+    )
     parser.add_argument("--paced", type=int, default=100_000, help="events a second of the paced run")
     parser.add_argument("--paced-seconds", type=int, default=60)
     options = parser.parse_args(argv)
     # So that everything that was started is ended, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.archive_pairs:
+        found = archive_pairs.measure(options.archive_pairs, options.events)
+        # A run that is not exact has ended it.
+        print(json.dumps({"capstone": "analytics", "archive": found, "exact": True, "load": _load()}))
+        return 0
     with started({"LOG_LEVEL": "ERROR", **(archived.SETTINGS if options.archive else {})}) as servers:
         os.environ.update(servers.environment)  # the service reads its settings when it is imported
         start_aggregator(servers)
@@ -58,8 +66,12 @@ def main(argv: list[str]) -> int:
             getattr(bench, part)()
     print(table(bench.results))
     exact = not any(result.differences for result in bench.results)
-    print(json.dumps({"capstone": "analytics", **bench.document, "exact": exact, "load": round(os.getloadavg()[0], 1)}))
+    print(json.dumps({"capstone": "analytics", **bench.document, "exact": exact, "load": _load()}))
     return 0 if exact else 1
+
+
+def _load() -> float:
+    return round(os.getloadavg()[0], 1)
 
 
 class Bench:
