@@ -237,6 +237,8 @@ def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, rabbit_anal
     schemes: dict[Any, Page] = {scheme: looked_at(browser, service, scheme) for scheme in ("light", "dark")}
     widths = {(scheme, width): wide(page, scheme, width) for scheme, page in schemes.items() for width in WIDTHS}
     ratios = {(scheme, text): ratio for scheme, page in schemes.items() for text, ratio in contrasts(page).items()}
+    schemes["light"].wait_for_selector("#top tbody td:nth-child(2)")
+    lines = schemes["light"].evaluate(LINES_OF_A_LONG_NUMBER)
     service.processes[0].kill()
     for scheme, page in schemes.items():
         page.wait_for_selector("html.cut")
@@ -246,6 +248,15 @@ def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, rabbit_anal
     assert {(scheme, width): width for scheme in schemes for width in WIDTHS} == widths
     assert {} == {text: ratio for text, ratio in ratios.items() if ratio < 4.5}
     assert len(ratios) > 100
+    assert 1 == lines
+
+
+LINES_OF_A_LONG_NUMBER = """() => {
+  const cell = document.querySelector("#top tbody td:nth-child(2)"), inside = document.createRange();
+  cell.textContent = "9,999,999,999";
+  inside.selectNodeContents(cell);
+  return inside.getClientRects().length;
+}"""
 
 
 def looked_at(browser: Browser, service: Any, scheme: Any) -> Page:

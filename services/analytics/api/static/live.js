@@ -77,12 +77,12 @@ function drawState() {
   fill(
     $("trends").tBodies[0],
     state.trends.trends.map((one) => [one.id, number.format(one.events), one.reason]),
-    { nothing: state.trends.replicas ? "Nothing comes more often than usual" : "No aggregator reports trends" },
+    { nothing: state.trends.replicas ? "Nothing comes more often than usual" : "No aggregator reports trends", kinds: ["", "number"] },
   );
   fill(
     $("top").tBodies[0],
     state.top.contents.map((one) => [one.content, number.format(one.events), kinds(one.kinds)]),
-    { nothing: state.top.replicas ? "Nothing was counted" : "No aggregator names contents" },
+    { nothing: state.top.replicas ? "Nothing was counted" : "No aggregator names contents", kinds: ["", "number"] },
   );
 }
 
