@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from conductor.run_directory import CHECKOUT, chart, home, roots
 
 OVERLAYS = CHECKOUT / "k8s" / "overlays"
@@ -56,6 +54,8 @@ class Names:
 
     def settings_of(self, overlay: str) -> dict[str, str]:
         """What the values that an overlay brings say of its settings, as environment variables."""
+        import yaml  # which the command line would wait for at each of its starts
+
         values = self.overlay_values(overlay)
         told = yaml.safe_load(values.read_text()).get("settings") or {} if values.is_file() else {}
         return {re.sub(r"(?=[A-Z])", "_", key).upper(): str(value) for key, value in told.items()}
