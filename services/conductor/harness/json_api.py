@@ -30,7 +30,7 @@ class JsonApi:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise ApiUnreachable(f"the API does not answer: {error or type(error).__name__}") from error
+            raise ApiUnreachable(f"the API does not answer: {str(error) or type(error).__name__}") from error
         if answer.is_error:
             raise refusal(answer)
         body: dict[str, Any] = answer.json()

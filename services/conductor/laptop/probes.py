@@ -56,5 +56,5 @@ def http(url: str) -> Answer:
     try:
         response = http_client.request("GET", url, timeout=ANSWER_SECONDS)
     except httpx.HTTPError as error:
-        return Answer(False, f"{url}: {error or type(error).__name__}")
+        return Answer(False, f"{url}: {str(error) or type(error).__name__}")
     return Answer(response.status_code == httpx.codes.OK, f"{url}: {response.status_code}")

@@ -60,13 +60,13 @@ class Connections:
         try:
             connection = await self._sent(request)
         except OSError as error:
-            raise NotHandedOver(f"the engine pool is away: {error or type(error).__name__}") from error
+            raise NotHandedOver(f"the engine pool is away: {str(error) or type(error).__name__}") from error
         try:
             async with asyncio.timeout(self._answer_seconds):
                 answer = await connection.answer()
         except (OSError, ValueError) as error:
             connection.close()
-            raise NoAnswer(f"the engine pool did not answer: {error or type(error).__name__}") from error
+            raise NoAnswer(f"the engine pool did not answer: {str(error) or type(error).__name__}") from error
         except BaseException:
             # The answer is still to come, and would be taken for that of the next request.
             connection.close()

@@ -72,7 +72,7 @@ class OrdersApi(JsonApi):
                     raise refusal(answer)
                 yield from parsed(answer.iter_lines())
         except httpx.TransportError as error:
-            raise ApiUnreachable(f"the event stream broke: {error or type(error).__name__}") from error
+            raise ApiUnreachable(f"the event stream broke: {str(error) or type(error).__name__}") from error
 
 
 def parsed(lines: Iterator[str]) -> Iterator[tuple[int | None, str, dict[str, Any]]]:

@@ -40,7 +40,7 @@ class DoorClient:
         try:
             line = self._answers.readline()
         except OSError as error:
-            raise DrillFailed(f"the door does not answer: {error or type(error).__name__}") from error
+            raise DrillFailed(f"the door does not answer: {str(error) or type(error).__name__}") from error
         if not line:
             raise DrillFailed("the gateway closed the connection of the door")
         answer: dict[str, Any] = json.loads(line)
