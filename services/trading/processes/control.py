@@ -24,7 +24,7 @@ import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,12 @@ class Control:
         return [peer for peer in self._peers if now - peer.asked > IDLE_SECONDS]
 
     def end(self) -> None:
-        """Tell who has asked for something that it was not read. Everything that was read is answered already."""
+        """Tell all, also who was not accepted yet, that nothing more is read; what was read is answered already. Listen no more."""
+        for listener in self.listeners:
+            with suppress(OSError):
+                while True:
+                    self.accept(listener)
+            listener.close()
         for peer in self._peers:
             _answer(peer, {"error": DRAINING, "closing": True})
 
