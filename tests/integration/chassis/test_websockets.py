@@ -123,9 +123,8 @@ def test_who_answers_no_ping_is_dropped_with_a_reason_and_stalls_nobody() -> Non
 def test_a_websocket_outlives_the_time_limits_of_requests_and_takes_no_place_of_theirs(url: str) -> None:
     with connect(f"{url}/count") as reader:
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as mute:
-            assert b"" == mute.recv(
-                1
-            )  # it was made later, and the time that a request's head may take has passed for it
+            # It was made later, and the time that a request's head may take has passed for it.
+            assert b"" == mute.recv(1)
         reader.send("next")
 
         assert "1" == reader.recv(timeout=5)
