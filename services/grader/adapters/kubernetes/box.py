@@ -55,7 +55,7 @@ class KubernetesBox:
         self._hands = ""
         self._workers = 0
         self._versions: dict[str, str] = {}
-        self.confined = self._namespace.keeps_in()
+        self.confined = self._namespace.keeps_in
         self.why_not = "" if self.confined else "this cluster does not enforce network policies"
 
     def __str__(self) -> str:

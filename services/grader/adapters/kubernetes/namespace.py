@@ -42,22 +42,22 @@ class Namespace:
             raise Unable("kubectl points to no cluster that answers")
         self.kubectl = Kubectl(f"{PREFIX}{secrets.token_hex(4)}")
         try:
-            _remove_leftovers()
-            self._make(tag)
-            self.door = self.pod("app.kubernetes.io/name=door")
-            self.address = self.kubectl("get", "service", "door", "--output", "jsonpath={.spec.clusterIP}")
+            # Interrupted as well: nothing removes it while this process lives.
+            with contextlib.ExitStack() as unmade:
+                unmade.callback(self.end)
+                _remove_leftovers()
+                self._make(tag)
+                self.door = self.pod("app.kubernetes.io/name=door")
+                self.address = self.kubectl("get", "service", "door", "--output", "jsonpath={.spec.clusterIP}")
+                self.keeps_in = self._keeps_in()
+                """Whether a pod that may call nobody reaches nobody: a cluster may hold network policies and enforce none."""
+                unmade.pop_all()
         except ClusterFailed as error:
-            self.end()
             raise Unable(str(error)) from error
 
     def pod(self, selector: str) -> str:
         """The name of the one pod with these labels."""
         return str(self.kubectl.pods(selector)[0]["metadata"]["name"])
-
-    def keeps_in(self) -> bool:
-        """Whether a pod that may call nobody reaches nobody: a cluster may hold network policies and enforce none."""
-        where = Kubectl("default")("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}")
-        return "kept in" in self.kubectl("exec", self.door, "--", "python", "-I", "-S", "-c", TRIAL, where)
 
     def end(self) -> None:
         """Take it away, with all that runs in it; nobody waits for it."""
@@ -72,6 +72,10 @@ class Namespace:
         image = images.name("outside", tag)
         self.kubectl("apply", "--filename", "-", given=objects.replace(f"{images.PREFIX}/outside", image))
         self.kubectl.await_rolled_out("deployment/door", within_seconds=READY_SECONDS)
+
+    def _keeps_in(self) -> bool:
+        where = Kubectl("default")("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}")
+        return "kept in" in self.kubectl("exec", self.door, "--", "python", "-I", "-S", "-c", TRIAL, where)
 
 
 def config_map(name: str, files: Mapping[str, bytes]) -> dict[str, Any]:
