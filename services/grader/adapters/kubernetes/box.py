@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conductor.cluster.kubectl import run
+from conductor.cluster.kubectl import run, tool
 from conductor.errors import ClusterFailed
 from conductor.run_directory import CHECKOUT
 from grader.adapters.box import MIB, PORT_MAP, Job, Running
@@ -98,7 +98,7 @@ class KubernetesBox:
             config_map("answer", _files(job.workspace)),
             config_map("ports", {path.name: path.read_bytes() for path in PORT_MAP.glob("*.py")}),
         )
-        through = ["kubectl", "--namespace", kubectl.namespace, "exec", "--stdin", self._namespace.door, "--"]
+        through = [tool("kubectl"), "--namespace", kubectl.namespace, "exec", "--stdin", self._namespace.door, "--"]
         self._door = Door(through, job.ports, job.output.with_name("door.txt"))
         idle = ["python", "-I", "-S", "-c", FIRST, "sleep", "infinity"]
         asleep: dict[str, Any] = {"exec": {"command": ["test", "-d", "/lab/workspace"]}}
