@@ -32,6 +32,7 @@ os.chdir("/lab/workspace")
 for key, path in json.load(open("/lab/answer/paths")).items():
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     shutil.copyfile("/lab/answer/" + key, path)
+open("/tmp/copied", "w").close()
 program = subprocess.Popen(sys.argv[1:])
 signal.signal(signal.SIGTERM, lambda *_: program.send_signal(signal.SIGTERM))
 status = program.wait()
@@ -39,8 +40,9 @@ while os.path.exists("/tmp/gone"):
     signal.pause()
 sys.exit(128 - status if status < 0 else status)
 """
-"""The first process of a pod: puts the learner's files where their code may write, and runs the program as a child. The kernel lets nobody
-inside kill a first process, and Kubernetes asks before it does. Once the grader has written /tmp/gone nothing is started again."""
+"""The first process of a pod: puts the learner's files where their code may write, and runs the program as a child. It writes /tmp/copied
+once they are there. The kernel lets nobody inside kill a first process, and Kubernetes asks before it does. Once the grader has written
+/tmp/gone nothing is started again."""
 
 VERSIONS = "import celery, json, platform; print(json.dumps({'python': platform.python_version(), 'celery': celery.__version__}))"
 
@@ -101,8 +103,10 @@ class KubernetesBox:
         through = [tool("kubectl"), "--namespace", kubectl.namespace, "exec", "--stdin", self._namespace.door, "--"]
         self._door = Door(through, job.ports, job.output.with_name("door.txt"))
         idle = ["python", "-I", "-S", "-c", FIRST, "sleep", "infinity"]
-        asleep: dict[str, Any] = {"exec": {"command": ["test", "-d", "/lab/workspace"]}}
-        probes = {"probes": {"startup": asleep, "readiness": asleep, "liveness": asleep}}
+        copied: dict[str, Any] = {"exec": {"command": ["test", "-e", "/tmp/copied"]}}
+        # Their code may remove what it finds in /tmp, and the pod must not be started anew for that.
+        alive: dict[str, Any] = {"exec": {"command": ["true"]}}
+        probes = {"probes": {"startup": copied, "readiness": copied, "liveness": alive}}
         self._install(HANDS, job, {"role": "relay", "command": idle, **probes}, "--wait")
         self._hands = self._namespace.pod(f"app.kubernetes.io/instance={HANDS}")
         self._versions = json.loads(kubectl("exec", self._hands, "--", "python", "-c", VERSIONS))
