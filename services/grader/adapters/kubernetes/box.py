@@ -96,12 +96,12 @@ class KubernetesBox:
         if self._hands:
             return
         kubectl = self._namespace.kubectl
-        kubectl.create(
+        kubectl.apply(
             config_map("answer", _files(job.workspace)),
             config_map("ports", {path.name: path.read_bytes() for path in PORT_MAP.glob("*.py")}),
         )
         through = [tool("kubectl"), "--namespace", kubectl.namespace, "exec", "--stdin", self._namespace.door, "--"]
-        self._door = Door(through, job.ports, job.output.with_name("door.txt"))
+        self._door = self._door or Door(through, job.ports, job.output.with_name("door.txt"))
         idle = ["python", "-I", "-S", "-c", FIRST, "sleep", "infinity"]
         copied: dict[str, Any] = {"exec": {"command": ["test", "-e", "/tmp/copied"]}}
         # Their code may remove what it finds in /tmp, and the pod must not be started anew for that.
