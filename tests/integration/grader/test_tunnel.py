@@ -124,6 +124,13 @@ def test_one_that_cannot_start_says_why(said: Path) -> None:
         Door([sys.executable, "-c", "import sys; sys.exit('no such pod')"], {}, said)
 
 
+def test_one_that_does_not_answer_is_given_up(said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.adapters.kubernetes.door.START_SECONDS", 0.2)
+
+    with pytest.raises(Unable, match="did not start: no answer within 0"):
+        Door(["sh", "-c", "exec sleep 60"], {}, said)
+
+
 def test_the_end_that_listens_ends_with_the_pipe() -> None:
     argv = [sys.executable, "-I", "-S", tunnel.__file__, str(free_port())]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as listening:

@@ -1,6 +1,7 @@
 """The grader's end of a tunnel into a pod: a thread that leads what is connected to there to the servers of the grading."""
 
 import asyncio
+import select
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from grader.adapters.kubernetes import tunnel
 from grader.errors import Unable
+
+START_SECONDS = 60.0
+"""For the listening end to answer; a `kubectl exec` to a node that does not answer waits for minutes."""
 
 END_SECONDS = 5.0
 
@@ -24,9 +28,11 @@ class Door:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
             )
         assert self._process.stdout is not None
-        if self._process.stdout.readline() != tunnel.READY:
+        answered, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        if not answered or self._process.stdout.readline() != tunnel.READY:
             self.end()
-            raise Unable(f"the tunnel into the cluster did not start: {self._why()}")
+            why = self._why() if answered else f"no answer within {START_SECONDS:g} s"
+            raise Unable(f"the tunnel into the cluster did not start: {why}")
         self._thread = threading.Thread(target=asyncio.run, args=[self._carry(ports)], daemon=True)
         self._thread.start()
 
