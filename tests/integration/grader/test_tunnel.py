@@ -13,7 +13,7 @@ import pytest
 from grader.adapters.kubernetes import tunnel
 from grader.adapters.kubernetes.door import Door
 from grader.errors import Unable
-from servers import free_port
+from servers import free_port, wait_until
 
 HERE = ["env", f"PATH={Path(sys.executable).parent}"]
 """The interpreter of the tests is the `python` of the end that listens."""
@@ -117,6 +117,20 @@ def test_a_tunnel_that_broke_says_so(said: Path) -> None:
 
     with pytest.raises(Unable, match="broke"):
         door.check()
+
+
+def test_one_whose_pipe_ended_before_its_program_says_so(said: Path) -> None:
+    door = Door(["sh", "-c", "echo ready; exec sleep 60 >&-"], {}, said)
+
+    def broke() -> bool:
+        try:
+            door.check()
+        except Unable:
+            return True
+        return False
+
+    wait_until(broke, what="the end of the tunnel")
+    door.end()
 
 
 def test_one_that_cannot_start_says_why(said: Path) -> None:

@@ -38,7 +38,7 @@ class Door:
 
     def check(self) -> None:
         """Raise Unable when it is closed: whoever lost a connection since then was not at fault."""
-        if self._process.poll() is not None:
+        if self._process.poll() is not None or not self._thread.is_alive():
             raise Unable(f"the tunnel into the cluster broke: {self._why()}")
 
     def end(self) -> None:
