@@ -23,6 +23,9 @@ LABEL = "celery-capstones/lab"
 OWNER = "celery-capstones/grader"
 """The annotation that says whose a namespace is: host, pid, and when the process began."""
 
+BEGAN_TOLERANCE_SECONDS = 5.0
+"""Between two answers to when a process began: Linux counts from the boot, whose time moves with the clock."""
+
 READY_SECONDS = 120
 
 TRIAL = """
@@ -99,7 +102,7 @@ def _remove_leftovers() -> None:
 
 def _lives(pid: int, began: str) -> bool:
     with contextlib.suppress(psutil.Error):
-        return f"{psutil.Process(pid).create_time():.0f}" == began
+        return abs(psutil.Process(pid).create_time() - float(began)) < BEGAN_TOLERANCE_SECONDS
     return False
 
 
