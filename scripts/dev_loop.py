@@ -192,8 +192,8 @@ def main() -> int:
         original = path.read_bytes()
         try:
             results.append(measure(kubectl, name))
-        finally:
             before, since = pods(kubectl), datetime.datetime.now(datetime.UTC)
+        finally:
             path.write_bytes(original)
         sys.stdout.write(f"{json.dumps(results[-1], indent=1)}\n")
         outcome(kubectl, before, since, in_place=name != "chart")
