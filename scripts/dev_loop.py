@@ -14,16 +14,14 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from conductor.cluster.kubectl import Kubectl, run, tool
+from conductor.run_directory import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 SELECTOR = "app.kubernetes.io/instance=orders,app.kubernetes.io/managed-by=Helm"
 EDITS: dict[str, tuple[str, Callable[[str], str]]] = {
     "orders": ("services/orders/domain/order.py", lambda text: f"{text}# edited\n"),
@@ -62,7 +60,7 @@ def asking(kubectl: Kubectl) -> Iterator[Answers]:
                 try:
                     with urllib.request.urlopen(url, timeout=10) as answer:
                         answer.read()
-                except (OSError, urllib.error.HTTPError) as error:
+                except OSError as error:
                     answers.unanswered.append(repr(error))
 
         clients = [threading.Thread(target=ask) for _ in range(2)]
@@ -181,6 +179,9 @@ def main() -> int:
     parser.add_argument("--namespace", default="capstones")
     parser.add_argument("edits", nargs="*", default=list(EDITS), help=f"of {', '.join(EDITS)}")
     chosen = parser.parse_args()
+    for name in chosen.edits:
+        if name not in EDITS:
+            parser.error(f'"{name}" is no edit: there are {", ".join(EDITS)}')
     kubectl = Kubectl(chosen.namespace)
     if not pods(kubectl):
         raise SystemExit(
