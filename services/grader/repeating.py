@@ -152,10 +152,10 @@ def remember(path: Path, one: Repeated) -> None:
 
 
 @contextlib.contextmanager
-def busy(processes: int | None = None) -> Iterator[None]:
-    """Keep every core of the machine busy, or run so many processes that only compute."""
+def busy() -> Iterator[None]:
+    """Keep every core of the machine busy with a process that only computes."""
     with tempfile.TemporaryDirectory(prefix="capstone-busy-") as made, contextlib.ExitStack() as ends:
-        for _ in range(os.cpu_count() or 1 if processes is None else processes):
+        for _ in range(os.cpu_count() or 1):
             folder = Path(made)
             spinning = guarded.start(
                 [sys.executable, "-c", SPIN], directory=folder, environment={}, output=folder / "out"
