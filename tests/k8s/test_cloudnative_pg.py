@@ -45,6 +45,12 @@ def test_the_single_server_is_gone_and_its_address_leads_to_the_primary(objects:
     ]
 
 
+def test_all_of_it_is_in_the_namespace_of_the_overlay(objects: list[Object]) -> None:
+    outside = [one["metadata"]["name"] for one in objects if one["metadata"].get("namespace") != "capstones"]
+
+    assert ["capstones"] == outside  # the Namespace itself
+
+
 def test_no_commit_is_answered_that_one_instance_alone_has(objects: list[Object]) -> None:
     cluster = of_kind(objects, "Cluster")["postgres"]["spec"]
 
