@@ -66,7 +66,7 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
         if beside.is_dir():
             tell(f"platform of {own.capstone}: {os.path.relpath(beside, CHECKOUT)}")
             _apply(wanted, beside)
-    if left := prune(wanted):
+    if left := prune(wanted, capstones):
         tell(f"of another overlay, removed: {', '.join(left)}")
     wait_for_platform(wanted)
     kubectl = wanted.kubectl
@@ -176,14 +176,21 @@ def _apply(wanted: Installation, source: Path) -> None:
     wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=objects)
 
 
-def prune(wanted: Installation) -> list[str]:
+def sources(wanted: Installation, capstones: Sequence[str]) -> list[Path]:
+    """The folders whose objects stay when these capstones are deployed. Another capstone may stand on what any overlay brought for it."""
+    own = [path for name in charts() if name not in capstones for path in Names(name).platforms]
+    own += [path for name in capstones if (path := Names(name).platform_of(wanted.overlay)).is_dir()]
+    return [overlay_of(wanted), *own]
+
+
+def prune(wanted: Installation, capstones: Sequence[str]) -> list[str]:
     """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`."""
-    sources = [
-        overlay_of(wanted),
-        *(path for name in charts() if (path := Names(name).platform_of(wanted.overlay)).is_dir()),
-    ]
     of_these = ("get", "--filename", "-", "--ignore-not-found", "--output", "name")
-    kept = {name for source in sources for name in wanted.kubectl(*of_these, given=rendered(wanted, source)).split()}
+    kept = {
+        name
+        for one in sources(wanted, capstones)
+        for name in wanted.kubectl(*of_these, given=rendered(wanted, one)).split()
+    }
     listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()
     left = [name for name in listed if name not in kept]
     if left:

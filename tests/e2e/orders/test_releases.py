@@ -88,5 +88,5 @@ def test_what_another_overlay_brought_is_removed(installation: Installation) -> 
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "of-another-overlay", "labels": labels}}
     )
 
-    assert ["configmap/of-another-overlay"] == install.prune(installation)
-    assert [] == install.prune(installation)
+    assert ["configmap/of-another-overlay"] == install.prune(installation, [OWN.capstone])
+    assert [] == install.prune(installation, [OWN.capstone])
