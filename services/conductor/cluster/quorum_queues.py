@@ -113,7 +113,8 @@ def crowded(kubectl: Kubectl) -> list[str]:
     wanted = nodes(kubectl)
     if wanted < 2:
         return []
-    held = Counter(str(pod["spec"].get("nodeName")) for pod in kubectl.pods(f"app.kubernetes.io/name={BROKER}"))
+    pods = kubectl.pods(f"app.kubernetes.io/name={BROKER}")
+    held = Counter(machine for pod in pods if (machine := pod["spec"].get("nodeName")))  # one that waits has none
     return [
         f"{count} of {wanted} nodes of {BROKER} are on {machine}: without it no queue has a quorum"
         for machine, count in held.items()

@@ -1,6 +1,9 @@
 """Which quorum queues could not bear the loss of a node, and which node leads most."""
 
+from typing import Any, cast
+
 from conductor.cluster import quorum_queues
+from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.quorum_queues import QuorumQueue
 
 A, B, C = (f"rabbit@rabbitmq-{number}.rabbitmq-nodes.capstones.svc.cluster.local" for number in range(3))
@@ -30,3 +33,25 @@ def test_the_node_that_leads_most_is_found_among_all_or_but_one() -> None:
     assert A == quorum_queues.leading_most(queues)
     assert C == quorum_queues.leading_most(queues, but=A)
     assert quorum_queues.leading_most([HEADLESS]) is None
+
+
+class Machines:
+    """A cluster whose broker's pods are on these machines; None for one that waits for a place."""
+
+    def __init__(self, *machines: str | None) -> None:
+        self._machines = machines
+
+    def __call__(self, *arguments: str) -> str:
+        return str(len(self._machines))
+
+    def pods(self, selector: str) -> list[dict[str, Any]]:
+        return [{"spec": {"nodeName": machine} if machine else {}} for machine in self._machines]
+
+
+def crowded(*machines: str | None) -> list[str]:
+    return quorum_queues.crowded(cast(Kubectl, Machines(*machines)))
+
+
+def test_a_machine_that_runs_two_of_three_nodes_is_named_and_pods_that_wait_are_on_none() -> None:
+    assert ["2 of 3 nodes of rabbitmq are on one: without it no queue has a quorum"] == crowded("one", "two", "one")
+    assert [[], []] == [crowded("one", "two", "three"), crowded("one", None, None)]
