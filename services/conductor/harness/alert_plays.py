@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
@@ -232,6 +233,7 @@ def _await(
     return seen
 
 
+@cache
 def _severity(alert: str) -> str:
     """Of a budget's alerts that of the page: that it was used up is a ticket, which goes on for its window of days."""
     known = load().alerts.get(alert)
