@@ -198,7 +198,10 @@ def _await_inactive(runtime: LocalRuntime, within: Mapping[str, float]) -> None:
     url = f"http://127.0.0.1:{runtime.platform.state.ports['prometheus']}/api/v1/rules?type=alert"
 
     def inactive() -> bool:
-        groups = http_client.request("GET", url, timeout=5).raise_for_status().json()["data"]["groups"]
+        try:
+            groups = http_client.request("GET", url, timeout=5).raise_for_status().json()["data"]["groups"]
+        except httpx.HTTPError:
+            return False
         asked = [rule for group in groups for rule in group["rules"] if rule["name"] in within]
         evaluated = all(datetime.fromisoformat(rule["lastEvaluation"]) > since for rule in asked)
         return evaluated and not any(
@@ -209,7 +212,9 @@ def _await_inactive(runtime: LocalRuntime, within: Mapping[str, float]) -> None:
         )
 
     if not until(inactive, within_seconds=max(within.values())):
-        raise DrillFailed(f"{', '.join(within)} was active {max(within.values()):g} s before the fault")
+        raise DrillFailed(
+            f"{', '.join(within)}: still active, or not told, after {max(within.values()):g} s before the fault"
+        )
 
 
 def _await(

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.servers import free_port
 
 from conductor import capstones, pools
-from conductor.harness import alert_faults, alert_table
-from conductor.harness.alert_plays import Expected, Measured, Play
+from conductor.errors import DrillFailed
+from conductor.harness import alert_faults, alert_plays, alert_table
+from conductor.harness.alert_plays import Expected, Measured, Play, Receiver
 from conductor.observability.registry import load
 from conductor.run_directory import CHECKOUT
 
@@ -44,6 +46,15 @@ def test_each_capstone_burns_its_error_budget() -> None:
 
 def test_without_rabbitmq_nothing_is_played_that_only_it_can_show() -> None:
     assert "NoConsumer" not in {one.alert for play in plays("orders", "valkey") for one in play.expected}
+
+
+def test_a_prometheus_that_does_not_answer_fails_the_fault_that_was_to_be_played() -> None:
+    state = SimpleNamespace(ports={"prometheus": free_port()})
+    runtime: Any = SimpleNamespace(platform=SimpleNamespace(name="orders", state=state))
+    play = Play("never begun", lambda runtime: pytest.fail("it began"), (Expected("BeatSilent", resolving_seconds=0),))
+
+    with pytest.raises(DrillFailed, match="BeatSilent: still active, or not told"):
+        alert_plays.measure(runtime, Receiver(), play, 20)
 
 
 def test_a_row_takes_the_place_of_the_one_for_the_same_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
