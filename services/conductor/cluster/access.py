@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from conductor import redis_client
 from conductor.capstone import load
 from conductor.cluster import pool_values
 from conductor.cluster.kubectl import Kubectl
@@ -96,7 +97,7 @@ class ClusterAccess:
         if held is None:
             raise ClusterFailed(f'the namespace "{self.kubectl.namespace}" has no Secret "{self._own.secret}"')
         opened = []
-        for url in held[self._own_stores[name]].split(","):
+        for url in redis_client.nodes(held[self._own_stores[name]]):
             host = urlsplit(url).hostname or name
             opened.append(_at(url, self._forwards.enter_context(forwarded(self.kubectl, host, REDIS_PORT))))
         return ",".join(opened)

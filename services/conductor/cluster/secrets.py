@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from conductor import redis_client
 from conductor.capstone import load
 from conductor.cluster.names import Names, charts
 from conductor.errors import Refused
@@ -252,7 +253,9 @@ def refuse_other_stores(own: Names, known: Mapping[str, Values], settings: Mappi
     """
     for store in load(own.capstone).stores:
         told = known.get(own.secret, {}).get(store.variable, "")
-        there, wanted = (len(url.split(",")) for url in (told, own_store_url(store, known[store.name], settings)))
+        there, wanted = (
+            len(redis_client.nodes(urls)) for urls in (told, own_store_url(store, known[store.name], settings))
+        )
         if told and there != wanted:
             raise Refused(
                 f"{own.capstone}: the store {store.name} has {there} servers here, and {wanted} are asked for. What it holds does not "
