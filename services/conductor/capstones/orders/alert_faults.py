@@ -1,5 +1,6 @@
 """The faults of a watched platform that only the orders can have, with the alerts that they must raise."""
 
+import contextlib
 import secrets
 import signal
 import threading
@@ -50,14 +51,15 @@ def charges_killed(runtime: LocalRuntime) -> Iterator[None]:
     queues = runtime.pools()[PAYMENTS].queues
 
     def kill(over: threading.Event) -> None:
-        outbox, killed = OutboxState(runtime), 0
-        while killed < KILLS and not over.wait(0.25):
-            pids = [pid for tree in runtime.trees(PAYMENTS) for pid in tree.children]
-            charging = [pid for pid in pids if outbox.held_by(runtime.ports([pid]), queues)]
-            for pid in charging[: KILLS - killed]:
-                signalling.send(pid, signal.SIGKILL)
-                killed += 1
-        outbox.close()
+        killed: set[int] = set()
+        with contextlib.closing(OutboxState(runtime)) as outbox:
+            while len(killed) < KILLS and not over.wait(0.25):
+                # One that was killed may still be listed, and the database may not have noticed its end.
+                living = {pid for tree in runtime.trees(PAYMENTS) for pid in tree.children} - killed
+                charging = [pid for pid in living if outbox.held_by(runtime.ports([pid]), queues)]
+                for pid in charging[: KILLS - len(killed)]:
+                    signalling.send(pid, signal.SIGKILL)
+                    killed.add(pid)
 
     with dependency_faults.outage(runtime, "payments", {"mode": "hang"}), in_background(kill):
         yield
