@@ -85,6 +85,9 @@ def _kill(session: ClusterSession, *, but: str | None) -> str:
         f"{told['confirmed']} messages of {stream} were confirmed, {len(missing)} of them are missing; "
         f"the longest time without a confirm was {told['longest']} s; the publisher's connection broke: {told['error'] or 'never'}"
     )
+    session.expect(
+        bool(told["error"]), f"the publisher of {stream} was never cut off, so it was not at the node that was killed"
+    )
     session.expect(not missing, f"{len(missing)} messages were confirmed and are gone: {missing[:5]}")
     session.expect(told["longest"] <= AWAY_SECONDS, f"nothing was confirmed for {told['longest']} s")
     return node
