@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from conductor import http_client
+from conductor.capstones.trading.drawn_orders import SYMBOLS
 from conductor.capstones.trading.outside import TICKS_PER_SECOND
 from conductor.capstones.trading.reference_candles import Candle, Key, candles
 from conductor.harness.dependency_faults import call
@@ -24,7 +25,8 @@ _KEPT = """
     SELECT f.sequence, c.symbol, c.span_us, c.begin_us, c.open, c.high, c.low, c.close, c.quantity, c.trades
     FROM feeds f LEFT JOIN candles c ON c.feed = f.feed WHERE f.feed = %s
 """
-SYMBOLS = {1: "AAPL", 2: "FB", 3: "GOOG", 4: "IBM", 5: "MSFT"}
+NAMES = dict(enumerate(SYMBOLS, start=1))
+"""Of the symbols, by their numbers in the database."""
 
 
 def play(session: LaptopSession) -> None:
@@ -71,7 +73,7 @@ def _sequence(session: LaptopSession) -> int:
 def _kept(session: LaptopSession) -> tuple[int, dict[Key, Candle]]:
     """The service's candles and the number of the tick up to which they are, of one moment."""
     rows = session.sql(_KEPT, FEED)
-    return rows[0][0], {(SYMBOLS[row[1]], row[2], row[3]): Candle(*map(int, row[4:])) for row in rows if row[1]}
+    return rows[0][0], {(NAMES[row[1]], row[2], row[3]): Candle(*map(int, row[4:])) for row in rows if row[1]}
 
 
 def _ticks(session: LaptopSession, last: int) -> list[dict[str, Any]]:
