@@ -80,9 +80,12 @@ def _ticks(session: LaptopSession, last: int) -> list[dict[str, Any]]:
     """The feed's ticks up to a number, none left out."""
     address, found = session.access.addresses()["feed"], list[dict[str, Any]]()
     while len(found) < last:
-        page = f"first={len(found) + 1}&last={min(len(found) + PAGE, last)}"
+        first = len(found) + 1
+        page = f"first={first}&last={min(first + PAGE - 1, last)}"
         answer = http_client.request("GET", f"{address}/feed/ticks?{page}", timeout=ANSWER_SECONDS)
-        found += answer.raise_for_status().json()["ticks"]
+        told = answer.raise_for_status().json()["ticks"]
+        session.expect(bool(told), f"the feed tells no tick from {first} on, and the candles are at {last}")
+        found += told
     return found
 
 
