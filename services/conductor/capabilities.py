@@ -23,7 +23,7 @@ class Flush:
 
     store: str
     written: Callable[[Reach], int | None]
-    command: str = "fcall"
+    command: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def test_a_file_goes_by_the_door_that_is_named_and_by_that_of_backfills_nothing_
 
 
 def test_a_worker_of_batches_is_never_hit_by_its_children() -> None:
-    batches, tasks = Target("aggregate", flush=Flush("counters", lambda access: 0)), Target("tasks")
+    batches, tasks = Target("aggregate", flush=Flush("counters", lambda access: 0, "fcall")), Target("tasks")
     planned = list(targeted_kill.schedule([batches, tasks], 12, seed=1))
 
     assert {("aggregate", "tree"), ("tasks", "tree"), ("tasks", "child")} == {

@@ -114,7 +114,7 @@ def test_where_calls_are_held_whatever_runs_is_hit() -> None:
 
 def test_of_workers_of_batches_one_that_waits_in_a_flush_is_killed_until_a_kill_comes_in_time() -> None:
     session = Session(flushing=["pod-2"], late=1)
-    target = Target("aggregate", flush=Flush("counters", lambda access: 0))
+    target = Target("aggregate", flush=Flush("counters", lambda access: 0, "fcall"))
 
     kill = cluster_kill.aimed_kill(of(session), target, "tree")
 

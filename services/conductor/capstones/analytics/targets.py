@@ -13,7 +13,7 @@ def _written(access: Reach) -> int | None:
         return None
 
 
-AGGREGATE = Target("aggregate", flush=Flush(COUNTERS, _written))
+AGGREGATE = Target("aggregate", flush=Flush(COUNTERS, _written, "fcall"))
 
 TARGETS = (AGGREGATE,)
 
