@@ -62,7 +62,7 @@ class Program:
 
 REFUSED, UNREACHABLE = "ConnectionRefusedError Connection refused", "OSError Network is unreachable"
 ABSENT, READ_ONLY = "FileNotFoundError No such file or directory", "OSError Read-only file system"
-FORBIDDEN = "1 Operation not permitted"
+FORBIDDEN = "-1 Operation not permitted"
 KILLED = -9
 
 PROGRAMS = {
@@ -108,7 +108,7 @@ PROGRAMS = {
     "system-calls": Program(
         "libc = ctypes.CDLL(None, use_errno=True)\n"
         "for call in (lambda: libc.unshare(0x10000000), lambda: libc.memfd_create(b'm', 0), lambda: libc.shmget(0, 9, 0)):\n"
-        "    print(call() and ctypes.get_errno(), os.strerror(ctypes.get_errno()))",
+        "    ctypes.set_errno(0); print(call(), os.strerror(ctypes.get_errno()))",
         lines=(FORBIDDEN,) * 3,
     ),
     "signals": Program(
