@@ -105,6 +105,22 @@ PROGRAMS = {
         "attempt(lambda: open('/usr/here', 'w')); attempt(lambda: open('/here', 'w'))",
         lines=(READ_ONLY,) * 3,
     ),
+    # By descriptor as well: what may be read can be opened, and the interpreter's files may belong to whoever runs the grader.
+    "attributes": Program(
+        "path = world['files'][0]; attempt(lambda: os.chmod(path, 0)); attempt(lambda: os.utime(path, (1, 1)))\n"
+        "library = os.open(os.__file__, os.O_RDONLY); had = os.stat(library)\n"
+        "attempt(lambda: os.chmod(library, had.st_mode & 0o7777))\n"
+        "attempt(lambda: os.utime(library, ns=(had.st_atime_ns, had.st_mtime_ns)))\n"
+        "attempt(lambda: os.removexattr(library, 'user.lab'))",
+        lines=(ABSENT,) * 2 + (READ_ONLY,) * 3,
+    ),
+    # A limit of processor time that is over ends a process as a signal does.
+    "others-limits": Program(
+        "grader = world['pid']\nattempt(lambda: resource.prlimit(grader, resource.RLIMIT_CORE, (0, 0)))\n"
+        "attempt(lambda: os.setpriority(os.PRIO_PROCESS, grader, 19))\n"
+        "attempt(lambda: os.sched_setaffinity(grader, {0}))",
+        lines=("ProcessLookupError No such process",) * 3,
+    ),
     "system-calls": Program(
         "libc = ctypes.CDLL(None, use_errno=True)\n"
         "for call in (lambda: libc.unshare(0x10000000), lambda: libc.memfd_create(b'm', 0), lambda: libc.shmget(0, 9, 0)):\n"
