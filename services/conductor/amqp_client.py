@@ -5,9 +5,11 @@ begins again after it; a time-out of the socket itself ends the read.
 """
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from kombu.transport import pyamqp
 
+AMQP_PORT = 5672
 ANSWER_SECONDS = 5.0
 
 
@@ -19,6 +21,23 @@ class Connection(pyamqp.Connection):  # type: ignore[misc]
         answer = super().connect(callback)
         self.sock.settimeout(ANSWER_SECONDS)
         return answer
+
+
+def connected(url: str, host: str | None = None, **options: Any) -> Connection:
+    """A connection to the broker of an amqp:// URL, or to its node `host`; `options` are py-amqp's. Raises AMQPError and OSError.
+
+    What the URL leaves out is RabbitMQ's default.
+    """
+    parts = urlsplit(url)
+    connection = Connection(
+        f"{host or parts.hostname}:{parts.port or AMQP_PORT}",
+        userid=unquote(parts.username or "guest"),
+        password=unquote(parts.password or "guest"),
+        virtual_host=unquote(parts.path[1:]) or "/",
+        **options,
+    )
+    connection.connect()
+    return connection
 
 
 class Transport(pyamqp.Transport):  # type: ignore[misc]

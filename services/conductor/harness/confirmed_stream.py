@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import amqp
 
-from conductor.amqp_client import Connection
+from conductor.amqp_client import connected
 from conductor.errors import DrillFailed, Refused
 
-AMQP_PORT = 5672
 CONNECT_SECONDS = 2
 EVERY_SECONDS = 0.02
 RECONNECT_SECONDS = 0.1
@@ -36,7 +35,7 @@ class ConfirmedStream:
         cannot be made."""
         if not url.startswith("amqp://"):
             raise Refused(f"{url.partition(':')[0]} is no RabbitMQ: nobody else confirms what was published")
-        self._url, self._queue = urlsplit(url), queue
+        self._url, self._queue = url, queue
         self._confirmed: list[int] = []
         self._longest = 0.0
         self._failed = ""
@@ -50,7 +49,9 @@ class ConfirmedStream:
             with self._connected(host) as connection:
                 connection.channel().queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
         except (amqp.AMQPError, OSError) as error:
-            raise DrillFailed(f"the queue {queue} cannot be made at {host or self._url.hostname}: {error}") from error
+            raise DrillFailed(
+                f"the queue {queue} cannot be made at {host or urlsplit(url).hostname}: {error}"
+            ) from error
         self._last = time.monotonic()
         self._thread = threading.Thread(target=self._run, args=(host,), name="confirmed stream", daemon=True)
         self._thread.start()
@@ -116,16 +117,13 @@ class ConfirmedStream:
 
     @contextlib.contextmanager
     def _connected(self, host: str | None = None) -> Iterator[Any]:
-        connection = Connection(
-            f"{host or self._url.hostname}:{self._url.port or AMQP_PORT}",
-            userid=unquote(self._url.username or ""),
-            password=unquote(self._url.password or ""),
-            virtual_host=unquote(self._url.path[1:]),
+        connection = connected(
+            self._url,
+            host,
             connect_timeout=CONNECT_SECONDS,
             confirm_publish=True,
             client_properties={"connection_name": "confirmed stream"},
         )
-        connection.connect()
         try:
             yield connection
         finally:

@@ -10,14 +10,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import amqp
 
-from conductor.amqp_client import Connection
+from conductor.amqp_client import connected
 from conductor.errors import DrillFailed, Refused
 
-AMQP_PORT = 5672
 EVERY_SECONDS = 0.1
 CONNECT_SECONDS = 5
 
@@ -67,7 +65,7 @@ class ConsumerWatch:
         """`url` is the broker's, amqp://. Refused when it is another's."""
         if not url.startswith("amqp://"):
             raise Refused(f"{url.partition(':')[0]} is no RabbitMQ: nobody else says how many consumers a queue has")
-        self._url = urlsplit(url)
+        self._url = url
         self._queues = queues
         self._gaps = Gaps(queues, time.monotonic())
         self._failed = "not yet"
@@ -90,7 +88,9 @@ class ConsumerWatch:
         connection = None
         while not self._over.is_set():
             try:
-                connection = connection or self._connected()
+                connection = connection or connected(
+                    self._url, connect_timeout=CONNECT_SECONDS, client_properties={"connection_name": "consumer watch"}
+                )
                 channel = connection.channel()
                 while not self._over.wait(EVERY_SECONDS):
                     self._gaps.look(
@@ -106,18 +106,6 @@ class ConsumerWatch:
         if connection is not None:
             with contextlib.suppress(amqp.AMQPError, OSError):
                 connection.close()
-
-    def _connected(self) -> Any:
-        connection = Connection(
-            f"{self._url.hostname}:{self._url.port or AMQP_PORT}",
-            userid=unquote(self._url.username or ""),
-            password=unquote(self._url.password or ""),
-            virtual_host=unquote(self._url.path[1:]),
-            connect_timeout=CONNECT_SECONDS,
-            client_properties={"connection_name": "consumer watch"},
-        )
-        connection.connect()
-        return connection
 
     @staticmethod
     def _consumers(channel: Any, queue: str) -> int:

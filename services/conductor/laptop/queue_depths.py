@@ -7,11 +7,10 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import amqp
 
-from conductor.amqp_client import Connection
+from conductor import amqp_client
 from conductor.errors import StoreUnreachable
 from conductor.laptop.platform import Platform
 from conductor.redis_client import connected
@@ -33,7 +32,7 @@ class QueueDepths:
         queues = [queue for pool in platform.pools.values() for queue in pool.queues]
         self._queues = [*queues, *(f"{queue}.dead" for queue in queues if platform.state.broker == "rabbitmq")]
         self._url = platform.broker_url
-        self._amqp: Connection | None = None
+        self._amqp: amqp_client.Connection | None = None
 
     def read(self) -> Sequence[Depth]:
         """One depth a queue, in the order of the pools."""
@@ -62,15 +61,7 @@ class QueueDepths:
             return Depth(queue, None, None)
         return Depth(queue, found.message_count, found.consumer_count)
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> amqp_client.Connection:
         if self._amqp is None or not self._amqp.connected:
-            parts = urlsplit(self._url)
-            self._amqp = Connection(
-                host=f"{parts.hostname}:{parts.port or 5672}",
-                userid=unquote(parts.username or "guest"),
-                password=unquote(parts.password or "guest"),
-                virtual_host=unquote(parts.path[1:]) or "/",
-                connect_timeout=2,
-            )
-            self._amqp.connect()
+            self._amqp = amqp_client.connected(self._url, connect_timeout=2)
         return self._amqp
