@@ -2,17 +2,15 @@
 
 import hashlib
 import importlib.util
-import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from conductor.cluster import images, jobs, logins, quorum_queues, secrets
+from conductor.cluster import helm, images, jobs, logins, quorum_queues, secrets
 from conductor.cluster.jobs import Ended, Program
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.names import OVERLAYS, Names, charts
@@ -29,8 +27,6 @@ KINDS = (
     *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange", "poddisruptionbudget"),
 )
 """What the overlays are made of, besides the namespace."""
-MIGRATED = "--no-hooks"
-"""To helm: the upgrade just before brought the schema to where it must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +204,12 @@ def install_release(wanted: Installation, own: Names) -> None:
 
     To another version its workers come first, and then who only sends them work (see conductor.cluster.version_upgrade).
     """
-    before = tag_of(wanted.namespace, own.release)
+    before = helm.tag_of(wanted.namespace, own.release)
     if before in ("", wanted.tag):
         _install(wanted, own)
     else:
         _install(wanted, own, "--set-string", f"image.producersTag={before}")
-        _install(wanted, own, MIGRATED)
+        _install(wanted, own, helm.MIGRATED)
 
 
 def _install(wanted: Installation, own: Names, *more: str) -> None:
@@ -232,50 +228,6 @@ def _install(wanted: Installation, own: Names, *more: str) -> None:
     run(["helm", "upgrade", "--install", *chosen, "--wait", "--timeout", f"{wanted.within_seconds}s"])
 
 
-def upgrade(
-    namespace: str,
-    own: Names,
-    *settings: str,
-    values: Mapping[str, object] | None = None,
-    within_seconds: int,
-    release: str | None = None,
-    migrated: bool = False,
-) -> None:
-    """Change these `key=value`, texts all, of a release, blue by default, and nothing else, and wait until its pools are ready.
-
-    What an older chart did not know yet is taken from this one's defaults. With `values` the release is told these and nothing it was
-    told before. The schema is brought to where the image needs it first, unless that is done.
-    """
-    told = [part for setting in settings for part in ("--set-string", setting)]
-    kept = ("--reset-then-reuse-values",) if values is None else ("--reset-values", "--values", "-")
-    where = ("--namespace", namespace, *kept)
-    argv = [
-        "helm",
-        "upgrade",
-        release or own.release,
-        str(own.chart),
-        *where,
-        *told,
-        "--wait",
-        "--timeout",
-        f"{within_seconds}s",
-    ]
-    argv += [MIGRATED] if migrated else []
-    run(argv, given=None if values is None else json.dumps(values))
-
-
-def tag_of(namespace: str, release: str) -> str:
-    """The version of the release, or nothing where there is none."""
-    listed = run(["helm", "list", "--namespace", namespace, "--filter", f"^{release}$", "--output", "json"])
-    return str(values_of(namespace, release).get("image", {}).get("tag", "")) if json.loads(listed) else ""
-
-
-def values_of(namespace: str, release: str) -> dict[str, Any]:
-    """What the release was told."""
-    said = run(["helm", "get", "values", release, "--namespace", namespace, "--output", "json"])
-    return json.loads(said) or {}
-
-
 def roll(wanted: Installation, own: Names) -> None:
     """Bring the pods of each release of a capstone to what their Secret now says, everything else as it is.
 
@@ -284,7 +236,7 @@ def roll(wanted: Installation, own: Names) -> None:
     changed = f"secretChecksum={checksum(wanted.kubectl, own)}"
     listed = run(["helm", "list", "--namespace", wanted.namespace, "--short"]).split()
     for release in (own.release, *({own.green} & set(listed))):
-        upgrade(wanted.namespace, own, changed, within_seconds=wanted.within_seconds, release=release)
+        helm.upgrade(wanted.namespace, own, changed, within_seconds=wanted.within_seconds, release=release)
 
 
 def checksum(kubectl: Kubectl, own: Names) -> str:

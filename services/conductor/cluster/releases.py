@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from conductor.capstone import application
-from conductor.cluster import install
+from conductor.cluster import helm
 from conductor.cluster.blue_green import Installed, Values
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.names import Names
@@ -46,7 +46,7 @@ class ClusterReleases:
         known = json.loads(run(["helm", "list", "--namespace", self.namespace, *found]))
         if not known:
             return None
-        return Installed(install.values_of(self.namespace, release), known[0]["status"] == "deployed")
+        return Installed(helm.values_of(self.namespace, release), known[0]["status"] == "deployed")
 
     def install(self, release: str, values: Values, *, migrate: bool, within_seconds: int | None = None) -> None:
         """See Releases."""

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from conductor import pools
 from conductor.capstone import application
-from conductor.cluster import blue_green, canary_rollout, images, install, version_upgrade
+from conductor.cluster import blue_green, canary_rollout, helm, images, version_upgrade
 from conductor.cluster.blue_green import Colour, Tell
 from conductor.cluster.canary_rollout import Outcome, Trial
 from conductor.cluster.install import PLATFORM
@@ -98,7 +98,7 @@ class KubernetesRuntime:
         self, *settings: str, values: Mapping[str, object] | None = None, within_seconds: int = ROLLED_SECONDS
     ) -> None:
         """Change these `key=value`, texts all, of what is installed, or tell it these `values`; returns when every pod is new and ready."""
-        install.upgrade(self.namespace, self.own, *settings, values=values, within_seconds=within_seconds)
+        helm.upgrade(self.namespace, self.own, *settings, values=values, within_seconds=within_seconds)
 
     def roll_out(self, tag: str, tell: Callable[[str], None], *, back: bool = False) -> None:
         """Bring every pool to another version, the workers before who only sends them work; on the way `back` after them."""
@@ -106,7 +106,7 @@ class KubernetesRuntime:
 
     def values(self) -> dict[str, Any]:
         """What the release was told."""
-        return install.values_of(self.namespace, self.own.release)
+        return helm.values_of(self.namespace, self.own.release)
 
     @contextlib.contextmanager
     def configured(self, settings: Mapping[str, str]) -> Iterator[None]:

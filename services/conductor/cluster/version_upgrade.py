@@ -4,7 +4,8 @@ So no worker gets a command that only the new API knows. Workers send each other
 rule stays that a version sends nothing which the one before it does not know, and what breaks it is parked.
 """
 
-from conductor.cluster.install import Tell, tag_of, upgrade
+from conductor.cluster.helm import tag_of, upgrade
+from conductor.cluster.install import Tell
 from conductor.cluster.names import Names
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conductor.cluster import install, secret_rotation, secrets
+from conductor.cluster import helm, install, secret_rotation, secrets
 from conductor.cluster.install import Installation
 from conductor.cluster.names import Names
 from conductor.errors import ClusterFailed, Refused
@@ -147,6 +147,7 @@ def test_every_release_of_the_orders_is_rolled(monkeypatch: pytest.MonkeyPatch, 
         return "\n".join(listed)
 
     monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(helm, "run", run)
     monkeypatch.setattr(install, "checksum", lambda *_: "sum")
     install.roll(Installation(), Names("orders"))
 
