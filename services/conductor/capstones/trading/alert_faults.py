@@ -13,6 +13,7 @@ import httpx
 from conductor import http_client
 from conductor.capstones.trading import ENGINE
 from conductor.capstones.trading.drawn_orders import ACCOUNTS, SYMBOLS
+from conductor.capstones.trading.engine_faults import engine_of
 from conductor.errors import DrillFailed
 from conductor.harness import alert_faults
 from conductor.harness.alert_plays import Expected, Play
@@ -73,7 +74,7 @@ def engine_slow(runtime: LocalRuntime) -> Iterator[None]:
 
 def _still(runtime: LocalRuntime, over: threading.Event) -> None:
     while not over.is_set():
-        pid = _engine(runtime)
+        pid = engine_of(signalling.names(pid for tree in runtime.trees(ENGINE) for pid in tree.children))
         if pid is None:
             over.wait(GOING_SECONDS)
             continue
@@ -84,11 +85,6 @@ def _still(runtime: LocalRuntime, over: threading.Event) -> None:
             finally:
                 os.kill(pid, signal.SIGCONT)
         over.wait(GOING_SECONDS)
-
-
-def _engine(runtime: LocalRuntime) -> int | None:
-    names = signalling.names(pid for tree in runtime.trees(ENGINE) for pid in tree.children)
-    return next((pid for pid, name in names.items() if name == "trading-engine"), None)
 
 
 def _order(runtime: LocalRuntime, over: threading.Event) -> None:

@@ -1,12 +1,18 @@
 """Signals a child that the engine pool's process owns: `trading-engine`, `trading-gateway`, `trading-keeper`."""
 
 import signal
+from collections.abc import Mapping
 
 from conductor.capstones.trading import ENGINE
 from conductor.errors import DrillFailed
 from conductor.harness.session import Session
 
 SEEN_SECONDS, ENDED_SECONDS = 30.0, 10.0
+
+
+def engine_of(children: Mapping[int, str]) -> int | None:
+    """The engine's process among the names of its owner's children; None while there is none."""
+    return next((pid for pid, name in children.items() if name == "trading-engine"), None)
 
 
 def hit(session: Session, name: str, number: signal.Signals) -> float:

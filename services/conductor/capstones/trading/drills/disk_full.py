@@ -9,6 +9,7 @@ from functools import partial
 
 from conductor.capstones.trading import ENGINE
 from conductor.capstones.trading.api_client import TradingApi
+from conductor.capstones.trading.engine_faults import engine_of
 from conductor.capstones.trading.workload import TradingWorkload, far_order
 from conductor.errors import ApiRefused
 from conductor.harness.drill import Drill
@@ -53,7 +54,7 @@ def _fill(session: LaptopSession, workload: TradingWorkload, volume: Volume, num
         accepted = workload.accepted
         _look(session, int(known))
         pid = session.signal_child(ENGINE, "trading-engine", signal.SIGKILL)
-        session.wait_for(lambda: _engine(session) not in (None, pid), "another engine")
+        session.wait_for(lambda: engine_of(session.children(ENGINE)) not in (None, pid), "another engine")
         session.wait_for(partial(_refused, workload, workload.refusing(FULL)), f"the next engine to refuse as {FULL}")
         _look(session, int(known))
         session.expect(workload.accepted == accepted, f"{workload.accepted - accepted} orders were taken meanwhile")
@@ -64,10 +65,6 @@ def _fill(session: LaptopSession, workload: TradingWorkload, volume: Volume, num
     session.wait_for(lambda: answered[-1] > since, "an order to be taken")
     first = next(at for at in answered if at > since)
     session.reporter.tell(f"     room again: the first order was taken after {first - since:.2f} s")
-
-
-def _engine(session: LaptopSession) -> int | None:
-    return next((pid for pid, name in session.children(ENGINE).items() if name == "trading-engine"), None)
 
 
 def _refused(workload: TradingWorkload, before: int) -> bool:
