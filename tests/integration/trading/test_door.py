@@ -152,19 +152,22 @@ def test_requests_share_few_connections_and_each_has_its_own_token(shard: Shard)
     asyncio.run(asked())
 
 
+async def kept_connection(shard: Shard) -> tuple[DoorClient, dict[str, Any], str]:
+    """A door that keeps a connection, an order that it was not asked for yet, and a token for it."""
+    door = DoorClient("127.0.0.1", shard.port, answer_seconds=ANSWER_SECONDS)
+    order, token = shard.order(), secret(1).decode()
+    await door.ask(token, {"status": 1})
+    return door, order, token
+
+
 @pytest.mark.parametrize("child", ["engine", "gateway"])
 @pytest.mark.usefixtures("unpinged")
 def test_a_connection_that_ended_while_idle_costs_no_order(shard: Shard, child: str) -> None:
     async def asked() -> None:
-        door, order, token = (
-            DoorClient("127.0.0.1", shard.port, answer_seconds=ANSWER_SECONDS),
-            shard.order(),
-            secret(1),
-        )
-        await door.ask(token.decode(), {"status": 1})
+        door, order, token = await kept_connection(shard)
         shard.replaced(child)
 
-        answer = await door.ask(token.decode(), order)
+        answer = await door.ask(token, order)
 
         assert order["input"][2] == answer["outcomes"][-1][2]
         door.close()
@@ -180,20 +183,15 @@ def test_while_nobody_listens_nothing_is_handed_over(shard: Shard) -> None:
             return sock.connect_ex(("127.0.0.1", shard.port)) != 0
 
     async def asked() -> None:
-        door, order, token = (
-            DoorClient("127.0.0.1", shard.port, answer_seconds=ANSWER_SECONDS),
-            shard.order(),
-            secret(1),
-        )
-        await door.ask(token.decode(), {"status": 1})
+        door, order, token = await kept_connection(shard)
         os.kill(shard.owner.pid("gateway") or 0, signal.SIGKILL)
         await asyncio.to_thread(wait_until, refused, what="the gateway to be gone")
 
         with pytest.raises(NotHandedOver):
-            await door.ask(token.decode(), order)
+            await door.ask(token, order)
 
         until(shard.owner, lambda: shard.owner.ready and not refused())
-        await door.ask(token.decode(), order)
+        await door.ask(token, order)
         door.close()
         await asyncio.to_thread(wait_until, lambda: shard.taken(order) == 1, what="the order in the journal")
 
