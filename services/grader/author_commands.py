@@ -91,9 +91,17 @@ def repeat(
     every = [] if remember is None else repeating.remembered(remember)
     chosen = slugs or catalog.slugs()
     before = tuple(every)
-    for one in repeating.repeated(
-        *(catalog, chosen, confining.best), times=times, busy_times=busy, parallel=parallel, only=answer, before=before
-    ):
+    grading = repeating.repeated(
+        catalog,
+        chosen,
+        confining.best,
+        times=times,
+        busy_times=busy,
+        parallel=parallel,
+        only=answer,
+        before=before,
+    )
+    for one in grading:
         every.append(one)
         if remember is not None:
             repeating.remember(remember, one)
