@@ -77,10 +77,10 @@ def _stopped(session: LaptopSession) -> Iterator[None]:
     (tree,) = session.runtime.trees(ENGINE)
     (engine,) = (pid for pid, name in session.children(ENGINE).items() if name == "trading-engine")
     pids = (tree.pid, engine)
-    for pid in pids:
-        signalling.send(pid, signal.SIGSTOP)
-    session.wait_for(lambda: all(map(signalling.still, pids)), "owner and engine to stand still")
     try:
+        for pid in pids:
+            signalling.send(pid, signal.SIGSTOP)
+        session.wait_for(lambda: all(map(signalling.still, pids)), "owner and engine to stand still")
         yield
     finally:
         for pid in reversed(pids):
