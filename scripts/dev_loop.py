@@ -22,7 +22,8 @@ from typing import Any
 from conductor.cluster.kubectl import Kubectl, run, tool
 from conductor.run_directory import CHECKOUT
 
-SELECTOR = "app.kubernetes.io/instance=orders,app.kubernetes.io/managed-by=Helm"
+SELECTOR = "app.kubernetes.io/instance=orders,track=stable"
+"""Those of Deployments; a Job's pod goes while one looks."""
 EDITS: dict[str, tuple[str, Callable[[str], str]]] = {
     "orders": ("services/orders/domain/order.py", lambda text: f"{text}# edited\n"),
     "chassis": ("services/chassis/clock.py", lambda text: f"{text}# edited\n"),
@@ -34,6 +35,8 @@ CALM_SECONDS = 8.0
 PATIENCE_SECONDS = 180.0
 ASK_SECONDS = 0.05
 """Pause between two requests of each client."""
+LOOK_SECONDS = 1.0
+"""Pause between two looks at the pods and what they said. A look is three runs of kubectl, and takes CPU from what is measured."""
 
 
 @dataclass
@@ -97,9 +100,11 @@ def settled(kubectl: Kubectl) -> bool:
     )
 
 
-def told(kubectl: Kubectl, pod: str, since: datetime.datetime) -> list[tuple[float, str]]:
-    """What the reloader of a pod said, each with the seconds after `since`."""
-    lines = kubectl("logs", pod, "--timestamps", f"--since-time={since.isoformat()}").splitlines()
+def told(kubectl: Kubectl, since: datetime.datetime) -> list[tuple[float, str]]:
+    """What the pods' reloaders said, each with the seconds after `since`."""
+    # A pod that only begins has no log yet, which is an error.
+    period = ("--timestamps", f"--since-time={since.isoformat()}", "--tail=-1", "--ignore-errors")
+    lines = kubectl("logs", "--selector", SELECTOR, *period).splitlines()
     found = [line.partition(" ") for line in lines if " reload: " in line]
     return [(moment(stamp) - since.timestamp(), text) for stamp, _, text in found]
 
@@ -155,8 +160,7 @@ def outcome(
     end = changed_at + PATIENCE_SECONDS
     ready_at = 0.0
     while time.monotonic() < end:
-        now = pods(kubectl)
-        lines = [line for pod in now for line in told(kubectl, pod, since)]
+        now, lines = pods(kubectl), told(kubectl, since)
         serving = [after for after, text in lines if "the new code serves" in text]
         changes = sum(text.endswith(" changed") for _, text in lines)
         replaced = len(now.keys() - before.keys())
@@ -167,7 +171,7 @@ def outcome(
             seen, changed_at = (changes, len(serving), replaced), time.monotonic()
         elif done and time.monotonic() - changed_at > CALM_SECONDS:
             return max(serving) if in_place else ready_at, changes, replaced
-        time.sleep(0.5)
+        time.sleep(LOOK_SECONDS)
     raise SystemExit(
         f"no end within {PATIENCE_SECONDS:g} s: {seen[0]} changed, {seen[1]} serve, {seen[2]} pods replaced"
     )
