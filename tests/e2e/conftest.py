@@ -1,7 +1,7 @@
 """One installation for all of these tests, from this checkout's images, in a namespace of its own where kubectl points to.
 
 E2E_LOAD is the command that brings images to that cluster's nodes; E2E_NODE_OFF and E2E_NODE_ON cut a node's power and give it back (kind
-and minikube are known without them); E2E_ORDERS is how many orders a drill accepts at least; E2E_PART=1/3 plays every third drill of
+and minikube are known without them); E2E_ORDERS is how many orders a drill accepts at least; E2E_PART=1/4 plays every fourth drill of
 each capstone; with E2E_KEEP=1 the installation stays.
 """
 

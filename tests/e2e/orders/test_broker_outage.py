@@ -2,7 +2,7 @@
 
 import time
 
-from playing import staged
+from playing import played_with, staged
 
 from conductor.cluster.runtime import KubernetesRuntime, ready_at
 from conductor.harness.cluster_session import ClusterSession
@@ -15,6 +15,7 @@ NEEDS_BROKER = ("fulfilment", "notifications", "payments", "relay", "saga")
 LIVE = ("python", "-S", "-I", "/app/chassis/probe.py", "live")
 
 
+@played_with(3)
 def test_a_broker_that_is_away_for_two_minutes_restarts_nothing(runtime: KubernetesRuntime) -> None:
     restarts = runtime.restarts()
     with staged(runtime) as session:

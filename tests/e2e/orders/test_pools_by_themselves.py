@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
-from playing import has_keda, missing, staged
+from playing import has_keda, missing, played_with, staged
 from pod_ends import PodEnds
 
 from conductor.cluster.releases import restarts_of
@@ -33,6 +33,8 @@ SCALED_SECONDS = 180.0
 RESTARTED_SECONDS = 180.0
 FEW_ORDERS = 60
 """Of which at most 12 are open at a time: the queue is short unless the provider dawdles."""
+
+pytestmark = played_with(2)
 
 
 @dataclass

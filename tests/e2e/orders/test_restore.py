@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
+from playing import played_with
 
 from conductor.capstones.orders import cluster_reconciliation
 from conductor.cluster import install, restore
@@ -36,6 +37,7 @@ def charged(runtime: KubernetesRuntime) -> list[str]:
     return [entry["order_id"] for entry in json.loads(said) if entry["kind"] == "capture"]
 
 
+@played_with(2)
 def test_orders_of_a_time_that_was_lost_are_known_and_nobody_pays_twice(
     runtime: KubernetesRuntime, installation: Installation
 ) -> None:

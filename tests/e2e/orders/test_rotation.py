@@ -1,12 +1,13 @@
 """Another password at the database and at the broker, while orders keep coming: every pool is rolled, and nobody notices."""
 
-from playing import staged
+from playing import played_with, staged
 
 from conductor.cluster import secret_rotation
 from conductor.cluster.install import Installation
 from conductor.cluster.runtime import KubernetesRuntime
 
 
+@played_with(0)
 def test_passwords_are_rotated_under_load_without_a_failed_request(
     runtime: KubernetesRuntime, installation: Installation
 ) -> None:

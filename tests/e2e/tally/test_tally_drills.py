@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playing import shared_out
+from playing import played_with, shared_out
 
 from conductor.capstone import Patience
 from conductor.harness.drill import Drill
@@ -33,6 +33,7 @@ def _kill_a_worker(session: Session) -> None:
 KILL_A_WORKER = Drill("kill-a-worker", "kills a worker in the middle of its tasks", _kill_a_worker)
 
 
+@played_with(0)
 def test_early_ack_is_caught_in_a_cluster_when_nothing_sweeps(
     play: Play, mutate: Callable[[dict[str, str]], None]
 ) -> None:
