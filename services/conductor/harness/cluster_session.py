@@ -1,10 +1,6 @@
-"""A session in a cluster: load and verdict are with a judge inside (conductor.judge), faults are injected from here.
-
-Every question to the judge may be asked again: a broken `kubectl exec` costs another one, never an answer.
-"""
+"""A session in a cluster: load and verdict are with a judge inside (see cluster_judge), faults are injected from here."""
 
 import contextlib
-import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,12 +10,12 @@ from psycopg import sql
 
 from conductor.capabilities import Moment, OwnsShard, Plan, Target
 from conductor.capstone import Capstone, Patience, Size, capability, offered
-from conductor.cluster import jobs, pod_processes, pool_values
-from conductor.cluster.jobs import Program
+from conductor.cluster import pod_processes
 from conductor.cluster.releases import name_of
 from conductor.cluster.runtime import KubernetesRuntime
-from conductor.errors import ClusterFailed, ConductorError, DrillFailed
-from conductor.harness import cluster_kill, cluster_versions, questions, volume_verdict
+from conductor.errors import ConductorError, DrillFailed
+from conductor.harness import cluster_judge, cluster_kill, cluster_versions, questions, volume_verdict
+from conductor.harness.cluster_judge import ClusterJudge
 from conductor.harness.cluster_versions import ClusterVersions
 from conductor.harness.questions import Question
 from conductor.harness.reporter import Reporter, away
@@ -27,17 +23,6 @@ from conductor.history import Kill
 from conductor.runtime import ServerName, Which
 from conductor.verdict import Excused, Finding, Verdict
 from conductor.waiting import until
-
-RPC = "/app/conductor/harness/judge_rpc.py"
-STARTED_SECONDS = 90.0
-
-CPU = "200m"
-"""Of a judge. With less, on nodes where everything starts at once, it looks too seldom to say that no queue was without a consumer."""
-
-TRIES = 3
-
-PER_SECOND = 30.0
-"""Requests a second. As many as are answered would fill every core that new pods need to start, and drill the starved machine."""
 
 HELD_CALLS = {"rate": {"slow": 0.2}, "slow_seconds": 2.0}
 """Calls that are kept waiting so that a kill finds a task: long enough for the way from the look to the kill."""
@@ -55,63 +40,15 @@ class ClusterSession:
         self.reporter = reporter
         self.status: Mapping[str, Any] = {}
         self._patience = patience
-        self._job = self._pod = ""
+        self._judge = ClusterJudge(runtime)
 
-    @contextlib.contextmanager
-    def judged(self) -> Iterator[None]:
+    def judged(self) -> AbstractContextManager[None]:
         """A judge is there during the block, and gone after it."""
-        own = self.runtime.own
-        argv = ["python", "-m", "conductor.judge", "--capstone", self.capstone.name, "--api", own.api]
-        argv += ["--requests", str(self.size.requests), "--per-second", f"{self.size.per_second or PER_SECOND}"]
-        argv += ["--steady"] if self.size.steady else []
-        argv += [f"--address={name}=tcp://{service}:{port}" for name, (service, port) in pool_values.ports(own).items()]
-        argv += ["--seed", str(self.size.seed), "--seconds", f"{self._patience.total_seconds:.0f}"]
-        argv += ["--quiet-seconds", f"{self._patience.quiet_seconds:.0f}"]
-        within = int(self._patience.total_seconds) + 120
-        keys = {
-            # To look at the queues; no other login may ask a queue itself.
-            "BROKER_URL": (own.secret, "BROKER_URL"),
-            **{one.variable: (own.secret, one.variable) for one in self.capstone.stores},
-            "OUTSIDE_ADMIN_TOKEN": ("outside-admin", "OUTSIDE_ADMIN_TOKEN"),
-        }
-        image, secret = self.runtime.image("conductor"), own.conductor_secret
-        program = Program("judge", argv, image, secret=secret, within_seconds=within, keys=keys, cpu=CPU)
-        kubectl = self.runtime.kubectl
-        self._job = jobs.start(kubectl, program)
-        try:
-            if not until(self._is_there, within_seconds=STARTED_SECONDS, every_seconds=0.5):
-                raise ClusterFailed(f"{self._job} did not answer within {STARTED_SECONDS:.0f} s")
-            yield
-        finally:
-            with contextlib.suppress(ClusterFailed):
-                kubectl("delete", self._job, "--wait=false")
-
-    def _is_there(self) -> bool:
-        try:
-            pods = jobs.pods_of(self.runtime.kubectl, self._job)
-            if not pods or pods[0]["status"].get("phase") != "Running":
-                return False
-            self._pod = pods[0]["metadata"]["name"]
-            self._once(questions.Clock())
-        except ClusterFailed:
-            return False
-        return True
+        return self._judge.running(cluster_judge.program(self.capstone, self.runtime, self.size, self._patience))
 
     def ask(self, question: Question) -> Mapping[str, Any]:
-        """The judge's answer. Raises DrillFailed when it could not give one, ClusterFailed when it cannot be reached."""
-        for _ in range(TRIES - 1):
-            with contextlib.suppress(ClusterFailed):
-                return self._once(question)
-        return self._once(question)
-
-    def _once(self, question: Question) -> Mapping[str, Any]:
-        asked = json.dumps(questions.as_json(question))
-        answer: Mapping[str, Any] = json.loads(
-            self.runtime.kubectl("exec", self._pod, "--", "python", "-S", RPC, asked)
-        )
-        if "failed" in answer:
-            raise DrillFailed(str(answer["failed"]))
-        return answer
+        """The judge's answer; see ClusterJudge.ask."""
+        return self._judge.ask(question)
 
     # Load
 
@@ -298,7 +235,7 @@ class ClusterSession:
         self.reporter.phase("waiting until every request is completed")
         if offered(self.capstone, OwnsShard):
             self.ask(questions.Settle())
-            return volume_verdict.judged(self.capstone, self.runtime, self._pod)
+            return volume_verdict.judged(self.capstone, self.runtime, self._judge.pod)
         told = self.ask(questions.Judge())
         self.ask(questions.Leave())
         findings = [Finding(**finding) for finding in told["findings"]]

@@ -13,7 +13,8 @@ from conductor.capstone import Patience, Size
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, DrillFailed, Refused
 from conductor.harness import questions
-from conductor.harness.cluster_session import TRIES, ClusterSession
+from conductor.harness.cluster_judge import TRIES
+from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.reporter import Reporter
 from conductor.verdict import Excused, Finding, Verdict
 
