@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from conductor.cluster import helm, images, jobs, logins, quorum_queues, secrets
+from conductor.cluster import helm, images, jobs, logins, pod_references, quorum_queues, secrets
 from conductor.cluster.jobs import Ended, Program
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.names import OVERLAYS, Names, charts
@@ -180,7 +180,10 @@ def sources(wanted: Installation, capstones: Sequence[str]) -> list[Path]:
 
 
 def prune(wanted: Installation, capstones: Sequence[str]) -> list[str]:
-    """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`."""
+    """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`.
+
+    What the pods of a workload that stays need is left: a capstone that is not deployed now may run as another checkout made it.
+    """
     of_these = ("get", "--filename", "-", "--ignore-not-found", "--output", "name")
     kept = {
         name
@@ -189,6 +192,9 @@ def prune(wanted: Installation, capstones: Sequence[str]) -> list[str]:
     }
     listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()
     left = [name for name in listed if name not in kept]
+    if left:
+        needed = pod_references.of_workloads(wanted.kubectl, without=left)
+        left = [name for name in left if name not in needed]
     if left:
         wanted.kubectl("delete", *left, "--wait=false")
     return left

@@ -1,5 +1,10 @@
 """What a deploy leaves where it is: objects of the wanted overlay, and those that a capstone which is not deployed now may stand on."""
 
+import json
+from typing import Any
+
+import pytest
+
 from conductor.cluster import install
 from conductor.cluster.install import Installation
 from conductor.cluster.names import OVERLAYS, Names
@@ -19,3 +24,73 @@ def test_a_deploy_of_the_analytics_leaves_the_counters_of_its_overlay_alone() ->
 
     assert [ANALYTICS.own_platform in found["kind"], SHARDED in found["kind"]] == [True, False]
     assert [ANALYTICS.own_platform in found["sharded"], SHARDED in found["sharded"]] == [False, True]
+
+
+def workload(kind: str, name: str, **pod: Any) -> dict[str, Any]:
+    template = {"template": {"spec": {"containers": [], **pod}}}
+    spec = {"jobTemplate": {"spec": template}} if kind == "CronJob" else template
+    return {
+        "apiVersion": "batch/v1" if "Job" in kind else "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+OF_THE_ANALYTICS = [
+    workload(
+        "StatefulSet",
+        "counters",
+        serviceAccountName="counters-account",
+        volumes=[
+            {"configMap": {"name": "counters-1"}},
+            {"projected": {"sources": [{"configMap": {"name": "part-1"}}]}},
+        ],
+    ),
+    workload("Deployment", "pages", containers=[{"envFrom": [{"configMapRef": {"name": "variables-1"}}]}]),
+    workload("CronJob", "clock", initContainers=[{"env": [{"valueFrom": {"configMapKeyRef": {"name": "one-1"}}}]}]),
+]
+"""As an older checkout made them."""
+
+
+class Cluster:
+    """kubectl for a namespace with these workloads, and with objects that no overlay of this checkout brings."""
+
+    namespace = "here"
+
+    def __init__(self, *workloads: dict[str, Any]) -> None:
+        self._workloads = workloads
+        named = ("counters-1", "part-1", "variables-1", "one-1", "left-1")
+        self.objects = [*(f"configmap/{name}" for name in named), "serviceaccount/counters-account", "service/left"]
+        self.objects += [f"{one['kind'].lower()}.apps/{one['metadata']['name']}" for one in workloads[:1]]
+        self.deleted: list[str] = []
+
+    def __call__(self, *arguments: str, given: str = "") -> str:
+        if arguments[0] == "delete":
+            self.deleted += arguments[1:-1]
+            return ""
+        if arguments[-1] == "json":
+            return json.dumps({"items": self._workloads})
+        return given if "--filename" in arguments else "\n".join(self.objects)
+
+
+def pruned(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *kept: str) -> list[str]:
+    """What a deploy of the orders removes where this checkout brings what is `kept`."""
+    monkeypatch.setattr(Installation, "kubectl", property(lambda self: cluster))
+    monkeypatch.setattr(install, "rendered", lambda wanted, source: "\n".join(kept))
+    left = install.prune(Installation(), ["orders"])
+    assert left == cluster.deleted
+    return left
+
+
+def test_what_pods_of_another_capstone_cannot_start_without_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = pruned(Cluster(*OF_THE_ANALYTICS), monkeypatch, "statefulset.apps/counters")
+
+    assert ["configmap/left-1", "service/left"] == left
+
+
+def test_what_only_a_workload_needs_that_goes_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = pruned(Cluster(*OF_THE_ANALYTICS), monkeypatch)
+
+    assert {"statefulset.apps/counters", "configmap/counters-1", "serviceaccount/counters-account"} <= {*left}
+    assert {"configmap/variables-1", "configmap/one-1"}.isdisjoint(left)
