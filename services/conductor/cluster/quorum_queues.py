@@ -28,7 +28,9 @@ MEMBERS = 3
 MANAGEMENT_PORT = 15672
 ANSWER_SECONDS = 10.0
 GROWN_SECONDS = 90.0
-"""How long a queue may take to get its members."""
+"""How long a queue may take to get its members, and the broker to answer."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the queues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +139,37 @@ def look(kubectl: Kubectl) -> list[QuorumQueue]:
 def ensure_members(kubectl: Kubectl, tell: Callable[[str], None]) -> None:
     """Give each queue that has too few members one on each node, and wait until it has them. One node alone has nothing to give.
 
-    Raises ClusterFailed that names a queue which has too few when the time is over.
+    A broker that does not answer, or refuses, is asked again: its nodes have just started. Raises ClusterFailed when the time is over; that
+    names a queue which has too few members, or says what the broker said last.
     """
     wanted = wanted_members(kubectl)
     if wanted < 2:
         return
-    left = short(look(kubectl), wanted)
-    if not left:
-        return
-    for said in left:
-        tell(f"{said}; it gets the others")
-    for number in range(nodes(kubectl)):
-        node = f"rabbit@{BROKER}-{number}.{BROKER}-nodes.{kubectl.namespace}.svc.cluster.local"
-        kubectl("exec", f"{BROKER}-0", "--container", BROKER, "--", "rabbitmq-queues", "--quiet", "grow", node, "all")
+    ungrown = [_node(kubectl, number) for number in range(nodes(kubectl))]
+    told: list[str] = []
+    left: list[str] = []
 
     def whole() -> bool:
-        left[:] = short(look(kubectl), wanted)
+        try:
+            left[:] = short(look(kubectl), wanted)
+            for said in left if not told else ():
+                tell(f"{said}; it gets the others")
+            told.extend(left)
+            while left and ungrown:
+                _grow(kubectl, ungrown[0])
+                ungrown.pop(0)
+        except ClusterFailed as error:
+            left[:] = [str(error)]
         return not left
 
-    if not until(whole, within_seconds=GROWN_SECONDS, every_seconds=1.0):
+    if not until(whole, within_seconds=GROWN_SECONDS, every_seconds=LOOK_SECONDS):
         raise ClusterFailed(f"after {GROWN_SECONDS:.0f} s {left[0]}")
+
+
+def _node(kubectl: Kubectl, number: int) -> str:
+    return f"rabbit@{BROKER}-{number}.{BROKER}-nodes.{kubectl.namespace}.svc.cluster.local"
+
+
+def _grow(kubectl: Kubectl, node: str) -> None:
+    """Give every queue that has no member on this node one; those that have one are left as they are."""
+    kubectl("exec", f"{BROKER}-0", "--container", BROKER, "--", "rabbitmq-queues", "--quiet", "grow", node, "all")
