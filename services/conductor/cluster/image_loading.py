@@ -1,12 +1,14 @@
 """Brings images to the nodes of a cluster that cannot pull them: those that changed, and those that a node does not have.
 
-Each node says in an annotation which images it got, so that whoever loads another one under the same name is seen. Its own list
-says whether an image was removed since; a kubelet lists 50, the largest first. Who may not ask for nodes loads every image.
+Each node says in annotations which images it got and when, so that whoever loads another one under the same name is seen. Its own list
+says whether an image was removed since; a kubelet lists 50, the largest first, and tells of a new one late. Who may not ask for nodes
+loads every image.
 """
 
 import json
 import shlex
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,8 +18,14 @@ from conductor.errors import ClusterFailed, Refused
 LISTED = 50
 """Images that a kubelet lists at most; which more a node has is not known."""
 
+LISTED_SECONDS = 60.0
+"""After which a node's list has what was loaded: a kubelet asks its runtime every 30 s, and tells its node's status every 10 s."""
+
 GOT = "celery-capstones/loaded-images"
 """The annotation of a node: a JSON object of image ids by name."""
+
+AT = "celery-capstones/images-loaded-at"
+"""The annotation of a node: when it got images last, in seconds of Unix time."""
 
 Tell = Callable[[str], None]
 
@@ -62,7 +70,8 @@ def load(images: Sequence[str], tell: Tell, argv: Sequence[str]) -> None:
     run([*argv, *fresh])
     for node in nodes:
         got = {name: image for name, image in _got(node).items() if _lists(node, name)} | built
-        run(["kubectl", "annotate", "--overwrite", "node", node["metadata"]["name"], f"{GOT}={json.dumps(got)}"])
+        told = (f"{GOT}={json.dumps(got)}", f"{AT}={time.time():.0f}")
+        run(["kubectl", "annotate", "--overwrite", "node", node["metadata"]["name"], *told])
 
 
 def _of_the_context() -> list[str]:
@@ -86,12 +95,19 @@ def _nodes() -> list[dict[str, Any]]:
 
 def _got(node: dict[str, Any]) -> dict[str, str]:
     """The ids of the images that were brought to the node, by name."""
-    images: dict[str, str] = json.loads(node["metadata"].get("annotations", {}).get(GOT, "{}"))
+    images: dict[str, str] = json.loads(_annotation(node, GOT, "{}"))
     return images
 
 
+def _annotation(node: dict[str, Any], name: str, default: str) -> str:
+    found: str = node["metadata"].get("annotations", {}).get(name, default)
+    return found
+
+
 def _lists(node: dict[str, Any], image: str) -> bool:
-    """False when the node's list is complete and does not name the image."""
+    """False when the node's list is complete, not older than what it got last, and does not name the image."""
+    if 0 <= time.time() - float(_annotation(node, AT, "0")) < LISTED_SECONDS:
+        return True
     listed = [name for each in node["status"].get("images", []) for name in each.get("names") or []]
     complete = len(node["status"].get("images", [])) < LISTED
     return not complete or any(name == image or name.endswith(f"/{image}") for name in listed)

@@ -25,18 +25,17 @@ nodes = json.loads(file.read_text())
 if sys.argv[1] == "get":
     print(json.dumps({"items": nodes}))
 else:
-    key, _, value = sys.argv[5].partition("=")
     for node in nodes:
         if node["metadata"]["name"] == sys.argv[4]:
-            node["metadata"].setdefault("annotations", {})[key] = value
+            node["metadata"].setdefault("annotations", {}).update(each.split("=", 1) for each in sys.argv[5:])
     file.write_text(json.dumps(nodes))
 """
 LOADER = """\
 import json, pathlib, sys
 with pathlib.Path("loaded").open("a") as loaded:
     loaded.write(" ".join(sys.argv[1:]) + "\\n")
-file = pathlib.Path("nodes.json")
-nodes = json.loads(file.read_text())
+file = pathlib.Path("listed-later.json" if pathlib.Path("late").exists() else "nodes.json")
+nodes = json.loads(pathlib.Path("nodes.json").read_text())
 for node in nodes:
     node["status"]["images"] += [{"names": ["docker.io/" + name]} for name in sys.argv[1:]]
 file.write_text(json.dumps(nodes))
@@ -71,6 +70,14 @@ class Machine:
         """Another node comes to the cluster, without any image."""
         self.write("nodes.json", [*self.read("nodes.json"), {"metadata": {"name": node}, "status": {"images": []}}])
 
+    def wait_until_listed(self) -> None:
+        """The images came to the nodes so long ago that their lists are newer."""
+        nodes = self.read("nodes.json")
+        for node in nodes:
+            loaded_at = int(node["metadata"]["annotations"][image_loading.AT])
+            node["metadata"]["annotations"][image_loading.AT] = str(loaded_at - round(image_loading.LISTED_SECONDS))
+        self.write("nodes.json", nodes)
+
     def load(self) -> list[str]:
         """What a load brings to the nodes."""
         loaded = self.folder / "loaded"
@@ -90,6 +97,21 @@ def test_what_did_not_change_is_loaded_once(machine: Machine) -> None:
     assert [[ORDERS, OUTSIDE], []] == [machine.load(), machine.load()]
 
 
+def test_what_a_node_got_a_moment_ago_is_not_loaded_again_though_its_list_is_older(machine: Machine) -> None:
+    (machine.folder / "late").touch()
+    first = machine.load()
+
+    assert ([ORDERS, OUTSIDE], []) == (first, machine.load())
+
+
+def test_what_a_node_never_listed_is_loaded_again_when_its_list_should_have_it(machine: Machine) -> None:
+    (machine.folder / "late").touch()
+    machine.load()
+    machine.wait_until_listed()
+
+    assert [ORDERS, OUTSIDE] == machine.load()
+
+
 def test_what_was_built_anew_is_loaded_alone(machine: Machine) -> None:
     machine.load()
     machine.built(ORDERS, "sha256:3")
@@ -106,6 +128,7 @@ def test_a_node_that_joined_gets_every_image(machine: Machine) -> None:
 
 def test_an_image_that_a_node_removed_is_loaded_again(machine: Machine) -> None:
     machine.load()
+    machine.wait_until_listed()
     nodes = machine.read("nodes.json")
     nodes[0]["status"]["images"] = [each for each in nodes[0]["status"]["images"] if "orders" not in each["names"][0]]
     machine.write("nodes.json", nodes)
@@ -115,6 +138,7 @@ def test_an_image_that_a_node_removed_is_loaded_again(machine: Machine) -> None:
 
 def test_a_list_that_is_full_says_nothing_of_an_image_that_it_does_not_name(machine: Machine) -> None:
     machine.load()
+    machine.wait_until_listed()
     nodes = machine.read("nodes.json")
     nodes[0]["status"]["images"] = [{"names": [f"docker.io/other:{number}"]} for number in range(50)]
     machine.write("nodes.json", nodes)
