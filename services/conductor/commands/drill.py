@@ -14,7 +14,10 @@ from conductor.history import now
 from conductor.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from conductor.capstone import Capstone, Patience, Size
+    from conductor.cluster.runtime import KubernetesRuntime
     from conductor.harness.drill import Drill
     from conductor.harness.reporter import Reporter
     from conductor.harness.runner import Played
@@ -47,10 +50,12 @@ def _named(name: str, capstone: str) -> "Drill":
     return found[name]
 
 
-def lacking(drill: "Drill", capstone: "Capstone") -> str | None:
-    """Why the capstone cannot be drilled so; None when it can."""
+def lacking(drill: "Drill", capstone: "Capstone", cluster: "KubernetesRuntime | None" = None) -> str | None:
+    """Why the capstone cannot be drilled so, in this cluster when one is given; None when it can."""
     try:
         drill.check(capstone)
+        if cluster is not None:
+            drill.prerequisite(cluster)
     except Refused as error:
         return str(error)
     return None
@@ -106,7 +111,10 @@ NodeOn = Annotated[str | None, typer.Option("--node-on", help="The command that 
 
 @commands.command()
 def run(
-    name: Annotated[str, typer.Argument(help="A drill; `all` is every one that fits, also after one that failed.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A drill; `all` is every one that can be played, also after one that failed."),
+    ],
     capstone: CapstoneOption = None,
     broker: BrokerOption = None,
     orders: Orders = None,
@@ -133,7 +141,7 @@ def run(
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
     system = _meant(runtime, namespace, capstone)
-    every = [one for one in known(system.name).values() if runtime in one.runtimes and not lacking(one, system)]
+    every = [one for one in known(system.name).values() if runtime in one.runtimes]
     chosen = every if name == "all" else [_named(name, system.name)]
     cluster = (
         KubernetesRuntime(
@@ -147,8 +155,12 @@ def run(
     )
     chosen_broker = _broker(broker)
     console = Console(stderr=as_json, highlight=False)
-    played = []
+    played, skipped = [], dict[str, str]()
     for drill in chosen:
+        if name == "all" and (why := lacking(drill, system, cluster)):
+            skipped[drill.name] = why
+            console.print(f"\n[bold]{drill.name}[/bold]: [yellow]skipped[/yellow], because {why}", soft_wrap=True)
+            continue
         size = Size(orders or drill.requests, seed)
         patience = Patience(total_seconds=60 * minutes)
         told = f"\n[bold]{drill.name}[/bold]: {drill.summary} [dim]({size.requests} requests, seed {seed})[/dim]"
@@ -164,8 +176,19 @@ def run(
                 played.append(own)
         _report(console, played[-1])
         print(json.dumps(played[-1].as_json()) if as_json else _line(played[-1]), flush=True)
-    if not all(one.sound for one in played):
+    _tell_skipped(console, skipped, len(chosen), as_json=as_json)
+    if not played or not all(one.sound for one in played):
         raise typer.Exit(1)
+
+
+def _tell_skipped(console: Console, skipped: "Mapping[str, str]", of: int, *, as_json: bool) -> None:
+    """Last of all, so that nobody takes what was not played for sound."""
+    if skipped:
+        console.print(f"\n[bold yellow]{len(skipped)} of {of} drills were not played[/bold yellow]")
+    for name, why in skipped.items():
+        console.print(f"  [yellow]skipped[/yellow]  {name}, because {why}", soft_wrap=True)
+        if as_json:
+            print(json.dumps({"drill": name, "skipped": why}), flush=True)
 
 
 def _meant(runtime: str, namespace: str, capstone: str | None) -> "Capstone":

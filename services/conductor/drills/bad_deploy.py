@@ -1,5 +1,6 @@
 """A version whose workers never get ready is deployed: the old ones go on working, and going back is one command."""
 
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
@@ -10,18 +11,17 @@ GIVEN_UP_SECONDS = 30
 def play(session: ClusterSession) -> None:
     """Deploy it, see that requests are completed all the same, and go back."""
     runtime = session.runtime
-    if runtime.bad_tag is None:
-        raise Refused("--bad-tag: which image's workers never get ready?")
+    tag = _bad_tag(runtime)
     revision = runtime.revision()
     with session.load():
         in_flight = session.await_loaded()
-        session.reporter.tell(f"deploying {runtime.bad_tag} with {in_flight} requests in flight")
+        session.reporter.tell(f"deploying {tag} with {in_flight} requests in flight")
         try:
-            runtime.deploy(f"image.tag={runtime.bad_tag}", within_seconds=GIVEN_UP_SECONDS)
+            runtime.deploy(f"image.tag={tag}", within_seconds=GIVEN_UP_SECONDS)
         except ClusterFailed:
             session.reporter.tell(f"helm gave up after {GIVEN_UP_SECONDS} s, as it should")
         else:
-            session.expect(False, f"{runtime.bad_tag} became ready; it is no bad version")
+            session.expect(False, f"{tag} became ready; it is no bad version")
         session.expect(
             runtime.revision() > revision, f"the release is still at revision {revision}: nothing was deployed"
         )
@@ -33,4 +33,15 @@ def play(session: ClusterSession) -> None:
     session.expect_no_failed_request()
 
 
-DRILL = Drill("bad-deploy", "deploys a version that never gets ready, and takes it back", on_cluster=play)
+def _bad_tag(runtime: KubernetesRuntime) -> str:
+    if runtime.bad_tag is None:
+        raise Refused("--bad-tag names no image whose workers never get ready")
+    return runtime.bad_tag
+
+
+DRILL = Drill(
+    "bad-deploy",
+    "deploys a version that never gets ready, and takes it back",
+    on_cluster=play,
+    prerequisite=_bad_tag,
+)

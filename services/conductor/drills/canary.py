@@ -2,6 +2,7 @@
 
 from conductor.capstone import Capstone
 from conductor.cluster.canary_rollout import Trial
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
@@ -14,9 +15,7 @@ def play(session: ClusterSession) -> None:
     """Try both, and have what the faulty one failed completed all the same: retried by the others, or replayed."""
     runtime = session.runtime
     pool = session.capstone.targets[0].pool
-    if runtime.faulty_tag is None:
-        raise Refused("--faulty-tag: which image's commands fail now and then?")
-    good = runtime.next_tag
+    faulty, good = _faulty_tag(runtime), runtime.next_tag
     with session.load():
         if good is not None:
             session.reporter.phase(f"a good canary with {session.await_loaded()} requests in flight")
@@ -24,8 +23,8 @@ def play(session: ClusterSession) -> None:
             session.expect(outcome.promoted, f"{good} was withdrawn, and is good: {outcome.why}")
             session.await_progress()
         session.reporter.phase(f"a faulty canary with {session.await_loaded()} requests in flight")
-        outcome = runtime.canary(Trial(pool, runtime.faulty_tag, enough=ENOUGH), session.reporter.tell)
-        session.expect(not outcome.promoted, f"{runtime.faulty_tag} was promoted, and is faulty: {outcome.why}")
+        outcome = runtime.canary(Trial(pool, faulty, enough=ENOUGH), session.reporter.tell)
+        session.expect(not outcome.promoted, f"{faulty} was promoted, and is faulty: {outcome.why}")
         session.reporter.tell(f"withdrawn by itself: {outcome.why}")
         images = {pod["spec"]["containers"][0]["image"] for pod in runtime.pods(pool)}
         session.expect(len(images) == 1, f"{pool} still runs {', '.join(sorted(images))}")
@@ -38,6 +37,12 @@ def play(session: ClusterSession) -> None:
     session.expect_no_failed_request()
 
 
+def _faulty_tag(runtime: KubernetesRuntime) -> str:
+    if runtime.faulty_tag is None:
+        raise Refused("--faulty-tag names no image whose commands fail now and then")
+    return runtime.faulty_tag
+
+
 def _bars(capstone: Capstone) -> str | None:
     runs_commands = any(target.flush is None for target in capstone.targets[:1])
     return None if runs_commands else "no pool of it runs commands, whose errors a canary is judged by"
@@ -48,4 +53,5 @@ DRILL = Drill(
     "tries a good and a faulty version on a share of a pool, judged by its errors",
     on_cluster=play,
     bars=_bars,
+    prerequisite=_faulty_tag,
 )

@@ -6,6 +6,7 @@ import json
 
 from conductor.capabilities import HasNewerVersion
 from conductor.capstone import capability
+from conductor.harness import cluster_versions
 from conductor.harness.drill import Drill
 from conductor.harness.session import Session
 
@@ -79,5 +80,10 @@ def _done(session: Session, requests: list[str]) -> tuple[int, int]:
 
 
 DRILL = Drill(
-    "mixed-versions", "runs two versions of the code side by side", play, needs=(HasNewerVersion,), requests=500
+    "mixed-versions",
+    "runs two versions of the code side by side",
+    play,
+    needs=(HasNewerVersion,),
+    requests=500,
+    prerequisite=cluster_versions.newer_tag,
 )

@@ -6,6 +6,7 @@ is all that an autoscaler's drain asks for; and by a roll of the cordoned node's
 """
 
 from conductor.cluster import nodes
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
@@ -19,7 +20,19 @@ API = "api"
 
 def play(session: ClusterSession) -> None:
     """Drain, look, and let pods come again; stores whose volumes are tied to their node wait for that."""
-    kubectl = session.runtime.kubectl
+    free = _free(session.runtime)
+    stores = nodes.stores(session.runtime.kubectl)
+    with session.load():
+        with session.runtime.at_least(2, API):
+            _without_stores(session, free)
+        for node in stores:
+            _with_stores(session, node, stores[node])
+    session.expect_told_when()
+
+
+def _free(runtime: KubernetesRuntime) -> str:
+    """The node without stores that has most pods. Refused where there is none."""
+    kubectl = runtime.kubectl
     candidates = nodes.schedulable(kubectl)
     if len(candidates) < 2:
         raise Refused(
@@ -30,12 +43,7 @@ def play(session: ClusterSession) -> None:
     if not free:
         where = "; ".join(f"{', '.join(pods)} on {node}" for node, pods in sorted(stores.items()))
         raise Refused(f"every node that takes pods has stores, so none can be drained without them: {where}")
-    with session.load():
-        with session.runtime.at_least(2, API):
-            _without_stores(session, max(free, key=lambda node: len(nodes.pods_on(kubectl, node))))
-        for node in stores:
-            _with_stores(session, node, stores[node])
-    session.expect_told_when()
+    return max(free, key=lambda node: len(nodes.pods_on(kubectl, node)))
 
 
 def _without_stores(session: ClusterSession, node: str) -> None:
@@ -83,4 +91,4 @@ def _with_stores(session: ClusterSession, node: str, stores: list[str]) -> None:
     session.await_progress()
 
 
-DRILL = Drill("node-drain", "drains a node without stores, then those with stores", on_cluster=play)
+DRILL = Drill("node-drain", "drains a node without stores, then those with stores", on_cluster=play, prerequisite=_free)

@@ -10,7 +10,7 @@ import time
 
 from conductor.cluster import nodes
 from conductor.cluster.releases import name_of
-from conductor.cluster.runtime import ready_at
+from conductor.cluster.runtime import KubernetesRuntime, ready_at
 from conductor.errors import Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
@@ -24,8 +24,7 @@ API = "api"
 def play(session: ClusterSession) -> None:
     """Cut the power of the node without stores that has most pods, wait for each pool elsewhere, and give the power back."""
     kubectl, runtime = session.runtime.kubectl, session.runtime
-    node = _chosen(session)
-    runtime.power.commands(kubectl, node)  # refused now, and not under load
+    node = _chosen(runtime)
     with session.load(), runtime.at_least(2, API):
         in_flight = session.await_loaded()
         lost = _pools_on(session, node)
@@ -46,9 +45,9 @@ def play(session: ClusterSession) -> None:
         session.reporter.tell(f"{node} is back")
 
 
-def _chosen(session: ClusterSession) -> str:
-    """The node whose power is cut. Refused where there is none that can be spared."""
-    kubectl = session.runtime.kubectl
+def _chosen(runtime: KubernetesRuntime) -> str:
+    """The node whose power is cut. Refused where there is none that can be spared, and where nobody knows how to cut its power."""
+    kubectl = runtime.kubectl
     candidates = nodes.schedulable(kubectl)
     if len(candidates) < 2:
         raise Refused(f"who loses a node needs another one that takes pods; there is {', '.join(candidates)}")
@@ -56,7 +55,9 @@ def _chosen(session: ClusterSession) -> str:
     free = [node for node in candidates if node not in kept]
     if not free:
         raise Refused(f"every node that takes pods has stores or the judge: {', '.join(sorted(kept))}")
-    return max(free, key=lambda node: len(nodes.pods_on(kubectl, node)))
+    node = max(free, key=lambda node: len(nodes.pods_on(kubectl, node)))
+    runtime.power.commands(kubectl, node)  # refused now, and not under load
+    return node
 
 
 def _pools_on(session: ClusterSession, node: str) -> list[str]:
@@ -84,4 +85,9 @@ def _await_elsewhere(session: ClusterSession, node: str, lost: list[str]) -> dic
     return away
 
 
-DRILL = Drill("node-loss", "cuts a node's power, and waits for its pods elsewhere", on_cluster=play)
+DRILL = Drill(
+    "node-loss",
+    "cuts a node's power, and waits for its pods elsewhere",
+    on_cluster=play,
+    prerequisite=_chosen,
+)

@@ -15,7 +15,7 @@ import time
 from conductor.cluster import quorum_queues
 from conductor.cluster.quorum_queues import QuorumQueue
 from conductor.cluster.releases import name_of
-from conductor.cluster.runtime import ready_at
+from conductor.cluster.runtime import KubernetesRuntime, ready_at
 from conductor.errors import ClusterFailed, Refused
 from conductor.harness import questions
 from conductor.harness.cluster_session import ClusterSession
@@ -41,13 +41,15 @@ def play(session: ClusterSession) -> None:
 
 def _expect_whole(session: ClusterSession) -> None:
     """Refused, naming a queue, where the loss of a node would be the loss of messages."""
-    kubectl = session.runtime.kubectl
-    nodes = quorum_queues.nodes(kubectl)
-    if nodes < quorum_queues.MEMBERS:
-        raise Refused(f"the broker has {nodes} nodes: k8s/overlays/ha brings {quorum_queues.MEMBERS}")
-    wrong = quorum_queues.unsettled(quorum_queues.look(kubectl), quorum_queues.MEMBERS)
+    wrong = quorum_queues.unsettled(quorum_queues.look(session.runtime.kubectl), quorum_queues.MEMBERS)
     if wrong:
         raise Refused(wrong[0])
+
+
+def _enough_nodes(runtime: KubernetesRuntime) -> None:
+    nodes = quorum_queues.nodes(runtime.kubectl)
+    if nodes < quorum_queues.MEMBERS:
+        raise Refused(f"of {quorum_queues.MEMBERS} RabbitMQ nodes there are {nodes}: k8s/overlays/ha brings them")
 
 
 def _kill(session: ClusterSession, *, but: str | None) -> str:
@@ -124,5 +126,9 @@ def _whole(session: ClusterSession, left: list[str]) -> bool:
 
 
 DRILL = Drill(
-    "rabbitmq-node-kill", "kills the broker's node that leads the queues, then another", on_cluster=play, requests=1000
+    "rabbitmq-node-kill",
+    "kills the broker's node that leads the queues, then another",
+    on_cluster=play,
+    requests=1000,
+    prerequisite=_enough_nodes,
 )

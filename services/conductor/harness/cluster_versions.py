@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from conductor.capabilities import HasNewerVersion
 from conductor.capstone import application, capability
-from conductor.cluster.runtime import ready_at
+from conductor.cluster.runtime import KubernetesRuntime, ready_at
 from conductor.errors import Refused
 from conductor.pools import Role
 
@@ -17,15 +17,20 @@ CONSUMERS: tuple[Role, ...] = ("worker",)
 PRODUCERS: tuple[Role, ...] = ("api", "relay", "beat")
 
 
+def newer_tag(runtime: KubernetesRuntime) -> str:
+    """The tag of the newer version's image. Refused when none was named."""
+    if runtime.next_tag is None:
+        raise Refused("--next-tag names no image of a newer version")
+    return runtime.next_tag
+
+
 class ClusterVersions:
     """See conductor.harness.session.Versions."""
 
     def __init__(self, session: "ClusterSession") -> None:
         self._session = session
         self._newer = capability(session.capstone, HasNewerVersion)
-        self._tag = session.runtime.next_tag
-        if self._tag is None:
-            raise Refused("--next-tag: which image is the newer version?")
+        self._tag = newer_tag(session.runtime)
         self.before = session.runtime.values()
 
     def previous_beside(self) -> None:

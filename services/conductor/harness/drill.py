@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from conductor.capstone import Capstone, capability
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.laptop_session import LaptopSession
@@ -25,7 +26,8 @@ class Drill:
     """`play` is for a laptop as for a cluster; a drill of one of them has `on_laptop` or `on_cluster` instead.
 
     `needs` are the records of conductor.capabilities without which a capstone cannot be drilled so, `bars` says what else stands against
-    it in a capstone, if anything. `settings` are environment variables
+    it in a capstone, if anything. `prerequisite` is for a cluster: Refused, with the reason, where the installation, or what is known of
+    it, has not what the drill needs. `settings` are environment variables
     of every pool process, on a platform of the drill's own and in a cluster; `pools` changes of the pools' defaults, as in the chart's
     values, on a platform of its own only.
     """
@@ -37,6 +39,7 @@ class Drill:
     on_cluster: Callable[[ClusterSession], None] | None = field(default=None, kw_only=True)
     needs: tuple[type, ...] = ()
     bars: Callable[[Capstone], str | None] = field(default=lambda capstone: None, kw_only=True)
+    prerequisite: Callable[[KubernetesRuntime], object] = field(default=lambda runtime: None, kw_only=True)
     requests: int = field(default=FULL_SIZE, kw_only=True)
     settings: Mapping[str, str] = field(default_factory=dict)
     pools: Mapping[str, object] = field(default_factory=dict)

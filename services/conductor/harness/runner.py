@@ -107,6 +107,7 @@ def play_on_cluster(
     if act is None:
         raise Refused(f"{drill.name} cannot be played in a cluster")
     drill.check(capstone)
+    drill.prerequisite(runtime)
 
     @contextlib.contextmanager
     def opened() -> Iterator[ClusterSession]:

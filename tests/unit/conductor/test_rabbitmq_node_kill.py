@@ -12,6 +12,7 @@ import pytest
 
 from conductor.cluster import quorum_queues
 from conductor.cluster.quorum_queues import QuorumQueue
+from conductor.cluster.runtime import KubernetesRuntime
 from conductor.drills import rabbitmq_node_kill
 from conductor.errors import DrillFailed, Refused
 from conductor.harness import questions
@@ -27,8 +28,7 @@ class Untouched:
         kubectl = None
 
 
-def refusal(monkeypatch: pytest.MonkeyPatch, nodes: int, *queues: QuorumQueue) -> str:
-    monkeypatch.setattr(quorum_queues, "nodes", lambda kubectl: nodes)
+def refusal(monkeypatch: pytest.MonkeyPatch, *queues: QuorumQueue) -> str:
     monkeypatch.setattr(quorum_queues, "look", lambda kubectl: list(queues))
     session: Any = Untouched()
     with pytest.raises(Refused) as error:
@@ -39,17 +39,20 @@ def refusal(monkeypatch: pytest.MonkeyPatch, nodes: int, *queues: QuorumQueue) -
 def test_a_queue_with_one_member_is_named_before_the_drill_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     old = QuorumQueue("orders", "orders.payments", B, (B,), (B,))
 
-    assert "the queue orders.payments of orders has 1 of 3 members: rabbitmq-1" == refusal(monkeypatch, 3, WHOLE, old)
+    assert "the queue orders.payments of orders has 1 of 3 members: rabbitmq-1" == refusal(monkeypatch, WHOLE, old)
 
 
 def test_a_queue_whose_member_is_away_is_named_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     away = QuorumQueue("orders", "orders.saga", A, (A, B, C), (A, B))
 
-    assert "has 2 of 3 members that run" in refusal(monkeypatch, 3, away)
+    assert "has 2 of 3 members that run" in refusal(monkeypatch, away)
 
 
 def test_one_broker_is_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "the broker has 1 nodes: k8s/overlays/ha brings 3" == refusal(monkeypatch, 1, WHOLE)
+    monkeypatch.setattr(quorum_queues, "nodes", lambda kubectl: 1)
+
+    with pytest.raises(Refused, match="of 3 RabbitMQ nodes there are 1: k8s/overlays/ha brings them"):
+        rabbitmq_node_kill.DRILL.prerequisite(KubernetesRuntime(capstone="orders"))
 
 
 class Played:
@@ -101,7 +104,6 @@ class Played:
 
 def played(monkeypatch: pytest.MonkeyPatch, **told: Any) -> list[str]:
     session: Any = Played(**told)
-    monkeypatch.setattr(quorum_queues, "nodes", lambda kubectl: 3)
     monkeypatch.setattr(quorum_queues, "look", session.look)
     monkeypatch.setattr(rabbitmq_node_kill, "_is_back", lambda *_: True)
     rabbitmq_node_kill.play(session)
