@@ -2,6 +2,8 @@
 
 import re
 
+import golden
+import pytest
 import yaml
 
 from chart_rendering import CHARTS, ORDERS, Helm, container_of, only
@@ -44,3 +46,33 @@ def test_what_the_example_s_readme_types_is_what_a_cluster_test_runs() -> None:
     typed = [block.strip() for block in re.findall(r"^```\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)]
 
     assert "\n\n".join(typed) + "\n" == (CHARTS.parent / "tests" / "e2e" / "example" / "commands.txt").read_text()
+
+
+LIBRARY = CHARTS / "celery-app"
+FEATURES = re.findall(
+    r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \| [^|]+ \| \[\w+\]\((\S+)\) \|$",
+    (LIBRARY / "README.md").read_text(),
+    re.MULTILINE,
+)
+"""What a platform team may add: what for, the keys, and the golden render."""
+
+
+@pytest.mark.parametrize(("keys", "link"), [rest for _, *rest in FEATURES], ids=[feature for feature, *_ in FEATURES])
+def test_every_feature_of_the_library_s_readme_is_used_where_its_render_was_reviewed(keys: str, link: str) -> None:
+    render = (LIBRARY / link).resolve().relative_to(golden.FOLDER)
+    chart = CHARTS / render.parent
+    values = (chart / "ci" / f"{render.stem}-values.yaml").read_text() + (chart / "values.yaml").read_text()
+
+    assert [] == [key for key in _named(keys) if not re.search(rf"^ *(- )?{key}:", values, re.MULTILINE)]
+
+
+def test_every_key_of_a_pool_that_a_team_may_add_is_in_the_library_s_readme() -> None:
+    defaults = yaml.safe_load((LIBRARY / "values.yaml").read_text())["defaults"]
+    empty = {key for key, value in defaults.items() if value in ({}, [], "")}
+
+    assert empty <= {key for _, keys, _ in FEATURES for key in _named(keys)}
+
+
+def _named(keys: str) -> list[str]:
+    """The last words of the keys of a row."""
+    return [key.split(":")[0].rpartition(".")[2] for key in re.findall(r"`([^`]+)`", keys)]
