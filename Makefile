@@ -122,9 +122,10 @@ rules: install-dev ## Write Prometheus' rules anew, from observability/registry.
 dashboards: install-dev ## Write Grafana's dashboards anew
 	@$(VENV) scripts/dashboards.py
 
-charts: install-dev ## Write the charts' schemas and golden renders anew, to be read in the diff
+charts: install-dev ## Write the charts' schemas and golden renders anew, to be read in the diff, and package the library chart
 	@$(VENV) charts/schemas.py
 	@$(VENV) tests/charts/golden.py
+	@PATH="$$PATH:.tools" helm package charts/celery-app --destination .run/charts
 
 lock: install-dev ## Lock the newest allowed versions kept, and export what pip installs
 	@$(VENV) -m uv lock --quiet

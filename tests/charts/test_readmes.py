@@ -1,6 +1,8 @@
 """What the charts' READMEs say is so."""
 
 import re
+import shutil
+from pathlib import Path
 
 import golden
 import pytest
@@ -76,3 +78,18 @@ def test_every_key_of_a_pool_that_a_team_may_add_is_in_the_library_s_readme() ->
 def _named(keys: str) -> list[str]:
     """The last words of the keys of a row."""
     return [key.split(":")[0].rpartition(".")[2] for key in re.findall(r"`([^`]+)`", keys)]
+
+
+def test_the_library_renders_the_same_from_its_package(helm: Helm, tmp_path: Path) -> None:
+    packaged = helm.run("package", str(LIBRARY), "--destination", str(tmp_path / "packages"))
+    (package,) = (tmp_path / "packages").glob("celery-app-*.tgz")
+    elsewhere = tmp_path / "example"
+    shutil.copytree(
+        CHARTS / "example", elsewhere, ignore=lambda folder, _: ["celery-app"] if folder.endswith("charts") else []
+    )
+    shutil.copy(package, elsewhere / "charts")
+
+    alone = Helm(helm.program, elsewhere)
+
+    assert packaged.returncode == 0, packaged.stderr
+    assert golden.text(helm.render("example/")) == golden.text(alone.render("example/"))
