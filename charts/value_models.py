@@ -263,6 +263,7 @@ class Monitoring(Values):
     monitors: bool = False
     labels: Labels = {}
     interval_seconds: Positive = 1
+    application_label: Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")] = "application"
     rules: list[AsKubernetes] = []
     """Groups of a PrometheusRule."""
     dashboards: dict[Name, str] = {}

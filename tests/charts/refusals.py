@@ -328,6 +328,11 @@ MISSHAPEN: dict[str, tuple[dict[str, Any], str, str]] = {
     "an unknown key of the network": ({"networkPolicy": {"ingres": {}}}, "/networkPolicy", "'ingres'"),
     "an unknown key of the API": ({"api": {"host": "x"}}, "/api", "'host'"),
     "a host that is none": ({"api": {"ingress": {"host": "http://x"}}}, "/api/ingress/host", "pattern"),
+    "a label of series that is none": (
+        {"monitoring": {"applicationLabel": "app-name"}},
+        "/monitoring/applicationLabel",
+        "pattern",
+    ),
     "a toleration that is none": (saga(tolerations=[{"effekt": "x"}]), "/pools/saga/tolerations/0", "'effekt'"),
     "an affinity that is none": (saga(affinity={"near": {}}), "/pools/saga/affinity", "'near'"),
     "a label that is no text": (saga(nodeSelector={"gpu": True}), "/pools/saga/nodeSelector/gpu", "want string"),

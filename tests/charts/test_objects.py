@@ -7,7 +7,7 @@ import golden
 import pytest
 import yaml
 
-from chart_rendering import NAMES, Helm, Object, at, container_of, found, only, pod_of
+from chart_rendering import CHARTS, NAMES, Helm, Object, at, container_of, found, only, pod_of
 
 POOLS = ("api", "beat", "fulfilment", "notifications", "payments", "relay", "saga")
 WORKERS = ("fulfilment", "notifications", "payments", "saga")
@@ -204,3 +204,13 @@ def test_a_release_of_another_name_shares_no_object(helm: Helm) -> None:
         return {(one["kind"], one["metadata"]["name"]) for one in helm.render("dedicated", release=release)}
 
     assert not names("orders") & names("orders-green")
+
+
+def test_the_library_names_no_application_of_this_repository() -> None:
+    library = CHARTS / "celery-app"
+    files = [
+        *(library / "templates").iterdir(),
+        *(library / name for name in ("values.yaml", "values.schema.json", "run_celery.py")),
+    ]
+
+    assert [] == [(file.name, word) for file in files for word in (*NAMES, "capstone") if word in file.read_text()]

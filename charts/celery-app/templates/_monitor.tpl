@@ -66,7 +66,7 @@ spec:
       honorLabels: true
       relabelings:
         - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_name]
-          targetLabel: capstone
+          targetLabel: {{ $.Values.monitoring.applicationLabel }}
         - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_component]
           targetLabel: pool
         # The pods' names stay off the series, or every rollout would start new ones; the address tells replicas apart.
