@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
+import value_reference
 from analytics.settings import Settings as AnalyticsSettings
 from chassis.settings import ServiceSettings
 from conductor.pools import Pool
@@ -166,9 +167,15 @@ def runtime_template() -> str:
     return RUNTIME_HEAD + script + "{{- end }}\n"
 
 
+def values_page() -> str:
+    """The text of the page of the library's values."""
+    return value_reference.page((Path(__file__).parent / LIBRARY / "values.yaml").read_text())
+
+
 def main() -> None:
-    """Write every chart's schema, and the library's template of what it brings for plain Celery."""
+    """Write every chart's schema, the library's template of what it brings for plain Celery, and the page of its values."""
     (Path(__file__).parent / LIBRARY / "templates" / "_runtime.tpl").write_text(runtime_template())
+    (Path(__file__).parent / LIBRARY / "VALUES.md").write_text(values_page())
     for chart in (LIBRARY, *CHARTS):
         (Path(__file__).parent / chart / "values.schema.json").write_text(schema_of(chart))
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import golden
@@ -9,6 +10,10 @@ import pytest
 import yaml
 
 from chart_rendering import CHARTS, ORDERS, Helm, container_of, only
+
+sys.path.insert(0, str(CHARTS))
+
+import schemas
 
 
 def test_the_readme_adds_a_pool_as_it_says(helm: Helm) -> None:
@@ -48,6 +53,12 @@ def test_what_the_example_s_readme_types_is_what_a_cluster_test_runs() -> None:
     typed = [block.strip() for block in re.findall(r"^```\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)]
 
     assert "\n\n".join(typed) + "\n" == (CHARTS.parent / "tests" / "e2e" / "example" / "commands.txt").read_text()
+
+
+def test_the_page_of_the_library_s_values_is_what_its_values_give() -> None:
+    committed = (CHARTS / schemas.LIBRARY / "VALUES.md").read_text()
+
+    assert committed == schemas.values_page(), "write it anew: python charts/schemas.py"
 
 
 LIBRARY = CHARTS / "celery-app"
