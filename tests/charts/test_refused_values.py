@@ -4,7 +4,7 @@ import pytest
 import yaml
 from refusals import CLUSTER_ONLY, IMPOSSIBLE, MISSHAPEN
 
-from chart_rendering import ORDERS, Helm
+from chart_rendering import CHARTS, ORDERS, Helm
 from conductor import pools
 from conductor.errors import PoolsRefused
 
@@ -87,3 +87,14 @@ def test_helm_3_refuses_impossible_arithmetic_as_well(helm3: Helm) -> None:
     values, expected = IMPOSSIBLE["grace"]
 
     assert expected in helm3.refusal(values)
+
+
+LIBRARY = yaml.safe_load((CHARTS / "celery-app" / "values.yaml").read_text())
+ADDED = [key for key, value in LIBRARY["defaults"].items() if value in ({}, [], "")]
+
+
+@pytest.mark.parametrize("key", ADDED)
+def test_what_a_team_may_add_to_a_pool_is_refused_in_another_shape(helm: Helm, key: str) -> None:
+    wrong = 7 if LIBRARY["defaults"][key] == "" else "a word"
+
+    assert f"at '/pools/saga/{key}'" in helm.refusal({"pools": {"saga": {key: wrong}}})
