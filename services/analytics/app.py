@@ -119,7 +119,7 @@ def expire_archive() -> None:
 def make_erasure() -> Any:
     """What erases users; from the archive where there is one."""
     from analytics.adapters.erasing import CounterErasure, ParkedErasure, RecommendationErasure, SqlReceipts
-    from analytics.ports import Place
+    from analytics.ports.erasure import Place
     from analytics.usecases.erasure import Erasure
 
     counters = _counters()

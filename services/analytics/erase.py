@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from analytics.ports import Receipt
+from analytics.ports.erasure import Receipt
 from chassis.actor import whoever
 from chassis.errors import Transient
 

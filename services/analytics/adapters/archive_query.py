@@ -14,7 +14,8 @@ import duckdb
 
 from analytics.adapters.archive_files import ArchiveFiles
 from analytics.domain.events import COUNTED, HOUR_MS, MINUTE_MS
-from analytics.ports import Archived, ArchiveHour, Summary
+from analytics.ports.archive import Archived, ArchiveHour
+from analytics.ports.reports import Summary
 from chassis.errors import Transient
 
 MEMORY = "512MB"

@@ -9,7 +9,8 @@ from analytics.adapters.counter_keys import Shard
 from analytics.adapters.store_clients import FAILURES
 from analytics.domain.events import KINDS
 from analytics.domain.seconds import Flush
-from analytics.ports import Freshness, StoreUnavailable, TrendReport
+from analytics.ports.counters import Freshness, StoreUnavailable
+from analytics.ports.trends import TrendReport
 
 _Commands = list[tuple[Any, ...]]
 

@@ -14,7 +14,7 @@ from analytics.adapters.transactions import begun
 from analytics.domain import batch
 from analytics.domain.erasing import FOLLOWS, without_user
 from analytics.domain.errors import BatchRefused
-from analytics.ports import Receipt
+from analytics.ports.erasure import Receipt
 from chassis import storable
 from chassis.errors import Transient
 from chassis.parking import engine_for

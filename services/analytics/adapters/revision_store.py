@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from analytics.adapters.tables import report_revisions as made_reports
 from analytics.adapters.transactions import begun
-from analytics.ports import Revision
+from analytics.ports.reports import Revision
 from chassis.parking import engine_for
 
 _FIELDS = ("period", "begin_ms", "revision", "fingerprint", "digest", "events", "folder")

@@ -11,7 +11,7 @@ import msgspec
 
 from analytics.adapters.store_clients import FAILURES, scan
 from analytics.domain.trends import Measure
-from analytics.ports import TrendReport
+from analytics.ports.trends import TrendReport
 from chassis.errors import Transient
 
 REPORTS = "{trends}:reports"

@@ -15,7 +15,9 @@ from analytics.api import live_routes, query_routes
 from analytics.api.access import caller
 from analytics.api.event_routes import Events
 from analytics.domain.pace import Pace
-from analytics.ports import AcceptedMark, CounterReader, RecommendationReader, StoreUnavailable, TrendReader
+from analytics.ports.counters import AcceptedMark, CounterReader, StoreUnavailable
+from analytics.ports.engagements import RecommendationReader
+from analytics.ports.trends import TrendReader
 from analytics.queues import SERVICE
 from analytics.settings import Settings
 from analytics.usecases.collect import Collectors

@@ -19,7 +19,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from analytics.api.access import Analyst
-from analytics.ports import StoreUnavailable
+from analytics.ports.counters import StoreUnavailable
 from analytics.usecases.live import LiveViews
 from analytics.usecases.top import TopViews
 from chassis.http import pages

@@ -7,7 +7,7 @@ from analytics.domain import batch
 from analytics.domain.batch import Batch
 from analytics.domain.counting import Growth, count
 from analytics.domain.errors import BatchRefused
-from analytics.ports import CounterStore
+from analytics.ports.counters import CounterStore
 from chassis import metrics
 from chassis.errors import Permanent
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from analytics.domain import batch
 from analytics.domain.errors import BatchRefused
-from analytics.ports import ArchiveWriter
+from analytics.ports.archive import ArchiveWriter
 from chassis.errors import Permanent
 
 

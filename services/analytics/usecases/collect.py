@@ -13,7 +13,7 @@ from analytics.domain.batch import columnise, encode
 from analytics.domain.events import Timing, backfill_timing, timing
 from analytics.domain.parts import Part, shard_of
 from analytics.domain.user_rate import UserRate
-from analytics.ports import BatchSink
+from analytics.ports.counters import BatchSink
 from chassis import tracing
 from chassis.tracing import Span
 

@@ -7,7 +7,7 @@ so it is repeated after the longest of these ways.
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from analytics.ports import Place, Receipt, Receipts
+from analytics.ports.erasure import Place, Receipt, Receipts
 
 
 class Erasure:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from analytics.domain.seconds import SECOND_MS, seconds
-from analytics.ports import AcceptedMark, CounterReader, StoreUnavailable
+from analytics.ports.counters import AcceptedMark, CounterReader, StoreUnavailable
 from analytics.usecases.collect import Collector
 from analytics.usecases.top import TopViews
 from analytics.usecases.views import TrendViews, Views

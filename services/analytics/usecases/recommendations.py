@@ -11,7 +11,7 @@ from typing import Any
 from analytics.domain.counting import Growth
 from analytics.domain.events import KINDS
 from analytics.domain.recommending import learn, recommend, similar
-from analytics.ports import EngagementStore, RecommendationReader
+from analytics.ports.engagements import EngagementStore, RecommendationReader
 from chassis.errors import Transient
 from chassis.loggers import get_logger
 
@@ -80,7 +80,7 @@ class Recommender:
         self._chunks = chunks
 
     def fan_out(self, send: Callable[[list[str]], Any]) -> None:
-        """Send the waiting users in chunks. A user is sent again until it is learned, which then finds nothing new."""
+        """Send the waiting users in chunks. A user is sent again until its list is stored; who is sent twice changes nothing."""
         users = self._store.waiting(self._chunk * self._chunks)
         for start in range(0, len(users), self._chunk):
             send(users[start : start + self._chunk])

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from analytics.domain.events import HOUR_MS
-from analytics.ports import Archived, ArchiveHour, ArchiveReader, CounterHours
+from analytics.ports.archive import Archived, ArchiveHour, ArchiveReader, CounterHours
 
 NOTHING = Archived(0, 0)
 ERASED = frozenset({"", ("follow", ""), ("unfollow", "")})

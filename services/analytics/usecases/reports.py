@@ -10,7 +10,7 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from analytics.domain.days import Period, closed
-from analytics.ports import ReportFiles, ReportSource, Revision, RevisionStore, Summary
+from analytics.ports.reports import ReportFiles, ReportSource, Revision, RevisionStore, Summary
 
 
 class Reports:

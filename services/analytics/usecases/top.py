@@ -8,7 +8,8 @@ from typing import Any
 
 from analytics.domain.events import MINUTE_MS
 from analytics.domain.trends import largest
-from analytics.ports import CounterReader, TrendReader
+from analytics.ports.counters import CounterReader
+from analytics.ports.trends import TrendReader
 from analytics.usecases.views import Views, live_reports
 
 WINDOW = "5m"

@@ -13,7 +13,7 @@ from heapq import nlargest
 from analytics.domain.capped_counts import CappedCounts
 from analytics.domain.counting import Growth
 from analytics.domain.trends import SUBJECTS, TOPIC_WIDTH, WINDOWS, Measure, Trends
-from analytics.ports import TrendBoard, TrendReport
+from analytics.ports.trends import TrendBoard, TrendReport
 from chassis.errors import Transient
 from chassis.loggers import get_logger
 

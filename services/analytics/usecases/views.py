@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from analytics.domain.days import day_of
 from analytics.domain.events import HOUR_MS, MINUTE_MS
 from analytics.domain.trends import ranked
-from analytics.ports import CounterReader, TrendReader, TrendReport
+from analytics.ports.counters import CounterReader
+from analytics.ports.trends import TrendReader, TrendReport
 
 HOUR_RANGE_FACTOR = 60
 """A range by hour may be this many times as long as one by minute, since it reads as many counters."""

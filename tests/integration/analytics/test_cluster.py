@@ -25,7 +25,8 @@ from analytics.domain.batch import Batch, columnise
 from analytics.domain.counting import Growth, count
 from analytics.domain.events import Event, Timing
 from analytics.domain.parts import PART_EVENTS, Part, part_id, shard_of
-from analytics.ports import StoreUnavailable, TrendReport
+from analytics.ports.counters import StoreUnavailable
+from analytics.ports.trends import TrendReport
 from analytics.queues import aggregate
 from analytics.usecases.recommendations import Recommender
 from analytics.usecases.recount import Recount, Recounted

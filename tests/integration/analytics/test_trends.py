@@ -15,7 +15,7 @@ from analytics.domain.counting import count
 from analytics.domain.events import Event, Timing
 from analytics.domain.parts import Part, part_id
 from analytics.domain.trends import Measure
-from analytics.ports import TrendReport
+from analytics.ports.trends import TrendReport
 from analytics.usecases.trend_watch import TrendWatch
 from servers import wait_until
 

@@ -1,0 +1,36 @@
+"""Who engaged with what, what was learned from it, and what is recommended."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+
+class EngagementStore(Protocol):
+    """Who engaged with what, and what was learned from it. Every method raises chassis.errors.Transient when the store fails."""
+
+    def note(self, engagements: Mapping[str, Sequence[str]]) -> None:
+        """Keep contents by user until they are learned."""
+
+    def waiting(self, limit: int) -> list[str]:
+        """At most `limit` users with contents that are not learned, or whose recommendations were not replaced since."""
+
+    def learn(
+        self, user: str, decide: Callable[[Sequence[str], Sequence[str]], tuple[list[str], list[tuple[str, str]]]]
+    ) -> None:
+        """Give `decide` the user's history and what is new, and apply what it returns (contents that join the history, and pairs with one
+        more common user) at once, however many workers do so for one user."""
+
+    def history(self, user: str) -> list[str]:
+        """Contents of the user that are learned, the oldest first."""
+
+    def neighbours(self, contents: Sequence[str]) -> Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]:
+        """For each of `contents` the common users with others, and the users of each content."""
+
+    def keep(self, user: str, contents: Sequence[str]) -> None:
+        """Replace what is recommended to the user, who waits no longer unless something new was noted."""
+
+
+class RecommendationReader(Protocol):
+    """The recommendations, as the API reads them."""
+
+    async def recommended(self, user: str) -> tuple[list[str], list[str], list[str]]:
+        """What is kept for a user, the user's history, and the most popular contents. Raises StoreUnavailable."""
