@@ -224,11 +224,12 @@ class Capstone(Protocol):
     def gauges(self) -> Sequence[Gauge]:
         """What the exporter asks its database at every scrape."""
 
+    @property
+    def prepare(self) -> Callable[[Reach], None] | None:
+        """Fills in what requests refer to; doing so again changes nothing. None where a request refers to nothing that must be there."""
+
     def environment(self, ports: Mapping[str, int]) -> Mapping[str, str]:
         """What its processes are told on a laptop beside database, broker, store and secrets: where the outside programs answer."""
-
-    def prepare(self, access: Reach) -> None:
-        """Fill in what requests refer to; doing so again changes nothing."""
 
     def workload(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> Workload:
         """A load of that size, not yet started."""

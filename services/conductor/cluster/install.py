@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from conductor.capstone import load
 from conductor.cluster import helm, images, jobs, logins, pod_references, quorum_queues, secrets
 from conductor.cluster.jobs import Ended, Program
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
@@ -73,7 +74,7 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
     for own in map(Names, capstones):
         tell(f"{own.release}: charts/{own.capstone} with the image {images.name(own.capstone, wanted.tag)}")
         install_release(wanted, own)
-        if can_smoke(own):
+        if refers(own):
             tell(f"{own.capstone}: what requests refer to")
             stock(wanted, own)
     # Declared while a node was away, a queue has no member there.
@@ -254,6 +255,11 @@ def checksum(kubectl: Kubectl, own: Names) -> str:
 def can_smoke(own: Names) -> bool:
     """Whether the capstone has a program that fills in what requests refer to, sends some, and follows them to their end."""
     return importlib.util.find_spec(_smoke_program(own)) is not None
+
+
+def refers(own: Names) -> bool:
+    """Whether requests of the capstone refer to something that its program fills in."""
+    return can_smoke(own) and load(own.capstone).prepare is not None
 
 
 def _smoke_program(own: Names) -> str:

@@ -123,7 +123,8 @@ def _make_ready(each: Iterable[Platform], tell: Tell) -> None:
     for platform in each:
         start.prepare(platform, tell)
         start.start_pools(platform, tell)
-        platform.capstone.prepare(LocalRuntime(platform))
+        if platform.capstone.prepare is not None:
+            platform.capstone.prepare(LocalRuntime(platform))
 
 
 def _add(platform: Platform, names: Sequence[str], tell: Tell) -> Started:

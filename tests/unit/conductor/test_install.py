@@ -1,4 +1,7 @@
-"""What a deploy leaves where it is: objects of the wanted overlay, and those that a capstone which is not deployed now may stand on."""
+"""What a deploy leaves where it is: objects of the wanted overlay, and those that a capstone which is not deployed now may stand on.
+
+And for which capstones it fills in what requests refer to.
+"""
 
 import json
 from typing import Any
@@ -94,3 +97,8 @@ def test_what_only_a_workload_needs_that_goes_goes_with_it(monkeypatch: pytest.M
 
     assert {"statefulset.apps/counters", "configmap/counters-1", "serviceaccount/counters-account"} <= {*left}
     assert {"configmap/variables-1", "configmap/one-1"}.isdisjoint(left)
+
+
+@pytest.mark.parametrize(("capstone", "job"), [("orders", True), ("trading", True), ("analytics", False)])
+def test_a_job_fills_in_what_requests_refer_to_only_where_they_refer_to_something(capstone: str, job: bool) -> None:
+    assert job == install.refers(Names(capstone))

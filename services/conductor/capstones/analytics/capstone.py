@@ -39,6 +39,7 @@ class Analytics:
     targets = TARGETS
     outside: Sequence[OutsideProgram] = ()
     ports: Mapping[str, int] = {}
+    prepare = None
     stores = (OwnStore(COUNTERS, "COUNTERS_URL", 6380, shards="COUNTERS_SHARDS", pool="aggregate"),)
     callers: Mapping[str, Mapping[str, str]] = {
         "operator": {"role": "analyst"},
@@ -70,9 +71,6 @@ class Analytics:
     def environment(self, ports: Mapping[str, int]) -> Mapping[str, str]:
         """No outside program."""
         return {}
-
-    def prepare(self, access: Reach) -> None:
-        """Events refer to nothing that must be there."""
 
     def workload(self, access: Reach, journal: Journal, size: Size, patience: Patience) -> AnalyticsWorkload:
         """Clients that send events."""
