@@ -19,7 +19,8 @@ from chassis.app import ChassisApp
 def register(app: ChassisApp, clock: dict[str, Callable[[], Any]], learn: Callable[[list[str]], Any]) -> None:
     """Give the app its tasks; `clock` has the periodic ones by name, `learn` takes the users of a chunk."""
 
-    @app.task(name=RECOMMEND_USERS, shared=False)  # type: ignore[untyped-decorator]
+    # The clock sends users again until their list is stored, so a store that is away is no reason to park them.
+    @app.task(name=RECOMMEND_USERS, shared=False, sent_again=True)  # type: ignore[untyped-decorator]
     def perform(*, v: int, users: list[str]) -> None:
         learn(users)
 

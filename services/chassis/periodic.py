@@ -4,6 +4,7 @@
   at once. It is judged by this process' own monotonic clock. Ticks have no `expires`, because a worker judges that by the time of day: one
   whose clock is ahead would drop every tick.
 - A run that fails of what will pass (a database or a broker that is away or slow) is skipped, not parked: the next one does its work.
+  The same holds for a task that its sender sends again until its work is done (`sent_again`).
 - A tick that was delivered as often as a command may be started, and never ended, is parked as poison. While that record is open no tick of
   its task runs, or a task that kills its process would take one every few seconds for ever.
 

@@ -20,6 +20,10 @@ class ChassisTask(Task):  # type: ignore[misc]
     versions: tuple[int, ...] = (1,)
     """Message versions (`v`) that `run` can read. A release reads the new one before any release writes it."""
 
+    sent_again = False
+    """Whether its sender sends it again until its work is done. Then a run that fails of what will pass (a store, a database or a broker
+    that is away or slow) is skipped and not parked, as a tick of a periodic task is."""
+
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Run no tick of a periodic task that was given up, until a person decided about its parked record."""
         if getattr(self.request, "celery_beat_task", None) and periodic.is_given_up(
@@ -33,8 +37,9 @@ class ChassisTask(Task):  # type: ignore[misc]
         if "ids" in kwargs:
             log.error("batch_failed", task=self.name, error=repr(exc))
             return
-        if self.name in periodic.intervals(self.app.conf.beat_schedule) and periodic.will_pass(exc):
-            log.warning("tick_skipped", task=self.name, error=repr(exc))
+        ticks = self.name in periodic.intervals(self.app.conf.beat_schedule)
+        if (ticks or self.sent_again) and periodic.will_pass(exc):
+            log.warning("tick_skipped" if ticks else "run_skipped", task=self.name, error=repr(exc))
             return
         # The database client is loaded by the few processes that ever need it.
         from chassis import database_errors

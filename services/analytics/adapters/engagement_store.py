@@ -1,6 +1,6 @@
 """Who engaged with what, in Redis or Valkey, and what was learned from it.
 
-{recommend}:waiting        set: users with something new
+{recommend}:waiting        set: users with something new, until their list is stored
 {recommend}:new:<user>     list: contents that are not learned; expires
 {recommend}:seen:<user>    list: contents that are learned, the oldest first; expires
 {recommend}:common:<c>     sorted set: common users of content c with others
@@ -71,7 +71,6 @@ class RedisEngagementStore:
                 pipe.ltrim(SEEN + user, -HISTORY, -1)
             pipe.expire(SEEN + user, self._kept)
             pipe.delete(NEW + user)
-            pipe.srem(WAITING, user)
 
         transaction: Any = (
             self._client.transaction
@@ -102,15 +101,18 @@ class RedisEngagementStore:
     def keep(self, user: str, contents: Sequence[str]) -> None:
         """See ports."""
 
-        def write() -> None:
-            pipe = self._client.pipeline(transaction=True)
+        def write(pipe: Any) -> None:
+            learned = not pipe.exists(NEW + user)
+            pipe.multi()
             pipe.delete(LIST + user)
             if contents:
                 pipe.rpush(LIST + user, *contents)
                 pipe.expire(LIST + user, self._kept)
-            pipe.execute()
+            if learned:
+                pipe.srem(WAITING, user)
 
-        self._try(write)
+        transaction: Any = self._client.transaction  # an engagement that is noted meanwhile makes it begin anew
+        self._try(lambda: transaction(write, NEW + user))
 
     def _try(self, call: Callable[[], _T]) -> _T:
         try:

@@ -11,6 +11,7 @@ from analytics.domain.batch import columnise
 from analytics.domain.counting import count
 from analytics.domain.events import Event, Timing
 from analytics.domain.parts import Part, part_id
+from analytics.domain.recommending import learn
 from analytics.usecases.recommendations import EngagementLog, Recommender
 from servers import wait_until
 
@@ -44,6 +45,19 @@ def test_what_is_learned_again_changes_nothing(store: RedisEngagementStore, stor
     assert [("z", 1.0), ("y", 2.0)] == once["{recommend}:common:x"]
     assert once == learned(store_url)
     assert [] == store.waiting(10)
+    assert ["x", "y"] == store.history("a")
+
+
+def test_a_user_waits_until_the_list_is_stored_and_nothing_new_was_noted_meanwhile(store: RedisEngagementStore) -> None:
+    store.note({"a": ["x"]})
+    store.learn("a", learn)
+    once = store.waiting(10)
+    store.note({"a": ["y"]})
+    store.keep("a", ["z"])
+    meanwhile = store.waiting(10)
+    Recommender(store, chunk=1, chunks=1).learn(["a"])
+
+    assert (["a"], ["a"], []) == (once, meanwhile, store.waiting(10))
     assert ["x", "y"] == store.history("a")
 
 

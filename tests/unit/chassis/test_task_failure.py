@@ -4,11 +4,14 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 import sqlalchemy as sa
+from billiard.exceptions import SoftTimeLimitExceeded
 from structlog.testing import capture_logs
 
 from chassis import parking
 from chassis.app import ChassisApp, make_app
+from chassis.errors import Transient
 from chassis.settings import ServiceSettings
 
 
@@ -26,10 +29,10 @@ def parked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reasons
 
 
-def fail(app: ChassisApp, error: Exception, **kwargs: Any) -> list[str]:
+def fail(app: ChassisApp, error: Exception, *, sent_again: bool = False, **kwargs: Any) -> list[str]:
     """The names of what was logged when a task failed so."""
 
-    @app.task(name="shop.look")
+    @app.task(name="shop.look", sent_again=sent_again)
     def look(**_: Any) -> None: ...
 
     with capture_logs() as logs:
@@ -54,5 +57,21 @@ def test_a_periodic_task_that_cannot_work_is_parked(app: ChassisApp, parked: lis
 
 def test_a_message_is_parked_whatever_it_failed_of(app: ChassisApp, parked: list[str]) -> None:
     fail(app, of_the_database("40P01"), n=1)
+
+    assert ["bug"] == parked
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Transient("the store is away"), redis.TimeoutError("slow"), of_the_database("57P03"), SoftTimeLimitExceeded()],
+)
+def test_what_its_sender_sends_again_is_not_parked_for_what_will_pass(
+    app: ChassisApp, parked: list[str], error: Exception
+) -> None:
+    assert (["run_skipped"], []) == (fail(app, error, sent_again=True, n=1), parked)
+
+
+def test_what_its_sender_sends_again_is_parked_for_a_bug(app: ChassisApp, parked: list[str]) -> None:
+    fail(app, KeyError("users"), sent_again=True, n=1)
 
     assert ["bug"] == parked
