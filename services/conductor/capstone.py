@@ -56,6 +56,8 @@ class Size:
 class Patience:
     """How long a drill may take in all, and how long nothing at all may move before what is open counts as lost.
 
+    Once its faults are over, a drill may take as long again, as far as the rest needs that at the rate at which requests were completed.
+
     `quiet_seconds` is longer than the longest lease, backoff and restart that a drill's settings allow. A request that is in flight for
     longer than `hanging_seconds` no longer counts as one to be completed before the next is sent.
     """

@@ -44,7 +44,8 @@ def program(capstone: Capstone, runtime: KubernetesRuntime, size: Size, patience
         **{one.variable: (own.secret, one.variable) for one in capstone.stores},
         "OUTSIDE_ADMIN_TOKEN": ("outside-admin", "OUTSIDE_ADMIN_TOKEN"),
     }
-    within, image = int(patience.total_seconds) + 120, runtime.image("conductor")
+    # The last requests may be given as long again; see WorkloadRun.
+    within, image = 2 * int(patience.total_seconds) + 120, runtime.image("conductor")
     return Program("judge", argv, image, secret=own.conductor_secret, within_seconds=within, keys=keys, cpu=CPU)
 
 

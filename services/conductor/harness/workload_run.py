@@ -26,6 +26,9 @@ from conductor.waiting import until
 LOOK_SECONDS = 0.1
 REPORT_SECONDS = 0.5
 
+REST_SHARE = 2.0
+"""How many times longer the last requests may take than they would at the rate so far: redelivered work is slower than fresh work."""
+
 
 class WorkloadRun:
     """One run. One drill after the other may use the same platform, each with a journal of its own."""
@@ -43,6 +46,8 @@ class WorkloadRun:
         self.kills: list[Kill] = []
         self._patience = patience
         self._deadline = time.monotonic() + patience.total_seconds
+        self._latest = self._deadline + patience.total_seconds
+        self._load_began = time.monotonic()
         self._workload: Workload | None = None
         self._progress: Progress | None = None
 
@@ -54,12 +59,14 @@ class WorkloadRun:
         workload = self.capstone.workload(self.access, self.journal, self.size, self._patience)
         self._workload, self._progress = workload, self.capstone.progress(self.access, workload.scope)
         with in_background(partial(self._report, workload)):
+            self._load_began = time.monotonic()
             workload.start()
             try:
                 yield workload
             except BaseException:
                 workload.finish(0)
                 raise
+            self._allow_for_the_rest()
             if not workload.finish(self.left_seconds):
                 raise DrillFailed(
                     f"only {workload.accepted} of {self.size.requests} requests were accepted before the time was over"
@@ -128,6 +135,7 @@ class WorkloadRun:
         if self.progress.settled():
             return
         self.reporter.phase("waiting until every request is completed")
+        self._allow_for_the_rest()
         mark: tuple[int, ...] = ()
         moved_at = time.monotonic()
 
@@ -158,6 +166,20 @@ class WorkloadRun:
     def left_seconds(self) -> float:
         """Until the drill's deadline."""
         return max(0.0, self._deadline - time.monotonic())
+
+    def _allow_for_the_rest(self) -> None:
+        """After the faults: move the deadline to when the rest is completed at the rate measured so far, by `total_seconds` at most."""
+        completed, now = self.progress.completed(), time.monotonic()
+        if not completed:
+            return
+        rate = completed / (now - self._load_began)
+        rest = max(self.size.requests, self.workload.accepted) - completed
+        wanted = min(now + REST_SHARE * rest / rate, self._latest)
+        if wanted > self._deadline:
+            self.reporter.tell(
+                f"{rest} requests are to be completed, at {rate:.1f} a second: {wanted - now:.0f} s are left for that"
+            )
+            self._deadline = wanted
 
     def wait_for(self, holds: Callable[[], bool], what: str | Callable[[], str], within_seconds: float = 180) -> None:
         """Return when it holds; DrillFailed names what was waited for."""

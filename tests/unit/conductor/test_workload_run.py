@@ -114,6 +114,17 @@ def test_a_steady_load_is_not_hurried(platform: Platform, tmp_path: Path) -> Non
     run.close()
 
 
+def test_a_drill_whose_requests_are_completed_slowly_gets_the_time_for_the_rest(
+    platform: Platform, tmp_path: Path
+) -> None:
+    run = running(platform, tmp_path, Size(80, per_second=40, steady=True), seconds=1.5)
+    with run.load() as load:
+        came(load, 20, within_seconds=1.4)
+
+    assert load.accepted >= 80
+    run.close()
+
+
 def test_a_request_that_is_sent_again_gets_the_answer_that_it_got(platform: Platform, tmp_path: Path) -> None:
     run = running(platform, tmp_path, Size(2 * OPEN))
     with run.load() as load:
