@@ -8,11 +8,13 @@
 {recommend}:list:<user>    list: what is recommended; expires
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from analytics.adapters.store_clients import FAILURES
 from analytics.domain.recommending import HISTORY, NEIGHBOURS
+from analytics.ports.engagements import Decide
 from chassis.errors import Transient
 
 _P = "{recommend}:"
@@ -21,8 +23,13 @@ NEW, SEEN, COMMON, LIST = f"{_P}new:", f"{_P}seen:", f"{_P}common:", f"{_P}list:
 POPULAR = 250
 """Popular contents that are read: enough for a user who has seen the first HISTORY."""
 
+PAIRS = 1000
+"""Most pairs of contents that one transaction counts, unless its only user has more: the store answers nobody meanwhile (3 µs each)."""
+
+CONTENTS_AT_A_TIME, NAMES_AT_A_TIME = 20, 2000
+"""Contents whose neighbours are asked in one round trip, and neighbours whose users are: a millisecond of the store."""
+
 _T = TypeVar("_T")
-_Learn = Callable[[Sequence[str], Sequence[str]], tuple[list[str], list[tuple[str, str]]]]
 
 
 class RedisEngagementStore:
@@ -52,70 +59,107 @@ class RedisEngagementStore:
         found: Any = self._try(lambda: self._client.srandmember(WAITING, limit))
         return sorted(found)
 
-    def learn(self, user: str, decide: _Learn) -> None:
+    def still_waiting(self, users: Sequence[str]) -> list[str]:
         """See ports."""
+        waits: Any = self._try(lambda: self._client.smismember(WAITING, list(users)))
+        return [user for user, one in zip(users, waits, strict=True) if one]
+
+    def learn(self, users: Sequence[str], decide: Decide) -> None:
+        """See ports. One transaction has as many users as PAIRS allows, because each costs a sync of the store's disk."""
+        left = list(users)
+        while left:
+            left = left[self._try(partial(self._learn_first, left, decide)) :]
+
+    def _learn_first(self, users: Sequence[str], decide: Decide) -> int:
+        """Learn the first of these users in one transaction; how many."""
+        taken = 0
 
         def write(pipe: Any) -> None:
-            new, history = pipe.lrange(NEW + user, 0, -1), pipe.lrange(SEEN + user, 0, -1)
-            fresh, pairs = decide(history, new)
+            nonlocal taken
+            taken, pairs_left = 0, PAIRS
+            found = self._each(
+                lambda pipe, user: (pipe.lrange(NEW + user, 0, -1), pipe.lrange(SEEN + user, 0, -1)), users
+            )
             pipe.multi()
-            for content in fresh:
-                pipe.zincrby(USERS, 1, content)
-            for one, other in pairs:
-                pipe.zincrby(COMMON + one, 1, other)
-                pipe.zincrby(COMMON + other, 1, one)
-            for content in {content for pair in pairs for content in pair}:
-                pipe.zremrangebyrank(COMMON + content, 0, -2 * NEIGHBOURS - 1)
-            if fresh:
-                pipe.rpush(SEEN + user, *fresh)
-                pipe.ltrim(SEEN + user, -HISTORY, -1)
-            pipe.expire(SEEN + user, self._kept)
-            pipe.delete(NEW + user)
+            for user, new, history in zip(users, found[::2], found[1::2], strict=True):
+                fresh, pairs = decide(history, new)
+                pairs_left -= len(pairs)
+                if taken and pairs_left < 0:
+                    break
+                taken += 1
+                self._apply(pipe, user, fresh, pairs)
 
-        transaction: Any = (
-            self._client.transaction
-        )  # what another worker or aggregator changes meanwhile makes it begin anew
-        self._try(lambda: transaction(write, NEW + user, SEEN + user))
+        # What another worker or an aggregator changes meanwhile makes it begin anew.
+        self._client.transaction(write, *(key + user for user in users for key in (NEW, SEEN)))
+        return taken
 
-    def history(self, user: str) -> list[str]:
+    def _apply(self, pipe: Any, user: str, fresh: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:
+        for content in fresh:
+            pipe.zincrby(USERS, 1, content)
+        for one, other in pairs:
+            pipe.zincrby(COMMON + one, 1, other)
+            pipe.zincrby(COMMON + other, 1, one)
+        for content in {content for pair in pairs for content in pair}:
+            pipe.zremrangebyrank(COMMON + content, 0, -2 * NEIGHBOURS - 1)
+        if fresh:
+            pipe.rpush(SEEN + user, *fresh)
+            pipe.ltrim(SEEN + user, -HISTORY, -1)
+        pipe.expire(SEEN + user, self._kept)
+        pipe.delete(NEW + user)
+
+    def histories(self, users: Sequence[str]) -> Mapping[str, list[str]]:
         """See ports."""
-        found: Any = self._try(lambda: self._client.lrange(SEEN + user, 0, -1))
-        return list(found)
+        found = self._try(lambda: self._each(lambda pipe, user: pipe.lrange(SEEN + user, 0, -1), users))
+        return dict(zip(users, found, strict=True))
 
     def neighbours(self, contents: Sequence[str]) -> Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]:
-        """See ports."""
+        """See ports. A store does all that it is sent at a time before it answers anybody else, so it is sent a little at a time."""
+
+        def ask(pipe: Any, content: str) -> None:
+            pipe.zrange(COMMON + content, 0, NEIGHBOURS - 1, desc=True, withscores=True)
 
         def read() -> Any:
-            pipe = self._client.pipeline(transaction=False)
-            for content in contents:
-                pipe.zrange(COMMON + content, 0, NEIGHBOURS - 1, desc=True, withscores=True)
-            common = dict(zip(contents, map(dict, pipe.execute()), strict=True))
+            found = [one for some in _slices(contents, CONTENTS_AT_A_TIME) for one in self._each(ask, some)]
+            common = dict(zip(contents, map(dict, found), strict=True))
             names = sorted({name for found in common.values() for name in found} | set(contents))
-            counts = self._client.zmscore(USERS, names) if names else []
+            counts = [one for some in _slices(names, NAMES_AT_A_TIME) for one in self._client.zmscore(USERS, some)]
             users_of = {name: count for name, count in zip(names, counts, strict=True) if count}
             return {content: (found, users_of) for content, found in common.items() if content in users_of}
 
         found: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = self._try(read)
         return found
 
-    def keep(self, user: str, contents: Sequence[str]) -> None:
+    def keep(self, lists: Mapping[str, Sequence[str]]) -> None:
         """See ports."""
 
         def write(pipe: Any) -> None:
-            learned = not pipe.exists(NEW + user)
+            more = self._each(lambda pipe, user: pipe.exists(NEW + user), list(lists))
             pipe.multi()
-            pipe.delete(LIST + user)
-            if contents:
-                pipe.rpush(LIST + user, *contents)
-                pipe.expire(LIST + user, self._kept)
-            if learned:
-                pipe.srem(WAITING, user)
+            for (user, contents), noted in zip(lists.items(), more, strict=True):
+                pipe.delete(LIST + user)
+                if contents:
+                    pipe.rpush(LIST + user, *contents)
+                    pipe.expire(LIST + user, self._kept)
+                if not noted:
+                    pipe.srem(WAITING, user)
 
-        transaction: Any = self._client.transaction  # an engagement that is noted meanwhile makes it begin anew
-        self._try(lambda: transaction(write, NEW + user))
+        # An engagement that is noted meanwhile makes it begin anew.
+        self._try(lambda: self._client.transaction(write, *(NEW + user for user in lists)))
+
+    def _each(self, ask: Callable[[Any, str], object], names: Sequence[str]) -> list[Any]:
+        """The answers to what `ask` puts into a pipeline for each name, in one round trip."""
+        pipe = self._client.pipeline(transaction=False)
+        for name in names:
+            ask(pipe, name)
+        return list(pipe.execute())
 
     def _try(self, call: Callable[[], _T]) -> _T:
         try:
             return call()
         except FAILURES as error:
             raise Transient(f"the store of engagements failed: {error}") from error
+
+
+def _slices(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), size):
+        yield names[start : start + size]

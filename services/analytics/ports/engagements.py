@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+Decide = Callable[[Sequence[str], Sequence[str]], tuple[list[str], list[tuple[str, str]]]]
+"""Of a user's history and what is new: contents that join the history, and pairs of contents with one more common user."""
+
 
 class EngagementStore(Protocol):
     """Who engaged with what, and what was learned from it. Every method raises chassis.errors.Transient when the store fails."""
@@ -13,20 +16,21 @@ class EngagementStore(Protocol):
     def waiting(self, limit: int) -> list[str]:
         """At most `limit` users with contents that are not learned, or whose recommendations were not replaced since."""
 
-    def learn(
-        self, user: str, decide: Callable[[Sequence[str], Sequence[str]], tuple[list[str], list[tuple[str, str]]]]
-    ) -> None:
-        """Give `decide` the user's history and what is new, and apply what it returns (contents that join the history, and pairs with one
-        more common user) at once, however many workers do so for one user."""
+    def still_waiting(self, users: Sequence[str]) -> list[str]:
+        """Those of `users` who wait."""
 
-    def history(self, user: str) -> list[str]:
-        """Contents of the user that are learned, the oldest first."""
+    def learn(self, users: Sequence[str], decide: Decide) -> None:
+        """Give `decide` the history of each user and what is new, and apply what it returns at once, however many workers do so for one
+        user."""
+
+    def histories(self, users: Sequence[str]) -> Mapping[str, list[str]]:
+        """By user the contents that are learned, the oldest first."""
 
     def neighbours(self, contents: Sequence[str]) -> Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]:
         """For each of `contents` the common users with others, and the users of each content."""
 
-    def keep(self, user: str, contents: Sequence[str]) -> None:
-        """Replace what is recommended to the user, who waits no longer unless something new was noted."""
+    def keep(self, lists: Mapping[str, Sequence[str]]) -> None:
+        """Replace what is recommended to each user, who waits no longer unless something new was noted."""
 
 
 class RecommendationReader(Protocol):

@@ -86,15 +86,18 @@ class Recommender:
             send(users[start : start + self._chunk])
 
     def learn(self, users: Sequence[str]) -> None:
-        """Learn what is new of the users, each once, and store their lists."""
-        for user in users:
-            self._store.learn(user, learn)
-            history = self._store.history(user)
-            neighbours = {
-                content: similar(common, users_of[content], users_of)
-                for content, (common, users_of) in self._store.neighbours(history).items()
-            }
-            self._store.keep(user, recommend(history, neighbours, (), STORED))
+        """Learn what is new of the users, each once, and store their lists. Who waits no longer was learned by another task."""
+        if not (waiting := self._store.still_waiting(users)):
+            return
+        self._store.learn(waiting, learn)
+        self._store.keep({user: self._list(history) for user, history in self._store.histories(waiting).items()})
+
+    def _list(self, history: Sequence[str]) -> list[str]:
+        neighbours = {
+            content: similar(common, users_of[content], users_of)
+            for content, (common, users_of) in self._store.neighbours(history).items()
+        }
+        return recommend(history, neighbours, (), STORED)
 
 
 class Recommendations:

@@ -153,7 +153,7 @@ def test_trends_and_recommendations_are_kept_on_a_cluster(cluster: ValkeyCluster
     assert board.save("b", {"contents": b"z", "topics": b"y"}, instead_of="a")
     assert not board.owns("a")
     assert ["b"] == board.dead(since_ms=2, but="a")
-    assert ["c1", "c2"] == sorted(engagements.history("u1"))
+    assert ["c1", "c2"] == sorted(engagements.histories(["u1"])["u1"])
     kept, *_ = Stores(cluster).ask(lambda reader: reader.recommended("u2"))
     assert ["c2"] == kept
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import redis
 
+from analytics.adapters import engagement_store
 from analytics.adapters.engagement_store import RedisEngagementStore
 from analytics.adapters.store_clients import StoreAddress
 from analytics.domain.batch import columnise
@@ -45,20 +46,51 @@ def test_what_is_learned_again_changes_nothing(store: RedisEngagementStore, stor
     assert [("z", 1.0), ("y", 2.0)] == once["{recommend}:common:x"]
     assert once == learned(store_url)
     assert [] == store.waiting(10)
-    assert ["x", "y"] == store.history("a")
+    assert ["x", "y"] == store.histories(["a"])["a"]
 
 
 def test_a_user_waits_until_the_list_is_stored_and_nothing_new_was_noted_meanwhile(store: RedisEngagementStore) -> None:
     store.note({"a": ["x"]})
-    store.learn("a", learn)
+    store.learn(["a"], learn)
     once = store.waiting(10)
     store.note({"a": ["y"]})
-    store.keep("a", ["z"])
+    store.keep({"a": ["z"]})
     meanwhile = store.waiting(10)
     Recommender(store, chunk=1, chunks=1).learn(["a"])
 
     assert (["a"], ["a"], []) == (once, meanwhile, store.waiting(10))
-    assert ["x", "y"] == store.history("a")
+    assert ["x", "y"] == store.histories(["a"])["a"]
+
+
+def test_a_chunk_of_users_costs_few_transactions(store: RedisEngagementStore, store_url: str) -> None:
+    users = [f"u{number}" for number in range(50)]
+    store.note({user: [f"c{number % 9}" for number in range(index, index + 4)] for index, user in enumerate(users)})
+    before = transactions(store_url)
+    Recommender(store, chunk=50, chunks=1).learn(users)
+    learned = transactions(store_url)
+    Recommender(store, chunk=50, chunks=1).learn(users)
+
+    assert [2, 2] == [learned - before, transactions(store_url) - before]
+    assert [] == store.waiting(10)
+
+
+def test_more_pairs_than_a_transaction_may_count_are_counted_by_several(
+    store: RedisEngagementStore, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engagement_store, "PAIRS", 4)
+    users = ["a", "b", "c"]
+    store.note({user: ["x", "y", "z"] for user in users})  # three pairs each
+    before = transactions(store_url)
+    store.learn(users, learn)
+
+    assert 3 == transactions(store_url) - before
+    assert [("y", 3.0), ("z", 3.0)] == learned(store_url)["{recommend}:common:x"]
+
+
+def transactions(url: str) -> int:
+    with redis.Redis.from_url(url) as client:
+        told: Any = client.info("commandstats")
+    return int(told.get("cmdstat_exec", {"calls": 0})["calls"])
 
 
 def test_more_engagements_than_a_second_has_room_for_are_left_out(store: RedisEngagementStore) -> None:
