@@ -127,7 +127,7 @@ def make_erasure() -> Any:
     places: list[tuple[str, Place]] = [
         ("counters", CounterErasure(client, counters.every_shard)),
         ("recommendations", RecommendationErasure(client)),
-        ("parked", ParkedErasure(settings.database_url, (*AGGREGATES, ARCHIVE))),
+        ("parked", ParkedErasure(settings.database_url, (*AGGREGATES, ARCHIVE, RECOMMEND))),
     ]
     if settings.archive_url:
         from analytics.adapters.archive_erasure import ArchiveErasure

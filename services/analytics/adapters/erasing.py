@@ -68,28 +68,28 @@ class RecommendationErasure:
 
 
 class ParkedErasure:
-    """Batches that are parked, or were."""
+    """Batches, and chunks of users to be learned, that are parked, or were."""
 
     def __init__(self, database_url: str, queues: tuple[str, ...]) -> None:
-        """Of all records those of `queues` are batches."""
+        """Of all records those of `queues` are meant."""
         self._engine = engine_for(database_url)
         self._queues = queues
 
     def erase(self, user: str) -> Mapping[str, Any]:
-        """Rewrite each batch that names the user. One that cannot be read and has the id in it is emptied, and named."""
+        """Rewrite each record that names the user. A batch that cannot be read and has the id in it is emptied, and named."""
         events, records, emptied, after = 0, 0, [], 0
         while True:
             with begun(self._engine) as conn:
                 rows = self._page(conn, after)
                 for row in rows:
                     after = row.id
-                    body, found = _rewritten(row.body, user)
+                    body, found, read = _rewritten(row.body, user)
                     if body is None:
                         continue
                     records += 1
                     events += found
                     values: dict[str, Any] = {"body": body}
-                    if not found:
+                    if not read:
                         emptied.append(row.id)
                         values["status"] = "dropped"
                     conn.execute(
@@ -98,7 +98,7 @@ class ParkedErasure:
                     audit = {"parked_id": row.id, "actor": "erasure", "act": "erase", "detail": f"{found} events"}
                     conn.execute(parked_audit.insert().values(audit))
             if not rows:
-                return {"batches": records, "events": events, "emptied": emptied}
+                return {"records": records, "events": events, "emptied": emptied}
 
     def _page(self, conn: Any, after: int) -> list[Any]:
         wanted = sa.select(parked.c.id, parked.c.body).where(parked.c.queue.in_(self._queues), parked.c.id > after)
@@ -118,17 +118,21 @@ class SqlReceipts:
             return int(conn.execute(erasures.insert().values(values).returning(erasures.c.id)).scalar_one())
 
 
-def _rewritten(body: Mapping[str, Any], user: str) -> tuple[dict[str, Any] | None, int]:
-    """The body of a record without the user, and how many events named the user; None when it names nobody like that."""
+def _rewritten(body: Mapping[str, Any], user: str) -> tuple[dict[str, Any] | None, int, bool]:
+    """The body of a record without the user, how many events named the user, and whether it could be read; None when it names nobody like
+    that."""
     if not storable.is_raw(body):
-        return None, 0
+        users = body.get("users")
+        if not isinstance(users, list) or user not in users:
+            return None, 0, True
+        return {**body, "users": [one for one in users if one != user]}, 0, True
     try:
         raw = storable.bytes_of(body)
         found, named = without_user(batch.decode(raw), user)
-        return (storable.raw_body(batch.encode(found)), named) if named else (None, 0)
+        return (storable.raw_body(batch.encode(found)), named, True) if named else (None, 0, True)
     except (BatchRefused, ValueError):
         raw = storable.bytes_of({"raw": body["raw"]})
-        return (storable.raw_body(b""), 0) if user.encode() in raw else (None, 0)
+        return (storable.raw_body(b""), 0, False) if user.encode() in raw else (None, 0, True)
 
 
 def _try_redis(call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

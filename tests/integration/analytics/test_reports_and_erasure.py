@@ -20,6 +20,7 @@ from analytics.adapters.revision_store import SqlRevisionStore
 from analytics.domain.batch import columnise, encode
 from analytics.domain.events import Event, Timing
 from analytics.domain.parts import Part, part_id
+from analytics.queues import RECOMMEND, RECOMMEND_USERS
 from analytics.usecases.reports import Reports
 from chassis.migrate import migrate, scripts_of
 from chassis.parking import Parking, engine_for
@@ -155,6 +156,8 @@ def test_an_erased_user_is_nowhere(
     with engine_for(database_url).begin() as conn:
         for body in (readable, broken, encode(batch_of([event("d", DAY)], "3", DAY))):
             Parking("test").park(conn, queue="analytics.aggregate", task="?", body=body, reason="malformed")
+        users = {"v": 1, "users": ["u1", "gone"]}
+        Parking("test").park(conn, queue=RECOMMEND, task=RECOMMEND_USERS, body=users, reason="bug")
     with service.store() as client:
         client.hset("{0}:u:1", mapping={"gone": 2, "u1": 1})
         client.hset("{0}:c:follow:1", mapping={"gone": 1})
@@ -167,13 +170,13 @@ def test_an_erased_user_is_nowhere(
     assert first["places"] == {
         "counters": {"counters": 3},
         "recommendations": {"lists": 1, "waiting": 1},
-        "parked": {"batches": 2, "events": 2, "emptied": [2]},
+        "parked": {"records": 3, "events": 2, "emptied": [2]},
         "archive": {"files": 1, "events": 2},
     }
     assert again["places"] == {
         "counters": {"counters": 0},
         "recommendations": {"lists": 0, "waiting": 0},
-        "parked": {"batches": 0, "events": 0, "emptied": []},
+        "parked": {"records": 0, "events": 0, "emptied": []},
         "archive": {"files": 0, "events": 0},
     }
     with service.store() as client:
@@ -188,8 +191,12 @@ def test_an_erased_user_is_nowhere(
         kept = [
             str(row) for row in conn.execute(sa.text("SELECT decode(body->>'raw', 'base64')::text, status FROM parked"))
         ]
+        users = conn.execute(
+            sa.text("SELECT body->>'users' FROM parked WHERE task = 'analytics.recommend_users'")
+        ).scalar_one()
         receipts = conn.execute(sa.text("SELECT count(*) FROM erasures")).scalar_one()
     assert not [text for text in kept if b"gone".hex() in text]
+    assert '["u1"]' == users
     assert 2 == receipts
 
 
