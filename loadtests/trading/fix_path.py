@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.trading.paths import pauses
+from trading.adapters.control_client import ask
 from trading.adapters.fix.codec import encode
 from trading.adapters.fix.stamp import Stamp
 from trading.domain.terms import Input, Phase
-from trading.processes.control import ask
 from trading.processes.owner import Owner
 from trading.processes.settings import ShardSettings
 

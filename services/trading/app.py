@@ -13,6 +13,7 @@ from chassis.companion import CompanionOf
 from chassis.dead_letters import collect_dead_letters
 from chassis.errors import Transient
 from trading import tasks
+from trading.ports import DoorError
 from trading.queues import ENGINE, MARKET, PORTFOLIO, QUEUES, SERVICE
 from trading.settings import COMPANY, Settings
 
@@ -89,18 +90,25 @@ def make_feed() -> Any:
     )
 
 
+def _say(*record: int) -> None:
+    """Tell the engine of this worker something. Raises Transient when it did not take it, or nobody knows whether it did: what the clock
+    says comes again."""
+    from trading.adapters.control_client import ask
+
+    try:
+        ask(settings.data_dir.absolute() / "control", *record)
+    except DoorError as error:
+        raise Transient(str(error)) from error
+
+
 def begin_day() -> None:
     """Tell the engine of this worker which day it is, in UTC. One that has begun is refused by the engine, which changes nothing.
 
-    Raises Transient while no gateway answers.
+    Raises Transient.
     """
     from trading.domain.terms import Input
-    from trading.processes.control import ask
 
-    try:
-        ask(settings.data_dir.absolute() / "control", Input.DAY, int(time.time()) // DAY_SECONDS)
-    except OSError as error:
-        raise Transient(f"the gateway does not answer: {error}") from error
+    _say(Input.DAY, int(time.time()) // DAY_SECONDS)
 
 
 @cache
@@ -133,41 +141,32 @@ def write_sessions() -> None:
 
 
 def follow_sessions() -> None:
-    """Open or close this worker's shard by the market's sessions. Raises Transient while no gateway answers, Unwritten."""
+    """Open or close this worker's shard by the market's sessions. Raises Transient, Unwritten."""
     from trading.adapters.session_store import SqlSessionStore
-    from trading.processes.control import ask
     from trading.usecases.market_hours import follow
 
-    folder = settings.data_dir.absolute()
     store = SqlSessionStore(settings.database_url, settings.market_calendar)
     symbols = [one.id for one in settings.instruments.values()]
     try:
-        follow(
-            store, time.time_ns() // 1000, folder / "session", symbols, lambda *given: ask(folder / "control", *given)
-        )
+        follow(store, time.time_ns() // 1000, settings.data_dir.absolute() / "session", symbols, _say)
     except OSError as error:
-        raise Transient(f"the gateway does not answer: {error}") from error
+        raise Transient(f"which phase was said last cannot be read or kept: {error}") from error
 
 
 @cache
 def _reference_prices() -> Any:
     from trading.adapters.market_store import SqlMarketStore
-    from trading.processes.control import ask
     from trading.usecases.reference_prices import ReferencePrices
 
     store = SqlMarketStore(settings.database_url, settings.feed_name, pooler=settings.behind_pooler)
-    control = settings.data_dir.absolute() / "control"
-    return ReferencePrices(store.last_prices, lambda *given: ask(control, *given))
+    return ReferencePrices(store.last_prices, _say)
 
 
 def tell_reference_prices() -> None:
-    """Tell the engine of this worker the market's last prices. Raises Transient while database or gateway does not answer."""
+    """Tell the engine of this worker the market's last prices. Raises Transient."""
     from trading.adapters.depth_files import listed
 
-    try:
-        _reference_prices().tell(listed(settings.data_dir.absolute()), time.time_ns() // 1000)
-    except OSError as error:
-        raise Transient(f"the gateway does not answer: {error}") from error
+    _reference_prices().tell(listed(settings.data_dir.absolute()), time.time_ns() // 1000)
 
 
 def _of_the_feed() -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+PASSING = ("BUSY", "DRAINING")
+"""How reasons begin for which the engine's gateway refuses what it may take later."""
+
 
 class DoorError(Exception):
     """The engine pool did not do what was asked.

@@ -10,10 +10,7 @@ from typing import Any
 
 from chassis.errors import Transient
 from trading.adapters.door_connections import WAIT_SECONDS, Connections
-from trading.ports import NoAnswer, NotHandedOver, NotTaken
-
-PASSING = ("BUSY", "DRAINING")
-"""How reasons begin that will pass."""
+from trading.ports import PASSING, NoAnswer, NotHandedOver, NotTaken
 
 
 class DoorClient:

@@ -23,13 +23,13 @@ import os
 import socket
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trading.adapters import depth_files
+from trading.adapters.control_client import unix_address
 from trading.adapters.fix.directory import Directory, Login
 from trading.adapters.layouts import Between, NotEncodable, encode_input
 from trading.adapters.ring import Sender
@@ -42,8 +42,6 @@ OF_OPERATORS = frozenset(
 OF_CLIENTS = frozenset((Input.NEW, Input.CANCEL, Input.REPLACE, Input.MASS_CANCEL))
 OF_PERSONS = frozenset((Input.PROPOSE_LIMITS, Input.APPROVE_LIMITS))
 LINE_BYTES = 4096
-LONGEST_ADDRESS = 103
-"""Bytes that a Unix socket's address holds on every system, without the NUL at its end: 107 on Linux, 103 on macOS."""
 CONNECTIONS = 256
 """At most, of both doors."""
 IDLE_SECONDS = 60.0
@@ -237,47 +235,17 @@ class Control:
         return found
 
 
-def ask(path: Path, *record: int, timeout: float = 10.0) -> list[list[int]]:
-    """Send one input to a shard and give what it made of it; raises BadRecord with the reason when it was not taken, OSError when
-    nobody is there.
-    """
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(timeout)
-        with _address(path) as address:
-            sock.connect(address)
-        sock.sendall(json.dumps(record).encode() + b"\n")
-        with sock.makefile("rb") as file:
-            answer = json.loads(file.readline() or b'{"error": "the gateway ended"}')
-    if "error" in answer:
-        raise BadRecord(answer["error"])
-    outcomes: list[list[int]] = answer["outcomes"]
-    return outcomes
-
-
 def _unix(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     old = os.umask(0o177)
     try:
-        with _address(path) as address:
-            listener.bind(address)
+        with unix_address(path) as where:
+            listener.bind(where)
     finally:
         os.umask(old)
     listener.listen(CONNECTIONS)
     return listener
-
-
-@contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """The path as the address of a socket, which holds LONGEST_ADDRESS bytes; a longer one is told by its folder's descriptor (Linux)."""
-    if len(os.fsencode(path)) <= LONGEST_ADDRESS:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def _named(outcome: Record) -> tuple[int, ...]:

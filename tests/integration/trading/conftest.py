@@ -16,8 +16,8 @@ from engine_pool import EnginePool
 from fix_client import FixClient
 from loadtests.trading.driven_engine import shard
 
+from trading.adapters.control_client import ask
 from trading.domain.terms import Input, Phase
-from trading.processes.control import ask
 from trading.processes.owner import Owner
 from trading.processes.settings import ShardSettings
 

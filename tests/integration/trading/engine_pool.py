@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from servers import free_port, wait_until
+from trading.adapters.control_client import ask
 from trading.domain.terms import Input, Phase
-from trading.processes.control import ask
 
 TOKENS = {
     "secret": {"session": 1, "company": "CLIENT1", "accounts": [1]},

@@ -2,8 +2,8 @@
 
 import pytest
 
+from trading.adapters.control_client import ask
 from trading.domain.terms import Input, Scope
-from trading.processes.control import ask
 
 
 def fields(message, *tags):

@@ -18,13 +18,13 @@ from websockets.uri import parse_uri
 
 from chassis.migrate import migrate, scripts_of
 from live_pages import WIDTHS, chromium, contrasts, pictured, wide
+from trading.adapters.control_client import ask
 from trading.adapters.latency_store import Measure, SqlLatencyStore
 from trading.adapters.market_store import SqlMarketStore
 from trading.adapters.portfolio_store import Applied, SqlPortfolioStore
 from trading.domain.market_data import Quote, Trade
 from trading.domain.portfolio import Instrument, Position
 from trading.domain.terms import Input, Phase
-from trading.processes.control import ask
 from trading.usecases.market_data import MarketData
 
 CALLERS = {**TOKENS, "secret": {**TOKENS["secret"], "accounts": [1, 2]}}

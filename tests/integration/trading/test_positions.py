@@ -18,8 +18,8 @@ from fix_client import FixClient
 from chassis.migrate import migrate, scripts_of
 from servers import RabbitMQ, wait_until
 from trading import reconcile
+from trading.adapters.control_client import ask
 from trading.domain.terms import Input
-from trading.processes.control import ask
 
 TOKENS = {"secret": {"session": 1, "company": "CLIENT1", "accounts": [1, 2]}}
 FEES = {"MAKER_FEE_PPM": "100", "TAKER_FEE_PPM": "333", "SHARD": "3"}
