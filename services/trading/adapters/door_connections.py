@@ -15,8 +15,10 @@ from typing import Any
 
 from trading.ports import NoAnswer, NotHandedOver
 
-MOST = 32
-"""Connections of a process. The door takes 256."""
+MOST, QUESTIONS = 32, 24
+"""Connections of a process, and how many of them questions may use at a time: who looks at books keeps no order out, and no kill switch.
+The door takes 256.
+"""
 WAIT_SECONDS = 1.0
 """For a connection to be free or to be made, and for the answer to a ping."""
 PROBE_SECONDS = 0.01
@@ -32,21 +34,19 @@ class Connections:
 
     def __init__(self, host: str, port: int, *, answer_seconds: float) -> None:
         self._host, self._port, self._answer_seconds = host, port, answer_seconds
-        self._places = asyncio.Semaphore(MOST)
+        self._places, self._questions = asyncio.Semaphore(MOST), asyncio.Semaphore(QUESTIONS)
         self._kept: list[_Connection] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def exchange(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a request that has its caller's token. Raises NotHandedOver or NoAnswer."""
+        if "input" in request:
+            return await self._placed(request)
+        await _taken(self._questions, f"{QUESTIONS} questions")
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise NotHandedOver(f"BUSY: {MOST} requests to the engine pool are under way") from None
-        try:
-            return await self._exchanged(request)
+            return await self._placed(request)
         finally:
-            self._places.release()
+            self._questions.release()
 
     def close(self) -> None:
         """Close what is kept."""
@@ -55,6 +55,13 @@ class Connections:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    async def _placed(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        await _taken(self._places, f"{MOST} requests")
+        try:
+            return await self._exchanged(request)
+        finally:
+            self._places.release()
 
     async def _exchanged(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -126,6 +133,14 @@ class Connections:
         if self._kept:
             seconds = self._kept[0].used - end
             self._timer = asyncio.get_running_loop().call_later(seconds, self._close_unused)
+
+
+async def _taken(places: asyncio.Semaphore, all_of_them: str) -> None:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await places.acquire()
+    except TimeoutError:
+        raise NotHandedOver(f"BUSY: {all_of_them} to the engine pool are under way") from None
 
 
 class _Connection:
