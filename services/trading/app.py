@@ -50,6 +50,7 @@ def make_shard() -> Any:
             port=settings.fix_port,
             door_port=settings.door_port,
             engine_core=settings.engine_core,
+            silent_seconds=settings.silent_seconds,
             snapshot_inputs=settings.snapshot_inputs,
             segment_bytes=settings.journal_segment_bytes,
         ),

@@ -17,15 +17,14 @@ from trading.processes import engine, gateway_start, keeper
 from trading.processes.counts import Counts, counted
 from trading.processes.followers import Followed, Follower
 from trading.processes.settings import ShardSettings
+from trading.processes.silence import Silence
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.05
-SILENT_SECONDS = 0.6
-"""A child that shows no sign of life for so long is killed. Less would take a busy neighbour for a dead child."""
 MOST_SILENT_SECONDS, CALM_SECONDS = 5.0, 30.0
-"""Each child that was killed for its silence doubles the patience up to the first, because a machine without a core to spare is not helped
-by processes that start. After so many seconds without one it is what it was."""
+"""Each child that was killed for its silence doubles the patience up to the first, because a machine whose disk does not answer is not
+helped by processes that start. After so many seconds without one it is what it was."""
 LATE_SECONDS = 0.25
 """An owner that comes so late was kept off the cores, or its machine stood still, and its children perhaps as well: their silence
 counts anew.
@@ -54,9 +53,10 @@ class Owner:
         self._board: Board | None = None
         self._rings: tuple[Ring, Ring] | None = None
         self._children: dict[str, ForkServerProcess] = {}
+        self._silences: dict[str, Silence] = {}
         self._was_ready = False
         self._failures = 0
-        self._patience_seconds = SILENT_SECONDS
+        self._patience_seconds = settings.silent_seconds
         self._start_at = self._started = self._checked = self._awake_since = 0.0
         self.replaced = 0
         """How often both children were replaced."""
@@ -77,6 +77,7 @@ class Owner:
             child = self._context.Process(target=main, args=arguments, name=f"trading-{name}")
             child.start()
             self._children[name] = child
+            self._silences[name] = Silence(child.pid or 0)
         self._follow()
 
     def check(self) -> None:
@@ -92,7 +93,7 @@ class Owner:
         if self.ready:
             self._was_ready, self._failures = True, 0
             if now - self._started > CALM_SECONDS:
-                self._patience_seconds = SILENT_SECONDS
+                self._patience_seconds = self.settings.silent_seconds
         why = self._trouble()
         if why:
             self._replace(why)
@@ -167,9 +168,11 @@ class Owner:
         assert self._board is not None
         young = time.monotonic() - self._started < STARTING_SECONDS and not self._was_ready
         for name, field in (("engine", Field.ENGINE_BEAT), ("gateway", Field.GATEWAY_BEAT)):
-            silent = min(self._board.silent_seconds(field), time.monotonic() - self._awake_since)
+            shown = min(self._board.silent_seconds(field), time.monotonic() - self._awake_since)
+            silent = self._silences[name].counted(shown)
             if silent > (STARTING_SECONDS if young else self._patience_seconds):
-                self._patience_seconds = min(2 * self._patience_seconds, MOST_SILENT_SECONDS)
+                most = max(MOST_SILENT_SECONDS, self.settings.silent_seconds)
+                self._patience_seconds = min(2 * self._patience_seconds, most)
                 return f"{name} was silent for {silent:.2f} s"
         return ""
 

@@ -29,6 +29,8 @@ class ShardSettings:
     """Of the door for the API, see processes/control.py. None opens none."""
     engine_core: int | None = None
     """The core on which the engine spins for its next input. None lets it sleep until one comes."""
+    silent_seconds: float = 0.6
+    """A child that shows no sign of life for so long, although it had a core or asked for none, is killed; see silence.py."""
     slots: int = 16384
     """Messages that a ring holds."""
     segment_bytes: int = SEGMENT_BYTES

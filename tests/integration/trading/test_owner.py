@@ -1,14 +1,19 @@
 """A child that is dead or silent is replaced within a second, nothing acknowledged is lost, and the end is orderly."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import psutil
+import pytest
 from fix_client import FixClient
 
 from servers import wait_until
+from trading.adapters.board import Field
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.verification import verify
 from trading.adapters.layouts import decode_outcome, slots
@@ -42,6 +47,49 @@ def test_a_child_that_is_gone_or_silent_is_replaced(owned):
         client.log_on()
         client.send("H", (11, 1), (55, client.symbol), (54, 1))
         assert b"0" == client.receive("8").get(39)
+
+
+HOG = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+end = time.monotonic() + 2.5
+while time.monotonic() < end:
+    pass
+"""
+"""Leaves a core to others for a twentieth of each second only, which is what Linux leaves of a core that real-time threads want."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to take a core from others takes root")
+def test_a_child_that_gets_no_core_is_not_replaced(owned):
+    *others, core = sorted(os.sched_getaffinity(0))
+    before, silences = owned.owner.replaced, []
+
+    def ended() -> bool:
+        silences.append((time.monotonic_ns() - owned.owner.number(Field.ENGINE_BEAT)) / 1e9)
+        return hog.poll() is not None
+
+    with (
+        placed(0, others or [core]),
+        placed(owned.owner.pid("engine"), [core]),
+        subprocess.Popen([sys.executable, "-c", HOG, str(core)]) as hog,
+    ):
+        owned.until(ended)
+
+    assert 0 == hog.returncode
+    assert max(silences) > owned.settings.silent_seconds
+    assert (before, True) == (owned.owner.replaced, owned.owner.ready)
+
+
+@contextlib.contextmanager
+def placed(pid, cores):
+    """A process runs on these cores during the block."""
+    before = os.sched_getaffinity(pid)
+    os.sched_setaffinity(pid, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(pid, before)
 
 
 def test_no_acknowledged_order_is_lost_and_none_executes_twice(owned):
