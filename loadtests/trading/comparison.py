@@ -37,6 +37,7 @@ def measured(rounds: int) -> dict[str, Any]:
     """Medians over rounds of the medians; times in microseconds."""
     runs, same = [], []
     with tempfile.TemporaryDirectory(prefix="trading-naive-") as place, rival.started(Path(place)) as naive:
+        naive.forget()
         naive.one_in_flight(mixed(20, seed=0, accounts=ACCOUNTS))
         for number in range(1, rounds + 1):
             records = mixed(ORDERS + MORE, seed=number, accounts=ACCOUNTS)

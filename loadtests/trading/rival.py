@@ -16,7 +16,8 @@ from celery.exceptions import TimeoutError as NoResult
 
 from conductor.laptop.servers import valkey
 from loadtests.analytics.servers import free_port, launched, wait
-from loadtests.trading.orders import Record
+from loadtests.trading.naive.market import open_market
+from loadtests.trading.orders import ACCOUNTS, LIMITS, REFERENCE, SYMBOLS, Record
 from trading.domain.terms import Input, TimeInForce
 
 APP = "loadtests.trading.naive.app"
@@ -55,8 +56,9 @@ class Rival:
         self._server.close()
 
     def forget(self) -> None:
-        """Empty the book, the positions and the audit."""
+        """An open market with an empty book, and no positions and no audit."""
         self.store.flushdb()
+        open_market(self.store, range(1, SYMBOLS + 1), range(1, ACCOUNTS + 1), REFERENCE, LIMITS)
 
     def one_in_flight(self, records: list[Record]) -> list[float]:
         """Microseconds from sending an order to having its result, each."""
@@ -130,7 +132,7 @@ class Rival:
 def task(record: Record) -> tuple[str, Any]:
     """The task that an input is, and its argument."""
     if record[0] == Input.CANCEL:
-        return "cancel_order", record[3]
+        return "cancel_order", {"id": record[2], "account": record[1], "target": record[3]}
     _, _, client_id, account, symbol, side, _, time_in_force, price, _, quantity = record
     order = {"id": client_id, "account": account, "symbol": symbol, "side": side, "price": price}
     return "place_order", order | {"quantity": quantity, "immediate": time_in_force == TimeInForce.IOC}
