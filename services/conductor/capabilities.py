@@ -1,6 +1,7 @@
 """What a drill may aim at in a capstone, and what only some capstones can do: a drill names the records that it needs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -89,6 +90,15 @@ class OwnsShard:
 
     pool: str
     away_seconds: Callable[[Any], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class SteersLoad:
+    """A load does otherwise while a drill wants it: `ways` by name, each in force during its block. `counts` is what a load was told so
+    far, by name; a name that is missing was never told. Both are given the Workload."""
+
+    ways: Mapping[str, Callable[[Any], AbstractContextManager[object]]]
+    counts: Callable[[Any], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

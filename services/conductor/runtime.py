@@ -56,18 +56,22 @@ class Change:
 UNCHANGED = Change()
 
 
-class Volume(Protocol):
+class SmallVolume(Protocol):
     """A file system that only the folder of one process lies on. No method is for two threads."""
-
-    @property
-    def folder(self) -> Path:
-        """The folder."""
 
     def fill(self) -> int:
         """Take all room that is left. Returns how many bytes that were."""
 
     def free(self) -> None:
         """Give the room back."""
+
+
+class Volume(SmallVolume, Protocol):
+    """One that can lose its power."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
 
     def lose_power(self, look: Callable[[], None]) -> None:
         """The pool's processes end by SIGKILL, and all is gone that no sync brought to the device; returns when the pool is ready again.

@@ -22,6 +22,13 @@ for pid, name in names.items():
         sys.exit(print(pid))
 sys.exit(f'there is no {wanted}, there are {sorted(names.values())}')
 """
+_KILL_FIRST = "import resource; resource.prlimit(1, resource.RLIMIT_CPU, (1, 1))"
+"""No process of a container can signal the first one with SIGKILL. The kernel can, and does when it used more CPU than it may: 1 s."""
+
+
+def kill_first(kubectl: Kubectl, pod: str) -> None:
+    """Have the first process of a pod's container killed, and with it all others there. ClusterFailed, also when it was that quick."""
+    kubectl("exec", pod, "--", "python", "-S", "-c", _KILL_FIRST)
 
 
 def names(kubectl: Kubectl, pod: str) -> Mapping[int, str]:

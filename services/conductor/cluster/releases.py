@@ -174,3 +174,9 @@ def alive(pod: Pod) -> bool:
 def restarts_of(pod: Pod) -> int:
     """How often its containers were restarted."""
     return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))
+
+
+def runs_in(pod: Pod) -> str | None:
+    """The container that runs in the pod now, by its id; None while none does."""
+    found = [one for one in pod["status"].get("containerStatuses", ()) if "running" in one["state"]]
+    return str(found[0]["containerID"]) if found else None

@@ -76,7 +76,7 @@ def list_drills(
     for title in ("drill", "what it does", "requests at full size", "where"):
         table.add_column(title)
     for drill, lack in found:
-        where = lack or ", ".join(drill.runtimes)
+        where = lack or "; ".join(filter(None, (", ".join(drill.runtimes), drill.lacks_here())))
         table.add_row(f"[bold]{drill.name}[/bold]", drill.summary, str(drill.requests), where)
     Console(highlight=False).print(table)
 

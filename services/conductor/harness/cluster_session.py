@@ -4,23 +4,23 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Any
 
 from psycopg import sql
 
 from conductor.capabilities import Moment, OwnsShard, Plan, Target
-from conductor.capstone import Capstone, Patience, Size, capability, offered
-from conductor.cluster import pod_processes
-from conductor.cluster.releases import name_of
-from conductor.cluster.runtime import KubernetesRuntime
-from conductor.errors import ConductorError, DrillFailed
-from conductor.harness import cluster_judge, cluster_kill, cluster_versions, questions, volume_verdict
-from conductor.harness.cluster_judge import ClusterJudge
+from conductor.capstone import capability, offered
+from conductor.cluster import memory_volume, pod_processes, pool_changes, pool_values
+from conductor.cluster.access import ClusterAccess
+from conductor.cluster.releases import name_of, runs_in
+from conductor.errors import ClusterFailed, DrillFailed
+from conductor.harness import cluster_kill, cluster_versions, questions, volume_verdict
 from conductor.harness.cluster_versions import ClusterVersions
-from conductor.harness.questions import Question
-from conductor.harness.reporter import Reporter, away
+from conductor.harness.judged_load import JudgedLoad
+from conductor.harness.reporter import away
 from conductor.history import Kill
-from conductor.runtime import ServerName, Which
+from conductor.runtime import Reach, ServerName, SmallVolume, Which
 from conductor.verdict import Excused, Finding, Verdict
 from conductor.waiting import until
 
@@ -28,68 +28,16 @@ HELD_CALLS = {"rate": {"slow": 0.2}, "slow_seconds": 2.0}
 """Calls that are kept waiting so that a kill finds a task: long enough for the way from the look to the kill."""
 
 
-class ClusterSession:
+ENDED_SECONDS = 30.0
+"""Within which a container has to end whose first process was killed."""
+
+
+class ClusterSession(JudgedLoad):
     """See conductor.harness.session.Session."""
 
-    def __init__(
-        self, capstone: Capstone, runtime: KubernetesRuntime, size: Size, reporter: Reporter, patience: Patience
-    ) -> None:
-        self.capstone = capstone
-        self.runtime = runtime
-        self.size = size
-        self.reporter = reporter
-        self.status: Mapping[str, Any] = {}
-        self._patience = patience
-        self._judge = ClusterJudge(runtime)
-
-    def judged(self) -> AbstractContextManager[None]:
-        """A judge is there during the block, and gone after it."""
-        return self._judge.running(cluster_judge.program(self.capstone, self.runtime, self.size, self._patience))
-
-    def ask(self, question: Question) -> Mapping[str, Any]:
-        """The judge's answer; see ClusterJudge.ask."""
-        return self._judge.ask(question)
-
-    # Load
-
-    @contextlib.contextmanager
-    def load(self) -> Iterator[None]:
-        self.ask(questions.Begin())
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(ConductorError):
-                self.ask(questions.Abandon())
-            raise
-        self.status = self.ask(questions.Finish())
-        self.reporter.tell(
-            f"{self.status['accepted']} requests accepted, {self.status['accepted_per_second']} a second, "
-            f"{self.status['asked_again']} had to be sent again"
-            + (f": {self.status['why']}" if self.status["asked_again"] else "")
-        )
-
-    def look(self) -> Mapping[str, Any]:
-        """How far the requests are by now; see JudgeService.status."""
-        self.status = self.ask(questions.Status())
-        return self.status
-
-    def await_loaded(self) -> int:
-        return int(self.ask(questions.AwaitLoaded())["in_flight"])
-
-    def in_flight(self) -> int | None:
-        found = self.ask(questions.InFlight())["in_flight"]
-        return None if found is None else int(found)
-
-    def submit(self, name: str) -> str:
-        return str(self.ask(questions.Submit(name))["request"])
-
-    def await_progress(self, requests: int | None = None) -> None:
-        self.ask(questions.AwaitProgress(requests))
-
-    def accepted(self, last: int) -> list[str]:
-        return [str(one) for one in self.ask(questions.Accepted(last))["requests"]]
-
-    # Faults
+    @cached_property
+    def reach(self) -> Reach:
+        return self._opened.enter_context(ClusterAccess(self.runtime.namespace, self.capstone.name))
 
     def targets(self) -> Sequence[Target]:
         # Between the look and the kill lies a call to the cluster: a task that nothing keeps waiting is over by then.
@@ -122,11 +70,38 @@ class ClusterSession:
         with self.fault(pool, "tree"):
             self.runtime.kill_pod(self.runtime.pods(pool)[0]["metadata"]["name"])
 
+    def kill_parent(self, pool: str) -> None:
+        self.runtime.wait_ready(pool)
+        pod = self.runtime.pods(pool)[0]
+        before = runs_in(pod)
+        with self.fault(pool, "parent"):
+            failed: str | None = None
+            try:
+                pod_processes.kill_first(self.runtime.kubectl, name_of(pod))
+            except ClusterFailed as error:
+                # What was run in there ends with all others.
+                failed = str(error)
+            # Its first process is the container: when it has ended, nothing of it is left.
+            self.wait_for(
+                lambda: before not in map(runs_in, self.runtime.pods(pool)),
+                lambda: f"the container of {name_of(pod)} to end" + (f": {failed}" if failed else ""),
+                ENDED_SECONDS,
+            )
+
+    def changed(self, pool: str, settings: Mapping[str, str]) -> AbstractContextManager[None]:
+        return pool_changes.settings(self.runtime.kubectl, self.runtime.workload(pool), settings)
+
+    def small_volume(self, pool: str, free_mebibytes: int) -> AbstractContextManager[SmallVolume]:
+        folder = pool_values.folders(self.runtime.own)[pool]
+        return memory_volume.mounted(
+            self.runtime.kubectl, self.runtime.workload(pool), self._first(pool), folder, free_mebibytes
+        )
+
     def children(self, pool: str) -> Mapping[int, str]:
         return pod_processes.names(self.runtime.kubectl, self._first(pool))
 
     def signal_child(self, pool: str, name: str, number: signal.Signals) -> int:
-        with self.fault(pool, "child"):
+        with contextlib.nullcontext() if number == signal.SIGCONT else self.fault(pool, "child"):
             return pod_processes.send(self.runtime.kubectl, self._first(pool), name, number)
 
     def _first(self, pool: str) -> str:
@@ -152,10 +127,6 @@ class ClusterSession:
             yield
         finally:
             self.ask(questions.Record(pool, which, since, in_flight))
-
-    def now(self) -> float:
-        """The time by which faults are written down."""
-        return float(self.ask(questions.Clock())["at"])
 
     def restart_server(self, name: ServerName, *, hard: bool) -> None:
         self.reporter.tell(f"[red]{name} {'crashes' if hard else 'restarts'}[/red]")
@@ -235,7 +206,8 @@ class ClusterSession:
         self.reporter.phase("waiting until every request is completed")
         if offered(self.capstone, OwnsShard):
             self.ask(questions.Settle())
-            return volume_verdict.judged(self.capstone, self.runtime, self._judge.pod)
+            with self.history() as path:
+                return volume_verdict.judged(self.capstone, self.runtime, path)
         told = self.ask(questions.Judge())
         self.ask(questions.Leave())
         findings = [Finding(**finding) for finding in told["findings"]]

@@ -26,8 +26,8 @@ class Drill:
     """`play` is for a laptop as for a cluster; a drill of one of them has `on_laptop` or `on_cluster` instead.
 
     `needs` are the records of conductor.capabilities without which a capstone cannot be drilled so, `bars` says what else stands against
-    it in a capstone, if anything. `prerequisite` is for a cluster: Refused, with the reason, where the installation, or what is known of
-    it, has not what the drill needs. `settings` are environment variables
+    it in a capstone, if anything, and `lacks_here` what this laptop lacks to play it as one. `prerequisite` is for a cluster: Refused, with
+    the reason, where the installation, or what is known of it, has not what the drill needs. `settings` are environment variables
     of every pool process, on a platform of the drill's own and in a cluster; `pools` changes of the pools' defaults, as in the chart's
     values, on a platform of its own only.
     """
@@ -40,6 +40,7 @@ class Drill:
     needs: tuple[type, ...] = ()
     bars: Callable[[Capstone], str | None] = field(default=lambda capstone: None, kw_only=True)
     prerequisite: Callable[[KubernetesRuntime], object] = field(default=lambda runtime: None, kw_only=True)
+    lacks_here: Callable[[], str | None] = field(default=lambda: None, kw_only=True)
     requests: int = field(default=FULL_SIZE, kw_only=True)
     settings: Mapping[str, str] = field(default_factory=dict)
     pools: Mapping[str, object] = field(default_factory=dict)
@@ -47,8 +48,9 @@ class Drill:
     @property
     def runtimes(self) -> tuple[str, ...]:
         """Where it can be played."""
-        own = (("local", self.on_laptop), ("kubernetes", self.on_cluster))
-        return tuple(name for name, play in own if (self.play or play) is not None)
+        local = (self.play or self.on_laptop) is not None and not self.lacks_here()
+        cluster = (self.play or self.on_cluster) is not None
+        return (*(("local",) if local else ()), *(("kubernetes",) if cluster else ()))
 
     def check(self, capstone: Capstone) -> None:
         """Refused, with the reason, when the capstone lacks what the drill needs or has what bars it."""

@@ -32,6 +32,7 @@ class JudgeService:
         self._run = run
         self._load = ExitStack()
         self._hurry = ExitStack()
+        self._steered: dict[str, ExitStack] = {}
         self._began: float | None = None
         self._consumers: ConsumerWatch | None = None
         self._streams: dict[str, ConfirmedStream] = {}
@@ -104,6 +105,14 @@ class JudgeService:
                     return {"away_seconds": run.await_back(times)}
                 finally:
                     self._hurry.close()
+            case questions.Steer(way):
+                if way not in self._steered:
+                    self._steered[way] = ExitStack()
+                    self._steered[way].enter_context(run.steered(way))
+            case questions.Release(way):
+                self._steered.pop(way, ExitStack()).close()
+            case questions.Counts():
+                return {"counts": dict(run.counted())}
             case questions.WatchConsumers(queues):
                 self._consumers = self._consumers or ConsumerWatch(os.environ["BROKER_URL"], queues)
             case questions.Consumers():

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,11 @@ from conductor.harness.reporter import Reporter, away
 from conductor.harness.workload_run import WorkloadRun
 from conductor.history import Kill, now
 from conductor.laptop import signalling
-from conductor.runtime import UNCHANGED, Change, ProcessRuntime, Rolled, ServerName, Which
+from conductor.runtime import UNCHANGED, Change, ProcessRuntime, Reach, Rolled, ServerName, SmallVolume, Which
 from conductor.verdict import Verdict
+
+ENDED_SECONDS = 10.0
+"""Within which the children of a process that was killed have to end by themselves."""
 
 
 class LaptopSession(WorkloadRun):
@@ -87,8 +90,31 @@ class LaptopSession(WorkloadRun):
     def attention(self, request: str) -> str | None:
         return capability(self.capstone, RejectsMessages).attention(self.access, request)
 
+    @property
+    def reach(self) -> Reach:
+        return self.access
+
+    def now(self) -> float:
+        return now()
+
+    def history(self) -> AbstractContextManager[Path]:
+        return contextlib.nullcontext(self.journal.path)
+
     def kill_process(self, pool: str) -> None:
         self.kill(pool)
+
+    def kill_parent(self, pool: str) -> None:
+        below = self.children(pool)
+        self.kill(pool, "parent")
+        self.wait_for(lambda: all(map(signalling.dead, below)), "the children to end with their owner", ENDED_SECONDS)
+
+    @contextlib.contextmanager
+    def changed(self, pool: str, settings: Mapping[str, str]) -> Iterator[None]:
+        self.roll(pool, Change(settings=settings))
+        try:
+            yield
+        finally:
+            self.roll(pool)
 
     def kill(self, pool: str, which: Which = "tree", number: int = signal.SIGKILL, index: int = 0) -> Sequence[int]:
         """Signal a process, and write it down when that ends it. Returns the pids."""
@@ -98,6 +124,9 @@ class LaptopSession(WorkloadRun):
         if number == signal.SIGKILL and pids:
             self.record(Kill(at, pool, which, tuple(pids), open_orders=in_flight))
         return pids
+
+    def small_volume(self, pool: str, free_mebibytes: int) -> AbstractContextManager[SmallVolume]:
+        return self.runtime.own_volume(pool, free_mebibytes)
 
     def children(self, pool: str) -> Mapping[int, str]:
         return signalling.names(pid for tree in self.runtime.trees(pool)[:1] for pid in tree.children)
@@ -109,7 +138,8 @@ class LaptopSession(WorkloadRun):
         if pid is None:
             raise DrillFailed(f"{pool} has no {name}, it has {', '.join(sorted(found.values()))}")
         os.kill(pid, number)
-        self.record(Kill(at, pool, "child", (pid,), open_orders=in_flight))
+        if number != signal.SIGCONT:
+            self.record(Kill(at, pool, "child", (pid,), open_orders=in_flight))
         return pid
 
     def away_after(self, fault: Callable[[], None]) -> float:

@@ -143,6 +143,25 @@ class AwaitBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Steer:
+    """Have the load do otherwise from now on, in this way; see capabilities.SteersLoad."""
+
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Have it do so no longer."""
+
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the load was told so far: `counts` by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchConsumers:
     """Look from now on whether these queues have a consumer."""
 
@@ -215,6 +234,9 @@ Question = (
     | Calm
     | Hurry
     | AwaitBack
+    | Steer
+    | Release
+    | Counts
     | WatchConsumers
     | Consumers
     | PublishConfirmed

@@ -133,6 +133,8 @@ def play(
     act: Callable[[LaptopSession], None] | None = drill.play or drill.on_laptop
     if act is None:
         raise Refused(f"{drill.name} can only be played in a cluster: --runtime kubernetes")
+    if why := drill.lacks_here():
+        raise Refused(f"{drill.name}: {why}")
     drill.check(capstone)
     session = LaptopSession(capstone, runtime, size, reporter, journal, patience)
     return _played(drill, runtime.broker, reporter, contextlib.closing(session), act)
@@ -190,7 +192,9 @@ def own_platform(
 def play_on_own_platform(
     drill: Drill, capstone: Capstone, broker: Broker, size: Size, reporter: Reporter, patience: Patience, *, root: Path
 ) -> Played:
-    """Play it on a platform of its own below `root`."""
+    """Play it on a platform of its own below `root`. Refused: see play_on_cluster."""
+    if why := drill.lacks_here():
+        raise Refused(f"{drill.name}: {why}")
     drill.check(capstone)
     directory = root / f"{drill.name}-{broker}"
     began = time.monotonic()

@@ -3,13 +3,14 @@
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from conductor.capabilities import Moment, Plan, Target
 from conductor.capstone import Capstone, Size
 from conductor.harness.reporter import Reporter
 from conductor.history import Kill
-from conductor.runtime import Runtime, ServerName, Which
+from conductor.runtime import Reach, Runtime, ServerName, SmallVolume, Which
 from conductor.verdict import Verdict
 
 
@@ -35,6 +36,22 @@ class Session(Protocol):
 
     def in_flight(self) -> int | None:
         """How many requests were accepted and are not completed; None while nobody can tell."""
+
+    def steered(self, way: str) -> AbstractContextManager[object]:
+        """The load does otherwise during the block; see capabilities.SteersLoad."""
+
+    def counted(self) -> Mapping[str, int]:
+        """What the load was told so far, by name, 0 for what it was never told; see capabilities.SteersLoad."""
+
+    def now(self) -> float:
+        """The time by which the history is written."""
+
+    def history(self) -> AbstractContextManager[Path]:
+        """The file of the history as it is now, during the block."""
+
+    @property
+    def reach(self) -> Reach:
+        """Where the platform answers, seen from here. An address is good until what answers there is replaced."""
 
     def submit(self, name: str) -> str:
         """Send one request more, however many are in flight, and return its id; see Workload.submit."""
@@ -75,11 +92,24 @@ class Session(Protocol):
     def kill_process(self, pool: str) -> None:
         """Kill a process of the pool, whatever it does; written down."""
 
+    def kill_parent(self, pool: str) -> None:
+        """Kill the first process of the pool, and it alone; written down. Returns when all that it had started has ended by itself.
+
+        DrillFailed when some of it goes on.
+        """
+
+    def changed(self, pool: str, settings: Mapping[str, str]) -> AbstractContextManager[None]:
+        """The pool's processes have these environment variables during the block; they are replaced before it and after it."""
+
+    def small_volume(self, pool: str, free_mebibytes: int) -> AbstractContextManager[SmallVolume]:
+        """The first process of a StatefulSet keeps its folder on a file system with so much room during the block. It is replaced before
+        the block and after it."""
+
     def children(self, pool: str) -> Mapping[int, str]:
         """The names of the processes below the first one of the pool, by their ids where they run."""
 
     def signal_child(self, pool: str, name: str, number: signal.Signals) -> int:
-        """Signal one of these by its name; written down. Its id. DrillFailed or ClusterFailed when there is none now."""
+        """Signal one of these by its name; written down, unless it goes on by it. Its id. DrillFailed or ClusterFailed without one."""
 
     def away_after(self, fault: Callable[[], None]) -> float:
         """Break something with requests coming as fast as they are answered. Returns for how many seconds none was answered, afterwards.

@@ -7,13 +7,15 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from conductor.capabilities import OwnsShard
-from conductor.capstone import Capstone, Patience, Progress, Size, Workload, offered
+from conductor.capabilities import OwnsShard, SteersLoad
+from conductor.capstone import Capstone, Patience, Progress, Size, Workload, capability, offered
 from conductor.errors import DrillFailed
 from conductor.harness.background import in_background
 from conductor.harness.outbox_state import OutboxState
@@ -90,6 +92,14 @@ class WorkloadRun:
         if self._progress is None:
             raise DrillFailed("no request was sent yet")
         return self._progress
+
+    def steered(self, way: str) -> AbstractContextManager[object]:
+        """The load does otherwise during the block; see capabilities.SteersLoad."""
+        return capability(self.capstone, SteersLoad).ways[way](self.workload)
+
+    def counted(self) -> Mapping[str, int]:
+        """What it was told so far; see capabilities.SteersLoad."""
+        return Counter(capability(self.capstone, SteersLoad).counts(self.workload))
 
     def await_loaded(self) -> int:
         """Wait until as many requests are in flight as every fault wants. Returns their number."""

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from conductor import capstones
 from conductor.capstone import Patience, Size
+from conductor.cluster import kubectl as kubectl_module
+from conductor.cluster import pool_changes
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import ClusterFailed, DrillFailed, Refused
 from conductor.harness import questions
@@ -74,6 +76,48 @@ def test_the_verdict_comes_back_as_it_was_made() -> None:
         return asdict(VERDICT) if questions.of_json(question) == questions.Judge() else {}
 
     assert VERDICT == session(Cluster(answer)).verdict()
+
+
+def test_a_load_is_steered_during_a_block_also_when_that_fails() -> None:
+    asked: list[questions.Question] = []
+
+    def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked.append(questions.of_json(question))
+        return {"counts": {"POSITION": 2}}
+
+    with pytest.raises(DrillFailed), session(Cluster(answer)).steered("storm"):
+        raise DrillFailed("in vain")
+    counted = session(Cluster(answer)).counted()
+
+    assert [questions.Steer("storm"), questions.Release("storm"), questions.Counts()] == asked
+    assert (2, 0) == (counted["POSITION"], counted["RATE"])
+
+
+class Kubectl:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, ...]] = []
+
+    def __call__(self, *argv: str) -> str:
+        self.said.append(argv)
+        return ""
+
+    def await_rolled_out(self, *workloads: str, within_seconds: int) -> None:
+        self.said.append(("rolled out", *workloads))
+
+
+def test_a_pool_is_told_settings_for_a_block_and_rolled_before_and_after_it() -> None:
+    kubectl = Kubectl()
+
+    with (
+        pytest.raises(DrillFailed),
+        pool_changes.settings(cast(kubectl_module.Kubectl, kubectl), "statefulset/t", {"A": "1", "B": "x"}),
+    ):
+        raise DrillFailed("in vain")
+
+    told = [("set", "env", "statefulset/t", *change) for change in (("A=1", "B=x"), ("A-", "B-"))]
+    assert [told[0], ("rolled out", "statefulset/t"), told[1], ("rolled out", "statefulset/t")] == kubectl.said
 
 
 def trading(cluster: Cluster) -> ClusterSession:

@@ -64,8 +64,10 @@ def test_a_second_release_is_drilled_where_no_pool_has_a_volume_and_a_canary_whe
         (Drill("a", "", play), ("local", "kubernetes")),
         (Drill("b", "", on_laptop=play), ("local",)),
         (Drill("c", "", on_cluster=play), ("kubernetes",)),
+        (Drill("d", "", play, lacks_here=lambda: "no right to mount"), ("kubernetes",)),
+        (Drill("e", "", on_laptop=play, lacks_here=lambda: "no right to mount"), ()),
     ],
-    ids=["shared", "on a laptop", "in a cluster"],
+    ids=["shared", "on a laptop", "in a cluster", "not on this laptop", "nowhere here"],
 )
 def test_a_drill_says_where_it_can_be_played(drill: Drill, where: tuple[str, ...]) -> None:
     assert where == drill.runtimes

@@ -1,6 +1,7 @@
 """The judge lets requests come, stops them when the drill is over or has failed, and answers with what it was asked for."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ ASKED: tuple[Question, ...] = (
     questions.Fail("server", {"rate": {"slow": 0.5}, "seed": 1}),
     questions.Hurry(),
     questions.AwaitBack(2),
+    questions.Steer("storm"),
     questions.PublishConfirmed("tally.confirmed1", "rabbitmq-0.rabbitmq-nodes"),
     questions.Settle(),
 )
@@ -30,6 +32,7 @@ class Run:
     ended = "not"
     begun = 0
     hurries = 0
+    ways: tuple[str, ...] = ()
     away_seconds: tuple[float, ...] = ()
 
     @property
@@ -41,6 +44,15 @@ class Run:
         self.hurries += 1
         yield
         self.hurries -= 1
+
+    @contextlib.contextmanager
+    def steered(self, way: str) -> Iterator[None]:
+        self.ways += (way,)
+        yield
+        self.ways = tuple(one for one in self.ways if one != way)
+
+    def counted(self) -> Counter[str]:
+        return Counter(accepted=3)
 
     @contextlib.contextmanager
     def load(self) -> Iterator[Any]:
@@ -110,3 +122,16 @@ def test_requests_hurry_until_they_are_answered_again(run: Run, judge: JudgeServ
 
     assert [{"in_flight": 20, "times": 1}] * 2 == answers
     assert (1, {"away_seconds": 0.5}, 0) == (hurries, back, run.hurries)
+
+
+def test_a_load_is_steered_until_it_is_released(run: Run, judge: JudgeService) -> None:
+    steer, release = (questions.as_json(kind("storm")) for kind in (questions.Steer, questions.Release))
+    # Asked twice when the first answer was lost on the way.
+    for _ in range(2):
+        judge.answer(steer)
+    ways = run.ways
+    for _ in range(2):
+        judge.answer(release)
+
+    assert (("storm",), ()) == (ways, run.ways)
+    assert {"counts": {"accepted": 3}} == judge.answer(questions.as_json(questions.Counts()))

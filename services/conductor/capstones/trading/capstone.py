@@ -11,6 +11,7 @@ from conductor.capabilities import (
     OwnsShard,
     Redelivers,
     RejectsMessages,
+    SteersLoad,
     SurvivesBrokerLoss,
 )
 from conductor.capstone import Capstone, Patience, Size, TraceSubject
@@ -21,7 +22,7 @@ from conductor.capstones.trading.market import open_market
 from conductor.capstones.trading.progress import BY_STATE, TradingProgress
 from conductor.capstones.trading.targets import TARGETS, NoEffects
 from conductor.capstones.trading.trader import COMPANY, SESSION
-from conductor.capstones.trading.workload import TradingWorkload, away_seconds
+from conductor.capstones.trading.workload import WAYS, TradingWorkload, away_seconds, counts
 from conductor.history import Journal
 from conductor.own_servers import OutsideProgram, OwnStore
 from conductor.runtime import Reach
@@ -44,7 +45,7 @@ class Trading:
         "approver": {"person": 2},
         "customer": {"session": SESSION, "company": COMPANY, "accounts": [*ACCOUNTS, *STORM_ACCOUNTS]},
     }
-    capabilities: Sequence[object] = (OwnsShard(ENGINE, away_seconds),)
+    capabilities: Sequence[object] = (OwnsShard(ENGINE, away_seconds), SteersLoad(WAYS, counts))
     lacks: Mapping[type, str] = {
         SurvivesBrokerLoss: "no order is in the broker, so a broker that is wiped has nothing of theirs to forget",
         Redelivers: NO_COMMANDS,

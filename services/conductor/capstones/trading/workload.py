@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -28,6 +28,11 @@ LOADED = 10
 """Orders without an answer, so that an engine that is hit is in the middle of some."""
 
 WINDOW, HURRIED_WINDOW = 20, 500
+
+FLOOD_WINDOW = 40_000
+"""More than the ring between gateway and engine takes."""
+
+ACCEPTED = "accepted"
 
 ANSWERED_SECONDS = 60.0
 """Within which all orders of the load are answered when no new one is sent."""
@@ -140,14 +145,6 @@ class TradingWorkload:
     def asked_again(self) -> Counter[str]:
         return self.trader.reconnects.copy()
 
-    def refusing(self, reason: str) -> int:
-        """How often an order was refused for now, for a reason that begins so."""
-        return sum(count for why, count in self.trader.reconnects.copy().items() if why.startswith(reason))
-
-    def refused_by(self, rule: str) -> int:
-        """Orders that this rule refused."""
-        return self.trader.refusals[rule]
-
     def submit(self, name: str) -> str:
         """One order by REST, which rests far from the others, and is the only one then: ids of a session rise over both ways."""
         with self.alone(), TradingApi.of(self._access) as api:
@@ -187,3 +184,23 @@ def away_seconds(workload: Workload) -> Sequence[float]:
     """How long no order was taken, each time that the connection of such a load ended."""
     assert isinstance(workload, TradingWorkload)
     return tuple(workload.trader.away_seconds)
+
+
+def counts(workload: Workload) -> Mapping[str, int]:
+    """What such a load was told by now: `accepted`, and how many orders were refused, for good by rule, and for now by reason."""
+    assert isinstance(workload, TradingWorkload)
+    refusing: Counter[str] = Counter()
+    for why, count in workload.asked_again().items():
+        reason = why.partition(":")[0]
+        # All else is what became of a connection.
+        if reason.isupper():
+            refusing[reason] += count
+    return {ACCEPTED: workload.accepted, **workload.trader.refusals.copy(), **refusing}
+
+
+WAYS: Mapping[str, Callable[[Any], AbstractContextManager[None]]] = {
+    "hurried": lambda workload: workload.hurried(),
+    "flooding": lambda workload: workload.flooding(FLOOD_WINDOW),
+    "storm": lambda workload: workload.storm(),
+}
+"""See conductor.capabilities.SteersLoad."""

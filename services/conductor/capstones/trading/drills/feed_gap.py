@@ -12,7 +12,7 @@ from conductor.capstones.trading.outside import TICKS_PER_SECOND
 from conductor.capstones.trading.reference_candles import Candle, Key, candles
 from conductor.harness.dependency_faults import call
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import LaptopSession
+from conductor.harness.session import Session
 
 MARKET, FEED = "market", "market"
 """The pool, and the name under which the service keeps the feed."""
@@ -29,15 +29,15 @@ NAMES = dict(enumerate(SYMBOLS, start=1))
 """Of the symbols, by their numbers in the database."""
 
 
-def play(session: LaptopSession) -> None:
+def play(session: Session) -> None:
     """Spoil the stream in each way, twice with a kill of its reader, and compare the candles."""
     with session.load():
         session.wait_for(lambda: _sequence(session) > 0, "the first ticks")
         for number in range(1, (ROUNDS if session.size.large else 1) + 1):
             for how in ("drop", "disorder"):
-                spoilt = call(session.access, "POST", "feed", how, {"ticks": TICKS})
+                spoilt = call(session.reach, "POST", "feed", how, {"ticks": TICKS})
                 if number % 2:
-                    session.kill(MARKET)
+                    session.kill_process(MARKET)
                 _await(session, how, spoilt)
     last, kept = _kept(session)
     expected = candles(_ticks(session, last))
@@ -51,7 +51,7 @@ def play(session: LaptopSession) -> None:
     session.reporter.tell(f"{len(expected)} candles of {trades} trades are those of the feed's {last} ticks")
 
 
-def _await(session: LaptopSession, how: str, spoilt: dict[str, Any]) -> None:
+def _await(session: Session, how: str, spoilt: dict[str, Any]) -> None:
     """Return when the ticks are in the candles: those that are left out come when they are asked for, and no later tick before them."""
     began = time.monotonic()
     session.wait_for(
@@ -65,20 +65,23 @@ def _await(session: LaptopSession, how: str, spoilt: dict[str, Any]) -> None:
     )
 
 
-def _sequence(session: LaptopSession) -> int:
+def _sequence(session: Session) -> int:
     found = session.sql("SELECT sequence FROM feeds WHERE feed = %s", FEED)
     return int(found[0][0]) if found else 0
 
 
-def _kept(session: LaptopSession) -> tuple[int, dict[Key, Candle]]:
+def _kept(session: Session) -> tuple[int, dict[Key, Candle]]:
     """The service's candles and the number of the tick up to which they are, of one moment."""
     rows = session.sql(_KEPT, FEED)
-    return rows[0][0], {(NAMES[row[1]], row[2], row[3]): Candle(*map(int, row[4:])) for row in rows if row[1]}
+    # In a cluster every value comes as text.
+    return int(rows[0][0]), {
+        (NAMES[int(row[1])], int(row[2]), int(row[3])): Candle(*map(int, row[4:])) for row in rows if row[1]
+    }
 
 
-def _ticks(session: LaptopSession, last: int) -> list[dict[str, Any]]:
+def _ticks(session: Session, last: int) -> list[dict[str, Any]]:
     """The feed's ticks up to a number, none left out."""
-    address, found = session.access.addresses()["feed"], list[dict[str, Any]]()
+    address, found = session.reach.addresses()["feed"], list[dict[str, Any]]()
     while len(found) < last:
         first = len(found) + 1
         page = f"first={first}&last={min(first + PAGE - 1, last)}"
@@ -89,4 +92,4 @@ def _ticks(session: LaptopSession, last: int) -> list[dict[str, Any]]:
     return found
 
 
-DRILL = Drill("feed-gap", "loses, doubles and reorders ticks of the market's feed", on_laptop=play, requests=5_000)
+DRILL = Drill("feed-gap", "loses, doubles and reorders ticks of the market's feed", play, requests=5_000)

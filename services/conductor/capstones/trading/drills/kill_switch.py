@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from conductor.capstones.trading import ENGINE
 from conductor.capstones.trading.api_client import TradingApi
 from conductor.capstones.trading.door import DoorClient
-from conductor.capstones.trading.workload import TradingWorkload
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import LaptopSession
-from conductor.laptop import signalling
+from conductor.harness.session import Session
 
 ROUNDS = 5
 TURNS = (("account", "1", "keep"), ("account", "2", "cancel"), ("symbol", "AAPL", "keep"), ("symbol", "FB", "cancel"))
@@ -23,28 +21,29 @@ REFUSALS = 20
 FULL = "BUSY"
 KILL, SCOPE_ALL, SWITCH_CANCEL = 7, 1, 2
 """Of an input by the door."""
-WINDOW = 40_000
-"""More than the ring between gateway and engine takes."""
 QUESTIONS = 400
-"""More than it keeps for what is urgent."""
+"""More than the ring keeps for what is urgent."""
+PATIENT = {"SILENT_SECONDS": "60"}
+"""An owner that does not replace an engine that stands still."""
 
 
-def play(session: LaptopSession) -> None:
+def play(session: Session) -> None:
     """Turn each switch under load and off again, then one more while the engine stands still and its ring is full."""
-    with session.load() as workload, TradingApi.of(session.access, "operator") as operator:
-        assert isinstance(workload, TradingWorkload)
+    with session.load(), TradingApi.of(session.reach, "operator") as operator:
         for _ in range(ROUNDS if session.size.large else 1):
             for turn in (*TURNS, *ALL):
-                _turn(session, workload, operator, turn)
-        _full(session, workload, operator)
+                _turn(session, operator, turn)
+        with session.changed(ENGINE, PATIENT):
+            session.await_progress()
+            _full(session, operator)
 
 
-def _turn(session: LaptopSession, workload: TradingWorkload, operator: TradingApi, turn: tuple[str, str, str]) -> None:
+def _turn(session: Session, operator: TradingApi, turn: tuple[str, str, str]) -> None:
     scope, target, switch = turn
-    with workload.hurried():
+    with session.steered("hurried"):
         in_flight = session.await_loaded()
         number = operator.kill(scope, target, switch)["outcomes"][-1]["number"]
-        _await_refusals(session, workload, f"{scope.upper()}_KILLED")
+        _await_refusals(session, f"{scope.upper()}_KILLED")
     off = operator.kill(scope, target, "off")["outcomes"][-1]["number"]
     session.await_progress()
     session.reporter.tell(
@@ -52,11 +51,12 @@ def _turn(session: LaptopSession, workload: TradingWorkload, operator: TradingAp
     )
 
 
-def _full(session: LaptopSession, workload: TradingWorkload, operator: TradingApi) -> None:
+def _full(session: Session, operator: TradingApi) -> None:
     """The engine stands still, the ring has no room for orders nor for what clients have urgent, and the switch is taken."""
-    with DoorClient(session.access, "operator") as door, DoorClient(session.access, "customer") as customer:
-        with workload.flooding(WINDOW), _stopped(session):
-            session.wait_for(lambda: workload.refusing(FULL) > 0, f"an order to be refused as {FULL}")
+    with DoorClient(session.reach, "operator") as door, DoorClient(session.reach, "customer") as customer:
+        before = session.counted()[FULL]
+        with session.steered("flooding"), _stopped(session):
+            session.wait_for(lambda: session.counted()[FULL] > before, f"an order to be refused as {FULL}")
             customer.send(*({"status": 1} for _ in range(QUESTIONS)))
             said = customer.answer()
             session.expect(FULL in str(said.get("error")), f"a ring that was to be full took a question: {said}")
@@ -65,35 +65,24 @@ def _full(session: LaptopSession, workload: TradingWorkload, operator: TradingAp
             first = door.answer()
             session.expect("error" not in first, f"the switch was not taken by a full ring: {first.get('error')}")
         number = door.answer()["outcomes"][0][4]
-        _await_refusals(session, workload, "ALL_KILLED")
+        _await_refusals(session, "ALL_KILLED")
     operator.kill("all", "0", "off")
     session.await_progress()
     session.reporter.tell(f"all, cancel: taken by a full ring while the engine stood still, on from input {number}")
 
 
 @contextlib.contextmanager
-def _stopped(session: LaptopSession) -> Iterator[None]:
-    """The engine stands still, and its owner as well, which would replace it."""
-    (tree,) = session.runtime.trees(ENGINE)
-    (engine,) = (pid for pid, name in session.children(ENGINE).items() if name == "trading-engine")
-    pids = (tree.pid, engine)
+def _stopped(session: Session) -> Iterator[None]:
+    session.signal_child(ENGINE, "trading-engine", signal.SIGSTOP)
     try:
-        for pid in pids:
-            signalling.send(pid, signal.SIGSTOP)
-        session.wait_for(lambda: all(map(signalling.still, pids)), "owner and engine to stand still")
         yield
     finally:
-        for pid in reversed(pids):
-            signalling.send(pid, signal.SIGCONT)
+        session.signal_child(ENGINE, "trading-engine", signal.SIGCONT)
 
 
-def _await_refusals(session: LaptopSession, workload: TradingWorkload, rule: str) -> None:
-    before = workload.refused_by(rule)
-    session.wait_for(
-        lambda: workload.refused_by(rule) >= before + REFUSALS, f"{REFUSALS} orders to be refused by {rule}"
-    )
+def _await_refusals(session: Session, rule: str) -> None:
+    before = session.counted()[rule]
+    session.wait_for(lambda: session.counted()[rule] >= before + REFUSALS, f"{REFUSALS} orders to be refused by {rule}")
 
 
-DRILL = Drill(
-    "kill-switch", "turns every kill switch under load, and with a full ring", on_laptop=play, requests=20_000
-)
+DRILL = Drill("kill-switch", "turns every kill switch under load, and with a full ring", play, requests=20_000)

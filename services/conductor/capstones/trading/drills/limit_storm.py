@@ -7,10 +7,8 @@ every verdict: see conductor.capstones.trading.rule_check.
 from conductor.capstones.trading import promises
 from conductor.capstones.trading.drawn_orders import ACCOUNTS, DAILY_QUANTITY, POSITION, RATE, SIZE
 from conductor.capstones.trading.market import limit
-from conductor.capstones.trading.workload import TradingWorkload
 from conductor.harness.drill import Drill
-from conductor.harness.laptop_session import LaptopSession
-from conductor.history import now
+from conductor.harness.session import Session
 
 RULES = ("POSITION", "DAILY_QUANTITY", "RATE", "SIZE", "NOTIONAL", "COLLAR_LOW", "COLLAR_HIGH")
 LEAST_REFUSALS = 3
@@ -19,28 +17,28 @@ STALLED_SECONDS, TIMES_SLOWER = 0.25, 5.0
 """The good orders' p99 in a storm is at most the first, or so many times what it was before."""
 
 
-def play(session: LaptopSession) -> None:
+def play(session: Session) -> None:
     """Tighten limits by two persons, send good orders alone and then as many beside a storm, and compare how long their answers took."""
-    limit(session.access, POSITION, max_position=20)
-    limit(session.access, DAILY_QUANTITY, max_daily_quantity=100)
-    limit(session.access, RATE, max_rate=3)
-    limit(session.access, SIZE, max_quantity=100, max_notional_minor=500_000)
+    limit(session.reach, POSITION, max_position=20)
+    limit(session.reach, DAILY_QUANTITY, max_daily_quantity=100)
+    limit(session.reach, RATE, max_rate=3)
+    limit(session.reach, SIZE, max_quantity=100, max_notional_minor=500_000)
     phase = session.size.requests // 4
-    with session.load() as workload:
-        assert isinstance(workload, TradingWorkload)
+    with session.load():
         session.await_progress(phase)
-        began = now()
-        with workload.storm():
+        began = session.now()
+        with session.steered("storm"):
             session.await_progress(phase)
             least = max(LEAST_REFUSALS, session.size.requests // 500)
             session.wait_for(
-                lambda: all(workload.refused_by(rule) >= least for rule in RULES),
-                lambda: f"{least} refusals by each limit, there are {dict(workload.trader.refusals)}",
+                lambda: _fewest(session) >= least,
+                lambda: f"{least} refusals by each limit, there are {dict(session.counted())}",
             )
-        ended = now()
-        refused = {rule: workload.refused_by(rule) for rule in RULES}
-    session.reporter.tell(", ".join(f"{count} {rule}" for rule, count in refused.items()))
-    told = promises.read([session.journal.path])
+        ended = session.now()
+        counted = session.counted()
+    session.reporter.tell(", ".join(f"{counted[rule]} {rule}" for rule in RULES))
+    with session.history() as path:
+        told = promises.read([path])
     calm = _seconds(told, 0.0, began)
     storm = _seconds(told, began, ended)
     session.reporter.tell(f"good orders alone:    {_said(calm)}")
@@ -49,6 +47,12 @@ def play(session: LaptopSession) -> None:
         _at(storm, 0.99) <= max(STALLED_SECONDS, TIMES_SLOWER * _at(calm, 0.99)),
         f"good orders waited for those that were refused: {_said(storm)}; alone {_said(calm)}",
     )
+
+
+def _fewest(session: Session) -> int:
+    """Refusals by the limit that refused least."""
+    counted = session.counted()
+    return min(counted[rule] for rule in RULES)
 
 
 def _seconds(told: promises.Told, after: float, before: float) -> list[float]:
@@ -68,4 +72,4 @@ def _said(seconds: list[float]) -> str:
     return f"{len(seconds)} orders, p50 {1000 * _at(seconds, 0.5):.1f} ms, p99 {1000 * _at(seconds, 0.99):.1f} ms"
 
 
-DRILL = Drill("limit-storm", "mixes orders that break every limit with good ones", on_laptop=play, requests=10_000)
+DRILL = Drill("limit-storm", "mixes orders that break every limit with good ones", play, requests=10_000)

@@ -87,6 +87,6 @@ DRILL = Drill(
     "cuts the journal back to the last sync, at level disk",
     on_laptop=play,
     requests=10_000,
-    bars=lambda capstone: missing_right(),
+    lacks_here=missing_right,
     settings={"JOURNAL_SEGMENT_BYTES": str(1 << 20)},
 )
