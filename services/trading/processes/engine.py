@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import time
-from typing import Any
+from functools import partial
 
 from trading.adapters.board import DURATIONS, FIRST_POWER, Board, Field, State
 from trading.adapters.journal.errors import JournalFull
@@ -66,16 +66,16 @@ class EngineProcess:
 
     def run(self) -> None:
         """Take inputs until told to end."""
-        receive = self._inputs.next
-        wait: Any = self._inputs.wait if self._settings.engine_core is None else self._spin
+        receive, spinning = self._inputs.next, self._settings.engine_core is not None
+        wait = self._inputs.spin if spinning else partial(self._inputs.wait, IDLE_SECONDS)
         board, idle, batches, shown = self._board, 0, 0, 0
         board.set(Field.ENGINE_STATE, State.READY)
         while True:
-            message = wait(IDLE_SECONDS)
+            message = wait()
             if message is None:
                 self._beat()
                 idle += 1
-                if self._settings.engine_core is None or idle % IDLE_SPINS == 0:
+                if not spinning or idle % IDLE_SPINS == 0:
                     self._idle()
                     if self._ending:
                         return
@@ -113,18 +113,16 @@ class EngineProcess:
         self._board.set(Field.ENGINE_BUSY_NS, self._busy_ns)
         self._board.beat(Field.ENGINE_BEAT)
 
-    def _spin(self, _: float) -> bytes | None:
-        return self._inputs.spin()
-
     def _take(self, batch: list[bytes]) -> None:
         # However often clients come meanwhile, the next try is made.
-        if time.monotonic() < self._full_until:
+        if self._full_until and time.monotonic() < self._full_until:
             return self._refuse(batch)
         try:
             self.journal.reserve()
         except JournalFull:
             self._full_until = time.monotonic() + FULL_SECONDS
             return self._refuse(batch)
+        self._full_until = 0.0
         apply, written, said = self.engine.apply, [], []
         now_us = time.time_ns() // 1000
         if now_us - self.engine.now_us >= TIME_US:

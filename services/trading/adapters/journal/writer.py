@@ -103,7 +103,10 @@ class Journal:
 
     def commit(self, records: list[bytes]) -> int:
         """Write records together and give the sequence number of the first; they last as `level` says when this returns."""
-        body = b"".join([part for record in records for part in (_length(len(record)), record)])
+        if len(records) == 1:
+            body = _length(len(records[0])) + records[0]
+        else:
+            body = b"".join([part for record in records for part in (_length(len(record)), record)])
         size, at, first = len(body), self._end, self.next_sequence
         if at + padded(size) + BLOCK_FRAME > self._size:
             self._roll()
