@@ -7,6 +7,7 @@ a server of `multiprocessing` that ends when the owner's process does, and they 
 import logging
 import multiprocessing
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
@@ -40,7 +41,7 @@ KEEPER = Follower("keeper", keeper.main)
 
 
 class Owner:
-    """Engine, gateway and followers of a shard. Not for several threads."""
+    """Engine, gateway and followers of a shard. One thread owns it; others may ask for `ready`, `number` and `counts`."""
 
     def __init__(self, settings: ShardSettings, followers: Sequence[Follower] = (KEEPER,)) -> None:
         self.settings = settings
@@ -51,6 +52,8 @@ class Owner:
             [engine.__name__, gateway_start.__name__, *(one.main.__module__ for one in followers)]
         )
         self._board: Board | None = None
+        self._reading = threading.Lock()
+        """Held by who reads the board, and by who takes it away."""
         self._rings: tuple[Ring, Ring] | None = None
         self._children: dict[str, ForkServerProcess] = {}
         self._silences: dict[str, Silence] = {}
@@ -102,14 +105,15 @@ class Owner:
     @property
     def ready(self) -> bool:
         """Whether orders are taken."""
-        return self._board is not None and all(
-            self._board.get(field) == State.READY for field in (Field.ENGINE_STATE, Field.GATEWAY_STATE)
-        )
+        with self._reading:
+            return self._board is not None and all(
+                self._board.get(field) == State.READY for field in (Field.ENGINE_STATE, Field.GATEWAY_STATE)
+            )
 
     @property
     def port(self) -> int:
         """The port of FIX; 0 until the gateway listens."""
-        return self._board.get(Field.GATEWAY_PORT) if self._board else 0
+        return self.number(Field.GATEWAY_PORT)
 
     def pid(self, name: str) -> int:
         """The process id of `engine`, `gateway` or a follower; 0 when there is none now."""
@@ -120,12 +124,13 @@ class Owner:
 
     def number(self, field: Field) -> int:
         """A number that a child shows; 0 when there is none now."""
-        return self._board.get(field) if self._board else 0
+        with self._reading:
+            return self._board.get(field) if self._board else 0
 
     def counts(self) -> Counts:
         """What all children counted so far, those that were replaced included."""
-        board = self._board
-        return self._past + counted(board) if board else self._past
+        with self._reading:
+            return self._past + counted(self._board) if self._board else self._past
 
     def stop(self) -> bool:
         """Refuse new orders, empty the ring, sync, snapshot, end. False when a child had to be killed."""
@@ -198,12 +203,14 @@ class Owner:
         for child in self._children.values():
             child.close()
         self._children = {}
-        if self._board is not None:
-            self._past += counted(self._board)
-        for shared in (*(self._rings or ()), self._board):
-            if shared is not None:
-                shared.unlink()
-        self._rings = self._board = None
+        rings, self._rings = self._rings or (), None
+        with self._reading:
+            if self._board is not None:
+                self._past += counted(self._board)
+                self._board.unlink()
+            self._board = None
+        for ring in rings:
+            ring.unlink()
 
     def _follow(self) -> None:
         for one in self._followers:
