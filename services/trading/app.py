@@ -3,6 +3,7 @@
 Workers import this module before anything else, so it opens nothing; what a process needs is made when it is first asked for.
 """
 
+import threading
 import time
 from functools import cache
 from typing import Any
@@ -24,9 +25,21 @@ settings = Settings()
 DAY_SECONDS = 86_400
 
 
-@cache
+_making = threading.Lock()
+
+
 def make_shard() -> Any:
-    """Engine, gateway, keeper and tail of the shard in `DATA_DIR`, owned by this process. Raises ValueError for unreadable tokens."""
+    """Engine, gateway, keeper and tail of the shard in `DATA_DIR`, owned by this process: the same one for whoever asks, from any thread.
+
+    Raises ValueError for unreadable tokens.
+    """
+    # The first tick of the clock may ask while the companion's thread makes it.
+    with _making:
+        return _shard()
+
+
+@cache
+def _shard() -> Any:
     from trading.adapters.directory_file import write_directory
     from trading.callers import callers
     from trading.processes import tail
@@ -142,14 +155,18 @@ def write_sessions() -> None:
 
 
 def follow_sessions() -> None:
-    """Open or close this worker's shard by the market's sessions. Raises Transient, Unwritten."""
+    """Open or close this worker's shard by the market's sessions. Raises Transient."""
     from trading.adapters.session_store import SqlSessionStore
+    from trading.domain.sessions import Unwritten
     from trading.usecases.market_hours import follow
 
     store = SqlSessionStore(settings.database_url, settings.market_calendar)
     symbols = [one.id for one in settings.instruments.values()]
     try:
         follow(store, time.time_ns() // 1000, settings.data_dir.absolute() / "session", symbols, _say)
+    except Unwritten as error:
+        # As before the first time that they are written.
+        raise Transient(str(error)) from error
     except OSError as error:
         raise Transient(f"which phase was said last cannot be read or kept: {error}") from error
 

@@ -125,6 +125,16 @@ class OneSession:
         return [Session(now_us // 86_400_000_000, 0, now_us + 1_000_000)]
 
 
+def test_a_tick_before_the_sessions_are_written_is_skipped_and_not_parked(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trading.adapters.session_store.SqlSessionStore", OneSession)
+    monkeypatch.setattr(OneSession, "near", lambda self, now_us: [])
+
+    with pytest.raises(Transient, match="the sessions that were written ahead are none"):
+        app.follow_sessions()
+
+
 def test_a_phase_that_cannot_be_kept_is_not_told_to_be_a_gateway_that_is_away(
     app: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
