@@ -17,7 +17,7 @@ from typing import Any
 
 from loadtests.trading.driven_engine import CONTEXT, DrivenEngine, driven
 from loadtests.trading.orders import ACCOUNTS, LIMITS, REFERENCE, SYMBOLS, Record, mixed, opened
-from trading.adapters.layouts import Between, decode_outcome, encode_input
+from trading.adapters.layouts import MARK, decode_outcome, encode_input
 from trading.domain.terms import Input, Phase
 from trading.processes.settings import ShardSettings
 
@@ -107,7 +107,7 @@ def one_in_flight(engine: DrivenEngine, messages: list[tuple[Record, int]], spin
         engine.inputs.send(encode_input(record))
         while count:
             message = engine.said.spin() if spinning else engine.said.wait(1)
-            if message is not None and message[0] != Between.MARK:
+            if message is not None and message[0] != MARK:
                 decode_outcome(message)
                 count -= 1
         taken.append(clock() - began)
@@ -136,7 +136,7 @@ def _take(engine: DrivenEngine, spinning: bool) -> int:
     taken = 0
     message = engine.said.spin() if spinning else engine.said.wait(1)
     while message is not None:
-        if message[0] != Between.MARK:
+        if message[0] != MARK:
             decode_outcome(message)
             taken += 1
         message = engine.said.next()

@@ -30,6 +30,10 @@ class Between(IntEnum):
     """(kind, session, client id): the input was not taken, because no room for its record is left."""
 
 
+STATUS_REQUEST, STATUS, MARK, END = map(int, (Between.STATUS_REQUEST, Between.STATUS, Between.MARK, Between.END))
+"""For where each message passes: naming a member of an enumeration takes CPython 3.11 0.2 µs."""
+
+
 class Known(IntEnum):
     """What an engine knows of a client id."""
 
@@ -44,7 +48,7 @@ def _layout(fields: str) -> struct.Struct:
     return struct.Struct(f"<{fields}{SLOT_BYTES - struct.calcsize('<' + fields)}x")
 
 
-INPUTS: dict[int, struct.Struct] = {
+_INPUTS: dict[int, struct.Struct] = {
     Input.NEW: _layout("BIqIIBBBqqq"),
     Input.CANCEL: _layout("BIqq"),
     Input.REPLACE: _layout("BIqqqqq"),
@@ -60,7 +64,7 @@ INPUTS: dict[int, struct.Struct] = {
     Input.LIST: _layout("Bqqq"),
     Between.STATUS_REQUEST: _layout("BIqq"),
 }
-OUTCOMES: dict[int, struct.Struct] = {
+_OUTCOMES: dict[int, struct.Struct] = {
     Outcome.ACKNOWLEDGED: _layout("BIqqIIBBBqqq"),
     Outcome.REFUSED: _layout("BIqIqq"),
     Outcome.EXECUTED: _layout("BIqqIIBIIIIqqB"),
@@ -74,6 +78,9 @@ OUTCOMES: dict[int, struct.Struct] = {
     Between.END: _layout("B"),
     Between.JOURNAL_FULL: _layout("BIq"),
 }
+INPUTS = {int(kind): layout for kind, layout in _INPUTS.items()}
+OUTCOMES = {int(kind): layout for kind, layout in _OUTCOMES.items()}
+"""By plain numbers, because each message is looked up, and a member of an enumeration is another object than the number in it."""
 _FLAGS_AT = SLOT_BYTES - 1
 
 

@@ -61,7 +61,7 @@ class Engine:
         return out
 
 
-_APPLY: dict[int, Callable[[Engine, Record, list[Record]], None]] = {
+_INPUTS: dict[int, Callable[[Engine, Record, list[Record]], None]] = {
     Input.NEW: order_entry.new,
     Input.CANCEL: order_entry.cancel,
     Input.REPLACE: order_entry.replace,
@@ -76,3 +76,5 @@ _APPLY: dict[int, Callable[[Engine, Record, list[Record]], None]] = {
     Input.MARKET_DATA: administration.market_data,
     Input.LIST: administration.list_symbol,
 }
+_APPLY = {int(kind): apply for kind, apply in _INPUTS.items()}
+"""By plain numbers, as records have them: a member of an enumeration is another object, and takes longer to compare."""

@@ -19,7 +19,7 @@ CASCADE = 100
 """Stops that run with one input at most. The others run with the next inputs, whatever these are."""
 
 IOC, FOK = TimeInForce.IOC.value, TimeInForce.FOK.value
-STOP_TRIGGERED = int(Outcome.STOP_TRIGGERED)
+STOP_TRIGGERED, IOC_REMAINDER = int(Outcome.STOP_TRIGGERED), int(Reason.IOC)
 
 
 def wait(engine: Engine, book: Book, order: Order) -> None:
@@ -54,7 +54,7 @@ def run(engine: Engine, book: Book, order: Order, out: list[Record]) -> None:
     if not order.price:
         return cancelled(order, Reason.MARKET_REMAINDER, 0, out)
     if order.time_in_force == IOC:
-        return cancelled(order, Reason.IOC, 0, out)
+        return cancelled(order, IOC_REMAINDER, 0, out)
     order.session.orders[order.client_id] = order
     return own.rest(order)
 

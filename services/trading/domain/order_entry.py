@@ -18,7 +18,7 @@ from trading.domain.withdrawal import cancel_all, cancelled, withdraw
 if TYPE_CHECKING:
     from trading.domain.engine import Engine
 
-LIMIT = int(Type.LIMIT)
+LIMIT, REQUESTED = int(Type.LIMIT), int(Reason.REQUESTED)
 ACKNOWLEDGED, REPLACED, DONE = int(Outcome.ACKNOWLEDGED), int(Outcome.REPLACED), int(Outcome.DONE)
 
 
@@ -103,7 +103,7 @@ def cancel(engine: Engine, record: Record, out: list[Record]) -> None:
     if order is None:
         return refuse(session_id, client_id, (Rule.UNKNOWN_ORDER, target, 0), out)
     withdraw(engine, order)
-    return cancelled(order, Reason.REQUESTED, client_id, out)
+    return cancelled(order, REQUESTED, client_id, out)
 
 
 def mass_cancel(engine: Engine, record: Record, out: list[Record]) -> None:

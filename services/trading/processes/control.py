@@ -31,7 +31,7 @@ from typing import Any
 from trading.adapters import depth_files
 from trading.adapters.control_client import unix_address
 from trading.adapters.fix.directory import Directory, Login
-from trading.adapters.layouts import Between, NotEncodable, encode_input
+from trading.adapters.layouts import STATUS, STATUS_REQUEST, NotEncodable, encode_input
 from trading.adapters.ring import Sender
 from trading.domain.records import BadRecord, Record, checked
 from trading.domain.terms import Input, Outcome
@@ -47,7 +47,6 @@ CONNECTIONS = 256
 IDLE_SECONDS = 60.0
 """A connection without a whole line for so long is closed. The API closes its own much earlier, so none is closed while it sends."""
 DRAINING = "DRAINING: the venue is restarting"
-STATUS_REQUEST = int(Between.STATUS_REQUEST)
 
 
 @dataclass(eq=False, slots=True)
@@ -145,7 +144,7 @@ class Control:
         if not questions:
             return False
         first = questions[0]
-        if outcome[0] != Between.STATUS:
+        if outcome[0] != STATUS:
             if first.peer and (not outcome[1] or first.client_id in _named(outcome)):
                 first.said.append(outcome)
             return False

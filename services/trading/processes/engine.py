@@ -14,7 +14,7 @@ from trading.adapters.journal.errors import JournalFull
 from trading.adapters.journal.reader import records
 from trading.adapters.journal.writer import Journal
 from trading.adapters.kept_numbers import KeptNumbers
-from trading.adapters.layouts import INPUTS, OUTCOMES, REPEATED, Between, Known, flagged, slots
+from trading.adapters.layouts import INPUTS, OUTCOMES, REPEATED, STATUS_REQUEST, Between, Known, flagged, slots
 from trading.adapters.ring import Receiver, Ring, Sender
 from trading.adapters.snapshots import newest, save
 from trading.domain.records import Record
@@ -131,7 +131,7 @@ class EngineProcess:
             written.append(INPUTS[Input.TIME].pack(*record))
         for message in batch:
             kind = message[0]
-            if kind == Between.STATUS_REQUEST:
+            if kind == STATUS_REQUEST:
                 said.append(self._status(INPUTS[kind].unpack(message)))
                 continue
             outcomes = [OUTCOMES[one[0]].pack(*one) for one in apply(INPUTS[kind].unpack(message))]

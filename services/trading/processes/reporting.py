@@ -11,13 +11,14 @@ from trading.adapters.fix.reports import Reports
 from trading.adapters.fix.requests import Request
 from trading.adapters.fix.session import FixSession
 from trading.adapters.kept_numbers import KeptNumbers
-from trading.adapters.layouts import REPEATED, Between, decode_outcome, flags_of
+from trading.adapters.layouts import END, MARK, REPEATED, STATUS, decode_outcome, flags_of
 from trading.adapters.ring import Receiver
 from trading.domain.terms import Outcome
 from trading.processes.control import Control
 
 log = logging.getLogger(__name__)
 
+CANCELLED = int(Outcome.CANCELLED)
 WAIT_SECONDS = 0.1
 BEAT_SECONDS = 0.5
 """A thread that shows nothing for so long shows no sign of life."""
@@ -68,9 +69,9 @@ class Reporting:
                 # Outcomes may come without a pause.
                 self._beat = time.monotonic()
                 kind = message[0]
-                if kind == Between.MARK:
+                if kind == MARK:
                     reported[0] = decode_outcome(message)[1]
-                elif kind == Between.END:
+                elif kind == END:
                     self.ended = True
                     self._call_ended()
                 else:
@@ -79,14 +80,14 @@ class Reporting:
 
     def _tell(self, message: bytes) -> None:
         outcome, repeated = decode_outcome(message), flags_of(message) & REPEATED
-        if repeated and outcome[0] == Between.STATUS:
+        if repeated and outcome[0] == STATUS:
             return self._reports.follow(outcome)
         session = self._sessions.get(outcome[1])
         if (not repeated and self._control.told(outcome)) or session is None:
             return None
         pending = self.pending[outcome[1]]
         told = self._reports.message(outcome, pending.pop(outcome[2], None))
-        if outcome[0] == Outcome.CANCELLED:
+        if outcome[0] == CANCELLED:
             pending.pop(outcome[9], None)
         if told:
             self.told += 1

@@ -15,6 +15,7 @@ from trading.domain.records import Record
 from trading.domain.terms import Input, Outcome, Reason, Rule
 
 CLOSED_KEPT = 100_000
+EXECUTED, ACKNOWLEDGED = int(Outcome.EXECUTED), int(Outcome.ACKNOWLEDGED)
 Message = tuple[bytes, bytes]
 """Message type and body."""
 
@@ -41,9 +42,9 @@ class Reports:
     def message(self, outcome: Record, asked: Request | None) -> Message | None:
         """The message that tells an outcome; `asked` is the request that it answers, if this gateway has seen it."""
         kind = outcome[0]
-        if kind == Outcome.EXECUTED:
+        if kind == EXECUTED:
             return self._executed(outcome)
-        if kind == Outcome.ACKNOWLEDGED:
+        if kind == ACKNOWLEDGED:
             return self._acknowledged(outcome)
         if kind == Outcome.REFUSED:
             _, session, client_id, rule, value, limit = outcome
