@@ -91,8 +91,12 @@ class Board:
         assert buffer is not None
         return numbers(buffer)
 
-    def unlink(self) -> None:
-        """Let go of the memory; processes that still use it keep theirs."""
+    def close(self) -> None:
+        """Let go of the memory in this process. Python complains at the end of a process that did not."""
         self._numbers.release()
         self._memory.close()
+
+    def unlink(self) -> None:
+        """Let go of the memory for all; processes that still use it keep theirs."""
+        self.close()
         self._memory.unlink()

@@ -232,3 +232,4 @@ def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) ->
     gc.disable()
     process.run()
     process.close()
+    board.close()

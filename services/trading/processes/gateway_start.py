@@ -23,3 +23,4 @@ def main(settings: ShardSettings, board: Board, inputs: Ring, outcomes: Ring) ->
     gc.collect()
     gc.freeze()
     gateway.run()
+    board.close()

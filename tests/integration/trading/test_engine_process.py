@@ -29,7 +29,7 @@ from trading.processes.engine import EngineProcess
 from trading.usecases.replay import replay
 
 
-def test_an_order_is_in_the_journal_with_its_outcomes(tmp_path):
+def test_an_order_is_in_the_journal_with_its_outcomes(tmp_path, capfd):
     with driven(shard(tmp_path)) as engine:
         engine.open_market()
         engine.send(order(1), order(2, Side.SELL, account=2))
@@ -45,6 +45,7 @@ def test_an_order_is_in_the_journal_with_its_outcomes(tmp_path):
     ]
     assert [order(2, Side.SELL, account=2), taker, first, second] == written[-1]
     assert [] == verify(tmp_path / "journal").findings
+    assert "" == capfd.readouterr().err
 
 
 def test_what_it_was_sent_before_it_was_told_to_end_is_done(tmp_path):
