@@ -90,12 +90,18 @@ class NotEncodable(ValueError):
 
 def encode_input(record: Record) -> bytes:
     """An input as a message; raises NotEncodable when a field is outside the range of its place."""
-    return _encode(INPUTS, record)
+    try:
+        return INPUTS[record[0]].pack(*record)
+    except (struct.error, KeyError) as error:
+        raise NotEncodable(f"{record}: {error}") from error
 
 
 def encode_outcome(record: Record) -> bytes:
     """An outcome as a message; raises NotEncodable."""
-    return _encode(OUTCOMES, record)
+    try:
+        return OUTCOMES[record[0]].pack(*record)
+    except (struct.error, KeyError) as error:
+        raise NotEncodable(f"{record}: {error}") from error
 
 
 def decode_input(message: bytes) -> Record:
@@ -121,10 +127,3 @@ def flagged(message: bytes, flags: int) -> bytes:
 def slots(record: bytes) -> list[bytes]:
     """The messages that a journal's record consists of: the input, and what came of it."""
     return [record[at : at + SLOT_BYTES] for at in range(0, len(record), SLOT_BYTES)]
-
-
-def _encode(layouts: dict[int, struct.Struct], record: Record) -> bytes:
-    try:
-        return layouts[record[0]].pack(*record)
-    except (struct.error, KeyError) as error:
-        raise NotEncodable(f"{record}: {error}") from error

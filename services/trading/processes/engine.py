@@ -135,7 +135,7 @@ class EngineProcess:
                 said.append(self._status(INPUTS[kind].unpack(message)))
                 continue
             outcomes = [OUTCOMES[one[0]].pack(*one) for one in apply(INPUTS[kind].unpack(message))]
-            written.append(b"".join((message, *outcomes)))
+            written.append(message + b"".join(outcomes))
             said += outcomes
         if written:
             self.journal.commit(written)
