@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from conductor.capstones.trading.drawn_orders import Drawn, of_the_load
+from conductor.capstone import Patience, Size
+from conductor.capstones.trading.drawn_orders import Drawn, of_a_storm, of_the_load
 from conductor.capstones.trading.fix import Disconnected, FixClient, Message
 from conductor.capstones.trading.trader import Trader
+from conductor.capstones.trading.workload import FLOOD_WINDOW, HURRIED_WINDOW, WAYS, WINDOW, TradingWorkload, counts
 from conductor.history import Journal
 
 DRAINS_SECONDS = 0.1
@@ -96,3 +98,34 @@ def test_an_order_that_is_being_drawn_is_not_overlooked_by_who_waits_for_the_las
     trader.join(30)
 
     assert ([], True) == (early, trader.is_idle())
+
+
+class Nowhere:
+    """A platform that nothing is asked of."""
+
+    def addresses(self) -> dict[str, str]:
+        return {"fix": "tcp://127.0.0.1:1"}
+
+    def tokens(self) -> dict[str, str]:
+        return {"customer": "token"}
+
+
+def test_a_load_counts_what_it_was_told_by_rule_and_by_reason(tmp_path: Path) -> None:
+    workload = TradingWorkload(Nowhere(), Journal(tmp_path / "journal.jsonl"), Size(10), Patience())
+    workload.trader.refusals.update({"POSITION": 2})
+    workload.trader.reconnects.update(
+        {"BUSY: the engine is behind": 3, "JOURNAL_FULL: no room": 1, "[Errno 104] Connection reset by peer": 4}
+    )
+
+    assert {"accepted": 0, "POSITION": 2, "BUSY": 3, "JOURNAL_FULL": 1} == counts(workload)
+
+
+def test_a_load_does_otherwise_during_a_block_only(tmp_path: Path) -> None:
+    workload = TradingWorkload(Nowhere(), Journal(tmp_path / "journal.jsonl"), Size(10), Patience())
+    seen = []
+    for way in ("hurried", "flooding", "storm"):
+        with WAYS[way](workload):
+            seen.append((workload._room(), workload.trader.draw is of_a_storm))
+
+    assert [(HURRIED_WINDOW, False), (FLOOD_WINDOW, False), (WINDOW, True)] == seen
+    assert (WINDOW, False) == (workload._room(), workload.trader.draw is of_a_storm)
