@@ -136,8 +136,8 @@ class ClusterSession(JudgedLoad):
 
     @property
     def deploys(self) -> int:
-        # The second one brings back the version that was there before.
-        return 2
+        # The second one brings back the version that was there before. Without another version it is like the first.
+        return 2 if self.size.large or self.runtime.next_tag is not None else 1
 
     def deploy(self, number: int) -> None:
         back = number % 2 == 0

@@ -72,7 +72,8 @@ def deploy(session: "ClusterSession", *, back: bool, number: int) -> None:
     """Upgrade the release to the next version, or back, migration included; without a next version every pod is replaced all the same."""
     runtime = session.runtime
     if runtime.next_tag is None:
-        runtime.deploy(f"secretChecksum=deploy-{number}")
+        # Another one than that of the last drill.
+        runtime.deploy(f"secretChecksum=deploy-{session.now():.0f}-{number}")
         return
     runtime.roll_out(runtime.tag if back else runtime.next_tag, session.reporter.tell, back=back)
     _in_order(session, *((PRODUCERS, CONSUMERS) if back else (CONSUMERS, PRODUCERS)))

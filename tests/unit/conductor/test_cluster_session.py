@@ -93,6 +93,19 @@ def test_a_load_is_steered_during_a_block_also_when_that_fails() -> None:
     assert (2, 0) == (counted["POSITION"], counted["RATE"])
 
 
+@pytest.mark.parametrize(
+    ("requests", "next_tag", "deploys"), [(300, None, 1), (300, "next", 2), (2000, None, 2), (2000, "next", 2)]
+)
+def test_a_second_deploy_is_played_where_it_is_another_one(requests: int, next_tag: str | None, deploys: int) -> None:
+    runtime = KubernetesRuntime(next_tag=next_tag, capstone="orders")
+
+    played = ClusterSession(
+        capstones.named("orders"), runtime, Size(requests), Reporter(Console(quiet=True)), Patience()
+    ).deploys
+
+    assert deploys == played
+
+
 class Kubectl:
     """Keeps what it was told."""
 
