@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,8 @@ KINDS = (
     *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange", "poddisruptionbudget"),
 )
 """What the overlays are made of, besides the namespace."""
+
+REACHED_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +292,7 @@ def _requested(wanted: Installation, own: Names, name: str, requests: int, *, wi
 def reachable() -> bool:
     """Whether kubectl has a cluster that answers."""
     try:
-        run(["kubectl", "version", "--output", "json"])
-    except (ClusterFailed, subprocess.SubprocessError):
+        run(["kubectl", "version", "--output", "json"], within_seconds=REACHED_WITHIN_SECONDS)
+    except ClusterFailed:
         return False
     return True

@@ -33,9 +33,17 @@ def tool(name: str) -> str:
 
 
 def run(
-    argv: Sequence[str], *, given: str | None = None, shown: bool = False, environment: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    given: str | None = None,
+    shown: bool = False,
+    environment: Mapping[str, str] | None = None,
+    within_seconds: float | None = None,
 ) -> str:
-    """What the program printed; with `shown` it prints to the terminal and nothing comes back. Raises ClusterFailed."""
+    """What the program printed; with `shown` it prints to the terminal and nothing comes back.
+
+    Raises ClusterFailed, also when it did not end in time; without `within_seconds` it is waited for.
+    """
     kept = None if shown else subprocess.PIPE
     process = subprocess.Popen(
         [tool(argv[0]), *argv[1:]],
@@ -47,7 +55,10 @@ def run(
     )
     with process:
         try:
-            printed, said = process.communicate(given)
+            printed, said = process.communicate(given, within_seconds)
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            raise ClusterFailed(f"{' '.join(argv[:4])} … did not end within {within_seconds:g} s") from error
         except BaseException:
             _end(process)
             raise
@@ -70,13 +81,16 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """One namespace of the cluster that kubectl speaks to."""
+    """One namespace of the cluster that kubectl speaks to; with `within_seconds` a call that takes longer is ClusterFailed."""
 
     namespace: str = NAMESPACE
+    within_seconds: float | None = None
 
-    def __call__(self, *arguments: str, given: str | None = None, shown: bool = False) -> str:
-        """Run `kubectl ARGUMENTS` in the namespace; what it printed."""
-        return run(["kubectl", "--namespace", self.namespace, *arguments], given=given, shown=shown)
+    def __call__(self, *arguments: str, given: str | None = None, shown: bool = False, waits_seconds: float = 0) -> str:
+        """Run `kubectl ARGUMENTS` in the namespace, which by its arguments waits so long at most; what it printed."""
+        within = None if self.within_seconds is None else self.within_seconds + waits_seconds
+        argv = ["kubectl", "--namespace", self.namespace, *arguments]
+        return run(argv, given=given, shown=shown, within_seconds=within)
 
     def secret(self, name: str) -> dict[str, str] | None:
         """A Secret's values, or None when there is none."""
@@ -102,7 +116,7 @@ class Kubectl:
     def await_rolled_out(self, *workloads: str, within_seconds: int) -> None:
         """Return when each has the pods that it should have, new and ready. ClusterFailed names the first that has not in time."""
         for name in workloads:
-            self("rollout", "status", name, f"--timeout={within_seconds}s")
+            self("rollout", "status", name, f"--timeout={within_seconds}s", waits_seconds=within_seconds)
 
     def create(self, *objects: Mapping[str, Any]) -> None:
         """Make objects that are not there; ClusterFailed when one is."""

@@ -26,6 +26,11 @@ def test_one_that_is_not_there_is_named() -> None:
         kubectl.run(["kubectx"])
 
 
+def test_one_that_does_not_end_in_time_is_ended_and_named() -> None:
+    with pytest.raises(ClusterFailed, match=r"sleep 60 … did not end within 0\.2 s"):
+        kubectl.run(["sleep", "60"], within_seconds=0.2)
+
+
 def test_a_program_is_told_to_end_and_waited_for_when_this_one_is_interrupted(tmp_path: Path) -> None:
     script = "trap 'sleep 0.2; touch ended; exit 1' INT; touch started; while :; do sleep 0.05; done"
     # Who starts this in the background may have it ignore the signal, which a shell then could not trap.
