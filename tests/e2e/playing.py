@@ -20,6 +20,7 @@ from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
+from conductor.parts import part_of
 
 REQUESTS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL, PER_SECOND = 2000, 10.0
@@ -32,22 +33,15 @@ PART = os.environ.get("E2E_PART", "1/1")
 """Which share of the drills is played: 2/3 is the second, the fifth, and so on of every three."""
 
 
-def in_part(place: int, part: str = PART) -> bool:
-    """Whether this part plays what is at that place of a list. Raises ValueError for a part that is none."""
-    number, _, of = part.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise ValueError(f'E2E_PART "{part}": it takes NUMBER/OF, such as 1/2')
-    return place % int(of) == int(number) - 1
-
-
 def shared_out(names: tuple[str, ...], part: str = PART) -> tuple[str, ...]:
-    """The names of this part."""
-    return tuple(name for place, name in enumerate(names) if in_part(place, part))
+    """The names of this part. Raises ValueError for a part that is none."""
+    return part_of(names, part)
 
 
 def played_with(place: int) -> pytest.MarkDecorator:
     """A long test is played with what is at that place of the lists of drills."""
-    return pytest.mark.skipif(not in_part(place), reason="another part of E2E_PART plays it")
+    here = place in part_of(range(place + 1), PART)
+    return pytest.mark.skipif(not here, reason="another part of E2E_PART plays it")
 
 
 def size(orders: int = REQUESTS) -> Size:
