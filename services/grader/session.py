@@ -6,8 +6,7 @@ A session belongs to one grading. Servers start when the first check asks for th
 import contextlib
 import random
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ from grader.adapters.observed import Events, Results
 from grader.adapters.outside import INSIDE_PORTS, Outside
 from grader.adapters.rabbitmq import RabbitMQ, absent
 from grader.adapters.valkey import Valkey
+from grader.clock import CheckClock
 from grader.domain.verdict import Finding
 
 OUTPUT_CHARACTERS = 2000
@@ -84,17 +84,21 @@ class Session:
         """What one check leaves to a later one that needs it."""
         self._running: list[Running] = []
         self._ends: contextlib.ExitStack = contextlib.ExitStack()
-        self._deadline = time.monotonic() + 60
+        self._clock = CheckClock()
         self._marked: dict[Path, int] = {}
 
     def begin(self, seconds: float) -> None:
         """A check begins that may take so long; what programs print from now on is this check's."""
-        self._deadline = time.monotonic() + seconds
+        self._clock.begin(seconds)
         self._marked = {one.output: one.output.stat().st_size for one in self._running if one.output.exists()}
 
     def left(self, most: float = 3600) -> float:
         """Seconds that are left of the check's time, at most so many, never below zero."""
-        return max(0.0, min(most, self._deadline - time.monotonic()))
+        return max(0.0, min(most, self._clock.left()))
+
+    def late(self) -> float:
+        """Seconds since the check's time was over; negative before."""
+        return -self._clock.left()
 
     def has(self, server: str) -> bool:
         """Whether the lab names this server, and the machine has it."""
@@ -103,12 +107,12 @@ class Session:
     @cached_property
     def valkey(self) -> Valkey:
         """The broker and result store of this grading."""
-        return self._until_the_end(Valkey(self.scratch / "valkey"))
+        return self._made(lambda: Valkey(self.scratch / "valkey"))
 
     @cached_property
     def rabbitmq(self) -> RabbitMQ:
         """A RabbitMQ of this grading, for a lab whose `servers` name it; it takes 5–20 s to start."""
-        return self._until_the_end(RabbitMQ(self.scratch / "rabbitmq"))
+        return self._made(lambda: RabbitMQ(self.scratch / "rabbitmq"))
 
     @cached_property
     def app(self) -> Celery:
@@ -131,32 +135,32 @@ class Session:
     @cached_property
     def results(self) -> Results:
         """The states that reach the result store."""
-        return self._until_the_end(Results(self.valkey))
+        return self._made(lambda: Results(self.valkey))
 
     @cached_property
     def events(self) -> Events:
         """The events of the workers."""
-        return self._until_the_end(Events(self.app))
+        return self._made(lambda: Events(self.app))
 
     @cached_property
     def rabbitmq_events(self) -> Events:
         """The events of the workers on RabbitMQ."""
-        return self._until_the_end(Events(self.rabbitmq_app))
+        return self._made(lambda: Events(self.rabbitmq_app))
 
     @cached_property
     def http(self) -> HttpServer:
         """An HTTP server that the check steers."""
-        return self._until_the_end(HttpServer())
+        return self._made(HttpServer)
 
     @cached_property
     def payments(self) -> Outside:
         """The payment provider, for a lab whose `servers` name it."""
-        return self._until_the_end(Outside("payments", self.scratch / "outside"))
+        return self._made(lambda: Outside("payments", self.scratch / "outside"))
 
     @cached_property
     def carrier(self) -> Outside:
         """The carrier, for a lab whose `servers` name it."""
-        return self._until_the_end(Outside("carrier", self.scratch / "outside"))
+        return self._made(lambda: Outside("carrier", self.scratch / "outside"))
 
     def watch(self) -> None:
         """Listen to results and events; what happens before that is not seen."""
@@ -189,7 +193,8 @@ class Session:
             ports=self._ports(),
             limits=limits or Limits(),
         )
-        running = self.box.run(job)
+        with self._clock.stopped():
+            running = self.box.run(job)
         self._running.append(running)
         return running
 
@@ -241,7 +246,10 @@ class Session:
         ]
         return {server.inside_port: server.port for server in servers}
 
-    def _until_the_end(self, part: Ending) -> Ending:
+    def _made(self, make: Callable[[], Ending]) -> Ending:
+        """A part of this grading, which ends with it; what it takes to start is no time of the learner's."""
+        with self._clock.stopped():
+            part = make()
         self._ends.callback(part.end)
         return part
 

@@ -1,6 +1,7 @@
 """What a grading says of checks that do not run, or that break."""
 
 import dataclasses
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 
 from conductor.laptop.servers import rabbitmq
-from grader import checks
+from grader import checks, grading
 from grader.adapters import scratch
-from grader.adapters.box import Unconfined
+from grader.adapters.box import Job, Running, Unconfined
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result
 from grader.errors import Interrupted, Unable
@@ -70,6 +71,31 @@ def test_a_check_that_fails_on_a_full_disk_is_not_held_against_the_answer(
 
     assert [Outcome.PASSED, Outcome.FAILED, Outcome.ERROR] == [outcome for outcome, _ in outcomes(result)]
     assert "there is no room to grade" in outcomes(result)[2][1]
+
+
+def test_what_a_box_takes_to_start_a_program_is_no_time_of_the_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Unconfined):
+        def run(self, job: Job) -> Running:
+            time.sleep(0.6)
+            return super().run(job)
+
+    def starts(name: str) -> Any:
+        def run(parameters: object, session: Session) -> Finding:
+            session.start([sys.executable, "-c", ""])
+            return passed("in time") if session.left() else failed("late", "no time was left")
+
+        return run
+
+    monkeypatch.setattr(checks, "run", starts)
+    monkeypatch.setattr(grading, "GRACE_SECONDS", 0.05)
+    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (Check("one", "One", 1, "starts", None, seconds=0.4),), "1")
+    (tmp_path / "work").mkdir()
+
+    result = grade(lab, tmp_path, tmp_path / "work", Slow(), seed=1)
+
+    assert [(Outcome.PASSED, "in time")] == outcomes(result)
 
 
 def test_a_grading_that_is_told_to_stop_has_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
