@@ -15,8 +15,8 @@ from conductor.errors import ClusterFailed
 from conductor.run_directory import CHECKOUT
 from grader.adapters.box import MIB, PORT_MAP, Job, Running
 from grader.adapters.kubernetes.door import Door
-from grader.adapters.kubernetes.namespace import Namespace, config_map
-from grader.adapters.kubernetes.running import Program, Worker
+from grader.adapters.kubernetes.namespace import CALL_SECONDS, Namespace, config_map
+from grader.adapters.kubernetes.running import Program, Worker, pending
 from grader.errors import Unable
 
 CHART = CHECKOUT / "charts" / "lab"
@@ -84,6 +84,12 @@ class KubernetesBox:
         """Raise Unable when what a check saw may be the cluster's fault."""
         if self._door is not None:
             self._door.check()
+        try:
+            waiting = pending(self._namespace.kubectl)
+        except ClusterFailed as error:
+            raise Unable(str(error)) from error
+        if waiting:
+            raise Unable("; ".join(waiting))
 
     def end(self) -> None:
         """Take everything away."""
@@ -126,7 +132,7 @@ class KubernetesBox:
         values = {"image": {"tag": self._tag}, "pools": {"code": code}}
         where = ("--namespace", self._namespace.kubectl.namespace, "--values", "-", *arguments)
         argv = ["helm", "upgrade", "--install", release, str(CHART), *where, "--timeout", f"{HANDS_SECONDS}s"]
-        run(argv, given=json.dumps({"celery-app": values}))
+        run(argv, given=json.dumps({"celery-app": values}), within_seconds=HANDS_SECONDS + CALL_SECONDS)
 
     def _environment(self, job: Job) -> dict[str, str]:
         own = {name: value for name, value in job.environment.items() if name not in ("PATH", "HOME", "TMPDIR")}

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import psutil
@@ -26,7 +27,12 @@ OWNER = "celery-capstones/grader"
 BEGAN_TOLERANCE_SECONDS = 5.0
 """Between two answers to when a process began: Linux counts from the boot, whose time moves with the clock."""
 
+MOST_AGE = timedelta(hours=6)
+"""No grading takes so long: twenty checks of ten minutes, and as much for their pods. An older namespace is nobody's any more."""
+
 READY_SECONDS = 120
+CALL_SECONDS = 60.0
+"""For one call of kubectl: a cluster that does not answer is no fault of the learner's, and must not hold up a grading."""
 
 TRIAL = """
 import socket, sys
@@ -43,13 +49,14 @@ class Namespace:
     def __init__(self, tag: str) -> None:
         if not install.reachable():
             raise Unable("kubectl points to no cluster that answers")
-        self.kubectl = Kubectl(f"{PREFIX}{secrets.token_hex(4)}")
+        self.kubectl = Kubectl(f"{PREFIX}{secrets.token_hex(4)}", CALL_SECONDS)
         try:
             # Interrupted as well: nothing removes it while this process lives.
             with contextlib.ExitStack() as unmade:
                 unmade.callback(self.end)
-                _remove_leftovers()
-                self._make(tag)
+                self._create()
+                _remove_leftovers(self.kubectl.namespace)
+                self._furnish(tag)
                 self.door = self.pod("app.kubernetes.io/name=door")
                 self.address = self.kubectl("get", "service", "door", "--output", "jsonpath={.spec.clusterIP}")
                 self.keeps_in = self._keeps_in()
@@ -66,18 +73,22 @@ class Namespace:
         """Take it away, with all that runs in it; nobody waits for it."""
         _remove(self.kubectl.namespace)
 
-    def _make(self, tag: str) -> None:
+    def _create(self) -> None:
         made = yaml.safe_load((CHECKOUT / "k8s" / "base" / "namespace.yaml").read_text())
         made["metadata"] |= {"name": self.kubectl.namespace, "annotations": {OWNER: _me()}}
         made["metadata"]["labels"][LABEL] = "true"
         self.kubectl.create(made)
+
+    def _furnish(self, tag: str) -> None:
         objects = run(["kubectl", "kustomize", str(CHECKOUT / "k8s" / "lab")])
         image = images.name("outside", tag)
         self.kubectl("apply", "--filename", "-", given=objects.replace(f"{images.PREFIX}/outside", image))
         self.kubectl.await_rolled_out("deployment/door", within_seconds=READY_SECONDS)
 
     def _keeps_in(self) -> bool:
-        where = Kubectl("default")("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}")
+        where = Kubectl("default", CALL_SECONDS)(
+            "get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}"
+        )
         return "kept in" in self.kubectl("exec", self.door, "--", "python", "-I", "-S", "-c", TRIAL, where)
 
 
@@ -91,13 +102,24 @@ def _me() -> str:
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
 
 
-def _remove_leftovers() -> None:
-    """Remove those of graders of this machine that live no more."""
-    found = json.loads(run(["kubectl", "get", "namespaces", "--selector", LABEL, "--output", "json"]))
-    for one in found["items"]:
-        host, pid, began = one["metadata"]["annotations"][OWNER].split()
-        if host == socket.gethostname() and not _lives(int(pid), began):
-            _remove(one["metadata"]["name"])
+def _remove_leftovers(own: str) -> None:
+    """Remove those of graders of this machine that live no more, and of any machine those that are older than any grading.
+
+    Ages are told by the cluster's clock: `own` was made just now.
+    """
+    listed = run(["kubectl", "get", "namespaces", "--selector", LABEL, "--output", "json"], within_seconds=CALL_SECONDS)
+    found = {one["metadata"]["name"]: one["metadata"] for one in json.loads(listed)["items"]}
+    made = {name: datetime.fromisoformat(one["creationTimestamp"]) for name, one in found.items()}
+    for name, one in found.items():
+        if name != own and (made[own] - made[name] > MOST_AGE or _left(one.get("annotations", {}).get(OWNER, ""))):
+            _remove(name)
+
+
+def _left(owner: str) -> bool:
+    """Whether a grader of this machine made it that lives no more."""
+    host, _, rest = owner.partition(" ")
+    pid, _, began = rest.partition(" ")
+    return host == socket.gethostname() and not _lives(int(pid), began)
 
 
 def _lives(pid: int, began: str) -> bool:
@@ -108,4 +130,7 @@ def _lives(pid: int, began: str) -> bool:
 
 def _remove(namespace: str) -> None:
     with contextlib.suppress(ClusterFailed):
-        run(["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false"])
+        run(
+            ["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false"],
+            within_seconds=CALL_SECONDS,
+        )

@@ -9,6 +9,7 @@ import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from conductor.cluster.kubectl import Kubectl, tool
 from conductor.errors import ClusterFailed
@@ -16,11 +17,13 @@ from conductor.waiting import until
 from grader.adapters import guarded
 from grader.errors import Unable
 
-START_SECONDS = 60
+START_SECONDS = 120
+"""For the container of a worker to run: a cluster without room for it is no fault of the learner's."""
+
 LOOK_SECONDS = 0.1
 
 FIRST = ".status.containerStatuses[0]"
-COLUMNS = f"custom-columns=NOW:{FIRST}.state.terminated.exitCode,BEFORE:{FIRST}.lastState.terminated.exitCode"
+COLUMNS = f"custom-columns=PHASE:.status.phase,NOW:{FIRST}.state.terminated.exitCode,BEFORE:{FIRST}.lastState.terminated.exitCode"
 
 RUN = """
 import os, sys
@@ -49,7 +52,10 @@ os.kill(-1, signal.SIGKILL)
 
 
 class Worker:
-    """A Deployment of one pod. `signal(SIGTERM)` takes the pod away, as a roll does; `end` is as if its machine were gone."""
+    """A Deployment of one pod, whose container runs or has run. Raises Unable when it does not come to that.
+
+    `signal(SIGTERM)` takes the pod away, as a roll does; `end` is as if its machine were gone.
+    """
 
     def __init__(self, kubectl: Kubectl, release: str, output: Path) -> None:
         self._kubectl, self.output = kubectl, output
@@ -61,6 +67,10 @@ class Worker:
         pods = ("--follow", f"--pod-running-timeout={START_SECONDS}s")
         self._logs = _followed(kubectl, output, "logs", self._deployment, *pods)
         self._gone = False
+        if not until(self._ran, within_seconds=START_SECONDS, every_seconds=LOOK_SECONDS):
+            why = pending(kubectl, self._selector) or [f"{self._deployment} has no pod"]
+            self.end()
+            raise Unable(f"after {START_SECONDS:g} s {'; '.join(why)}")
 
     @property
     def pid(self) -> int:
@@ -71,8 +81,15 @@ class Worker:
         """The exit status of its container, also of one that Kubernetes has started again; None while the first one runs."""
         if self._watch.poll() is not None and not self._gone:
             raise Unable(f"kubectl follows {self._deployment} no more: {self._states.read_text()[-300:].strip()}")
-        words = self._states.read_text().split() if self._states.exists() else []
-        return next((int(word) for word in words if word.isdigit()), None)
+        return next((int(word) for word in self._words() if word.isdigit()), None)
+
+    def _ran(self) -> bool:
+        """Whether its container has been started, however it fared."""
+        self.poll()
+        return "Running" in self._words()
+
+    def _words(self) -> list[str]:
+        return self._states.read_text().split() if self._states.exists() else []
 
     def wait(self, seconds: float) -> int | None:
         """The exit status, waited for; None when it still runs."""
@@ -148,6 +165,22 @@ class Program:
             with contextlib.suppress(ClusterFailed):
                 self._kubectl("exec", self._pod, "--", "python", "-I", "-S", "-c", KILL, self._file)
         self._process.end()
+
+
+def pending(kubectl: Kubectl, selector: str = "") -> list[str]:
+    """The pods that wait for a place or for their container, each with what Kubernetes says of it."""
+    return [
+        f"the pod {pod['metadata']['name']} is Pending: {_why(pod['status'])}"
+        for pod in kubectl.pods(selector)
+        if pod["status"]["phase"] == "Pending"
+    ]
+
+
+def _why(status: Mapping[str, Any]) -> str:
+    states = [one.get("state", {}).get("waiting", {}) for one in status.get("containerStatuses", [])]
+    unmet = [one for one in status.get("conditions", []) if one["status"] == "False"]
+    said = [f"{one.get('reason', '')} {one.get('message', '')}".strip() for one in [*states, *unmet]]
+    return next(filter(None, said), "no reason given")[:300]
 
 
 def _followed(kubectl: Kubectl, output: Path, *arguments: str) -> guarded.Guarded:
