@@ -38,7 +38,13 @@ def prove(
     since: Annotated[
         str,
         typer.Option(
-            help="Only labs of which a file is another than in this commit; a lab of each kind when the grader is."
+            help="Only labs of which a file is another than in this commit; a lab of each check kind when the grader is."
+        ),
+    ] = "",
+    part: Annotated[
+        str,
+        typer.Option(
+            help="Such as 2/3, of labs that only something which labs share asks for; alone, of a lab of each check kind."
         ),
     ] = "",
     runtime: Runtime = "local",
@@ -47,11 +53,16 @@ def prove(
     """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
     from grader import boxes
     from grader.catalog import Catalog
-    from grader.proving import changed
+    from grader.choosing import chosen as chosen_labs
     from grader.proving import prove as proofs
 
     catalog, wrong = Catalog(), 0
-    chosen = slugs or (changed(catalog, since) if since else catalog.slugs())
+    try:
+        chosen = chosen_labs(catalog, slugs or [], since, part)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--part") from error
+    if since or part:
+        print(f"labs: {', '.join(chosen) or 'none'}", flush=True)
     make = boxes.chosen([catalog.lab(slug) for slug in chosen], runtime, tag)
     for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer):
         sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
@@ -72,23 +83,25 @@ def repeat(
     times: Annotated[int, typer.Option(min=0, help="So many gradings of each answer.")] = 5,
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
     busy: Annotated[
-        int, typer.Option(min=0, help="So many of them, the last, with every core kept busy by something else.")
+        int, typer.Option(min=0, help="So many of them, the first, with every core kept busy by something else.")
     ] = 0,
     answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
     remember: Annotated[
         Path | None,
-        typer.Option(help="A file of earlier gradings: those of the same lab's version count, and new ones are added."),
+        typer.Option(
+            help="A file of earlier gradings: they count while what decides the verdict is the same, and new ones are added."
+        ),
     ] = None,
 ) -> None:
     """Grade every answer of labs several times, and print a table. The status is 1 when one got another verdict than is expected."""
-    from grader import repeating
+    from grader import gradings, repeating
     from grader.adapters import confining
     from grader.catalog import Catalog
 
     catalog = Catalog()
     if busy > times:
         raise typer.BadParameter(f"{busy} of {times} gradings cannot be with busy cores", param_hint="--busy")
-    every = [] if remember is None else repeating.remembered(remember)
+    every = [] if remember is None else gradings.remembered(remember)
     chosen = slugs or catalog.slugs()
     before = tuple(every)
     grading = repeating.repeated(
@@ -104,8 +117,8 @@ def repeat(
     for one in grading:
         every.append(one)
         if remember is not None:
-            repeating.remember(remember, one)
-    rows = [one for one in repeating.summed(catalog, every) if one.lab in chosen and answer in ("", one.answer)]
-    print("\n".join([repeating.HEAD, *(one.row() for one in rows)]), flush=True)
+            gradings.remember(remember, one)
+    rows = [one for one in gradings.summed(catalog, every) if one.lab in chosen and answer in ("", one.answer)]
+    print("\n".join([gradings.HEAD, *(one.row() for one in rows)]), flush=True)
     if any(one.otherwise for one in rows):
         raise typer.Exit(1)

@@ -5,11 +5,10 @@ An answer is put over the starter, as a learner's files would be. What is expect
 """
 
 import json
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,13 @@ from grader.adapters.box import Box
 from grader.catalog import MODEL, Catalog, answers, starting_files
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Outcome, Result
-from grader.errors import LabError, LabInvalid
+from grader.errors import LabInvalid
 from grader.grading import grade
 
 UNTOUCHED, EMPTY = "(starter)", "(empty)"
 """Two answers that every lab has: the starting files as they are, and no files at all."""
 
 FEWEST_WRONG = 2
-
-GRADER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,11 @@ class Proof:
         """Whether it got what was expected."""
         return self.got == self.expected
 
+    @property
+    def untold(self) -> bool:
+        """Whether the grader could not judge a check."""
+        return str(Outcome.ERROR) in self.got["checks"].values()
+
 
 def prove(
     catalog: Catalog,
@@ -56,42 +58,27 @@ def prove(
     write: bool = False,
     only: str = "",
 ) -> Iterator[Proof]:
-    """Grade every answer of these labs, so many at a time; `write` makes what they got the expectation of wrong answers."""
-    for proof in at_once(catalog, wanted(catalog, slugs, only), box, parallel):
+    """Grade every answer of these labs, so many at a time; `write` makes what they got the expectation of wrong answers.
+
+    One that the grader could not judge is graded once more, at the end and by itself.
+    """
+    for proof in _judged_at_last(catalog, wanted(catalog, slugs, only), box, parallel):
         if write and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
             path = _golden(catalog.folder / proof.lab, proof.answer)
             path.write_text(json.dumps(proof.got, indent=2) + "\n")
         yield proof
 
 
-def changed(catalog: Catalog, since: str, grader: Path = GRADER) -> list[str]:
-    """The labs whose files, or those that they begin with, are others than in a commit, and when the grader is, a lab of each check kind.
-
-    Raises LabError when git cannot compare.
-    """
-    folders = {Path(line).parts[0] for line in _differing(catalog.folder, since)}
-    every = covering(catalog) if _differing(grader, since) else []
-    return [slug for slug in catalog.slugs() if slug in every or {slug, catalog.lab(slug).base} & folders]
-
-
-def covering(catalog: Catalog) -> list[str]:
-    """The first labs of the catalogue that together use every check kind that any lab uses."""
-    found: list[str] = []
-    covered: set[str] = set()
-    for slug in catalog.slugs():
-        kinds = {check.kind for check in catalog.lab(slug).checks}
-        if kinds - covered:
-            found.append(slug)
-            covered |= kinds
-    return found
-
-
-def _differing(folder: Path, since: str) -> list[str]:
-    compare = ["git", "-C", str(folder), "diff", "--name-only", "--relative", since, "--", "."]
-    ended = subprocess.run(compare, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        raise LabError(f"git cannot compare {folder} with {since}: {ended.stderr.strip()}")
-    return ended.stdout.splitlines()
+def _judged_at_last(
+    catalog: Catalog, asked: Sequence[tuple[Lab, str]], box: Callable[[], Box], parallel: int
+) -> Iterator[Proof]:
+    untold: list[tuple[Lab, str]] = []
+    for proof in at_once(catalog, asked, box, parallel):
+        if proof.untold:
+            untold.append((catalog.lab(proof.lab), proof.answer))
+        else:
+            yield proof
+    yield from at_once(catalog, untold, box, 1)
 
 
 def wanted(catalog: Catalog, slugs: list[str], only: str = "") -> list[tuple[Lab, str]]:
@@ -107,14 +94,19 @@ def wanted(catalog: Catalog, slugs: list[str], only: str = "") -> list[tuple[Lab
 def at_once(
     catalog: Catalog, asked: Sequence[tuple[Lab, str]], box: Callable[[], Box], parallel: int
 ) -> Iterator[Proof]:
-    """What each of these answers gets, in their order, so many gradings at a time.
+    """What each of these answers gets, as their gradings end, so many at a time, begun in this order.
 
     Whoever stops listening, such as a command that is interrupted, ends those that run: each is told by the event.
     """
     stop = threading.Event()
     pool = ThreadPoolExecutor(parallel)
+
+    def begun(lab: Lab, answer: str) -> Proof:
+        return proved(catalog, lab, answer, box(), stop)
+
     try:
-        yield from pool.map(lambda one: proved(catalog, one[0], one[1], box(), stop), asked)
+        for ended in as_completed([pool.submit(begun, lab, answer) for lab, answer in asked]):
+            yield ended.result()
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

@@ -4,60 +4,23 @@ A check may say that this machine is too busy to tell; it must never say the opp
 """
 
 import contextlib
-import dataclasses
-import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from grader.adapters import guarded
 from grader.adapters.box import Box
 from grader.catalog import Catalog
 from grader.domain.lab import Lab
-from grader.domain.verdict import Outcome
-from grader.errors import LabError
+from grader.fingerprint import fingerprint
+from grader.gradings import Repeated, summed
 from grader.proving import Proof, at_once, wanted
 
 SPIN = "while True: pass"
 
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """How gradings of one answer fared: how often it got what was expected, how often a check could not tell, how often anything else.
-
-    `busy` of them were beside busy cores; `points` are all that were got, ascending; `fastest` and `slowest` are seconds.
-    """
-
-    lab: str
-    version: str
-    answer: str
-    points: tuple[int, ...]
-    as_expected: int
-    untold: int
-    otherwise: int
-    busy: int
-    fastest: float
-    slowest: float
-
-    @property
-    def times(self) -> int:
-        """How many gradings these are."""
-        return self.as_expected + self.untold + self.otherwise
-
-    def row(self) -> str:
-        """As a row of a Markdown table."""
-        points, seconds = ", ".join(map(str, self.points)), f"{self.fastest:.0f}–{self.slowest:.0f}"
-        cells = (self.lab, self.answer, points, self.as_expected, self.untold, self.otherwise, self.busy, seconds)
-        return f"| {' | '.join(map(str, cells))} |"
-
-
-HEAD = (
-    "| lab | answer | points | as expected | too busy to tell | otherwise | beside busy cores | seconds |\n"
-    "|---|---|---|---|---|---|---|---|"
-)
+Answer = tuple[Lab, str]
 
 
 def repeated(
@@ -71,84 +34,50 @@ def repeated(
     only: str = "",
     before: Sequence[Repeated] = (),
 ) -> Iterator[Repeated]:
-    """Grade each answer so many times, less those of `before`, the last with every core kept busy; one for each grading, as it ends."""
+    """Grade each answer so many times, less those of `before`, the first with every core kept busy; one for each grading, as it ends.
+
+    Whichever was graded least comes first, so that a command which is interrupted leaves no answer far behind the others.
+    """
     asked = wanted(catalog, slugs, only)
     known = {(one.lab, one.answer): one for one in summed(catalog, before)}
-
-    def lacking(lab: Lab, answer: str, beside: bool) -> int:
-        one = known.get((lab.slug, answer))
-        quiet, beside_busy = (0, 0) if one is None else (one.times - one.busy, one.busy)
-        more_busy = max(0, busy_times - beside_busy)
-        # Busy cores are the harder case: gradings beside them count as quiet ones as well.
-        return more_busy if beside else max(0, times - quiet - max(beside_busy, busy_times))
-
-    for beside, around in ((False, contextlib.nullcontext()), (True, busy())):
-        left = {(lab.slug, answer): lacking(lab, answer, beside) for lab, answer in asked}
-        rounds = [one for number in range(times) for one in asked if left[one[0].slug, one[1]] > number]
-        with around if rounds else contextlib.nullcontext():
+    had = {(lab.slug, answer): known.get((lab.slug, answer)) for lab, answer in asked}
+    beside = {key: max(0, busy_times - (one.busy if one else 0)) for key, one in had.items()}
+    # Busy cores are the harder case: gradings beside them count as quiet ones as well.
+    after = {key: (one.times if one else 0) + beside[key] for key, one in had.items()}
+    rounds_busy = _rounds(asked, beside, {key: one.times if one else 0 for key, one in had.items()})
+    rounds_quiet = _rounds(asked, {key: max(0, times - after[key]) for key in had}, after)
+    for rounds, spinning in ((rounds_busy, True), (rounds_quiet, False)):
+        with busy() if rounds and spinning else contextlib.nullcontext():
             for proof in at_once(catalog, rounds, box, parallel):
-                yield graded(proof, catalog.lab(proof.lab).version, beside)
+                yield graded(proof, fingerprint(catalog, proof.lab, proof.answer), spinning)
+
+
+def _rounds(
+    asked: Sequence[Answer], lacking: Mapping[tuple[str, str], int], had: Mapping[tuple[str, str], int]
+) -> list[Answer]:
+    """Each answer as often as it lacks gradings, in the order of how many it has by then."""
+    every = [
+        (had[lab.slug, answer] + number, place)
+        for place, (lab, answer) in enumerate(asked)
+        for number in range(lacking[lab.slug, answer])
+    ]
+    return [asked[place] for _, place in sorted(every)]
 
 
 def graded(proof: Proof, version: str, beside_busy: bool) -> Repeated:
     """One grading."""
-    untold = str(Outcome.ERROR) in proof.got["checks"].values()
     return Repeated(
         lab=proof.lab,
         version=version,
         answer=proof.answer,
-        points=() if untold else (proof.got["points"],),
-        as_expected=int(proof.holds and not untold),
-        untold=int(untold),
-        otherwise=int(not proof.holds and not untold),
+        points=() if proof.untold else (proof.got["points"],),
+        as_expected=int(proof.holds and not proof.untold),
+        untold=int(proof.untold),
+        otherwise=int(not proof.holds and not proof.untold),
         busy=int(beside_busy),
         fastest=proof.seconds,
         slowest=proof.seconds,
     )
-
-
-def summed(catalog: Catalog, every: Iterable[Repeated]) -> list[Repeated]:
-    """One for each answer, in the order of the first; what was graded by another version of its lab does not count."""
-    found: dict[tuple[str, str], Repeated] = {}
-    for one in every:
-        if one.lab not in catalog.slugs() or one.version != catalog.lab(one.lab).version:
-            continue
-        key = (one.lab, one.answer)
-        found[key] = _together(found[key], one) if key in found else one
-    return list(found.values())
-
-
-def _together(one: Repeated, other: Repeated) -> Repeated:
-    return Repeated(
-        lab=one.lab,
-        version=one.version,
-        answer=one.answer,
-        points=tuple(sorted({*one.points, *other.points})),
-        as_expected=one.as_expected + other.as_expected,
-        untold=one.untold + other.untold,
-        otherwise=one.otherwise + other.otherwise,
-        busy=one.busy + other.busy,
-        fastest=min(one.fastest, other.fastest),
-        slowest=max(one.slowest, other.slowest),
-    )
-
-
-def remembered(path: Path) -> list[Repeated]:
-    """What earlier commands wrote into a file, one JSON object a line; nothing where there is no file. Raises LabError with the line."""
-    found = []
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
-        try:
-            said = json.loads(line)
-            found.append(Repeated(**{**said, "points": tuple(said["points"])}))
-        except (ValueError, TypeError, KeyError) as error:
-            raise LabError(f"{path}:{number}: no grading that was remembered: {line[:100]}") from error
-    return found
-
-
-def remember(path: Path, one: Repeated) -> None:
-    """Append it."""
-    with path.open("a") as file:
-        file.write(f"{json.dumps(dataclasses.asdict(one))}\n")
 
 
 @contextlib.contextmanager

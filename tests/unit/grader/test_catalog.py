@@ -1,7 +1,6 @@
 """A lab that cannot be used is refused with file, key and value, before anything starts."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ from conductor.errors import ConductorError
 from grader import checks
 from grader.authoring import new
 from grader.catalog import MODEL, Catalog, answers, starting_files
-from grader.errors import LabError, LabInvalid, UnknownLab
-from grader.proving import changed, covering, expected_answers
+from grader.errors import LabInvalid, UnknownLab
+from grader.proving import expected_answers
 
 
 @pytest.fixture
@@ -122,37 +121,6 @@ def test_a_lab_without_two_wrong_answers_is_not_proved(labs: Path) -> None:
 
     with pytest.raises(LabInvalid, match="at least 2 wrong ones"):
         expected_answers(Catalog(labs), "fine")
-
-
-def test_the_labs_that_changed_since_a_commit_are_found(labs: Path) -> None:
-    def git(*words: str) -> None:
-        subprocess.run(["git", "-C", labs, *words], check=True, capture_output=True)
-
-    catalog = labs / "catalog.yaml"
-    catalog.write_text("".join(line for line in catalog.open() if "older" not in line))
-    grader = labs / "grader"
-    grader.mkdir()
-    (grader / "checks.py").write_text("one")
-    git("init", "--quiet")
-    git("add", ".")
-    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "All labs")
-    before = changed(Catalog(labs), "HEAD", grader)
-    (grader / "checks.py").write_text("two")
-    with_another_grader = changed(Catalog(labs), "HEAD", grader)
-    (grader / "checks.py").write_text("one")
-    (labs / "fine" / "starter" / "tasks.py").write_text("other code")
-
-    assert [([], ["fine"]), ["fine"]] == [(before, with_another_grader), changed(Catalog(labs), "HEAD", grader)]
-    with pytest.raises(LabError, match="bad revision 'nothing'"):
-        changed(Catalog(labs), "nothing", grader)
-
-
-def test_a_change_of_the_grader_asks_for_a_lab_of_each_check_kind() -> None:
-    every = Catalog()
-    kinds = [{check.kind for check in every.lab(slug).checks} for slug in covering(every)]
-
-    assert set(checks.kinds()) == set().union(*kinds)
-    assert all(own - set().union(*kinds[:place]) for place, own in enumerate(kinds)), "one is there for nothing"
 
 
 def test_another_starting_point_is_another_version(labs: Path) -> None:

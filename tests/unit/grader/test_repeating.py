@@ -14,8 +14,10 @@ from grader.adapters.box import Box, Unconfined
 from grader.catalog import Catalog
 from grader.domain.lab import Lab
 from grader.errors import LabError
+from grader.fingerprint import fingerprint
+from grader.gradings import Repeated, remember, remembered, summed
 from grader.proving import Proof
-from grader.repeating import Repeated, graded, remember, remembered, summed
+from grader.repeating import graded
 
 EXPECTED = {"points": 5, "checks": {"fast": "passed", "sound": "failed: wrong"}}
 
@@ -27,7 +29,7 @@ def proof(points: int, **checks: str) -> Proof:
 
 CATALOG = Catalog()
 SLUG = "async-or-not"
-VERSION = CATALOG.lab(SLUG).version
+VERSION = fingerprint(CATALOG, SLUG, "wrong")
 
 
 def total(*proofs: Proof, version: str = VERSION) -> Repeated:
@@ -66,9 +68,11 @@ def test_a_line_that_is_no_grading_is_named(tmp_path: Path) -> None:
         remembered(file)
 
 
-def test_each_answer_is_graded_so_often_and_the_last_times_beside_busy_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """The answers that are graded, and whether beside busy cores."""
     busy: list[str] = []
-    seen: list[tuple[str, bool]] = []
+    found: list[tuple[str, bool]] = []
 
     @contextlib.contextmanager
     def kept_busy() -> Iterator[None]:
@@ -77,20 +81,59 @@ def test_each_answer_is_graded_so_often_and_the_last_times_beside_busy_cores(mon
         busy.clear()
 
     def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Event) -> Proof:
-        seen.append((answer, bool(busy)))
+        found.append((answer, bool(busy)))
         return dataclasses.replace(proof(5), lab=lab.slug, answer=answer)
 
     monkeypatch.setattr(repeating, "busy", kept_busy)
     monkeypatch.setattr(proving, "proved", proved)
+    return found
+
+
+def test_each_answer_is_graded_so_often_and_the_first_times_beside_busy_cores(seen: list[tuple[str, bool]]) -> None:
     asked = {"times": 3, "busy_times": 1, "only": "all-async"}
     found = list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked))  # type: ignore[arg-type]
 
     assert [("all-async", 3, 1)] == [(one.answer, one.as_expected, one.busy) for one in summed(CATALOG, found)]
-    assert [("all-async", False), ("all-async", False), ("all-async", True)] == seen
+    assert [("all-async", True), ("all-async", False), ("all-async", False)] == seen
 
     # What is remembered is not graded again.
     seen.clear()
-    list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found[:1]))  # type: ignore[arg-type]
+    list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found[1:2]))  # type: ignore[arg-type]
     list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found))  # type: ignore[arg-type]
 
-    assert [("all-async", False), ("all-async", True)] == seen
+    assert [("all-async", True), ("all-async", False)] == seen
+
+
+def test_whichever_answer_was_graded_least_comes_first(seen: list[tuple[str, bool]]) -> None:
+    first, second, third = (answer for _, answer in proving.wanted(CATALOG, [SLUG])[:3])
+    before = [
+        graded(dataclasses.replace(proof(5), lab=SLUG, answer=answer), fingerprint(CATALOG, SLUG, answer), False)
+        for answer in (first, first, second)
+    ]
+
+    list(repeating.repeated(CATALOG, [SLUG], Unconfined, times=3, before=before))
+
+    order = [answer for answer, _ in seen]
+    assert third == order[0]
+    assert [second, first] == [one for one in order if one in (first, second)][:2]
+    assert {answer: 3 for _, answer in proving.wanted(CATALOG, [SLUG])} == {
+        answer: order.count(answer) + {first: 2, second: 1}.get(answer, 0) for answer in order
+    }
+
+
+def test_an_answer_that_the_grader_could_not_judge_is_proved_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([proof(0, fast="error"), proof(5)])
+    monkeypatch.setattr(proving, "proved", lambda *given: dataclasses.replace(next(said), lab=SLUG))
+
+    (found,) = proving.prove(CATALOG, [SLUG], Unconfined, only="all-async")
+
+    assert found.holds
+
+
+def test_another_verdict_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([proof(0, fast="failed: slow"), proof(5)])
+    monkeypatch.setattr(proving, "proved", lambda *given: dataclasses.replace(next(said), lab=SLUG))
+
+    (found,) = proving.prove(CATALOG, [SLUG], Unconfined, only="all-async")
+
+    assert not found.holds
