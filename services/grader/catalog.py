@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conductor.run_directory import CHECKOUT
 from grader import checks
+from grader.adapters import patches
 from grader.domain.lab import Check, Impossible, Lab, add_up, ordered
 from grader.errors import LabInvalid, UnknownLab
 
@@ -22,6 +23,9 @@ CATALOG = "catalog.yaml"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LEVELS = ("foundations", "intermediate", "production")
 SERVERS = ("valkey", "rabbitmq", "payments", "carrier")
+FAULT = "fault.patch"
+"""What a lab of a base may have instead of a starter: a patch that puts the fault into the base's files."""
+
 MODEL = "model"
 """The answer that passes every check; the others in answers/ are wrong."""
 
@@ -72,17 +76,20 @@ class Catalog:
     def __init__(self, folder: Path = LABS) -> None:
         self.folder = folder
         self._lines = {line.slug: line for line in _lines(folder / CATALOG)}
+        self._labs: dict[str, Lab] = {}
 
     def slugs(self) -> list[str]:
         """All labs, in the catalogue's order."""
         return list(self._lines)
 
     def lab(self, slug: str) -> Lab:
-        """One of them, read and checked. Raises UnknownLab and LabInvalid."""
+        """One of them, read and checked once. Raises UnknownLab and LabInvalid."""
         line = self._lines.get(slug)
         if line is None:
             raise UnknownLab(f'there is no lab "{slug}": `capstone lab list` names those there are')
-        return _lab(self.folder / slug, line)
+        if slug not in self._labs:
+            self._labs[slug] = _lab(self.folder / slug, line)
+        return self._labs[slug]
 
     def path(self, slug: str) -> Path:
         """The folder of a lab."""
@@ -91,9 +98,9 @@ class Catalog:
 
 
 def starting_files(folder: Path, lab: Lab) -> list[Path]:
-    """The folders that make a learner's workspace, each put over the one before: what the lab is based on, and its starter."""
-    own = folder / "starter"
-    return [*([folder.parent / lab.base] if lab.base else []), *([own] if own.exists() else [])]
+    """What makes a learner's workspace, each put over the one before: what the lab is based on, and its starter or its fault."""
+    own = [path for name in ("starter", FAULT) if (path := folder / name).exists()]
+    return [*([folder.parent / lab.base] if lab.base else []), *own]
 
 
 def answers(lab: Path) -> list[str]:
@@ -131,6 +138,7 @@ def _lab(folder: Path, line: _Line) -> Lab:
     for name in ("README.md", "hints.md", begins):
         if not (folder / name).exists():
             raise LabInvalid(f"{folder}: {(folder / name).name} is missing")
+    _fits(folder, read.base)
     for server in read.servers:
         if server not in SERVERS:
             raise LabInvalid(f'{path}: servers: "{server}" is none of {", ".join(SERVERS)}')
@@ -154,6 +162,16 @@ def _lab(folder: Path, line: _Line) -> Lab:
         base=read.base or "",
         runtimes=read.runtimes,
     )
+
+
+def _fits(folder: Path, base: str | None) -> None:
+    """Refuse a fault.patch that has no files to change, or others than those it was made for."""
+    fault = folder / FAULT
+    if not fault.exists():
+        return
+    if base is None or (folder / "starter").exists():
+        raise LabInvalid(f"{fault}: a patch needs a `base` whose files it changes, and no starter beside it")
+    patches.check(fault, folder.parent / base)
 
 
 def _check(path: Path, number: int, check: _Check, hints: dict[str, str], servers: tuple[str, ...]) -> Check:
@@ -208,7 +226,8 @@ def _version(folder: Path, base: str | None) -> str:
     """A digest of what decides a verdict: the checks and what the learner starts from."""
     digest = hashlib.sha256()
     parts = [folder / "checks", folder / "starter", *([folder.parent / base] if base else [])]
-    for path in [folder / "lab.yaml", *(path for part in parts for path in sorted(part.rglob("*")))]:
+    own = [path for path in (folder / "lab.yaml", folder / FAULT) if path.exists()]
+    for path in [*own, *(path for part in parts for path in sorted(part.rglob("*")))]:
         if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(folder.parent)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

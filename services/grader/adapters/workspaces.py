@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from grader.adapters import patches
 from grader.errors import WorkspaceError
 
 LEFT_OUT = {".git", ".venv", "venv", "__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
@@ -108,7 +109,10 @@ def _entered(name: str, inside: int) -> int:
 
 
 def overlay(answer: Path, to: Path) -> None:
-    """Put an answer's files over what is there."""
+    """Put an answer's files over what is there, or change that by a patch. Raises LabInvalid for one that does not fit."""
+    if answer.is_file():
+        patches.apply(answer, to)
+        return
     shutil.copytree(answer, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
 
 

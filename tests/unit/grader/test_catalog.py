@@ -1,12 +1,14 @@
 """A lab that cannot be used is refused with file, key and value, before anything starts."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from conductor.errors import ConductorError
 from grader import checks
+from grader.adapters import workspaces
 from grader.authoring import new
 from grader.catalog import MODEL, Catalog, answers, starting_files
 from grader.errors import LabInvalid, UnknownLab
@@ -114,6 +116,74 @@ def test_a_lab_of_the_shop_begins_with_the_shop(labs: Path) -> None:
     assert "shop is missing" in without
     assert [labs / "shop", labs / "fine" / "starter"] == begins
     assert before != Catalog(labs).lab("fine").version
+
+
+PATCH = """\
+--- a/orders.py
++++ b/orders.py
+@@ -1,2 +1,2 @@
+ one = 1
+-two = 2
++two = 3
+"""
+
+
+@pytest.fixture
+def repaired(labs: Path) -> Path:
+    """A lab whose fault is a patch of the base's only file."""
+    path = labs / "fine" / "lab.yaml"
+    path.write_text(path.read_text().replace("minutes: 30", "minutes: 30\nbase: shop"))
+    (labs / "shop").mkdir()
+    (labs / "shop" / "orders.py").write_text("one = 1\ntwo = 2\n")
+    shutil.rmtree(labs / "fine" / "starter")
+    (labs / "fine" / "fault.patch").write_text(PATCH)
+    return labs
+
+
+def test_a_workspace_begins_with_the_fault(repaired: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    lab = Catalog(repaired).lab("fine")
+    text, workspace = repaired / "fine" / "lab.yaml", tmp_path_factory.mktemp("work") / "fine"
+
+    workspaces.start(starting_files(repaired / "fine", lab), text, workspace)
+
+    assert "one = 1\ntwo = 3\n" == (workspace / "orders.py").read_text()
+    assert 2 == len(list(workspace.iterdir()))
+    assert "one = 1\ntwo = 2\n" == (repaired / "shop" / "orders.py").read_text()
+
+
+def test_a_workspace_inside_a_checkout_begins_with_the_fault(repaired: Path) -> None:
+    subprocess.run(["git", "-C", repaired, "init", "--quiet"], check=True)
+    lab, workspace = Catalog(repaired).lab("fine"), repaired / "labs-work" / "fine"
+
+    workspaces.start(starting_files(repaired / "fine", lab), repaired / "fine" / "lab.yaml", workspace)
+
+    assert "one = 1\ntwo = 3\n" == (workspace / "orders.py").read_text()
+
+
+def test_another_fault_is_another_version(repaired: Path) -> None:
+    before = Catalog(repaired).lab("fine").version
+    (repaired / "fine" / "fault.patch").write_text(PATCH.replace("two = 3", "two = 4"))
+
+    assert before != Catalog(repaired).lab("fine").version
+
+
+def test_a_fault_that_no_longer_applies_is_named(repaired: Path) -> None:
+    (repaired / "shop" / "orders.py").write_text("one = 1\ntwo = 22\n")
+
+    assert refused(repaired) == (
+        f"{repaired}/fine/fault.patch: it does not fit shop/: patch failed: orders.py:1 orders.py: patch does not apply"
+    )
+
+
+def test_a_fault_is_put_into_a_base_and_nothing_else(repaired: Path) -> None:
+    (repaired / "fine" / "starter").mkdir()
+    with_starter = refused(repaired)
+    shutil.rmtree(repaired / "fine" / "starter")
+    path = repaired / "fine" / "lab.yaml"
+    path.write_text(path.read_text().replace("base: shop\n", ""))
+
+    assert "fault.patch: a patch needs a `base`" in with_starter
+    assert "starter is missing" in refused(repaired)
 
 
 def test_a_lab_without_two_wrong_answers_is_not_proved(labs: Path) -> None:

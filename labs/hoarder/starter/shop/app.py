@@ -1,8 +1,0 @@
-"""The application and its settings."""
-
-from celery import Celery
-
-app = Celery(
-    "shop", broker="amqp://guest:guest@localhost:5672//", backend="redis://localhost:6379/1", include=["shop.tasks"]
-)
-app.conf.timezone = "UTC"
