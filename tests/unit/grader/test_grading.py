@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conductor.laptop.servers import rabbitmq
-from grader import checks, grading
+from grader import checks, grading, session
 from grader.adapters import scratch
 from grader.adapters.box import Job, Running, Unconfined
 from grader.domain.lab import Check, Lab
@@ -140,6 +140,28 @@ def test_what_needs_a_failed_check_is_skipped(tmp_path: Path, monkeypatch: pytes
     result = graded(tmp_path, monkeypatch, *asked)
 
     assert (Outcome.SKIPPED, "it needs what did not pass: First") == outcomes(result)[1]
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_result_names_the_versions_of_the_brokers_that_were_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    monkeypatch.setattr(session, "RabbitMQ", lambda folder: SimpleNamespace(version="4.3.1", end=lambda: None))
+
+    def kind(name: str) -> Any:
+        def run(parameters: object, session: Session) -> Finding:
+            return passed(session.rabbitmq.version if started else "Valkey alone")
+
+        return run
+
+    monkeypatch.setattr(checks, "run", kind)
+    (tmp_path / "work").mkdir()
+    lab = Lab("lab", "foundations", 1, (), "Lab", 1, ("rabbitmq",), (Check("one", "One", 1, "asks", None),), "1")
+
+    versions = grade(lab, tmp_path, tmp_path / "work", Unconfined(), seed=1).versions
+
+    assert {"python", "celery", "valkey", *(["rabbitmq"] if started else [])} == set(versions)
+    assert ("4.3.1" if started else None) == versions.get("rabbitmq")
 
 
 def test_a_result_without_a_box_counts_for_no_exam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
