@@ -76,5 +76,6 @@ def _box() -> Finding:
     if around.confined:
         return Finding("box", True, False, f"learner code is confined: {around}")
     mending = confining.mending()
-    said = box.sentence(around) + (f". What mends it: {mending}" if mending else "")
+    only = "bubblewrap is the only box, docs/confinement-of-labs.md says why"
+    said = f"{box.sentence(around)}. {only}" + (f". What mends it: {mending}" if mending else "")
     return Finding("box", False, False, said)

@@ -50,6 +50,7 @@ def test_a_machine_without_a_box_says_why_and_what_mends_it(tmp_path: Path) -> N
     assert not fine
     assert "learner code is not confined here (the box did not start: bwrap: " in what
     assert "practice only, it cannot count for an exam or a certificate" in what
+    assert "bubblewrap is the only box, docs/confinement-of-labs.md says why" in what
     assert what.endswith("What mends it: sudo sysctl -w user.max_user_namespaces=10000")
 
 
