@@ -30,6 +30,26 @@ def new(
     print(as_typed(f"`capstone lab prove {slug} --write` grades its answers"))
 
 
+def kinds(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the JSON schemas of lab.yaml and of each kind.")
+    ] = False,
+) -> None:
+    """Say what each check kind may be told below `with`, for who writes labs."""
+    from grader import checks
+    from grader.catalog import schema
+
+    every = {kind: checks.parameters(kind).model_json_schema() for kind in checks.kinds()}
+    if as_json:
+        print(json.dumps({"lab.yaml": schema(), "kinds": every}))
+        return
+    for kind, of in every.items():
+        print(f"{kind}: {of['description']}")
+        for name, about in of["properties"].items():
+            needed = " (needed)" if name in of.get("required", ()) else ""
+            print(f"  {name}{needed}: {about.get('description', about.get('title', ''))}")
+
+
 def prove(
     slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,

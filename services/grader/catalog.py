@@ -70,6 +70,11 @@ class _Lab(_Strict):
     checks: tuple[_Check, ...] = Field(min_length=1)
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of a lab.yaml; what stands below `with` is the kind's (grader.checks)."""
+    return _Lab.model_json_schema()
+
+
 class Catalog:
     """The labs of a folder."""
 

@@ -227,5 +227,5 @@ def _listed(lab: "Lab") -> dict[str, Any]:
     }
 
 
-for one in (author_commands.new, author_commands.prove, author_commands.repeat):
+for one in (author_commands.new, author_commands.kinds, author_commands.prove, author_commands.repeat):
     commands.command(rich_help_panel=AUTHORS)(one)

@@ -122,6 +122,17 @@ def test_bad_input_is_one_line(learner: Learner, arguments: tuple[str, ...], sai
     assert said in ended.stderr
 
 
+def test_an_author_is_told_what_a_check_may_be_told(learner: Learner) -> None:
+    said, schemas = learner.types("kinds").stdout, learner.gets("kinds")
+
+    assert "  task (needed): " in said
+    assert ["kinds", "lab.yaml"] == sorted(schemas)
+    assert {"checks", "title"} <= set(schemas["lab.yaml"]["required"])
+    assert all(
+        f"\n{kind}: " in f"\n{said}" and not schema["additionalProperties"] for kind, schema in schemas["kinds"].items()
+    )
+
+
 def test_a_second_start_leaves_the_work_alone(learner: Learner) -> None:
     workspace = Path(learner.gets("start", "async-or-not")["workspace"])
     (workspace / "answers.yaml").write_text("mine")
