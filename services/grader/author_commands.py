@@ -102,9 +102,7 @@ def repeat(
     slugs: Annotated[list[str] | None, typer.Argument(help="Labs; all when left out.")] = None,
     times: Annotated[int, typer.Option(min=0, help="So many gradings of each answer.")] = 5,
     parallel: Annotated[int, typer.Option(min=1, help="So many gradings at a time.")] = 1,
-    busy: Annotated[
-        int, typer.Option(min=0, help="So many of them, the first, with every core kept busy by something else.")
-    ] = 0,
+    busy: Annotated[int, typer.Option(min=0, help="So many of them with every core kept busy by something else.")] = 0,
     answer: Annotated[str, typer.Option(help="Only this answer.")] = "",
     remember: Annotated[
         Path | None,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from grader.adapters import workspaces
 from grader.adapters.box import Box
 from grader.catalog import MODEL, Catalog, answers, starting_files
@@ -29,7 +31,10 @@ FEWEST_WRONG = 2
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What one answer got; `expected` is None where nothing is written down for it yet."""
+    """What one answer got; `expected` is None where nothing is written down for it yet.
+
+    `idle` is the share of the machine's processor time that nobody used meanwhile.
+    """
 
     lab: str
     answer: str
@@ -37,6 +42,7 @@ class Proof:
     expected: dict[str, Any] | None
     seconds: float
     details: tuple[str, ...]
+    idle: float = 1.0
 
     @property
     def holds(self) -> bool:
@@ -140,7 +146,9 @@ def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Ev
             workspaces.overlay(files, workspace)
         if answer not in (EMPTY, UNTOUCHED):
             workspaces.overlay(folder / "answers" / answer, workspace)
+        before = psutil.cpu_times()
         result = grade(lab, folder, workspace, box, seed=1, stop=stop)
+        idle = _idle(before, psutil.cpu_times())
     got = summary(result)
     return Proof(
         lab=lab.slug,
@@ -152,7 +160,16 @@ def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Ev
             f"{verdict.check}: {verdict.outcome}: {verdict.because} ({verdict.seconds:.0f} s)"
             for verdict in result.verdicts
         ),
+        idle=idle,
     )
+
+
+def _idle(before: Any, after: Any) -> float:
+    """The share between two readings of psutil.cpu_times(), of which those of guests count twice in the sum."""
+    spent: dict[str, float] = {
+        name: getattr(after, name) - getattr(before, name) for name in before._fields if "guest" not in name
+    }
+    return (spent["idle"] + spent.get("iowait", 0.0)) / max(sum(spent.values()), 0.01)
 
 
 def _expected(lab: Lab, folder: Path, answer: str, got: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,20 +7,20 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from grader.adapters import guarded
 from grader.adapters.box import Box
 from grader.catalog import Catalog
-from grader.domain.lab import Lab
 from grader.fingerprint import fingerprint
 from grader.gradings import Repeated, summed
 from grader.proving import Proof, at_once, wanted
 
 SPIN = "while True: pass"
 
-Answer = tuple[Lab, str]
+MOST_IDLE = 0.05
+"""The share of all processor time of a grading that may be left over, when its cores are to be called busy. One alone leaves more."""
 
 
 def repeated(
@@ -34,38 +34,31 @@ def repeated(
     only: str = "",
     before: Sequence[Repeated] = (),
 ) -> Iterator[Repeated]:
-    """Grade each answer so many times, less those of `before`, the first with every core kept busy; one for each grading, as it ends.
+    """Grade each answer so many times, less those of `before`, `busy_times` of them beside busy cores; one for each grading, as it ends.
 
-    Whichever was graded least comes first, so that a command which is interrupted leaves no answer far behind the others.
+    Cores that other work keeps busy will do; for what is lacking at the end this keeps them busy. Whichever answer was graded least
+    comes first, so that a command which is interrupted leaves none far behind.
     """
-    asked = wanted(catalog, slugs, only)
-    known = {(one.lab, one.answer): one for one in summed(catalog, before)}
-    had = {(lab.slug, answer): known.get((lab.slug, answer)) for lab, answer in asked}
-    beside = {key: max(0, busy_times - (one.busy if one else 0)) for key, one in had.items()}
-    # Busy cores are the harder case: gradings beside them count as quiet ones as well.
-    after = {key: (one.times if one else 0) + beside[key] for key, one in had.items()}
-    rounds_busy = _rounds(asked, beside, {key: one.times if one else 0 for key, one in had.items()})
-    rounds_quiet = _rounds(asked, {key: max(0, times - after[key]) for key in had}, after)
-    for rounds, spinning in ((rounds_busy, True), (rounds_quiet, False)):
-        with busy() if rounds and spinning else contextlib.nullcontext():
-            for proof in at_once(catalog, rounds, box, parallel):
-                yield graded(proof, fingerprint(catalog, proof.lab, proof.answer), spinning)
+    asked, every = wanted(catalog, slugs, only), list(before)
+    for spinning in (False, True, False):
+        known = {(one.lab, one.answer): one for one in summed(catalog, every)}
+        had = [known.get((lab.slug, answer)) for lab, answer in asked]
+        times_had = [one.times if one else 0 for one in had]
+        lacking = [max(0, busy_times - (one.busy if one else 0)) for one in had]
+        if not spinning:
+            # Busy cores are the harder case: gradings beside them count as quiet ones as well.
+            lacking = [max(0, times - so_many - busy) for so_many, busy in zip(times_had, lacking, strict=True)]
+        turns = sorted(
+            (so_many + number, place) for place, so_many in enumerate(times_had) for number in range(lacking[place])
+        )
+        with busy() if turns and spinning else contextlib.nullcontext():
+            for proof in at_once(catalog, [asked[place] for _, place in turns], box, parallel):
+                every.append(graded(proof, fingerprint(catalog, proof.lab, proof.answer), spinning))
+                yield every[-1]
 
 
-def _rounds(
-    asked: Sequence[Answer], lacking: Mapping[tuple[str, str], int], had: Mapping[tuple[str, str], int]
-) -> list[Answer]:
-    """Each answer as often as it lacks gradings, in the order of how many it has by then."""
-    every = [
-        (had[lab.slug, answer] + number, place)
-        for place, (lab, answer) in enumerate(asked)
-        for number in range(lacking[lab.slug, answer])
-    ]
-    return [asked[place] for _, place in sorted(every)]
-
-
-def graded(proof: Proof, version: str, beside_busy: bool) -> Repeated:
-    """One grading."""
+def graded(proof: Proof, version: str, spinning: bool) -> Repeated:
+    """One grading, and whether it was beside busy cores: kept so by this, or by whatever else the machine does."""
     return Repeated(
         lab=proof.lab,
         version=version,
@@ -74,7 +67,7 @@ def graded(proof: Proof, version: str, beside_busy: bool) -> Repeated:
         as_expected=int(proof.holds and not proof.untold),
         untold=int(proof.untold),
         otherwise=int(not proof.holds and not proof.untold),
-        busy=int(beside_busy),
+        busy=int(spinning or proof.idle <= MOST_IDLE),
         fastest=proof.seconds,
         slowest=proof.seconds,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import threading
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,19 +90,39 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     return found
 
 
-def test_each_answer_is_graded_so_often_and_the_first_times_beside_busy_cores(seen: list[tuple[str, bool]]) -> None:
+def test_each_answer_is_graded_so_often_and_the_last_times_beside_busy_cores(seen: list[tuple[str, bool]]) -> None:
     asked = {"times": 3, "busy_times": 1, "only": "all-async"}
     found = list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked))  # type: ignore[arg-type]
 
     assert [("all-async", 3, 1)] == [(one.answer, one.as_expected, one.busy) for one in summed(CATALOG, found)]
-    assert [("all-async", True), ("all-async", False), ("all-async", False)] == seen
+    assert [("all-async", False), ("all-async", False), ("all-async", True)] == seen
 
     # What is remembered is not graded again.
     seen.clear()
-    list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found[1:2]))  # type: ignore[arg-type]
+    list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found[:1]))  # type: ignore[arg-type]
     list(repeating.repeated(CATALOG, [SLUG], Unconfined, **asked, before=found))  # type: ignore[arg-type]
 
-    assert [("all-async", True), ("all-async", False)] == seen
+    assert [("all-async", False), ("all-async", True)] == seen
+
+
+def test_cores_that_others_keep_busy_are_not_kept_busy_once_more(
+    seen: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = iter([0.5, 0.02, 0.3])
+    proved = proving.proved
+    monkeypatch.setattr(proving, "proved", lambda *given: dataclasses.replace(proved(*given), idle=next(idle)))
+
+    found = list(repeating.repeated(CATALOG, [SLUG], Unconfined, times=3, busy_times=1, only="all-async"))
+
+    assert [0, 1, 0] == [one.busy for one in found]
+    assert [False, False, False] == [spinning for _, spinning in seen]
+
+
+def test_the_share_of_time_that_nobody_used_is_told() -> None:
+    Times = namedtuple("Times", ["user", "system", "idle", "iowait", "guest"])
+    before, after = Times(10, 5, 100, 1, 4), Times(15, 6, 102, 3, 8)
+
+    assert 0.4 == proving._idle(before, after)
 
 
 def test_whichever_answer_was_graded_least_comes_first(seen: list[tuple[str, bool]]) -> None:
