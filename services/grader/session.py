@@ -1,6 +1,7 @@
 """What a check kind gets: the learner's files, processes in the box, servers of this grading, and what is seen of tasks.
 
-A session belongs to one grading. Servers start when the first check asks for them; everything ends with `end()`.
+A session belongs to one grading. Servers start when the first check asks for them, and the slow clients
+of brokers are imported then: whoever only reads labs, such as a hint, gets an answer at once. Everything ends with `end()`.
 """
 
 import contextlib
@@ -11,20 +12,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
-
-from celery import Celery
 
 from grader.adapters import workspaces
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
 from grader.adapters.http_server import HttpServer
-from grader.adapters.observed import Events, Results
 from grader.adapters.outside import INSIDE_PORTS, Outside
-from grader.adapters.rabbitmq import RabbitMQ, absent
-from grader.adapters.valkey import Valkey
 from grader.clock import CheckClock
 from grader.domain.verdict import Finding
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from grader.adapters.observed import Events, Results
+    from grader.adapters.rabbitmq import RabbitMQ
+    from grader.adapters.valkey import Valkey
 
 OUTPUT_CHARACTERS = 2000
 """How much of what the learner's programs printed is shown beside a check."""
@@ -103,29 +106,37 @@ class Session:
 
     def has(self, server: str) -> bool:
         """Whether the lab names this server, and the machine has it."""
+        from grader.adapters.rabbitmq import absent
+
         return server in self._servers and server not in absent()
 
     @cached_property
-    def valkey(self) -> Valkey:
+    def valkey(self) -> "Valkey":
         """The broker and result store of this grading."""
+        from grader.adapters.valkey import Valkey
+
         return self._made(lambda: Valkey(self.scratch / "valkey"))
 
     @cached_property
-    def rabbitmq(self) -> RabbitMQ:
+    def rabbitmq(self) -> "RabbitMQ":
         """A RabbitMQ of this grading, for a lab whose `servers` name it; it takes 5–20 s to start."""
+        from grader.adapters.rabbitmq import RabbitMQ
+
         return self._made(lambda: RabbitMQ(self.scratch / "rabbitmq"))
 
     @cached_property
-    def app(self) -> Celery:
+    def app(self) -> "Celery":
         """The grader's own client of Valkey: it knows nothing of the learner's code, and reads nothing but JSON."""
         return self._client(self.valkey.url())
 
     @cached_property
-    def rabbitmq_app(self) -> Celery:
+    def rabbitmq_app(self) -> "Celery":
         """The same for RabbitMQ; results are kept in Valkey."""
         return self._client(self.rabbitmq.url())
 
-    def _client(self, url: str) -> Celery:
+    def _client(self, url: str) -> "Celery":
+        from celery import Celery
+
         app = Celery("grader", broker=url, set_as_current=False)
         # Kombu keeps its pools by address and options for the whole process, and a later grading may get the port of this one.
         app.conf.update(accept_content=["json"], broker_transport_options={"grading": str(uuid4())})
@@ -134,18 +145,24 @@ class Session:
         return app
 
     @cached_property
-    def results(self) -> Results:
+    def results(self) -> "Results":
         """The states that reach the result store."""
+        from grader.adapters.observed import Results
+
         return self._made(lambda: Results(self.valkey))
 
     @cached_property
-    def events(self) -> Events:
+    def events(self) -> "Events":
         """The events of the workers."""
+        from grader.adapters.observed import Events
+
         return self._made(lambda: Events(self.app))
 
     @cached_property
-    def rabbitmq_events(self) -> Events:
+    def rabbitmq_events(self) -> "Events":
         """The events of the workers on RabbitMQ."""
+        from grader.adapters.observed import Events
+
         return self._made(lambda: Events(self.rabbitmq_app))
 
     @cached_property

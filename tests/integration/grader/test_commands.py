@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -120,6 +121,19 @@ def test_bad_input_is_one_line(learner: Learner, arguments: tuple[str, ...], sai
 
     assert (1, 1) == (ended.returncode, len(ended.stderr.splitlines()))
     assert said in ended.stderr
+
+
+def test_a_learner_does_not_wait_for_a_start_a_hint_or_a_reset(learner: Learner) -> None:
+    def took(*arguments: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert 0 == learner.types(*arguments).returncode
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Of the processor: the clock also counts what else the machine does.
+    seconds = {words: took(*words.split()) for words in ("start first-app", "hint first-app", "reset first-app --yes")}
+
+    assert [] == [words for words, used in seconds.items() if used >= 1], seconds
 
 
 def test_an_author_is_told_what_a_check_may_be_told(learner: Learner) -> None:

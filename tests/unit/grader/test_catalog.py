@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,17 @@ def test_every_lab_of_the_catalogue_can_be_used(slug: str) -> None:
     assert MODEL == answers(folder)[0]
     assert [] == [name for name in answers(folder)[1:] if not (folder / "answers" / f"{name}.json").exists()]
     assert all(check.hints for check in lab.checks)
+
+
+def test_reading_labs_waits_for_no_client_of_a_broker() -> None:
+    # They take most of a second to import, which whoever asks for a hint would wait for.
+    code = (
+        "import sys; from grader.catalog import Catalog; every = Catalog(); [every.lab(one) for one in every.slugs()]; "
+    )
+    code += "print(*{'celery', 'kombu', 'redis'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "\n" == ended.stdout
 
 
 def test_every_folder_of_labs_is_in_the_catalogue() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from conductor.laptop.servers import rabbitmq
-from grader import checks, grading, session
+from grader import checks, grading
+from grader.adapters import rabbitmq as rabbitmq_server
 from grader.adapters import scratch
 from grader.adapters.box import Job, Running, Unconfined
 from grader.domain.lab import Check, Lab
@@ -146,7 +147,7 @@ def test_what_needs_a_failed_check_is_skipped(tmp_path: Path, monkeypatch: pytes
 def test_a_result_names_the_versions_of_the_brokers_that_were_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: bool
 ) -> None:
-    monkeypatch.setattr(session, "RabbitMQ", lambda folder: SimpleNamespace(version="4.3.1", end=lambda: None))
+    monkeypatch.setattr(rabbitmq_server, "RabbitMQ", lambda folder: SimpleNamespace(version="4.3.1", end=lambda: None))
 
     def kind(name: str) -> Any:
         def run(parameters: object, session: Session) -> Finding:
