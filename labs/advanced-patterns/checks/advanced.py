@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from typing import Any
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -117,7 +116,7 @@ def killed_half_way(session: Session) -> Finding:
             return Counter(json.loads(text)["id"] for text in store.lrange("items", 0, -1))
 
         # The messages are consumed in their order: when the last item is written, so is all before it.
-        until(lambda: all(written()[item["id"]] for item in items), within_seconds=session.left(40), every_seconds=0.2)
+        session.in_time(lambda: all(written()[item["id"]] for item in items), 40, every_seconds=0.2)
         times = [written()[item["id"]] for item in items]
     missing, twice = times.count(0), sum(count > 1 for count in times)
     seen = {"items": len(items), "missing": missing, "twice": twice}
@@ -186,7 +185,7 @@ def _killed(session: Session) -> list[dict[str, Any]] | Finding:
             def begun(task_id: str = task_id) -> bool:
                 return broker.llen(QUEUE) >= HALF_WAY or session.events.final(task_id, 0) is not None
 
-            until(begun, within_seconds=session.left(20), every_seconds=0.002)
+            session.in_time(begun, 20, every_seconds=0.002)
             kill_pool(session.workers["worker"])
             sent = broker.llen(QUEUE)
             if not sent:

@@ -24,7 +24,7 @@ def one_start(session: Session) -> Finding:
     names = [_placed(session) for _ in range(2)]
     if None in names:
         return failed("not-placed", "shop.flow:place could not be called, or raised an error")
-    if not until(lambda: _charged(session) >= set(names), within_seconds=session.left(40), every_seconds=0.3):
+    if not session.in_time(lambda: _charged(session) >= set(names), 40, every_seconds=0.3):
         return failed(
             "not-charged", f"a charge takes {CHARGE_SECONDS:g} s, and two orders were not charged within 40 s"
         )
@@ -44,7 +44,7 @@ def back_after_a_kill(session: Session) -> Finding:
     def running() -> list[str]:
         return [charge for charge in _charges(session) if charge not in before and _starts(session, charge)]
 
-    if not until(lambda: bool(running()), within_seconds=session.left(20), every_seconds=0.05):
+    if not session.in_time(lambda: bool(running()), 20, every_seconds=0.05):
         return failed("not-begun", "an order was placed, and its charge was not begun")
     charge = running()[0]
     session.workers["worker"].running.end()
@@ -55,9 +55,9 @@ def back_after_a_kill(session: Session) -> Finding:
     if not found.passed:
         return found
     session.payments.sound()
-    until(
+    session.in_time(
         lambda: session.events.final(charge, 0) is not None or _gone(session),
-        within_seconds=session.left(killed + BACK_SECONDS - time.monotonic()),
+        killed + BACK_SECONDS - time.monotonic(),
         every_seconds=0.5,
     )
     end = session.events.final(charge, 0)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -137,7 +136,7 @@ def refunded(session: Session) -> Finding:
 
     states = _states(session)
     cancelled = {name for name, state in states.items() if state == "cancelled"}
-    until(lambda: back() >= charged & cancelled, within_seconds=session.left(8), every_seconds=0.2)
+    session.in_time(lambda: back() >= charged & cancelled, 8, every_seconds=0.2)
     kept, given = charged & cancelled - back(), back() - cancelled
     unpaid = set(states) - cancelled - charged
     seen = {"charged": len(charged), "cancelled": len(cancelled), "refunded": len(back())}

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -64,9 +63,7 @@ def none_lost(session: Session) -> Finding:
         end = called(session, "shop.relay:run_once")
         if not end.ended or end.error:
             return failed("call", f"shop.relay:run_once {end.why}")
-    until(
-        lambda: _shipped(session, accepted) == accepted, within_seconds=session.left(SHIPPED_SECONDS), every_seconds=0.2
-    )
+    session.in_time(lambda: _shipped(session, accepted) == accepted, SHIPPED_SECONDS, every_seconds=0.2)
     lost = len(accepted - _shipped(session, accepted))
     seen = {"placed": len(names), "accepted": len(accepted), "lost": lost}
     if lost:
@@ -103,11 +100,7 @@ def relay_dies(session: Session) -> Finding:
     end = called(session, "shop.relay:run_once")
     if not end.ended or end.error:
         return failed("call", f"shop.relay:run_once {end.why}")
-    until(
-        lambda: _shipped(session, set(names)) == set(names),
-        within_seconds=session.left(SHIPPED_SECONDS),
-        every_seconds=0.2,
-    )
+    session.in_time(lambda: _shipped(session, set(names)) == set(names), SHIPPED_SECONDS, every_seconds=0.2)
     lost = len(set(names) - _shipped(session, set(names)))
     charges = Counter(entry["order_id"] for entry in session.payments.ledger("capture"))
     if lost:

@@ -39,7 +39,7 @@ def once(session: Session) -> Finding:
         return [len(session.http.requests(f"/reminders/{name}")) for name in names]
 
     last = max(late for _, late in due.values()) - time.monotonic()
-    until(lambda: all(came()), within_seconds=session.left(last + LATEST_SECONDS), every_seconds=0.2)
+    session.in_time(lambda: all(came()), last + LATEST_SECONDS, every_seconds=0.2)
     until(lambda: max(came()) > 1, within_seconds=session.left(SECONDS_AFTER), every_seconds=0.2)
     if not all(came()):
         return failed(

@@ -4,7 +4,6 @@ import contextlib
 
 import psutil
 
-from conductor.waiting import until
 from grader.checks import worker
 from grader.domain.verdict import Finding
 from grader.session import Session, Worker, failed, passed
@@ -60,7 +59,7 @@ def _grown(session: Session, one: Worker, most: int) -> Finding:
         peak = max(peak, _largest(one))
         return session.events.final(ids[-1], 0) is not None
 
-    if not until(ended, within_seconds=session.left(60), every_seconds=0.02):
+    if not session.in_time(ended, 60, every_seconds=0.02):
         return failed("no-end", f"{MANY} invoices were not drawn in time")
     wrong = sum(session.events.final(task_id, 1) is None for task_id in ids)
     if wrong:

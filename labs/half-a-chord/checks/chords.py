@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -30,14 +29,8 @@ def every_order_ends(session: Session) -> Finding:
             return failed("not-placed", f"shop.flow:place {end.why}")
     session.kept["orders"] = names
     # What happened is asked of payment provider and carrier: an order may say that it has ended before anybody was asked.
-    asked = until(
-        lambda: len(session.payments.ledger("capture")) >= GOOD, within_seconds=session.left(20), every_seconds=0.2
-    )
-    until(
-        lambda: all(state in FINAL for state in _states(session).values()),
-        within_seconds=session.left(15),
-        every_seconds=0.2,
-    )
+    asked = session.in_time(lambda: len(session.payments.ledger("capture")) >= GOOD, 20, every_seconds=0.2)
+    session.in_time(lambda: all(state in FINAL for state in _states(session).values()), 15, every_seconds=0.2)
     states = _states(session)
     seen = {"states": dict(Counter(states.values()))}
     if not asked or any(states[name] != "shipped" for name in names[::2]):
@@ -64,7 +57,7 @@ def undone(session: Session) -> Finding:
     def back() -> set[str]:
         return {entry["order_id"] for entry in session.payments.ledger("refund")}
 
-    until(lambda: back() >= charged & set(bad), within_seconds=session.left(8), every_seconds=0.2)
+    session.in_time(lambda: back() >= charged & set(bad), 8, every_seconds=0.2)
     kept, given = charged & set(bad) - back(), back() - set(bad)
     with session.valkey.client(2) as store:
         stock = int(store.get("stock") or 0)

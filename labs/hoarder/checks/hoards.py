@@ -65,11 +65,11 @@ def _joined(session: Session, count: int) -> Counter[str] | Finding:
             if seen.what["type"] == kind and seen.what["uuid"] in ids
         }
 
-    if not until(lambda: bool(those("task-started")), within_seconds=session.left(15), every_seconds=0.05):
+    if not session.in_time(lambda: bool(those("task-started")), 15, every_seconds=0.05):
         return failed("not-begun", "charges were sent to the queue celery, and no worker began one within 15 s")
     # What it holds beside the task that it began arrives with that one.
     until(lambda: len(those("task-received")) == count, within_seconds=CHARGE_SECONDS / 4, every_seconds=0.05)
     control.add_consumer(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=5)
-    if not until(lambda: len(those("task-succeeded")) == count, within_seconds=session.left(40), every_seconds=0.1):
+    if not session.in_time(lambda: len(those("task-succeeded")) == count, 40, every_seconds=0.1):
         return failed("no-end", f"of {count} charges {len(those('task-succeeded'))} ended")
     return Counter(those("task-started").values())

@@ -2,7 +2,6 @@
 
 import json
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -44,7 +43,7 @@ def kept(session: Session) -> Finding:
         known = session.send("shop.tasks.ship", ["known"])
         if session.events.final(known, session.left(20)) is None:
             return failed("no-end", "behind three messages of unknown tasks, a known one was not carried out")
-        until(lambda: store.llen(KEPT) >= len(gifts), within_seconds=session.left(5), every_seconds=0.1)
+        session.in_time(lambda: store.llen(KEPT) >= len(gifts), 5, every_seconds=0.1)
         entries = store.lrange(KEPT, 0, -1)
     whole = [entry for entry in map(_read, entries) if entry is not None]
     missing = [order for order, paper in gifts if [TASK, [order], {"paper": paper}] not in whole]
@@ -82,7 +81,7 @@ def once(session: Session) -> Finding:
         def wrapped() -> list[tuple[str, str]]:
             return [(order, paper) for order, paper in map(json.loads, store.lrange("wrapped", 0, -1))]
 
-        until(lambda: set(wrapped()) >= set(gifts), within_seconds=session.left(15), every_seconds=0.1)
+        session.in_time(lambda: set(wrapped()) >= set(gifts), 15, every_seconds=0.1)
         again = called(session, "shop.unknown:replay")
         last = session.send("shop.tasks.ship", ["known"])
         session.events.final(last, session.left(10))

@@ -3,7 +3,6 @@
 import signal
 from collections import Counter
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -52,7 +51,7 @@ def none_lost(session: Session) -> Finding:
         with session.valkey.client(2) as store:
             return {name for name in names if store.hget(f"order:{name}", "state") == "shipped"}
 
-    until(lambda: shipped() == set(names), within_seconds=session.left(40), every_seconds=0.3)
+    session.in_time(lambda: shipped() == set(names), 40, every_seconds=0.3)
     lost = len(set(names) - shipped())
     charged = len({entry["order_id"] for entry in session.payments.ledger("capture")})
     seen = {"orders": len(names), "lost": lost, "charged": charged}
@@ -88,7 +87,7 @@ def _charging(session: Session, name: str) -> Finding:
         if not end.ended or end.error:
             return failed("not-placed", f"shop.flow:place {end.why}")
     session.kept["orders"] = [*session.kept.get("orders", []), *placed]
-    if not until(lambda: len(_begun(session)) >= before + ORDERS, within_seconds=session.left(15), every_seconds=0.05):
+    if not session.in_time(lambda: len(_begun(session)) >= before + ORDERS, 15, every_seconds=0.05):
         return failed("not-begun", f"{ORDERS} orders were placed, and their charges were not begun within 15 s")
     return passed("charging")
 

@@ -2,7 +2,6 @@
 
 import time
 
-from conductor.waiting import until
 from grader.adapters.http_server import Answer
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -31,7 +30,7 @@ def every_span(session: Session) -> Finding:
     ids = [session.send(TASK, [number]) for number in range(MANY)]
     if any(session.events.final(task_id, session.left(20)) is None for task_id in ids):
         return failed("no-end", f"{MANY} tasks did not end within 20 s")
-    until(lambda: not _missing(session, ids), within_seconds=session.left(15), every_seconds=0.2)
+    session.in_time(lambda: not _missing(session, ids), 15, every_seconds=0.2)
     missing = _missing(session, ids)
     seen = {"tasks": MANY, "spans": MANY - len(missing)}
     if missing:

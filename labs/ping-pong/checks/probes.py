@@ -2,7 +2,6 @@
 
 import time
 
-from conductor.waiting import until
 from grader.calling import Called, called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -31,7 +30,7 @@ def not_ready(session: Session) -> Finding:
         asked.append(called(session, READY, seconds=PROBE_SECONDS))
         return asked[-1].value is False or bool(asked[-1].error)
 
-    if not until(unready, within_seconds=session.left(DEAF_SECONDS), every_seconds=0.5):
+    if not session.in_time(unready, DEAF_SECONDS, every_seconds=0.5):
         return failed(
             "deaf-and-ready", f"for {DEAF_SECONDS} s a worker consumed nothing, and ready() said that it takes work"
         )
@@ -78,11 +77,7 @@ def _sound(session: Session) -> Finding:
 
 def _says_yes(session: Session, function: str, seconds: float) -> bool:
     """Whether it does so in time."""
-    return until(
-        lambda: _yes(called(session, function, seconds=PROBE_SECONDS)),
-        within_seconds=session.left(seconds),
-        every_seconds=0.5,
-    )
+    return session.in_time(lambda: _yes(called(session, function, seconds=PROBE_SECONDS)), seconds, every_seconds=0.5)
 
 
 def _yes(end: Called) -> bool:

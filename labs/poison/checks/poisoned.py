@@ -2,7 +2,6 @@
 
 import json
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -30,12 +29,10 @@ def parked(session: Session) -> Finding:
         def deaths() -> int:
             return int(printer.llen("deaths"))
 
-        if not until(lambda: deaths() > 0, within_seconds=session.left(20), every_seconds=0.05):
+        if not session.in_time(lambda: deaths() > 0, 20, every_seconds=0.05):
             return failed("not-begun", "a label was sent that kills its process, and nobody began to draw it")
-        until(
-            lambda: bool(store.hexists("parked", poison)) or deaths() > MOST_DEATHS,
-            within_seconds=session.left(PARKED_SECONDS),
-            every_seconds=0.1,
+        session.in_time(
+            lambda: bool(store.hexists("parked", poison)) or deaths() > MOST_DEATHS, PARKED_SECONDS, every_seconds=0.1
         )
         entry, died = store.hget("parked", poison), deaths()
     if died > MOST_DEATHS:
@@ -53,11 +50,7 @@ def others(session: Session) -> Finding:
     """The labels around it, each of which must have been drawn."""
     names = session.kept["others"]
     with session.valkey.client(9) as printer:
-        until(
-            lambda: set(names) <= set(printer.lrange("drawn", 0, -1)),
-            within_seconds=session.left(15),
-            every_seconds=0.1,
-        )
+        session.in_time(lambda: set(names) <= set(printer.lrange("drawn", 0, -1)), 15, every_seconds=0.1)
         missing = len(set(names) - set(printer.lrange("drawn", 0, -1)))
     if missing:
         return failed("missing", f"{missing} of {len(names)} other labels were not drawn", missing=missing)
@@ -72,9 +65,7 @@ def replayed(session: Session) -> Finding:
         end = called(session, "shop.printing:replay", [poison])
         if not end.ended or end.error:
             return failed("call", f"shop.printing:replay {end.why}")
-        drawn = until(
-            lambda: poison in printer.lrange("drawn", 0, -1), within_seconds=session.left(20), every_seconds=0.1
-        )
+        drawn = session.in_time(lambda: poison in printer.lrange("drawn", 0, -1), 20, every_seconds=0.1)
         still = bool(store.hexists("parked", poison))
     if not drawn:
         return failed("not-drawn", "the library is mended, the label was replayed, and it was not drawn")

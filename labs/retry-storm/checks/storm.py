@@ -29,7 +29,7 @@ def few_calls(session: Session) -> Finding:
         if not end.ended or end.error:
             return failed("not-placed", f"shop.flow:place {end.why}")
     session.kept["orders"] = names
-    if not until(lambda: session.payments.hits() >= 1, within_seconds=session.left(15), every_seconds=0.1):
+    if not session.in_time(lambda: session.payments.hits() >= 1, 15, every_seconds=0.1):
         return failed("not-asked", f"{ORDERS} orders were placed, and the payment provider was never asked")
     until(lambda: False, within_seconds=session.left(OUTAGE_SECONDS), every_seconds=OUTAGE_SECONDS)
     calls = session.payments.hits()
@@ -65,11 +65,7 @@ def soon_after(session: Session) -> Finding:
         return [entry["order_id"] for entry in session.payments.ledger("capture")]
 
     names = session.kept["orders"]
-    until(
-        lambda: set(charged()) >= set(names),
-        within_seconds=session.left(deadline - time.monotonic()),
-        every_seconds=0.3,
-    )
+    session.in_time(lambda: set(charged()) >= set(names), deadline - time.monotonic(), every_seconds=0.3)
     missing = len(set(names) - set(charged()))
     if missing:
         return failed(

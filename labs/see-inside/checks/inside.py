@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -106,7 +105,7 @@ def failing_handler(session: Session) -> Finding:
             return int(store.get("handlers-failed") or 0)
 
         # A handler is called after the result was kept.
-        until(lambda: told() >= len(ids), within_seconds=session.left(5), every_seconds=0.05)
+        session.in_time(lambda: told() >= len(ids), 5, every_seconds=0.05)
         calls = told()
     if calls < len(ids):
         return failed("not-called", f"{len(ids)} tasks ended, and TaskMetrics was told of {calls}", calls=calls)

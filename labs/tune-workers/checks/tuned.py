@@ -5,7 +5,6 @@ import time
 
 import psutil
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import queue, worker
 from grader.domain.verdict import Finding
@@ -67,7 +66,7 @@ def computing_in_parallel(session: Session) -> Finding:
         used.update(_processor_seconds(running.processes()))
         return all(session.events.final(task_id, 0) is not None for task_id in ids)
 
-    if not until(ended, within_seconds=session.left(60), every_seconds=0.05):
+    if not session.in_time(ended, 60, every_seconds=0.05):
         return failed("no-end", f"{CPU_TASKS} tasks that use the processor for {CPU_SECONDS:g} s did not end in time")
     spent = sorted((seconds - before.get(pid, 0.0) for pid, seconds in used.items()), reverse=True)
     times = min(sum(spent) / spent[0], CORES)
@@ -96,7 +95,7 @@ def waiting_overlaps(session: Session) -> Finding:
         at_once, ended = _at_once(session, ids)
         return at_once >= TIMES_OVERLAPPED or ended >= IO_TASKS / 2
 
-    until(enough, within_seconds=session.left(40), every_seconds=0.1)
+    session.in_time(enough, 40, every_seconds=0.1)
     at_once, ended = _at_once(session, ids)
     seen = {"at_once": at_once, "ended": ended}
     if not ended and not at_once:

@@ -2,7 +2,6 @@
 
 import re
 
-from conductor.waiting import until
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -59,7 +58,7 @@ def _compared(session: Session, missing: int = 0) -> Finding:
         read.append(_counter(session))
         return read[-1] == taken
 
-    if not until(agrees, within_seconds=session.left(6), every_seconds=0.2):
+    if not session.in_time(agrees, 6, every_seconds=0.2):
         if read[-1] is None:
             return failed("call", f"shop.metrics:exposition() says nothing of {TASK}")
         return failed(

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,9 +40,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class HttpServer:
-    """On a free port of loopback; a path without a script gets 404."""
+    """On a free port of loopback; a path without a script gets 404. `later` is asked about what was not asked in time."""
 
     inside_port = INSIDE_PORT
+    later: Callable[[Callable[[], bool], float], bool] = staticmethod(lambda holds, seconds: False)
 
     def __init__(self) -> None:
         self._scripts: dict[str, list[Answer]] = {}
@@ -94,10 +95,14 @@ class HttpServer:
 
     def wait(self, path: str, count: int, seconds: float) -> bool:
         """Whether a path was asked so many times in time."""
+
+        def enough() -> bool:
+            return sum(one.path == path for one in self._requests) >= count
+
         with self._changed:
-            return self._changed.wait_for(
-                lambda: sum(one.path == path for one in self._requests) >= count, max(0.0, seconds)
-            )
+            if self._changed.wait_for(enough, max(0.0, seconds)):
+                return True
+        return self.later(enough, seconds)
 
     def end(self) -> None:
         """Serve no more."""

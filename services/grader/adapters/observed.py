@@ -34,8 +34,15 @@ class Seen:
     what: Mapping[str, Any]
 
 
+def never(holds: Callable[[], bool], seconds: float) -> bool:
+    """What did not hold within these seconds did not."""
+    return False
+
+
 class Log:
-    """What was seen so far, by task id, and a way to wait for more."""
+    """What was seen so far, by task id, and a way to wait for more. `later` is asked about what did not come in time."""
+
+    later: Callable[[Callable[[], bool], float], bool] = staticmethod(never)
 
     def __init__(self) -> None:
         self._seen: dict[str, list[Seen]] = defaultdict(list)
@@ -67,7 +74,9 @@ class Log:
     def wait(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Whether it held in time; asked again whenever something new was seen, so that it must be about this log."""
         with self._changed:
-            return self._changed.wait_for(holds, max(0.0, seconds))
+            if self._changed.wait_for(holds, max(0.0, seconds)) or seconds <= 0:
+                return bool(holds())
+        return self.later(holds, seconds)
 
     def first(self, task_id: str, matches: Callable[[Mapping[str, Any]], bool], seconds: float) -> Seen | None:
         """The first thing about a task that matches, waited for; None when it did not come in time."""

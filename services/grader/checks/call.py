@@ -60,7 +60,8 @@ def _played(case: Case, parameters: Parameters, worker: Worker, session: Session
     queue = {"queue": worker.queues[0]} if worker.queues else {}
     task_id = session.send(name, case.args, case.kwargs, **queue)
     log = session.results if parameters.observe == "results" else session.events
-    end = log.final(task_id, session.left(parameters.within))
+    session.in_time(lambda: log.final(task_id, 0) is not None, session.left(parameters.within))
+    end = log.final(task_id, 0)
     if end is None:
         return _endless(written, task_id, worker, session)
     if parameters.observe == "results":

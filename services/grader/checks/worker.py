@@ -5,6 +5,7 @@ The worker goes on for the checks that need this one; they know it by this check
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -16,6 +17,8 @@ from grader.session import Session, Worker, failed, passed, said
 
 QUESTION_SECONDS = 0.5
 """How long one question to the worker is open; it is asked again until the check's time is over."""
+
+ANSWERS_SECONDS = 10
 
 CANNOT_CONNECT = "Cannot connect to "
 """What Celery logs when its broker refuses; the one of this grading is up, so that waiting on would change nothing."""
@@ -59,24 +62,30 @@ def run(parameters: Parameters, session: Session) -> Finding:
     running = session.start([*argv, *parameters.arguments], limits=limits)
     places = _places(session, node)
     there, inspect = places.pop(parameters.broker)
-    registered = None
-    while registered is None:
-        if running.poll() is not None:
-            return failed(
-                "ended", f"the worker ended with status {running.poll()} before it was ready", status=running.poll()
-            )
-        if CANNOT_CONNECT in said(running):
-            return failed("no-broker", f"the worker looks for its broker somewhere else than at {there}")
-        if not session.left():
-            return failed("not-ready", f"no worker answered at {there} in time")
-        registered = inspect.registered()
-        other = None if registered else next((url for url, ask in places.values() if ask.ping()), None)
-        if other is not None:
-            return failed("no-broker", f"the worker answers at {other}, and not at {there}")
-    queues = [queue["name"] for queue in (inspect.active_queues() or {}).get(node, [])]
-    settings: dict[str, Any] = (inspect.conf() or {}).get(node, {})
+    known: dict[str, Any] = {}
+    against: list[Finding] = []
+
+    def settled() -> bool:
+        """Whether the worker has answered, or cannot any more."""
+        status = running.poll()
+        if status is not None:
+            against.append(failed("ended", f"the worker ended with status {status} before it was ready", status=status))
+        elif CANNOT_CONNECT in said(running):
+            against.append(failed("no-broker", f"the worker looks for its broker somewhere else than at {there}"))
+        elif registered := inspect.registered():
+            known.update(registered)
+        elif other := next((url for url, ask in places.values() if ask.ping()), None):
+            against.append(failed("no-broker", f"the worker answers at {other}, and not at {there}"))
+        return bool(known or against)
+
+    if not session.in_time(settled, session.left()):
+        return failed("not-ready", f"no worker answered at {there} in time")
+    if against:
+        return against[0]
+    queues = [queue["name"] for queue in _said_of_itself(session, node, inspect.active_queues) or []]
+    settings: dict[str, Any] = _said_of_itself(session, node, inspect.conf) or {}
     # A rate limit or other options follow the name in brackets.
-    tasks = tuple(str(task).split(" ")[0] for task in registered[node])
+    tasks = tuple(str(task).split(" ")[0] for task in known[node])
     worker = Worker(node, running, tasks, tuple(queues), settings)
     session.workers[parameters.name] = worker
     seconds = round(time.monotonic() - started, 1)
@@ -91,9 +100,21 @@ def run(parameters: Parameters, session: Session) -> Finding:
     return passed(f"ready after {seconds} s", tasks=list(tasks), queues=queues, ready_seconds=seconds)
 
 
+def _said_of_itself(session: Session, node: str, ask: Callable[[], Any]) -> Any:
+    """What a worker answers, asked again where a question found it busy; None when it answers nothing."""
+    answers: dict[str, Any] = {}
+
+    def answered() -> bool:
+        answers.update(ask() or {})
+        return node in answers
+
+    session.in_time(answered, session.left(ANSWERS_SECONDS))
+    return answers.get(node)
+
+
 def _places(session: Session, node: str) -> dict[str, tuple[str, Any]]:
     """By the name of each broker of the lab: its address as learner code has it, and what asks the node there."""
-    apps = {"valkey": (session.inside_url, session.app)}
+    apps = {"valkey": (f"redis://localhost:{session.valkey.inside_port}/0", session.app)}
     if session.has("rabbitmq"):
         apps["rabbitmq"] = ("amqp://localhost:5672//", session.rabbitmq_app)
     return {name: (url, app.control.inspect([node], timeout=QUESTION_SECONDS)) for name, (url, app) in apps.items()}

@@ -79,7 +79,7 @@ def test_what_a_box_takes_to_start_a_program_is_no_time_of_the_checks(
 ) -> None:
     class Slow(Unconfined):
         def run(self, job: Job) -> Running:
-            time.sleep(0.6)
+            time.sleep(1.5)
             return super().run(job)
 
     def starts(name: str) -> Any:
@@ -91,7 +91,7 @@ def test_what_a_box_takes_to_start_a_program_is_no_time_of_the_checks(
 
     monkeypatch.setattr(checks, "run", starts)
     monkeypatch.setattr(grading, "GRACE_SECONDS", 0.05)
-    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (Check("one", "One", 1, "starts", None, seconds=0.4),), "1")
+    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (Check("one", "One", 1, "starts", None, seconds=1.2),), "1")
     (tmp_path / "work").mkdir()
 
     result = grade(lab, tmp_path, tmp_path / "work", Slow(), seed=1)

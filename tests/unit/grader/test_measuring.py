@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from grader.errors import Unable
-from grader.measuring import ratio
+from grader.measuring import ratio, slowdown
 
 
 def rounds(*seconds: float) -> Callable[[], float]:
@@ -20,3 +20,7 @@ def test_the_medians_decide() -> None:
 def test_a_restless_baseline_is_the_graders_fault() -> None:
     with pytest.raises(Unable, match=r"too busy to tell: the same work took 1.00 s and 1.50 s"):
         ratio(rounds(0.5, 0.5, 0.5), rounds(1.0, 1.5, 1.0))
+
+
+def test_a_program_takes_at_least_its_own_time() -> None:
+    assert slowdown() >= 0.99
