@@ -42,6 +42,13 @@ print((time.monotonic() - began) / (time.process_time() - used))
 """
 
 
+def tell() -> None:
+    """Raise Unable while this machine is too slow to judge by what took a little too long."""
+    times = slowdown()
+    if times >= SLOW:
+        raise Unable(f"this machine is too busy to tell: a program takes {times:.0f} times its own time")
+
+
 def slowdown() -> float:
     """How many times longer than alone a program takes at the moment: its time on the clock, over its time on a processor.
 

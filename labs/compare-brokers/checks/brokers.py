@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from grader import measuring
 from grader.adapters.observed import Events
 from grader.calling import called
 from grader.checks import worker
@@ -101,6 +102,7 @@ def dead(session: Session) -> Finding:
     if not NOT_THERE & set(end.bases):
         return failed("other-error", f"RabbitMQ is away, and the measurement {end.why}", **seen)
     if end.seconds > DEAD_SECONDS + PROCESS_SECONDS:
+        measuring.tell()
         return failed("late", f"the error came after {end.seconds:.0f} s", **seen)
     return passed(f"{end.error} after {end.seconds:.1f} s", **seen)
 

@@ -1,11 +1,14 @@
 """Two workers of one process each, of which the second one comes late, and who of them does what."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from conductor.waiting import until
 from grader.checks import worker
 from grader.domain.verdict import Finding
+from grader.errors import Unable
 from grader.session import Session, failed, passed
 
 FIRST, SECOND = "first", "second"
@@ -13,6 +16,7 @@ QUEUE = "celery"
 TASKS = 6
 MOST_SHARE = 0.65
 CHARGE_SECONDS = 2.0
+ANSWER_SECONDS = 20
 
 
 def shared(session: Session) -> Finding:
@@ -50,7 +54,7 @@ def idle(session: Session) -> Finding:
 def _joined(session: Session, count: int) -> Counter[str] | Finding:
     """Send charges while the second worker consumes nothing, let it consume, and count who did how many."""
     control = session.rabbitmq_app.control
-    control.cancel_consumer(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=5)
+    _second(session, control.cancel_consumer)
     ids = [str(uuid4()) for _ in range(count)]
     with session.valkey.client(2) as store:
         for task_id in ids:
@@ -69,7 +73,13 @@ def _joined(session: Session, count: int) -> Counter[str] | Finding:
         return failed("not-begun", "charges were sent to the queue celery, and no worker began one within 15 s")
     # What it holds beside the task that it began arrives with that one.
     until(lambda: len(those("task-received")) == count, within_seconds=CHARGE_SECONDS / 4, every_seconds=0.05)
-    control.add_consumer(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=5)
+    _second(session, control.add_consumer)
     if not session.in_time(lambda: len(those("task-succeeded")) == count, 40, every_seconds=0.1):
         return failed("no-end", f"of {count} charges {len(those('task-succeeded'))} ended")
     return Counter(those("task-started").values())
+
+
+def _second(session: Session, does: Callable[..., Any]) -> None:
+    """Have the second worker do something about the queue, and return when it has said so."""
+    if not does(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=ANSWER_SECONDS):
+        raise Unable(f"this machine is too busy to tell: a worker did not answer within {ANSWER_SECONDS} s")

@@ -5,11 +5,13 @@ import time
 from grader.calling import Called, called
 from grader.checks import worker
 from grader.domain.verdict import Finding
+from grader.errors import Unable
 from grader.session import Session, failed, passed
 
 READY, ALIVE = "shop.probe:ready", "shop.probe:alive"
 IN_A_ROW = 3
 DEAF_SECONDS = 30
+ANSWER_SECONDS = 20
 PROBE_SECONDS = 10
 """Longer than any probe should take, so that a busy machine is not taken for a deaf worker."""
 
@@ -22,7 +24,9 @@ def not_ready(session: Session) -> Finding:
     sound = _sound(session)
     if not sound.passed:
         return sound
-    session.app.control.cancel_consumer("celery", destination=[session.workers["first"].node], reply=True, timeout=5)
+    node, cancel = session.workers["first"].node, session.app.control.cancel_consumer
+    if not cancel("celery", destination=[node], reply=True, timeout=ANSWER_SECONDS):
+        raise Unable(f"this machine is too busy to tell: a worker did not answer within {ANSWER_SECONDS} s")
     began = time.monotonic()
     asked: list[Called] = []
 

@@ -2,6 +2,7 @@
 
 import time
 
+from grader import measuring
 from grader.checks import worker
 from grader.domain.verdict import Finding
 from grader.errors import Unable
@@ -11,6 +12,9 @@ ITEMS = 12
 ITEM_SECONDS = 0.5
 MOST_SHARE = 0.5
 """Of what one batch of all items takes, that many batches may take; four processes could do with a quarter."""
+
+ONE_BY_ONE = 0.9
+"""From this share on the batches were worked on in turn, on whatever machine."""
 
 MOST_OVERHEAD = 1.15
 """A baseline that takes longer than so many times its sleep was held up by the machine."""
@@ -89,6 +93,8 @@ def parallel(session: Session) -> Finding:
         return failed("no-work", "the items were not worked on by work.process_item", **seen)
     if share > MOST_SHARE and took[ITEMS] > MOST_OVERHEAD * alone:
         raise Unable(f"this machine is too busy to tell: {alone:g} s of sleep took {took[ITEMS]:.1f} s")
+    if MOST_SHARE < share < ONE_BY_ONE:
+        measuring.tell()
     if share > MOST_SHARE:
         return failed(
             "slow", f"{ITEMS} batches took {share:.0%} of one batch, at most {MOST_SHARE:.0%} are allowed", **seen

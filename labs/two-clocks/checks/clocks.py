@@ -4,6 +4,7 @@ import signal
 import time
 
 from conductor.waiting import until
+from grader import measuring
 from grader.adapters.http_server import Answer
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -59,6 +60,8 @@ def _judged(session: Session, *windows: tuple[int, float]) -> Finding:
     for count, days in windows:
         if count > days + OFF:
             return failed("too-many", f"in {days:.0f} days {count} digests were mailed", **seen)
+        if days / 2 < count < days - OFF:
+            measuring.tell()
         if count < days - OFF:
             return failed("too-few", f"in {days:.0f} days only {count} digests were mailed", **seen)
     return passed(f"in {seen['days']} days {seen['digests']} digests were mailed", **seen)

@@ -1,9 +1,11 @@
 """A ratio is told only where the baseline holds still."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 
+from grader import measuring
 from grader.errors import Unable
 from grader.measuring import ratio, slowdown
 
@@ -24,3 +26,11 @@ def test_a_restless_baseline_is_the_graders_fault() -> None:
 
 def test_a_program_takes_at_least_its_own_time() -> None:
     assert slowdown() >= 0.99
+
+
+@pytest.mark.parametrize(("times", "told"), [(1.0, False), (1.9, False), (2.0, True), (12.0, True)])
+def test_a_slow_machine_cannot_tell(monkeypatch: pytest.MonkeyPatch, times: float, told: bool) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: times)
+
+    with pytest.raises(Unable, match=f"too busy to tell: a program takes {times:.0f}") if told else nullcontext():
+        measuring.tell()
