@@ -23,14 +23,11 @@ def _git(patch: Path, folder: Path, *arguments: str) -> str:
     """Why it does not fit; empty when it does."""
     # Below a checkout, git would take the paths as those of the checkout, and leave out what lies elsewhere.
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
-    ended = subprocess.run(
-        ["git", "apply", *arguments, str(patch.resolve())],
-        cwd=folder.resolve(),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    argv = ["git", "apply", *arguments, str(patch.resolve())]
+    try:
+        ended = subprocess.run(argv, cwd=folder.resolve(), env=environment, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return f"{patch}: git, which puts it into {folder.name}/, is not installed"
     if ended.returncode == 0:
         return ""
     return f"{patch}: it does not fit {folder.name}/: {' '.join(ended.stderr.replace('error: ', '').split())}"

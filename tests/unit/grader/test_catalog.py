@@ -176,6 +176,12 @@ def test_a_fault_that_no_longer_applies_is_named(repaired: Path) -> None:
     )
 
 
+def test_a_machine_without_git_is_told_so(repaired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(repaired))
+
+    assert f"{repaired}/fine/fault.patch: git, which puts it into shop/, is not installed" == refused(repaired)
+
+
 def test_a_fault_is_put_into_a_base_and_nothing_else(repaired: Path) -> None:
     (repaired / "fine" / "starter").mkdir()
     with_starter = refused(repaired)
