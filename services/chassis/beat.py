@@ -14,7 +14,7 @@ from typing import Any
 from celery.apps.beat import Beat as CeleryBeat
 from celery.beat import PersistentScheduler
 
-from chassis import health, heartbeat, logs, metrics, tracing
+from chassis import health, heartbeat, logs, metric_files, metrics, tracing
 from chassis.heartbeat import Heartbeat
 
 _STARTED = datetime.now(UTC), time.monotonic()
@@ -45,7 +45,7 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
         self._heartbeat.show(heartbeat.STARTING)
         if not options.get("lazy"):  # Celery makes a second one, which never ticks, to print its banner
             if metrics.wanted(app.settings):
-                metrics.prepare(app.settings)
+                metric_files.prepare(app.settings)
             metrics.start(app.settings)
             health.serve(app.settings)
             tracing.start(app.settings, app.main)

@@ -1,104 +1,18 @@
-"""What a process answers to a scrape: the counts of its pool's files, and what its heartbeat says.
+"""What a process answers to a scrape: the counts of its pool's files (chassis.metric_files), and what its heartbeat says.
 
-A child that is recycled leaves its files behind, and they hold counts that happened: they are added up into one and removed, or a
-long-lived pool would read thousands at every scrape. A process may be killed, and a disk may be full, at any byte of a file. What cannot be
-read costs its own counts and nobody else's: a file of the dead is set aside under another name, one of the living is left out until it can
-be read, and a warning names each once. A scrape is answered by a thread, so an age grows while the loop hangs.
+A scrape is answered by a thread, so an age grows while the loop hangs.
 """
 
-import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chassis.loggers import get_logger
+from chassis import metric_files
 from chassis.settings import ServiceSettings
 
-log = get_logger(__name__)
-
-_unreadable: set[str] = set()
-"""Files that a warning has named."""
-
 _STARTED_AT = time.time()
-
-
-def reap(folder: Path) -> int:
-    """Add the counts of processes that are gone to one file, and remove theirs; how many processes."""
-    from prometheus_client import mmap_dict
-
-    files: Any = mmap_dict  # untyped
-    gone = 0
-    for file in sorted(folder.glob("*_*.db")):
-        kind, _, owner = file.stem.rpartition("_")
-        if not owner.isdigit() or _runs(int(owner)):
-            continue
-        if kind.startswith("gauge_live"):
-            file.unlink()
-        if kind not in ("counter", "histogram"):
-            continue
-        counts = _counts(file)
-        if counts is None:
-            _set_aside(file)
-            continue
-        total_file = folder / f"{kind}_0.db"
-        if total_file.exists() and _counts(total_file) is None:
-            _set_aside(total_file)
-        total = files.MmapedDict(str(total_file))
-        for key, value in counts.items():
-            total.write_value(key, total.read_value(key)[0] + value, 0.0)
-        total.close()
-        file.unlink()
-        gone += 1
-    return gone
-
-
-def counts(folder: Path) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Name, labels and value of each counter in every file that can be read."""
-    for file in sorted(folder.glob("counter_*.db")):
-        for key, value in (_counts(file) or {}).items():
-            _, name, labels, _ = json.loads(key)
-            yield name, labels, value
-
-
-def _counts(file: Path) -> dict[str, float] | None:
-    """By key, what a file of prometheus_client holds; None when it cannot be read, which is said once."""
-    from prometheus_client import mmap_dict
-
-    files: Any = mmap_dict  # untyped
-    try:
-        counts = {key: value for key, value, _, _ in files.MmapedDict.read_all_values_from_file(str(file))}
-        for key in counts:
-            _, _, labels, _ = json.loads(key)
-            labels.items()
-    except FileNotFoundError:  # a process that ended meanwhile took its live gauges along
-        return None
-    except Exception as error:  # noqa: BLE001 - in whatever way it is broken
-        if str(file) not in _unreadable:
-            _unreadable.add(str(file))
-            log.warning("metrics_file_unreadable", file=str(file), error=repr(error))
-        return None
-    _unreadable.discard(str(file))
-    return counts
-
-
-def _set_aside(file: Path) -> None:
-    """Out of the way of every scrape, and there for who wants to look; taken away with the folder's next pool."""
-    with contextlib.suppress(OSError):
-        file.rename(file.with_name(f"{file.name}.unreadable"))
-
-
-def _runs(pid: int) -> bool:
-    if pid == 0:  # the file that holds the sum
-        return True
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True
 
 
 def exposition(settings: ServiceSettings, registry: Any = None) -> bytes:
@@ -125,8 +39,8 @@ class _Pool:
         from prometheus_client import multiprocess
 
         collector: Any = multiprocess.MultiProcessCollector  # untyped
-        reap(self._folder)
-        readable = [str(file) for file in sorted(self._folder.glob("*.db")) if _counts(file) is not None]
+        metric_files.reap(self._folder)
+        readable = [str(file) for file in sorted(self._folder.glob("*.db")) if metric_files.read(file) is not None]
         return collector.merge(readable)
 
 

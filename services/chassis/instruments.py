@@ -10,10 +10,9 @@ import sys
 import time
 from typing import Any
 
-from billiard.exceptions import TimeLimitExceeded
 from celery import signals
 
-from chassis import logs, metrics, traceparent, tracing
+from chassis import logs, metric_files, metrics, traceparent, tracing
 from chassis.sending import messaging
 from chassis.settings import ServiceSettings
 from chassis.tracing import Kind, Span
@@ -26,11 +25,11 @@ def install(app: Any, *, forks: bool) -> None:
     settings: ServiceSettings = app.settings
     on(signals.setup_logging, lambda **_: logs.configure(settings, app.main))
     if metrics.wanted(settings):
-        metrics.prepare(settings)
-        unended = metrics.unended(settings)
+        metric_files.prepare(settings)
         for task in app.tasks:
-            if not task.startswith("celery."):
-                count_lost(settings, task, unended[task])  # also none: Prometheus sees no increase in a first value
+            if not task.startswith("celery."):  # Prometheus sees no increase in a first value
+                metrics.count(metrics.TASKS, task, "failed", by=0)
+                metrics.count(metrics.KILLED, task, "lost", by=0)
     if forks:
         on(signals.worker_process_shutdown, leave)
     counts = metrics.wanted(settings)
@@ -62,13 +61,6 @@ def count_parked(settings: ServiceSettings, reason: str) -> None:
     """One message was parked; in whichever process that happened."""
     metrics.start(settings)
     metrics.count(metrics.PARKED, reason)
-
-
-def count_lost(settings: ServiceSettings, task: str, times: int = 1) -> None:
-    """Tasks have ended because their process was killed; told by whoever of the pool is left."""
-    metrics.start(settings)
-    metrics.count(metrics.TASKS, task, "failed", by=times)
-    metrics.count(metrics.KILLED, task, "lost", by=times)
 
 
 def leave(exitcode: int | None = None, **_: Any) -> None:
@@ -121,11 +113,7 @@ class Watch:
             metrics.count(metrics.TASKS, task.name, outcome)
             metrics.observe(metrics.SECONDS, time.monotonic() - began, task.name)
 
-    def fail(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
-        """A task raised, or was killed at its hard limit; the latter is told to the main process, which did not see it begin."""
-        began, span, _token = self._running.get(task_id, (None, None, None))
+    def fail(self, task_id: str, exception: BaseException, **_: Any) -> None:
+        """A task raised. One that is killed at its hard limit is told to the main process, which knows no span of it."""
+        _began, span, _token = self._running.get(task_id, (None, None, None))
         tracing.failed(span, exception)
-        if began is None and isinstance(exception, TimeLimitExceeded):
-            metrics.start(sender.app.settings)
-            metrics.count(metrics.TASKS, sender.name, "failed")
-            metrics.count(metrics.KILLED, sender.name, "time_limit")

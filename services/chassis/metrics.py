@@ -1,16 +1,13 @@
 """Counters of a pool, shared by its processes through files, answered by its main process (chassis.health) on `METRICS_PORT`.
 
 Labels are the pool, the task and the outcome; never a host, a pod or a process, which would start a new series with every rollout.
-Without a port and a folder nothing is imported and every call is a no-op. What reads the files is in chassis.exposition.
+Without a port and a folder nothing is imported and every call is a no-op. What reads the files is in chassis.metric_files.
 Source: prometheus_client, "Multiprocess Mode".
 """
 
-import os
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from chassis import exposition
 from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:  # a worker's main process needs no database client
@@ -142,34 +139,17 @@ def show(name: str, value: float, *values: str) -> None:
         _set.labelled(name, *values).set(value)
 
 
+def key(name: str, *values: str) -> str:
+    """How a counter of these values of its labels, the pool's first, is named in the files."""
+    from prometheus_client.mmap_dict import mmap_key
+
+    wanted = _DEFINED[name]
+    return mmap_key(name, f"{name}_total", ["pool", *wanted.labels], list(values), wanted.help)
+
+
 def wanted(settings: ServiceSettings) -> bool:
     """Whether this process counts at all."""
     return settings.prometheus_multiproc_dir is not None and settings.metrics_port != 0
-
-
-def prepare(settings: ServiceSettings) -> None:
-    """Take over the pool's folder: counts of a process before this one go on, so that a restart loses none, and its gauges do not. Once,
-    before the first count, by a main process."""
-    if settings.prometheus_multiproc_dir is None:
-        return
-    folder = settings.prometheus_multiproc_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in (*folder.glob("gauge_*.db"), *folder.glob("*.db.unreadable")):
-        file.unlink(missing_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    exposition.reap(folder)
-    start(settings)
-    count(STARTS)
-
-
-def unended(settings: ServiceSettings) -> Counter[str]:
-    """How many tasks of each name were begun and have not ended: those of a pool that was killed, when none of the new one has begun."""
-    folder = settings.prometheus_multiproc_dir
-    begun: Counter[str] = Counter()
-    for name, labels, value in () if folder is None else exposition.counts(folder):
-        if name in (f"{STARTED}_total", f"{TASKS}_total"):
-            begun[labels["task"]] += round(value) if name == f"{STARTED}_total" else -round(value)
-    return +begun
 
 
 def start(settings: ServiceSettings) -> "Metrics | None":

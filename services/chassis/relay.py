@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 
-from chassis import due_commands, health, logs, metrics, sending, tracing
+from chassis import due_commands, health, logs, metric_files, metrics, sending, tracing
 from chassis.database_errors import ERRORS, reason
 from chassis.errors import ChassisError
 from chassis.gc_paused import gc_paused
@@ -273,7 +273,7 @@ def main(argv: list[str]) -> int:
         logs.configure(settings, name)
         tracing.start(settings, name)
         if metrics.wanted(settings):
-            metrics.prepare(settings)
+            metric_files.prepare(settings)
         metrics.start(settings)
         health.serve(settings)
         relay: Relay = service.make_relay()

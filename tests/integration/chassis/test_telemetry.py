@@ -188,7 +188,9 @@ def test_a_task_killed_at_its_limit_counts_as_failed(rabbit_shop: Any) -> None:
     failed = 'chassis_tasks_total{outcome="failed",pool="till",task="shop.stubborn"}'
 
     wait_until(lambda: scrape(port).get(failed) == 1, what="one failure")
-    assert scrape(port)['chassis_tasks_killed_total{pool="till",reason="time_limit",task="shop.stubborn"}'] == 1
+    counts = scrape(port)
+    assert counts['chassis_tasks_killed_total{pool="till",reason="time_limit",task="shop.stubborn"}'] == 1
+    assert counts['chassis_tasks_killed_total{pool="till",reason="lost",task="shop.stubborn"}'] == 0
 
 
 def test_a_task_whose_process_is_killed_counts_once_whoever_of_the_pool_dies_with_it(rabbit_shop: Any) -> None:
@@ -224,6 +226,25 @@ def test_a_task_whose_process_is_killed_counts_once_whoever_of_the_pool_dies_wit
     )
     assert 1 == counts['chassis_tasks_total{outcome="failed",pool="till",task="shop.nap"}']
     assert 1 == counts[succeeded % "shop.note"]
+
+
+def test_a_child_that_outlives_its_main_process_counts_its_task_itself(rabbit_shop: Any) -> None:
+    port = free_port()
+    told = {"METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(rabbit_shop.folder / "metrics")}
+    worker = rabbit_shop.worker(**told)
+    rabbit_shop.send("shop.nap", seconds=3.0)
+    wait_until(lambda: "begin" in rabbit_shop.acts(), what="a task that runs")
+    worker.kill()
+    worker.wait()
+    rabbit_shop.worker(**told)
+    wait_until(lambda: rabbit_shop.acts().count("end") == 2, what="the task to end, and to run again", seconds=60)
+    succeeded = 'chassis_tasks_total{outcome="succeeded",pool="till",task="shop.nap"}'
+    wait_until(lambda: scrape(port).get(succeeded) == 2, what="both to be counted")
+    counts = scrape(port)
+
+    assert 2 == counts['chassis_tasks_started_total{pool="till",task="shop.nap"}']
+    assert 0 == counts['chassis_tasks_total{outcome="failed",pool="till",task="shop.nap"}']
+    assert 0 == counts['chassis_tasks_killed_total{pool="till",reason="lost",task="shop.nap"}']
 
 
 def test_a_beat_shows_when_it_ticked_and_when_it_sent_each_entry(rabbit_shop: Any) -> None:

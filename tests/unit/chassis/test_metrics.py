@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from structlog.testing import capture_logs
 
-from chassis import exposition, metrics
+from chassis import exposition, metric_files, metrics
 from chassis.heartbeat import Heartbeat
 from chassis.settings import ServiceSettings
 
@@ -85,16 +86,16 @@ def test_the_dead_are_added_up_into_one_file(tmp_path: Path, dead: int) -> None:
     write(tmp_path, f"counter_{dead}.db", 2)
     write(tmp_path, f"counter_{os.getpid()}.db", 4)
 
-    assert exposition.reap(tmp_path) == 1
+    assert metric_files.reap(tmp_path) == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(["counter_0.db", f"counter_{os.getpid()}.db"])
     assert counted(tmp_path) == 7
 
 
 def test_reaping_twice_counts_once(tmp_path: Path, dead: int) -> None:
     write(tmp_path, f"counter_{dead}.db", 2)
-    exposition.reap(tmp_path)
+    metric_files.reap(tmp_path)
 
-    assert exposition.reap(tmp_path) == 0
+    assert metric_files.reap(tmp_path) == 0
     assert counted(tmp_path) == 2
 
 
@@ -102,8 +103,87 @@ def test_a_gauge_of_the_living_goes_with_its_process_and_another_stays(tmp_path:
     write(tmp_path, f"gauge_livesum_{dead}.db", 2)
     write(tmp_path, f"gauge_max_{dead}.db", 2)
 
-    assert exposition.reap(tmp_path) == 0
+    assert metric_files.reap(tmp_path) == 0
     assert [f"gauge_max_{dead}.db"] == [file.name for file in tmp_path.iterdir()]
+
+
+def tasks(folder: Path, name: str, *, started: float, ended: float, how: str = "succeeded") -> None:
+    """The file of a process that began and ended so many tasks."""
+    file = MmapedDict(str(folder / name))
+    for key, value in (
+        (metrics.key(metrics.STARTED, "till", "shop.note"), started),
+        (metrics.key(metrics.TASKS, "till", "shop.note", how), ended),
+    ):
+        file.write_value(key, value, 0.0)
+    file.close()
+
+
+def outcomes(folder: Path) -> dict[str, float]:
+    """By outcome, and by reason of a kill, how many tasks."""
+    shown = exposition.exposition(settings(metrics_port=1, prometheus_multiproc_dir=folder)).decode()
+    return {
+        how: float(value)
+        for how, value in re.findall(r'chassis_tasks\w*_total{.*?(?:outcome|reason)="(\w+)".*} (\S+)', shown)
+    }
+
+
+def test_a_task_that_a_dead_process_had_begun_has_failed_once(tmp_path: Path, dead: int) -> None:
+    tasks(tmp_path, f"counter_{dead}.db", started=3, ended=2)
+    tasks(tmp_path, f"counter_{dead + 1}.db", started=5, ended=5)
+    first = outcomes(tmp_path)
+
+    assert {"succeeded": 7, "failed": 1, "lost": 1} == first == outcomes(tmp_path)
+
+
+def test_a_task_of_a_process_that_outlives_its_pool_is_counted_when_that_ends(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as orphan:
+        tasks(tmp_path, f"counter_{orphan.pid}.db", started=3, ended=2)
+        metric_files.reap(tmp_path, predecessor=os.getpid())
+        at_work = outcomes(tmp_path)
+        tasks(tmp_path, f"counter_{orphan.pid}.db", started=3, ended=3)
+        orphan.kill()
+
+    assert {"succeeded": 2} == at_work
+    assert {"succeeded": 3} == outcomes(tmp_path)
+
+
+@pytest.mark.parametrize("failed_by_itself", [False, True])
+def test_a_process_that_was_killed_at_a_limit_says_so(tmp_path: Path, dead: int, failed_by_itself: bool) -> None:
+    tasks(tmp_path, f"counter_{dead}.db", started=1, ended=1 if failed_by_itself else 0, how="failed")
+    metric_files.will_be_killed(dead, "shop.note", "time_limit")
+
+    assert {"failed": 1, "time_limit": 1} == outcomes(tmp_path)
+
+
+def test_a_main_process_with_the_id_of_the_one_before_it_counts_what_that_left(tmp_path: Path) -> None:
+    tasks(tmp_path, f"counter_{os.getpid()}.db", started=1, ended=0)
+    metric_files.reap(tmp_path, predecessor=os.getpid())
+
+    assert {"succeeded": 0, "failed": 1, "lost": 1} == outcomes(tmp_path)
+
+
+@pytest.mark.parametrize("killed_before", ["unlink", "replace"])
+def test_a_sum_that_was_broken_off_counts_each_file_once(
+    tmp_path: Path, dead: int, killed_before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException): ...
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    told = settings(metrics_port=1, prometheus_multiproc_dir=tmp_path)
+    monkeypatch.setattr(metrics, "_set", None)
+    write(tmp_path, "counter_0.db", 1)
+    write(tmp_path, f"counter_{dead}.db", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, killed_before, kill)
+        with pytest.raises(Killed):
+            metric_files.reap(tmp_path)
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    metric_files.prepare(told)
+    assert 3 == counted(tmp_path)
+    assert ["counter_0.db"] == [file.name for file in tmp_path.iterdir()]
 
 
 def test_a_new_pool_goes_on_counting_and_forgets_gauges(
@@ -116,7 +196,7 @@ def test_a_new_pool_goes_on_counting_and_forgets_gauges(
     (tmp_path / f"counter_{dead + 1}.db").write_bytes(BROKEN["not JSON"])
 
     for _ in range(2):
-        metrics.prepare(settings(metrics_port=1, prometheus_multiproc_dir=tmp_path))
+        metric_files.prepare(settings(metrics_port=1, prometheus_multiproc_dir=tmp_path))
 
     assert ["counter_0.db"] == [file.name for file in tmp_path.iterdir()]
     assert counted(tmp_path) == 2

@@ -1,4 +1,4 @@
-"""What the main process counts of a task whose process is gone."""
+"""What the main process says and counts of a task whose process is gone."""
 
 from collections.abc import Iterator
 
@@ -62,7 +62,7 @@ def counted(counts: metrics.Metrics, task: str) -> tuple[float, float]:
 
 
 @pytest.mark.usefixtures("watch")
-def test_a_task_counts_once_whether_it_ends_its_process_or_is_killed_with_it(
+def test_a_task_that_ends_its_own_process_counts_once(
     app: ChassisApp, counts: metrics.Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(celery_request.Request, "on_failure", lambda *_: None)  # it would ask the broker
@@ -74,8 +74,15 @@ def test_a_task_counts_once_whether_it_ends_its_process_or_is_killed_with_it(
     with pytest.raises(SystemExit) as ended:
         build_tracer(leave.name, leave, app=app)("id", (), {}, {})
     failed(app, ended.value)
-    after_its_own_end = counted(counts, leave.name)
+
+    assert (1, 1) == counted(counts, leave.name)
+
+
+def test_a_task_that_is_killed_with_its_process_is_left_to_the_files_of_that(
+    app: ChassisApp, counts: metrics.Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_request.Request, "on_failure", lambda *_: None)
+
     failed(app, WorkerLostError("signal 9"))
 
-    assert (1, 1) == after_its_own_end
-    assert (2, 2) == counted(counts, leave.name)
+    assert (0, 0) == counted(counts, "shop.leave")
