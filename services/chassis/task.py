@@ -39,17 +39,12 @@ class ChassisTask(Task):  # type: ignore[misc]
             return
         ticks = self.name in periodic.intervals(self.app.conf.beat_schedule)
         if (ticks or self.sent_again) and periodic.will_pass(exc):
+            # The next run finds all that this one left.
             log.warning("tick_skipped" if ticks else "run_skipped", task=self.name, error=repr(exc))
             return
         # The database client is loaded by the few processes that ever need it.
-        from chassis import database_errors
         from chassis.parking import park_failure
 
-        kind = database_errors.kind_of(exc)
-        if kind is not database_errors.Kind.FAULT and not args and not kwargs:
-            # A periodic task: the next run finds all that this one left.
-            log.warning("task_cut_short", task=self.name, kind=kind, error=database_errors.reason(exc))
-            return
         reason = "permanent" if isinstance(exc, Permanent) else "bug"
         log.error("task_failed", task=self.name, reason=reason, error=repr(exc))
         park_failure(

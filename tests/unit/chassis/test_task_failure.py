@@ -18,7 +18,8 @@ from chassis.settings import ServiceSettings
 @pytest.fixture
 def app() -> ChassisApp:
     settings = ServiceSettings(database_url="postgresql+psycopg://nobody/none", broker_url="amqp://nobody")
-    return make_app("shop", ("shop.till",), settings)
+    schedule = {"look": {"task": "shop.look", "schedule": 60.0}}
+    return make_app("shop", ("shop.till",), settings, beat_schedule=schedule)
 
 
 @pytest.fixture
@@ -29,14 +30,16 @@ def parked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reasons
 
 
-def fail(app: ChassisApp, error: Exception, *, sent_again: bool = False, **kwargs: Any) -> list[str]:
+def fail(
+    app: ChassisApp, error: Exception, task: str = "shop.look", *, sent_again: bool = False, **kwargs: Any
+) -> list[str]:
     """The names of what was logged when a task failed so."""
 
-    @app.task(name="shop.look", sent_again=sent_again)
-    def look(**_: Any) -> None: ...
+    @app.task(name=task, sent_again=sent_again)
+    def work(**_: Any) -> None: ...
 
     with capture_logs() as logs:
-        look.on_failure(error, "id", (), kwargs, "Traceback")
+        work.on_failure(error, "id", (), kwargs, "Traceback")
     return [line["event"] for line in logs]
 
 
@@ -48,15 +51,15 @@ def of_the_database(state: str) -> sa.exc.DBAPIError:
 
 @pytest.mark.parametrize("state", ["25006", "40P01", "53300", "55P03", "57P03"])
 def test_a_periodic_task_that_the_database_cut_short_is_no_bug(app: ChassisApp, parked: list[str], state: str) -> None:
-    assert (["task_cut_short"], []) == (fail(app, of_the_database(state)), parked)
+    assert (["tick_skipped"], []) == (fail(app, of_the_database(state)), parked)
 
 
 def test_a_periodic_task_that_cannot_work_is_parked(app: ChassisApp, parked: list[str]) -> None:
     assert (["task_failed", "failure_parked"], ["bug"]) == (fail(app, of_the_database("42P01")), parked)
 
 
-def test_a_message_is_parked_whatever_it_failed_of(app: ChassisApp, parked: list[str]) -> None:
-    fail(app, of_the_database("40P01"), n=1)
+def test_what_beat_does_not_send_again_is_parked_whatever_it_failed_of(app: ChassisApp, parked: list[str]) -> None:
+    fail(app, of_the_database("40P01"), task="shop.count")
 
     assert ["bug"] == parked
 
@@ -68,10 +71,10 @@ def test_a_message_is_parked_whatever_it_failed_of(app: ChassisApp, parked: list
 def test_what_its_sender_sends_again_is_not_parked_for_what_will_pass(
     app: ChassisApp, parked: list[str], error: Exception
 ) -> None:
-    assert (["run_skipped"], []) == (fail(app, error, sent_again=True, n=1), parked)
+    assert (["run_skipped"], []) == (fail(app, error, "shop.count", sent_again=True, n=1), parked)
 
 
 def test_what_its_sender_sends_again_is_parked_for_a_bug(app: ChassisApp, parked: list[str]) -> None:
-    fail(app, KeyError("users"), sent_again=True, n=1)
+    fail(app, KeyError("users"), "shop.count", sent_again=True, n=1)
 
     assert ["bug"] == parked
