@@ -10,7 +10,7 @@ window `MOST_STEPS` inputs are told of, and its own span says when it left some 
 """
 
 import bisect
-import heapq
+import functools
 import itertools
 import math
 import uuid
@@ -26,7 +26,6 @@ from trading.queues import PORTFOLIO
 
 ORDER_AT = 13
 """Where every outcome that names an order has its id, in 8 bytes; adapters.layouts has the layouts."""
-TIME_AT = slice(1, 9)
 NAMING = frozenset(
     int(kind)
     for kind in (
@@ -43,6 +42,7 @@ NEW, TIME, REFUSED = int(Input.NEW), int(Input.TIME), int(Outcome.REFUSED)
 MOST_STEPS = 64
 """Of one window. A step is three spans of 0.2 ms each, and the next window waits meanwhile."""
 
+_REFUSAL = bytes((REFUSED,))
 _NAMES = bytes(kind in NAMING for kind in range(256))
 _DIVIDES = {2**bits - 1: bytes(not byte & (2**bits - 1) for byte in range(256)) for bits in range(9)}
 
@@ -83,48 +83,70 @@ def concerns(shard: int, order_id: int) -> None:
 def steps(first: int, records: Sequence[bytes], now_us: int, stride: int) -> Iterator[Step]:
     """What in these records of a journal, the first with sequence number `first`, concerns every `stride`-th order, a power of two.
 
-    `now_us` is the engine's time before them. Records are looked at together, a byte of each slot at a time; those that may count are
-    looked at one by one.
+    `now_us` is the engine's time before them. Of records that are looked at together only those that may name such an order are read.
     """
     low = min(stride, 256) - 1
     for begin in range(0, len(records), CHUNK):
-        chunk = records[begin : begin + CHUNK]
-        slots = b"".join(chunk)
-        kinds = slots[::SLOT]
-        ends = list(itertools.accumulate(map(len, chunk)))
-        times = [bisect.bisect(ends, at * SLOT) for at in _places(kinds, TIME)]
-        for number in _merged(range(-(first + begin) % stride, len(chunk), stride), _naming(slots, kinds, low, ends)):
-            while times and times[0] <= number:
-                now_us = _time(chunk[times.pop(0)], now_us)
-            for order_id, outcomes in _concerned(first + begin + number, chunk[number], low, stride):
-                yield Step(order_id, first + begin + number, chunk[number][0], now_us, tuple(outcomes) or (REFUSED,))
-        for number in times:
-            now_us = _time(chunk[number], now_us)
+        chunk = _Chunk(records[begin : begin + CHUNK], now_us)
+        for number in sorted({*range(-(first + begin) % stride, len(chunk.records), stride), *chunk.naming(stride)}):
+            record, sequence = chunk.records[number], first + begin + number
+            for order_id, outcomes in _concerned(sequence, record, low, stride):
+                yield Step(order_id, sequence, record[0], chunk.time_of(number), tuple(outcomes) or (REFUSED,))
+        now_us = chunk.time_after()
 
 
-def _merged(*sorted_numbers: Iterable[int]) -> Iterator[int]:
-    """Each number once."""
-    return (number for number, _ in itertools.groupby(heapq.merge(*sorted_numbers)))
+class _Chunk:
+    """Records side by side; `before_us` is the engine's time before them."""
+
+    def __init__(self, records: Sequence[bytes], before_us: int) -> None:
+        self.records, self._before_us = records, before_us
+        self._slots = b"".join(records)
+        self._kinds = self._slots[::SLOT]
+
+    @functools.cached_property
+    def _ends(self) -> Sequence[int]:
+        """Where each record ends, in bytes. Most chunks are never asked where few orders are told of."""
+        return list(itertools.accumulate(map(len, self.records)))
+
+    def naming(self, stride: int) -> Iterable[int]:
+        """The records with a slot that names an order that is told of, or looks so. Kinds and lowest bytes of ids are compared at once."""
+        divides = self._slots[ORDER_AT::SLOT].translate(_DIVIDES[min(stride, 256) - 1])
+        both = int.from_bytes(self._kinds.translate(_NAMES), "little") & int.from_bytes(divides, "little")
+        found = (at * SLOT for at in _places(both.to_bytes(len(divides), "little")))
+        return [
+            bisect.bisect(self._ends, at) for at in found if stride <= 256 or not _order_id(self._slots, at) % stride
+        ]
+
+    def time_of(self, number: int) -> int:
+        """The engine's time after this record's input."""
+        return self._time_before(self._ends[number] // SLOT)
+
+    def time_after(self) -> int:
+        """The engine's time after all of them."""
+        return self._time_before(len(self._kinds))
+
+    def _time_before(self, slot: int) -> int:
+        """What the last input before this slot tells that tells the time, unless it was refused."""
+        at = self._kinds.rfind(TIME, 0, slot)
+        while at >= 0 and self._is_refused(at):
+            at = self._kinds.rfind(TIME, 0, at)
+        return self._before_us if at < 0 else int.from_bytes(self._slots[at * SLOT + 1 : at * SLOT + 9], "little")
+
+    def _is_refused(self, slot: int) -> bool:
+        """Whether the slot behind this input's is its refusal, and no input of the same number."""
+        return self._kinds[slot + 1 : slot + 2] == _REFUSAL and (slot + 1) * SLOT not in self._ends
 
 
-def _naming(slots: bytes, kinds: bytes, low: int, ends: Sequence[int]) -> Iterator[int]:
-    """The records with a slot whose kind may name an order, and whose byte may be the lowest of the id of one that is told of."""
-    divides = slots[ORDER_AT::SLOT].translate(_DIVIDES[low])
-    both = int.from_bytes(kinds.translate(_NAMES), "little") & int.from_bytes(divides, "little")
-    return (bisect.bisect(ends, at * SLOT) for at in _places(both.to_bytes(len(kinds), "little"), 1))
+def _order_id(record: bytes, slot: int) -> int:
+    return int.from_bytes(record[slot + ORDER_AT : slot + ORDER_AT + 8], "little")
 
 
-def _places(among: bytes, wanted: int) -> Iterator[int]:
-    at = among.find(wanted)
+def _places(among: bytes) -> Iterator[int]:
+    """Where it is 1."""
+    at = among.find(1)
     while at >= 0:
         yield at
-        at = among.find(wanted, at + 1)
-
-
-def _time(record: bytes, before_us: int) -> int:
-    """The engine's time after an input that tells it, unless that was refused."""
-    refused = len(record) > SLOT and record[SLOT] == REFUSED
-    return before_us if refused else int.from_bytes(record[TIME_AT], "little")
+        at = among.find(1, at + 1)
 
 
 def _concerned(sequence: int, record: bytes, low: int, stride: int) -> Iterable[tuple[int, list[int]]]:
@@ -135,7 +157,7 @@ def _concerned(sequence: int, record: bytes, low: int, stride: int) -> Iterable[
     for at in range(SLOT, len(record), SLOT):
         if record[at + ORDER_AT] & low or record[at] not in NAMING:
             continue
-        order_id = int.from_bytes(record[at + ORDER_AT : at + ORDER_AT + 8], "little")
+        order_id = _order_id(record, at)
         if not order_id % stride:
             found.setdefault(order_id, []).append(record[at])
     return found.items()
