@@ -26,14 +26,15 @@ class Flush:
 
 
 def seconds(flushes: Iterable[Flush], begin_ms: int, end_ms: int) -> list[dict[str, Any]]:
-    """Every second from `begin_ms`, inclusive, to `end_ms`, exclusive: its begin, its counts, and the longest delay (0 without a flush)."""
-    found = {at: dict.fromkeys(("at_ms", *COUNTS, "delay_ms"), 0) for at in range(begin_ms, end_ms, SECOND_MS)}
-    for at, second in found.items():
-        second["at_ms"] = at
+    """Every second from `begin_ms`, inclusive, to `end_ms`, exclusive: its begin, its counts, and the longest delay; None without a flush,
+    since nobody knows then how long one would have taken."""
+    found: dict[int, dict[str, Any]] = {
+        at: {"at_ms": at, **dict.fromkeys(COUNTS, 0), "delay_ms": None} for at in range(begin_ms, end_ms, SECOND_MS)
+    }
     for flush in flushes:
         second = found.get(flush.at_ms - flush.at_ms % SECOND_MS, {})
         if second:
-            second["delay_ms"] = max(second["delay_ms"], flush.delay_ms)
+            second["delay_ms"] = max(second["delay_ms"] or 0, flush.delay_ms)
             for name in COUNTS:
                 second[name] += flush.counts.get(name, 0)
     return list(found.values())

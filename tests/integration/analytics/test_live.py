@@ -61,6 +61,7 @@ def test_each_second_says_what_was_counted_in_it(rabbit_analytics: Any, now: int
     assert [SECOND_MS] * (len(found) - 1) == [b["at_ms"] - a["at_ms"] for a, b in pairwise(found)]
     assert (5, 0) == (sum(one["late"] for one in found), sum(one["future"] for one in found))
     assert 0 < max(one["delay_ms"] for one in busy) < 15_000
+    assert {None} == {one["delay_ms"] for one in found} - {one["delay_ms"] for one in busy}
     assert found[-1] == later[0]
 
 
@@ -204,12 +205,16 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, r
     end = time.time_ns() // 1_000_000 // SECOND_MS * SECOND_MS
     wait_until(lambda: int(rows(page, "#seconds")[0][0]) >= end, what="the seconds of the cut")
     table = {int(at): int(events) for at, _, events, *_ in rows(page, "#seconds")}
-    answered = {one["at_ms"]: one["events"] for one in seconds_of(service)}
+    undelayed = {int(at) for at, _, _, delay, *_ in rows(page, "#seconds") if delay == "–"}
+    told_now = seconds_of(service)
+    answered = {one["at_ms"]: one["events"] for one in told_now}
+    without = {one["at_ms"] for one in told_now if one["delay_ms"] is None}
 
     assert told.startswith("Cut: ")
     assert int(before[0][0]) < end
     assert 50 == sum(events for at, events in table.items() if at > int(before[0][0]))
     common = sorted(table.keys() & answered.keys())
+    assert undelayed.intersection(common) == without.intersection(common) != set()
     assert [table[at] for at in common] == [answered[at] for at in common]
     assert [SECOND_MS] * (len(table) - 1) == [a - b for a, b in pairwise(table)]
 

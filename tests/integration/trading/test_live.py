@@ -282,6 +282,10 @@ def same(page: Page, venue: Venue) -> None:
         last[:] = [answered(venue), shown(page)]
 
 
+MEASURED = "[0, 60, 120, 600, 660], [1, 2, 3, 4, 5], [6, 7, 8, 9, 0]"
+"""Measures of every minute, of which seven were left out: their times, and two columns."""
+
+
 def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, venue: Venue) -> None:
     page = opened(browser, venue)
     for table in ("#candles", "#latency"):
@@ -305,8 +309,11 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, v
     page.wait_for_selector("html.open", timeout=30_000)
     same(page, venue)
 
+    gapped = page.evaluate(f"import('/live/static/market_charts.js').then(all => all.gapped({MEASURED}))")
+
     assert 422 == refused.status_code
     assert [["collar_high", "1"]] == before["refused"]
+    assert [[0, 60, 120, 180, 600, 660], [1, 2, 3, None, 4, 5], [6, 7, 8, None, 9, 0]] == gapped
     assert ["< 8.192 µs", "< 16.38 µs"] == tiles
     assert told.startswith("Cut: ")
     assert before == kept

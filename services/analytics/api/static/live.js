@@ -11,7 +11,7 @@ let seconds = [];
 let state = null;
 let charts = null;
 
-const seconds1 = (ms) => (ms / 1000).toFixed(1);
+const seconds1 = (ms) => (ms === null ? "–" : (ms / 1000).toFixed(1));
 const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
 
 const page = livePage("analytics-token", {
@@ -50,7 +50,8 @@ function drawSeconds() {
   ];
   const at = seconds.map((one) => one.at_ms / 1000);
   charts[0].setData([at, seconds.map((one) => one.events)]);
-  charts[1].setData([at, seconds.map((one) => one.delay_ms / 1000)]);
+  // A gap where nothing was counted: a line at zero would say that all was well.
+  charts[1].setData([at, seconds.map((one) => one.delay_ms && one.delay_ms / 1000)]);
   if ($("seconds").open) {
     const rows = seconds.toReversed().map((one) => [clock(one.at_ms), ...[one.events, seconds1(one.delay_ms), one.late, one.future, one.flagged, one.refused]]);
     fill($("seconds").querySelector("tbody"), rows, { keys: seconds.toReversed().map((one) => one.at_ms) });

@@ -11,8 +11,20 @@ export const axis = { stroke: () => property("--soft"), grid: { stroke: () => pr
 /** An axis of numbers, each written by `format`. */
 export const values = (format) => ({ ...axis, size: 62, values: (_, splits) => splits.map(format) });
 
-/** A line in the colour of a property. */
-export const line = (colour, dash) => ({ stroke: () => property(colour), width: 2, dash, points: { show: false } });
+/** The places of values that stand between gaps: no line reaches them. */
+function alone(plot, series) {
+  const column = plot.data[series];
+  const found = Array.from(column.keys()).filter((at) => column[at] != null && column[at - 1] == null && column[at + 1] == null);
+  return found.length ? found : null;
+}
+
+/** A line in the colour of a property, with a gap at each null, and a point for what stands between two. */
+export const line = (colour, dash) => ({
+  stroke: () => property(colour),
+  width: 2,
+  dash,
+  points: { show: false, filter: alone, size: 4, fill: () => property(colour) },
+});
 
 /** A scale from zero to a little more than the most. */
 export const fromZero = { range: (_, least, most) => [0, most > 0 ? most * 1.1 : 1] };

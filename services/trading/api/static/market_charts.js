@@ -86,6 +86,17 @@ export function candleChart(place, zone) {
   };
 }
 
+/** Times (s) and columns with a row of nulls wherever a measure was left out, so that no line is drawn across. */
+export function gapped(at, ...columns) {
+  const steps = at.slice(1).map((time, index) => time - at[index]);
+  const usual = steps.toSorted((one, other) => one - other)[steps.length >> 1];
+  const rows = at.flatMap((time, index) => {
+    const row = [time, ...columns.map((column) => column[index])];
+    return steps[index] > 2 * usual ? [row, [time + usual, ...columns.map(() => null)]] : [row];
+  });
+  return [at, ...columns].map((_, place) => rows.map((row) => row[place]));
+}
+
 /** p50 and p99: `show(measures)` takes them as the API has them, the newest first. */
 export function latencyChart(place, zone) {
   const { tzDate, below } = times(zone, 60, HOUR_AND_MINUTE);
@@ -104,7 +115,8 @@ export function latencyChart(place, zone) {
     plot,
     show(measures) {
       const oldest = measures.toReversed();
-      plot.setData([oldest.map((one) => Date.parse(one.measured_at) / 1000), oldest.map((one) => one.p50_us), oldest.map((one) => one.p99_us)]);
+      const at = oldest.map((one) => Date.parse(one.measured_at) / 1000);
+      plot.setData(gapped(at, oldest.map((one) => one.p50_us), oldest.map((one) => one.p99_us)));
     },
   };
 }
