@@ -6,7 +6,8 @@
 
 They lie beside each other below what wrote the command, and are linked with the message that carried it, which is another trace because it
 carries other commands as well. A command that waited for long begins a new trace with its `wait`: a trace should end before its reader
-is gone. Waiting is measured by the database's clock, in which both ends of it are, and placed by ours.
+is gone. Waiting is measured by the database's clock, in which both ends of it are, and placed by ours. Commands that are worked on together
+end together: one of them is slow by its own work, or by its part of what they have in common.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,12 +80,12 @@ def _waited_seconds(work: Work) -> float:
 
 
 def over(works: Iterable[Work], subject: Callable[[Work], Subject | None]) -> None:
-    """The attempts at these are over, with an outcome or without; saying it again changes nothing."""
-    for work in works:
-        if (span := work.span) is None or span.ended:
-            continue
+    """The attempts at these, which were made together, are over, with an outcome or without; saying it again changes nothing."""
+    together = [(work, work.span) for work in works if work.span is not None and not work.span.ended]
+    for work, span in together:
         now = tracing.now()
-        if span.recorded or now - span.began > tracing.SLOW_SECONDS * 1e9:
+        span.parts = len(together)
+        if span.recorded or span.is_slow(now):
             span.kept = True
             _tell(work, span, subject(work))
         span.end(now)
@@ -194,10 +195,12 @@ def within(work: Work, subject: Subject | None, belongs: Callable[[], Iterable[s
     stands in neither."""
     named, held = logs.name(fields(work, subject)), personal.enter(belongs)
     entered = tracing.enter(work.span) if work.span is not None else None
+    began = tracing.now()
     try:
         yield
     finally:
-        if entered is not None:
+        if entered is not None and work.span is not None:
             tracing.leave(entered)
+            work.span.kept |= tracing.now() - began > tracing.SLOW_SECONDS * 1e9
         personal.leave(held)
         logs.forget(named)

@@ -1,7 +1,7 @@
 """The span of a message that is published: a PRODUCER's, in whose headers its trace goes on to whoever takes the message.
 
-What a relay sends carries commands of many traces. So its span begins a trace of its own, linked with each command, and is recorded when
-one of theirs is. Any other message belongs to the trace that it is sent from.
+What a relay sends carries commands of many traces. So its span begins a trace of its own, linked with each command whose trace is recorded,
+and is recorded when there is one. Any other message belongs to the trace that it is sent from.
 """
 
 import contextvars
@@ -22,7 +22,8 @@ def of_commands(traceparents: Sequence[str]) -> Iterator[None]:
     if not tracing.on():
         yield
         return
-    token = _commands.set([found for text in traceparents if (found := traceparent.read(text)) is not None])
+    read = (traceparent.read(text) for text in dict.fromkeys(traceparents) if not text.endswith(traceparent.UNSAMPLED))
+    token = _commands.set([found for found in read if found is not None and found.sampled])
     try:
         yield
     finally:
@@ -38,8 +39,8 @@ def sent(system: str, task: str, queue: str, task_id: str) -> Iterator[dict[str,
         yield {}
         return
     if commands is not None:
-        span.context = Context(span.context.trace_id, span.context.span_id, any(one.sampled for one in commands))
-        for one in dict.fromkeys(commands):
+        span.context = Context(span.context.trace_id, span.context.span_id, bool(commands))
+        for one in commands:
             span.link(one)
     span.attributes |= messaging(system, "send", queue, task_id, task)
     try:

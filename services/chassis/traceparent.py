@@ -10,6 +10,9 @@ from typing import Any
 
 _FORM = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
+UNSAMPLED = "-00"
+"""How a context of ours ends whose trace is not recorded."""
+
 _RATIO_BITS = (1 << 56) - 1
 """The part of a trace id that is random in every generator (Trace Context level 2), and by which a share of them is chosen."""
 

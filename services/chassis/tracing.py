@@ -49,12 +49,13 @@ class Span:
     """What is known of a piece of work while it goes on. Times are nanoseconds since the epoch.
 
     `error` is the `error.type` of a failed one, `why` its status's text; `local` is the parent in this process; `carrier` the message that
-    brought the work, which is recorded if this is; `published` when a message was sent (s, by its sender's clock).
+    brought the work, which is recorded if this is; `published` when a message was sent (s, by its sender's clock); `parts` among how many
+    pieces of work its time is shared.
     """
 
     __slots__ = (
         "attributes", "began", "carrier", "context", "ended", "error", "events", "kept", "kind", "links", "local", "name", "parent",
-        "pending", "published", "why",
+        "parts", "pending", "published", "why",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Span:
         self.carrier: Span | None = None
         self.published: float | None = None
         self.kept = False
+        self.parts = 1
         self.attributes: dict[str, Value] = {}
         self.links: list[tuple[Context, Mapping[str, Value]]] = []
         self.events: list[tuple[str, int, Mapping[str, Value]]] = []
@@ -111,6 +113,10 @@ class Span:
             if self.kind is Kind.CLIENT:
                 self.local.fail(error_type, why)
 
+    def is_slow(self, at: int) -> bool:
+        """Whether it has lasted for long by then; where it shares its time, whether its part has."""
+        return at - self.began > SLOW_SECONDS * 1e9 * self.parts
+
     def link(self, context: Context | None, **attributes: Value) -> None:
         """Link it with another span, unless there is none."""
         if context is not None and len(self.links) < MOST_LINKS:
@@ -126,7 +132,7 @@ class Span:
         if self.ended:
             return
         self.ended = max(self.began, now() if at is None else at)
-        if self.ended - self.began > SLOW_SECONDS * 1e9 and self.kind is not Kind.INTERNAL:
+        if self.is_slow(self.ended) and self.kind is not Kind.INTERNAL:
             self.kept = True
             if self.local is not None:
                 self.local.kept = True

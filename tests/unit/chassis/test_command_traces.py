@@ -137,7 +137,40 @@ def test_a_retry_a_death_and_a_slow_wait_are_recorded_in_any_trace(spans: Any, v
     assert "process shop.sell" in {span.name for span in spans()}
 
 
-def test_a_message_of_the_relay_is_linked_with_its_commands_and_recorded_when_one_of_them_is(spans: Any) -> None:
+@pytest.mark.parametrize(("seconds", "recorded"), [(1.1, 0), (2.5, 4)])
+def test_commands_that_are_worked_on_together_are_slow_by_their_part(
+    spans: Any, monkeypatch: pytest.MonkeyPatch, seconds: float, recorded: int
+) -> None:
+    now = [2_000_000_000 * 10**9]
+    monkeypatch.setattr(tracing, "now", lambda: now[0])
+    works = [work(told=UNSAMPLED) for _ in range(2)]
+    for one in works:
+        command_traces.taken_up(one, None)
+    now[0] += int(seconds * 1e9)
+    command_traces.over(works, lambda _: None)
+
+    assert recorded == len(spans())
+
+
+def test_of_commands_that_are_worked_on_together_the_one_that_was_slow_by_itself_is_recorded(
+    spans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [2_000_000_000 * 10**9]
+    monkeypatch.setattr(tracing, "now", lambda: now[0])
+    works = [work(told=UNSAMPLED, failures=0) for _ in range(2)]
+    for one in works:
+        command_traces.taken_up(one, None)
+    for one, seconds in zip(works, (0.1, 1.1), strict=True):
+        with command_traces.within(one, ("order.id", ORDER), lambda: ()):
+            now[0] += int(seconds * 1e9)
+    command_traces.over(works, lambda _: None)
+
+    process = next(span for span in spans() if span.name == "process shop.sell")
+    assert works[1].span is not None
+    assert (2, works[1].span.context.span_id) == (len(spans()), process.context.span_id)
+
+
+def test_a_message_of_the_relay_is_linked_with_its_recorded_commands_and_recorded_when_there_is_one(spans: Any) -> None:
     other = Context(5, 6, sampled=False)
     with (
         sending.of_commands([str(other), str(PLACED)]),
@@ -148,7 +181,7 @@ def test_a_message_of_the_relay_is_linked_with_its_commands_and_recorded_when_on
         pass
 
     (send,) = spans()
-    assert ("send shop.till", None, [5, PLACED.trace_id]) == (
+    assert ("send shop.till", None, [PLACED.trace_id]) == (
         send.name, send.parent, [link.context.trace_id for link in send.links],
     )  # fmt: skip
     assert ("01", "00") == (told["traceparent"][-2:], unrecorded["traceparent"][-2:])
