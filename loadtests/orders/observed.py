@@ -1,7 +1,7 @@
 """`python -m loadtests.orders.observed`: what metrics and traces cost an order in CPU, each against the same pools that show nothing.
 
 The ways take turns (A B C D A B C D …) on one platform, and each is compared with the plain run of its own turn, so that what else the
-machine does meets all alike. CPU time is read from the kernel, not the clock. The collector of the traces takes them and answers at once;
+machine does meets all alike. CPU time is read from the kernel, not the clock. The collector of the traces counts them and answers at once;
 its CPU is not counted, and nobody scrapes.
 """
 
@@ -13,8 +13,11 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from conductor.laptop.platform import Platform
 from conductor.laptop.runtime import LocalRuntime
@@ -24,8 +27,14 @@ from loadtests.orders.ours import STAGES, Ours
 from loadtests.orders.report import Measured
 
 PLAIN = "plain"
-WAYS = {PLAIN: (False, 0.0), "metrics": (True, 0.0), "traces at 10 %": (False, 0.1), "traces at 100 %": (False, 1.0)}
-"""Whether metrics are counted, and the share of traces that is recorded; 0 is none at all."""
+WAYS: Mapping[str, tuple[bool, float | None]] = {
+    PLAIN: (False, None),
+    "metrics": (True, None),
+    "traces at 0 %": (False, 0.0),
+    "traces at 10 %": (False, 0.1),
+    "traces at 100 %": (False, 1.0),
+}
+"""Whether metrics are counted, and the share of traces that is recorded; None is no tracing at all."""
 
 
 class Observed(Ours):
@@ -49,20 +58,30 @@ class Observed(Ours):
             with socket.create_server(("127.0.0.1", 0)) as free:
                 told["METRICS_PORT"] = str(free.getsockname()[1])
             told["PROMETHEUS_MULTIPROC_DIR"] = str(self._platform.run.metrics / f"observed-{pool}")
-        if share:
+        if share is not None:
             told |= {"OTEL_EXPORTER_OTLP_ENDPOINT": self._collector, "OTEL_TRACES_SAMPLER_ARG": str(share)}
         return told
 
 
+@dataclass
+class Collected:
+    """How many spans came to this address."""
+
+    address: str = ""
+    spans: int = 0
+
+
 @contextmanager
-def collecting() -> Iterator[str]:
-    """The address of a collector that takes everything."""
+def collecting() -> Iterator[Collected]:
+    """A collector that takes everything."""
+    collected = Collected()
 
     class Collector(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+            collected.spans += sum(len(scope.spans) for one in sent.resource_spans for scope in one.scope_spans)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -73,21 +92,40 @@ def collecting() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        collected.address = f"http://127.0.0.1:{server.server_port}"
+        yield collected
         server.shutdown()
 
 
-def costs(results: Sequence[Measured]) -> dict[str, Any]:
-    """By way the CPU an order of each turn (µs), and the median of how much more it is than the plain run of that turn (%)."""
-    spent: dict[str, list[float]] = {way: [] for way in WAYS}
-    for one in results:
-        spent[one.side].append(sum(one.us_per_order().values()))
+@dataclass(frozen=True)
+class Run:
+    """A way measured once, and how many spans it sent an order."""
+
+    measured: Measured
+    spans: float
+
+    def __str__(self) -> str:
+        return f"{self.measured}, {self.spans:.1f} spans an order"
+
+
+def costs(runs: Sequence[Run]) -> dict[str, Any]:
+    """By way the CPU an order of each turn (µs), the median of how much more it is than the plain run of that turn (%), and the median of
+    the spans an order."""
+    spent: dict[str, list[float]] = {}
+    spans: dict[str, list[float]] = {}
+    for run in runs:
+        spent.setdefault(run.measured.side, []).append(sum(run.measured.us_per_order().values()))
+        spans.setdefault(run.measured.side, []).append(run.spans)
     more = {
         way: statistics.median((own / plain - 1) * 100 for own, plain in zip(found, spent[PLAIN], strict=True))
         for way, found in spent.items()
     }
     return {
-        way: {"cpu_us_per_order": [round(one) for one in found], "more_percent": round(more[way], 1)}
+        way: {
+            "cpu_us_per_order": [round(one) for one in found],
+            "more_percent": round(more[way], 1),
+            "spans_per_order": round(statistics.median(spans[way]), 1),
+        }
         for way, found in spent.items()
     }
 
@@ -97,18 +135,24 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="observed", description=__doc__)
     parser.add_argument("--orders", type=int, default=1000, help="orders a run")
     parser.add_argument("--turns", type=int, default=5, help="runs of each way")
+    parser.add_argument(
+        "--way", action="append", choices=list(WAYS), help="only this one beside the plain one; repeatable"
+    )
     given = parser.parse_args(argv)
-    results: list[Measured] = []
-    with collecting() as collector, platform_of_its_own(None) as platform:
-        sides = [Observed(platform, way, collector) for way in WAYS]
+    runs: list[Run] = []
+    with collecting() as collected, platform_of_its_own(None) as platform:
+        ways = [way for way in WAYS if way == PLAIN or given.way is None or way in given.way]
+        sides = [Observed(platform, way, collected.address) for way in ways]
         bench = Bench(platform, tuple(sides))
         for turn in range(given.turns):
             for side in sides:
                 side.wake()
                 bench.run(side, WARM_UP_ORDERS, -1 - turn)
-                results.append(bench.run(side, given.orders, turn))
-                print(f"  {results[-1]}", flush=True)
-    print(json.dumps(costs(results)))
+                before = collected.spans
+                measured = bench.run(side, given.orders, turn)
+                runs.append(Run(measured, (collected.spans - before) / given.orders))
+                print(f"  {runs[-1]}", flush=True)
+    print(json.dumps(costs(runs)))
     return 0
 
 
