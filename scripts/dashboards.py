@@ -460,6 +460,12 @@ TELEMETRY = [
     ),
     Panel("Series in memory", "Of Prometheus.", "short", {"series": "prometheus_tsdb_head_series"}),
     Panel(
+        "Spans",
+        "Recorded ones: taken by the collector, refused by it, or dropped because too many waited or their process ended.",
+        "ops",
+        {"{{capstone}} {{pool}} {{outcome}}": rate("chassis_spans_total", "capstone, pool, outcome")},
+    ),
+    Panel(
         "Clock offset",
         "From the database's clock.",
         "s",

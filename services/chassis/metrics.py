@@ -92,10 +92,11 @@ _set: "Metrics | None" = None
 class Metrics:
     """The metrics of this process; made by `start`. A metric is made when it is first used."""
 
-    def __init__(self, pool: str) -> None:
+    def __init__(self, pool: str, registry: Any = None) -> None:
+        """Without a registry of prometheus_client, which shows what it has in memory, the counts are in the process's files alone."""
         from prometheus_client import CollectorRegistry
 
-        self._nowhere = CollectorRegistry()  # each process writes its files; only the collector reads them
+        self._registry = CollectorRegistry() if registry is None else registry
         self._pool = pool
         self._made: dict[str, Any] = {}
 
@@ -110,12 +111,12 @@ class Metrics:
         labels = ("pool", *wanted.labels)
         made: Any
         if wanted.kind == "counter":
-            made = client.Counter(wanted.name, wanted.help, labels, registry=self._nowhere)
+            made = client.Counter(wanted.name, wanted.help, labels, registry=self._registry)
         elif wanted.kind == "histogram":
-            made = client.Histogram(wanted.name, wanted.help, labels, registry=self._nowhere, buckets=wanted.buckets)
+            made = client.Histogram(wanted.name, wanted.help, labels, registry=self._registry, buckets=wanted.buckets)
         else:
             made = client.Gauge(
-                wanted.name, wanted.help, labels, registry=self._nowhere, multiprocess_mode="livemostrecent"
+                wanted.name, wanted.help, labels, registry=self._registry, multiprocess_mode="livemostrecent"
             )
         # Two threads may both make it; the later one would not count. setdefault lets the first one win.
         return self._made.setdefault(wanted.name, made)
@@ -152,11 +153,12 @@ def wanted(settings: ServiceSettings) -> bool:
     return settings.prometheus_multiproc_dir is not None and settings.metrics_port != 0
 
 
-def start(settings: ServiceSettings) -> "Metrics | None":
-    """The counters of this process; None when it does not count."""
+def start(settings: ServiceSettings, registry: Any = None) -> "Metrics | None":
+    """The counters of this process; None when it does not count. A process without children may count in memory, into a registry of
+    prometheus_client."""
     global _set
-    if _set is None and wanted(settings):
-        _set = Metrics(settings.pool)
+    if _set is None and (wanted(settings) or (registry is not None and settings.metrics_port)):
+        _set = Metrics(settings.pool, registry)
     return _set
 
 

@@ -5,7 +5,7 @@ import sys
 
 from prometheus_client import REGISTRY
 
-from chassis import health, logs, tracing
+from chassis import health, logs, metrics, tracing
 from chassis.gc_paused import gc_paused
 from chassis.http.server import serve
 from chassis.settings import ServiceSettings
@@ -21,6 +21,7 @@ def main(argv: list[str]) -> int:
         settings: ServiceSettings = service.SETTINGS()
         name = argv[1].partition(".")[0]
         logs.configure(settings, name)
+        metrics.start(settings, REGISTRY)
         tracing.start(settings, name)
         api = service.make_api()
         health.serve(settings, REGISTRY)

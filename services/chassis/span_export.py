@@ -1,20 +1,22 @@
 """What sends the spans of a process: OpenTelemetry's batch processor and its exporter over OTLP/HTTP. Imported when tracing starts.
 
 A collector that is away fails an export every second or two. The first failure is logged, and then one line a minute at most, with the
-number of those that were left out.
+number of those that were left out. What becomes of each span is counted.
 """
 
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
+from chassis import metrics
 from chassis.settings import ServiceSettings
 
 EXPORT_SECONDS = 2.0
@@ -24,6 +26,13 @@ EVERY_MS = 1000
 """How often what ended is sent."""
 
 QUIET_SECONDS = 60.0
+
+MOST_WAITING = 2048
+"""Spans that wait for the collector; a further one takes the place of the oldest. The SDK's own number."""
+
+SPANS = metrics.define(
+    metrics.Definition("chassis_spans", "counter", "Recorded spans by what became of them", ("outcome",))
+)
 
 
 class OneAMinute(logging.Filter):
@@ -50,15 +59,53 @@ class OneAMinute(logging.Filter):
         return True
 
 
-def processor(settings: ServiceSettings) -> Any:
+class Exporter(trace_exporter.OTLPSpanExporter):
+    """Counts what the collector takes, and what it does not."""
+
+    on_its_way = 0
+    """Spans of the batch that is being sent."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch, and count it."""
+        self.on_its_way = len(spans)
+        result = super().export(spans)
+        taken = result is SpanExportResult.SUCCESS
+        metrics.count(SPANS, "sent" if taken else "refused", by=len(spans))
+        self.on_its_way = 0
+        return result
+
+
+class Processor(BatchSpanProcessor):
+    """Counts what nobody sends."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        super().__init__(exporter, max_queue_size=MOST_WAITING, schedule_delay_millis=EVERY_MS)
+        self._sends_by = exporter
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take a span; the oldest one makes room for it."""
+        if self._waiting() >= MOST_WAITING:
+            metrics.count(SPANS, "dropped")
+        super().on_end(span)
+
+    def abandon(self) -> None:
+        """The process ends now: whatever was not sent is lost."""
+        if left := self._waiting() + self._sends_by.on_its_way:
+            metrics.count(SPANS, "dropped", by=left)
+
+    def _waiting(self) -> int:
+        return len(self._batch_processor._queue)  # the SDK has no name for it
+
+
+def processor(settings: ServiceSettings) -> Processor:
     """What takes spans that ended and sends them to the settings' endpoint."""
-    exporter = trace_exporter.OTLPSpanExporter(
+    exporter = Exporter(
         endpoint=f"{str(settings.otel_exporter_otlp_endpoint).rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS
     )
     logger = logging.getLogger(trace_exporter.__name__)
     if not any(isinstance(one, OneAMinute) for one in logger.filters):
         logger.addFilter(OneAMinute())
-    return BatchSpanProcessor(exporter, schedule_delay_millis=EVERY_MS)
+    return Processor(exporter)
 
 
 def resource(settings: ServiceSettings, service: str) -> Any:

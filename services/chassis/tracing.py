@@ -176,6 +176,7 @@ def stop() -> None:
     flushing = threading.Thread(target=_sink.force_flush, name="last spans", daemon=True)
     flushing.start()
     flushing.join(FLUSH_MS / 1000)
+    _sink.abandon()
 
 
 def now() -> int:

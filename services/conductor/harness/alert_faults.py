@@ -42,6 +42,9 @@ STARTING_SECONDS = 30.0
 STARTS_DIVIDED = 2.5
 """A process starts as slowly when all times are divided: three starts have to lie within the alert's five minutes, or two."""
 
+BATCHES_DIVIDED = 4
+"""A batch of spans is given up after two seconds, however the times are divided: some have to lie within the alert's minute."""
+
 
 def plays(runtime: LocalRuntime) -> Sequence[Play]:
     """The faults that need nothing of the capstone's own."""
@@ -60,7 +63,17 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
             (Expected("WorkersCrashLooping", 0, 3 * STARTING_SECONDS),),
             most_divided=STARTS_DIVIDED,
         ),
-        Play("exporter under SIGSTOP", exporter_still, (Expected("TelemetryMissing", 120),)),
+        Play(
+            "exporter under SIGSTOP",
+            partial(program_still, observability.exporter_name(runtime.platform.name)),
+            (Expected("TelemetryMissing", 120),),
+        ),
+        Play(
+            "receiver of the spans under SIGSTOP",
+            partial(program_still, "traces"),
+            (Expected("TelemetryMissing", 180),),
+            most_divided=BATCHES_DIVIDED,
+        ),
         Play("database stopped", partial(server_away, "postgres"), (Expected("DatabaseDown", 30),)),
         Play("broker stopped", partial(server_away, runtime.broker), (Expected("BrokerDown", 30),)),
         Play("store stopped", partial(server_away, "valkey"), (Expected("StoreDown", 30),)),
@@ -98,9 +111,9 @@ def standing_still(pool: str, runtime: LocalRuntime) -> Iterator[None]:
 
 
 @contextmanager
-def exporter_still(runtime: LocalRuntime) -> Iterator[None]:
-    """An exporter that takes connections and answers nothing."""
-    pid = runtime.platform.supervisor.process(observability.exporter_name(runtime.platform.name)).pid
+def program_still(name: str, runtime: LocalRuntime) -> Iterator[None]:
+    """A program beside the pools that takes connections and answers nothing."""
+    pid = runtime.platform.supervisor.process(name).pid
     os.kill(pid, signal.SIGSTOP)
     with _still([pid]):
         yield
