@@ -6,12 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from conductor.harness.traces import Span
 from conductor.laptop.trace_store import Row
 from conductor.run_directory import RunDirectory
+
+Told = TypeVar("Told", Row, Span)
+"""A span as this machine's store has it, or as Jaeger tells it."""
+
 
 REGISTRY = yaml.safe_load((Path(__file__).parents[1] / "observability/registry.yaml").read_text())
 KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
@@ -27,12 +32,21 @@ def capstone(run: RunDirectory, *arguments: str) -> str:
     return done.stdout
 
 
+def entry_of_order(span: Row | Span) -> str:
+    """Under which name the registry has a span of the orders."""
+    kind = KINDS[span.kind]
+    by_kind = {"SERVER": "request", "PRODUCER": "send", "INTERNAL": "wait"}
+    if kind == "CONSUMER":
+        return "process" if "attempt" in span.attributes else "process_message"
+    return by_kind.get(kind) or ("mail" if span.name == "SMTP DATA" else "call")
+
+
 def against_registry(
-    spans: Sequence[Row],
-    entry_of: Callable[[Row], str],
+    spans: Sequence[Told],
+    entry_of: Callable[[Told], str],
     *,
     outside: Collection[tuple[str, str]] = (),
-    nameless: Callable[[Row], bool] = lambda span: False,
+    nameless: Callable[[Told], bool] = lambda span: False,
 ) -> list[tuple[Any, ...]]:
     """The spans that differ from their entry in name, kind, parent, links, attributes, events or error; each with what it was taken for.
 

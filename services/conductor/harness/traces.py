@@ -37,13 +37,20 @@ class Span:
     """Name, seconds since the epoch, attributes."""
     links: Sequence[tuple[str, str]] = ()
     """Trace and span."""
+    kind: int = 0
+    """As in OTLP; 0 where nobody told."""
+
+
+KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
+JAEGERS_OWN = ("span.kind", "error", "otel.", "internal.")
+"""How tags begin in which Jaeger tells what is no attribute."""
 
 
 def kept(file: Path, attribute: str, value: str) -> list[Span]:
     """Every span of every trace in which this attribute has this value, of those that this machine keeps."""
     return [
         Span(row.trace, row.id, row.parent, row.name, row.pool, row.began, row.seconds, row.failed,
-             {key: str(value) for key, value in row.attributes.items()}, row.events, row.links)
+             {key: str(value) for key, value in row.attributes.items()}, row.events, row.links, row.kind)
         for row in traces_of(file, attribute, value)
     ]  # fmt: skip
 
@@ -82,8 +89,9 @@ def _jaeger(http: httpx.Client, asked: Asked, now: float) -> Iterator[Span]:
 def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
     """The spans of a trace as Jaeger tells it."""
     for span in trace["spans"]:
-        tags = {tag["key"]: str(tag["value"]) for tag in span["tags"]}
-        process = {tag["key"]: str(tag["value"]) for tag in trace["processes"][span["processID"]]["tags"]}
+        tags = _tags(span["tags"])
+        process = _tags(trace["processes"][span["processID"]]["tags"])
+        logs = [(_tags(log["fields"]), log["timestamp"] / 1e6) for log in span.get("logs") or []]
         references = span.get("references") or []
         parents = [one["spanID"] for one in references if one["refType"] == "CHILD_OF"]
         links = [(one["traceID"], one["spanID"]) for one in references if one["refType"] != "CHILD_OF"]
@@ -96,9 +104,16 @@ def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
             began=span["startTime"] / 1e6,
             seconds=span["duration"] / 1e6,
             failed=tags.get("otel.status_code") == "ERROR" or tags.get("error", "").lower() == "true",
-            attributes={**tags, **({"status": why} if (why := tags.get("otel.status_description")) else {})},
+            attributes={key: value for key, value in tags.items() if not key.startswith(JAEGERS_OWN)}
+            | ({"status": why} if (why := tags.get("otel.status_description")) else {}),
+            events=[(told.pop("event", ""), at, told) for told, at in logs],
             links=links,
+            kind=KINDS.get(tags.get("span.kind", ""), 0),
         )
+
+
+def _tags(tags: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {tag["key"]: str(tag["value"]) for tag in tags}
 
 
 def _tempo(http: httpx.Client, asked: Asked, now: float) -> Iterator[Span]:
@@ -131,7 +146,12 @@ def of_tempo(trace_id: str, trace: Mapping[str, Any]) -> Iterator[Span]:
                     failed=span.get("status", {}).get("code") in (2, "STATUS_CODE_ERROR"),
                     attributes=_attributes(span)
                     | ({"status": why} if (why := span.get("status", {}).get("message")) else {}),
+                    events=[
+                        (event["name"], int(event["timeUnixNano"]) / 1e9, _attributes(event))
+                        for event in span.get("events") or []
+                    ],
                     links=[(link["traceId"], link["spanId"]) for link in span.get("links") or []],
+                    kind=KINDS.get(str(span.get("kind", "")).removeprefix("SPAN_KIND_").lower(), 0),
                 )
 
 

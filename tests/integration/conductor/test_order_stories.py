@@ -23,7 +23,7 @@ from conductor.laptop.trace_store import Row, spans_of, traces_of
 from conductor.run_directory import RunDirectory
 from server_fixtures import missing
 from servers import wait_until
-from told_spans import KINDS, REGISTRY, against_registry, capstone
+from told_spans import REGISTRY, against_registry, capstone, entry_of_order
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
 
@@ -151,18 +151,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         capstone(run, "down")
 
 
-def entry_of(span: Row) -> str:
-    """Under which name the registry has it."""
-    kind = KINDS[span.kind]
-    by_kind = {"SERVER": "request", "PRODUCER": "send", "INTERNAL": "wait"}
-    if kind == "CONSUMER":
-        return "process" if "attempt" in span.attributes else "process_message"
-    return by_kind.get(kind) or ("mail" if span.name == "SMTP DATA" else "call")
-
-
 def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
-    assert [] == against_registry(told.spans, entry_of, outside={("ab" * 16, "cd" * 8)})
-    seen = {entry_of(span) for span in told.spans}
+    assert [] == against_registry(told.spans, entry_of_order, outside={("ab" * 16, "cd" * 8)})
+    seen = {entry_of_order(span) for span in told.spans}
     assert {name for name, entry in REGISTRY["spans"].items() if "orders" in entry["of"]} == seen
 
 

@@ -74,14 +74,36 @@ def test_a_span_that_jaeger_calls_an_error_has_failed() -> None:
     assert found.failed
 
 
+def test_what_jaeger_adds_of_its_own_is_no_attribute() -> None:
+    told = {
+        "tags": [{"key": key, "value": key} for key in ("attempt", "otel.scope.name", "error")]
+        + [{"key": "span.kind", "value": "consumer"}],
+        "logs": [
+            {"timestamp": 2_500_000, "fields": [{"key": "event", "value": "published"}, {"key": "n", "value": 1}]}
+        ],
+    }
+    (found,) = traces.of_jaeger(jaeger(**told))
+
+    assert ({"attempt": "attempt"}, 5, [("published", 2.5, {"n": "1"})]) == (found.attributes, found.kind, found.events)
+
+
 def test_tempos_nanoseconds_become_seconds() -> None:
     spans = [
-        {"spanId": "s", "name": "n", "startTimeUnixNano": "1500000000", "endTimeUnixNano": "1750000000", "status": {}}
+        {
+            "spanId": "s",
+            "name": "n",
+            "kind": "SPAN_KIND_SERVER",
+            "startTimeUnixNano": "1500000000",
+            "endTimeUnixNano": "1750000000",
+            "status": {},
+            "events": [{"name": "published", "timeUnixNano": "1600000000"}],
+        }
     ]
     resource = {"attributes": [{"key": "pool", "value": {"stringValue": "saga"}}]}
     (found,) = traces.of_tempo("t", {"batches": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
 
-    assert (1.5, 0.25, "saga", False) == (found.began, found.seconds, found.pool, found.failed)
+    assert (1.5, 0.25, "saga", False, 2) == (found.began, found.seconds, found.pool, found.failed, found.kind)
+    assert [("published", 1.6, {})] == found.events
 
 
 def test_a_bar_begins_where_its_span_began_and_is_never_nothing() -> None:
