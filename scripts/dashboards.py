@@ -329,6 +329,21 @@ POOLS = [
         },
     ),
     Panel(
+        "CPU",
+        "Of each pool's processes and their children, in cores.",
+        "short",
+        {"{{capstone}} {{pool}}": rate("chassis_cpu_seconds_total", "capstone, pool")},
+    ),
+    Panel(
+        "Memory",
+        "Of each pool's process that uses most, with its children, and the most that it may use, where there is a limit.",
+        "bytes",
+        {
+            "{{capstone}} {{pool}}": "max by (capstone, pool) (chassis_memory_bytes)",
+            "{{capstone}} {{pool}} limit": "min by (capstone, pool) (chassis_memory_limit_bytes)",
+        },
+    ),
+    Panel(
         "Commands by outcome",
         "Of the outbox.",
         "ops",
@@ -435,6 +450,12 @@ STORES = [
         "Until it ends, no dead row of any table can be removed.",
         "s",
         {"{{capstone}}": "max by (capstone) (chassis_oldest_transaction_seconds)"},
+    ),
+    Panel(
+        "Archiving fails",
+        "1 while the last try to archive a segment of the database's log failed.",
+        "short",
+        {"{{capstone}}": "max by (capstone) (chassis_archive_failing)"},
     ),
     Panel("Free space", "Where a laptop's data lies.", "bytes", {"free": "min(conductor_disk_free_bytes)"}),
     Panel(

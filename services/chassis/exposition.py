@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chassis import metric_files
+from chassis import metric_files, resources
 from chassis.settings import ServiceSettings
 
 _STARTED_AT = time.time()
@@ -51,7 +51,7 @@ class _Process:
         self._settings = settings
 
     def collect(self) -> Iterator[Any]:
-        from prometheus_client.core import GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         pool = self._settings.pool
 
@@ -63,6 +63,17 @@ class _Process:
         version = self._settings.service_version
         yield gauge("build_info", "What runs; always 1", 1.0, version=version)
         yield gauge("start_timestamp_seconds", "When the main process started, in unix time", _STARTED_AT)
+        used = resources.usage(self._settings.memory_limit_bytes)
+        if used.memory_bytes is not None:
+            yield gauge("memory_bytes", "Memory in use by the process and its children", used.memory_bytes)
+        if used.limit_bytes is not None:
+            yield gauge("memory_limit_bytes", "The most memory that they may use", used.limit_bytes)
+        if used.cpu_seconds is not None:
+            seconds = CounterMetricFamily(
+                "chassis_cpu_seconds", "CPU time of the process and its children", labels=("pool",)
+            )
+            seconds.add_metric((pool,), used.cpu_seconds)
+            yield seconds
         record = _heartbeat(self._settings.heartbeat_file)
         if record is None:
             return

@@ -55,6 +55,9 @@ class ServiceSettings(BaseSettings):
     """Port on which worker, relay and beat answer `/health/live`, `/health/ready` and `/metrics`, and the API `/metrics`, which its port
     does not show, because anybody may reach that; 0 = none, so that a laptop needs no free port a pool."""
 
+    memory_limit_bytes: int = Field(0, ge=0)
+    """The most memory of a process with its children, for `/metrics`, where no container has a limit; 0 = none is known."""
+
     prometheus_multiproc_dir: Path | None = None
     """Folder in which the processes of one pool share their counters; must be its own for every pool."""
 

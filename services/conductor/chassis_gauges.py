@@ -47,3 +47,10 @@ TRANSACTIONS = Gauge(
     " SELECT xact_start FROM pg_stat_activity WHERE backend_xmin IS NOT NULL OR backend_xid IS NOT NULL"
     " UNION ALL SELECT prepared FROM pg_prepared_xacts) open (began)",
 )
+
+ARCHIVE = Gauge(
+    "chassis_archive_failing",
+    "1 while the last try to archive a segment of the write-ahead log failed",
+    (),
+    "SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)::int FROM pg_stat_archiver",
+)

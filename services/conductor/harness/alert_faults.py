@@ -2,14 +2,9 @@
 
 import importlib
 import importlib.util
-import json
 import os
 import signal
-import socket
-import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,7 +16,7 @@ import httpx
 
 from conductor import http_client
 from conductor.capstone import application
-from conductor.harness import hostile_messages, parked
+from conductor.harness import alert_storage_faults, hostile_messages, parked
 from conductor.harness.alert_plays import Expected, Play
 from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient, task_headers
@@ -35,12 +30,13 @@ CLOCK_AHEAD_SECONDS = 5
 BOMB_SERIES = 4500
 """More than the alert's 4,000, and less than the 5,000 at which a scrape is refused."""
 
-OLD_BACKUP_SECONDS = 2 * 24 * 3600
 STARTING_SECONDS = 30.0
 """How long a process may take to start on a busy machine."""
 
 STARTS_DIVIDED = 2.5
 """A process starts as slowly when all times are divided: three starts have to lie within the alert's five minutes, or two."""
+
+LITTLE_MEMORY_BYTES = 1_000_000
 
 BATCHES_DIVIDED = 4
 """A batch of spans is given up after two seconds, however the times are divided: some have to lie within the alert's minute."""
@@ -82,15 +78,21 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
             partial(clock_ahead, last.name),
             (Expected("ClockSkew", 60, STARTING_SECONDS),),
         ),
+        Play(
+            f"{first.name} with a limit below its memory",
+            partial(memory_limited, first.name),
+            (Expected("MemoryNearLimit", 60, STARTING_SECONDS),),
+        ),
+        Play("an archive that takes nothing", alert_storage_faults.archive_refused, (Expected("ArchiveFailing", 300),)),
         Play(f"a target with {BOMB_SERIES} series", series_bomb, (Expected("SeriesExploding"),)),
-        Play("a backup of two days ago", old_backup, (Expected("BackupOld"),)),
+        Play("a backup of two days ago", alert_storage_faults.old_backup, (Expected("BackupOld"),)),
         Play("poisonous message", partial(message, queue, {"timelimit": "soon"}), (Expected("Parked"),)),
         Play("message of an unknown task", partial(message, queue, {}), (Expected("UnknownTask"),)),
     ]
     if runtime.broker == "rabbitmq":
         made.append(Play(f"{first.name} stopped", partial(pool_away, first.name), (Expected("NoConsumer", 30),)))
     if os.geteuid() == 0:
-        made.append(Play("data on a small volume", small_volume, (Expected("DiskFilling", 600),)))
+        made.append(Play("data on a small volume", alert_storage_faults.small_volume, (Expected("DiskFilling", 600),)))
     return made
 
 
@@ -189,6 +191,16 @@ def clock_ahead(pool: str, runtime: LocalRuntime) -> Iterator[None]:
 
 
 @contextmanager
+def memory_limited(pool: str, runtime: LocalRuntime) -> Iterator[None]:
+    """A pool that says that it may use less memory than it does."""
+    runtime.roll(pool, Change({"MEMORY_LIMIT_BYTES": f"{LITTLE_MEMORY_BYTES}"}))
+    try:
+        yield
+    finally:
+        runtime.roll(pool)
+
+
+@contextmanager
 def message(queue: str, headers: Mapping[str, Any], runtime: LocalRuntime) -> Iterator[None]:
     """A message that no worker can run; what it left is dropped in the end."""
     app = application(runtime.platform.name)
@@ -225,61 +237,6 @@ def series_bomb(runtime: LocalRuntime) -> Iterator[None]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Bomb) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with _target(runtime, server.server_port):
+        with alert_storage_faults.target(runtime, server.server_port):
             yield
         server.shutdown()
-
-
-@contextmanager
-def old_backup(runtime: LocalRuntime) -> Iterator[None]:
-    """An exporter that sees one base backup, of two days ago."""
-    with tempfile.TemporaryDirectory() as folder:
-        backup = Path(folder) / "20200101T000000Z" / "backup.json"
-        backup.parent.mkdir()
-        backup.write_text("{}")
-        made = time.time() - OLD_BACKUP_SECONDS
-        os.utime(backup, (made, made))
-        with other_exporter("--backups", folder, runtime):
-            yield
-
-
-@contextmanager
-def other_exporter(option: str, value: str, runtime: LocalRuntime) -> Iterator[None]:
-    """A second exporter of the capstone, to which one thing is told otherwise."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    program = observability.exporter(runtime.platform)
-    argv = list(program.argv)
-    for name, told in (("--port", str(port)), (option, value)):
-        argv[argv.index(name) + 1] = told
-    process = subprocess.Popen(argv, env=dict(program.environment), cwd=program.directory)
-    try:
-        with _target(runtime, port):
-            yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@contextmanager
-def _target(runtime: LocalRuntime, port: int) -> Iterator[None]:
-    """Prometheus scrapes this port as well."""
-    file = runtime.platform.run.targets / f"{runtime.platform.name}.played.json"
-    labels = {"capstone": runtime.platform.name, "pool": "played"}
-    file.write_text(json.dumps([{"targets": [f"127.0.0.1:{port}"], "labels": labels}]))
-    try:
-        yield
-    finally:
-        file.unlink()
-
-
-@contextmanager
-def small_volume(runtime: LocalRuntime) -> Iterator[None]:
-    """An exporter whose data lie on a file system of 64 MB; only root can make one."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=True)
-        try:
-            with other_exporter("--data", folder, runtime):
-                yield
-        finally:
-            subprocess.run(["umount", folder], check=True)
