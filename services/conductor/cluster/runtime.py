@@ -24,7 +24,6 @@ from conductor.errors import ClusterFailed, Refused
 from conductor.pools import Broker, Pool
 
 ROLLED_SECONDS = 300
-FOLLOWED_PODS = 50
 TOOL_ROLES = ("relay", "beat", "worker", "api")
 POWER = Power()
 SERVERS = {"rabbitmq": "rabbitmq", "valkey": "redis", "postgres": "postgres"}
@@ -154,21 +153,6 @@ class KubernetesRuntime:
         if pool not in known:
             raise Refused(f'there is no pool "{pool}"; there are {", ".join(known)}')
         return f"{known[pool].kind.lower()}/{self.own.release}-{pool}"
-
-    def print_logs(self, pool: str | None, *, lines: int, follow: bool) -> None:
-        """The pods' logs to this terminal, each line with its pod in front. Refused when there is no such pool."""
-        selector = f"app.kubernetes.io/instance={self.own.release}"
-        if pool is not None:
-            if pool not in self.pools():
-                raise Refused(f'there is no pool "{pool}"; there are {", ".join(self.pools())}')
-            selector += f",app.kubernetes.io/component={pool}"
-        options = [
-            f"--tail={lines}",
-            "--prefix",
-            f"--max-log-requests={FOLLOWED_PODS}",
-            *(["--follow"] if follow else []),
-        ]
-        self.kubectl("logs", "--selector", selector, *options, shown=True)
 
     def kill(self, pool: str, *, child: bool) -> str:
         """End the oldest pod of a pool at once, or one child of its worker; the pod's name. Refused when there is none."""

@@ -41,21 +41,21 @@ def logs(
     """The logs, each line with its process in front."""
     from conductor.laptop import logs as log_files
 
-    if order is not None:
-        if access.chosen(runtime, namespace) == "kubernetes":
-            raise Refused("--order reads the logs of this machine; in a cluster a log store does: ask it for order_id")
-        from conductor.laptop import log_lines
-
-        for found in log_lines.about(RunDirectory.chosen().logs, order):
-            print(json.dumps(found.fields) if as_json else found)
-        return
+    in_cluster = None
     if access.chosen(runtime, namespace) == "kubernetes":
-        from conductor.cluster import install
+        from conductor.cluster import install, pod_logs
         from conductor.cluster.runtime import KubernetesRuntime
 
-        KubernetesRuntime(namespace, capstone=install.chosen(namespace, capstone)).print_logs(
-            process, lines=lines, follow=follow
-        )
+        in_cluster = KubernetesRuntime(namespace, capstone=install.chosen(namespace, capstone))
+    if order is not None:
+        from conductor.laptop import log_lines
+
+        told = log_lines.among(pod_logs.every_line(in_cluster), order) if in_cluster else None
+        for found in log_lines.about(RunDirectory.chosen().logs, order) if told is None else told:
+            print(json.dumps(found.fields) if as_json else found)
+        return
+    if in_cluster is not None:
+        pod_logs.show(in_cluster, process, lines=lines, follow=follow)
         return
     run = RunDirectory.chosen()
     if not run.logs.is_dir():

@@ -1,7 +1,7 @@
 """Finds what the processes' logs say of one thing: the lines that name it, or a trace of it, of all processes, by their time."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,22 +34,39 @@ class Line:
 
 def about(folder: Path, identifier: str) -> list[Line]:
     """The lines about what this UUID names; also those that name its trace only, whose id is the same without dashes."""
-    return naming(folder, (identifier, identifier.replace("-", "")))
+    return naming(folder, _names(identifier))
+
+
+def among(lines: Iterable[tuple[str, str]], identifier: str) -> list[Line]:
+    """The same out of these lines, each with the process that wrote it."""
+    wanted = [name.encode() for name in _names(identifier)]
+    return _by_time(one for process, line in lines for one in _of(process, [line.encode()], wanted))
 
 
 def naming(folder: Path, names: Collection[str]) -> list[Line]:
     """The lines in which one of these stands, oldest first; what is no JSON object is left out."""
     wanted = [name.encode() for name in names if name]
-    found = [line for path in sorted(folder.glob("*.log*")) for line in _of(path, wanted)]
-    return sorted(found, key=lambda line: line.timestamp)
+    return _by_time(line for path in sorted(folder.glob("*.log*")) for line in _of_file(path, wanted))
 
 
-def _of(path: Path, wanted: Collection[bytes]) -> Iterator[Line]:
+def _names(identifier: str) -> tuple[str, str]:
+    return identifier, identifier.replace("-", "")
+
+
+def _by_time(lines: Iterable[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: line.timestamp)
+
+
+def _of_file(path: Path, wanted: Collection[bytes]) -> Iterator[Line]:
     with path.open("rb") as file:
-        for line in file:
-            if line.startswith(b"{") and any(name in line for name in wanted):
-                try:
-                    fields = json.loads(line)
-                except ValueError:  # the last line may be half written
-                    continue
-                yield Line(path.name.partition(".log")[0], fields)
+        yield from _of(path.name.partition(".log")[0], file, wanted)
+
+
+def _of(process: str, lines: Iterable[bytes], wanted: Collection[bytes]) -> Iterator[Line]:
+    for line in lines:
+        if line.startswith(b"{") and any(name in line for name in wanted):
+            try:
+                fields = json.loads(line)
+            except ValueError:  # the last line may be half written
+                continue
+            yield Line(process, fields)

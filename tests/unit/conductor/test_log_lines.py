@@ -30,6 +30,15 @@ def test_lines_that_name_an_order_or_its_trace_come_by_their_time(tmp_path: Path
     assert ["orders.saga-g1-0", "orders.relay-g1-0", "orders.saga-g1-0"] == [one.process for one in found]
 
 
+def test_lines_of_a_cluster_are_found_the_same_way() -> None:
+    told = [("pod-a", line(2, "later", order_id=ORDER)), ("pod-b", line(1, "of its trace", trace_id=ORDER.replace("-", ""))),
+            ("pod-b", line(3, "another's", order_id="x")), ("pod-b", f"no object {ORDER}")]  # fmt: skip
+
+    found = log_lines.among(told, ORDER)
+
+    assert [("pod-b", "of its trace"), ("pod-a", "later")] == [(one.process, one.fields["event"]) for one in found]
+
+
 def test_a_line_is_shown_without_what_every_line_has(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(line(1, "command_retried", order_id=ORDER, why="busy", pool="p", trace_id="t"))
 
