@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.k8s.conftest import CHECKOUT, OVERLAYS, Object
 
+from conductor import capstones
+from conductor.capstone import load as capstone_of
 from conductor.cluster import install, quorum_queues
 from conductor.observability.rules import FILE
 
@@ -77,6 +79,27 @@ def test_prometheus_has_the_rules_that_are_checked_in_and_an_alertmanager(render
         assert FILE.read_text() == rules["data"]["rules.yaml"]
         assert rules["metadata"]["name"] in [volume.get("configMap", {}).get("name") for volume in pod["volumes"]]
         assert "alertmanager" in named(rendered(overlay), "Service", "alertmanager")["metadata"]["name"]
+
+
+@pytest.mark.parametrize("overlay", ["observability", "observability-jaeger"])
+@pytest.mark.parametrize("capstone", capstones.names())
+def test_each_capstone_brings_an_exporter_of_its_own_database_and_stores(
+    rendered: Render, overlay: str, capstone: str
+) -> None:
+    brought = rendered(f"{overlay}/{capstone}")
+    exporter = named(brought, "Deployment", f"{capstone}-exporter")["spec"]
+    (container,) = exporter["template"]["spec"]["containers"]
+    asked = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"]}
+    wanted = {"STORE_URL", *(store.variable for store in capstone_of(capstone).stores)}
+
+    assert [capstone] == container["command"][-1:]
+    assert {"name": f"{capstone}-conductor", "key": "DATABASE_URL"} == asked.pop("DATABASE_URL")
+    assert {name: {"name": capstone, "key": name} for name in wanted} == asked
+    assert {f"{name.removesuffix('_URL').lower()}={name}" for name in wanted} == set(container["args"]) - {"--store"}
+    assert exporter["selector"]["matchLabels"].items() <= exporter["template"]["metadata"]["labels"].items()
+    assert f"{capstone}-exporter" == exporter["selector"]["matchLabels"]["app.kubernetes.io/instance"]
+    own = {(one["kind"], one["metadata"]["name"]) for one in brought}
+    assert {(one["kind"], one["metadata"]["name"]) for one in rendered(overlay)}.isdisjoint(own)
 
 
 @pytest.mark.parametrize(
