@@ -99,11 +99,15 @@ class Metrics:
         self._registry = CollectorRegistry() if registry is None else registry
         self._pool = pool
         self._made: dict[str, Any] = {}
+        self._labelled: dict[tuple[str, ...], Any] = {}
 
     def labelled(self, name: str, *values: str) -> Any:
-        """The one of prometheus_client with these values of its labels."""
-        found = self._made.get(name) or self._make(_DEFINED[name])
-        return found.labels(self._pool, *values)
+        """The one of prometheus_client with these values of its labels, which takes longer to find it than to count."""
+        found = self._labelled.get((name, *values))
+        if found is None:
+            made = self._made.get(name) or self._make(_DEFINED[name])
+            found = self._labelled[name, *values] = made.labels(self._pool, *values)
+        return found
 
     def _make(self, wanted: Definition) -> Any:
         import prometheus_client as client
