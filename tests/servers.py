@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from conductor.laptop.servers import rabbitmq
-from conductor.laptop.servers.valkey_cluster import CONFIGURATION, Node, form, healthy
+from conductor.laptop.servers.valkey_cluster import CONFIGURATION
+from conductor.redis_cluster import Node, form, healthy
 
 PASSWORD = "wei/rd@pass"  # needs quoting in a URL, as a generated one may
 QUOTED = urllib.parse.quote(PASSWORD, safe="")
@@ -283,7 +284,8 @@ class ValkeyCluster:
     def __init__(self, binary: Path, directory: Path, primaries: int = 3, *, replicas: int = 0) -> None:
         self.nodes: list[Valkey] = []
         self._primaries = primaries
-        self._members: list[Node] = []
+        self.members: list[Node] = []
+        """The same, as who makes them a cluster knows them."""
         for index in range(primaries + replicas):
             folder = directory / f"node-{index}"
             folder.mkdir()
@@ -291,12 +293,16 @@ class ValkeyCluster:
             cluster = CONFIGURATION.format(bus=bus, timeout_ms=1000, password=PASSWORD)
             node = Valkey.in_folder(binary, folder, f"appendfsync always\nrepl-diskless-sync-delay 0\n{cluster}")
             self.nodes.append(node)
-            self._members.append(Node(node.url(0), node.port, bus))
+            self.members.append(Node(node.url(0), node.port, bus))
 
     def start(self) -> None:
+        self.start_apart()
+        form(self.members, self._primaries)
+
+    def start_apart(self) -> None:
+        """Nodes that are no cluster yet."""
         for node in self.nodes:
             node.start()
-        form(self._members, self._primaries)
 
     def kill(self) -> None:
         for node in self.nodes:
@@ -318,7 +324,7 @@ class ValkeyCluster:
 
     def healthy(self, node: int) -> bool:
         """Whether a node sees every slot served."""
-        return healthy(self._members[node])
+        return healthy(self.members[node])
 
 
 @dataclass

@@ -9,6 +9,7 @@ from tests.k8s.conftest import CHECKOUT, Object
 from tests.k8s.test_analytics_platform import configuration, one
 from tests.k8s.test_manifests import PINNED, containers
 
+from conductor import redis_cluster
 from conductor.capstone import load
 from conductor.cluster import secrets
 from conductor.cluster.names import Names
@@ -60,13 +61,12 @@ def test_the_nodes_reach_each_other_and_the_analytics_reach_them(objects: list[O
     assert egress["podLabels"].items() <= labels.items()
 
 
-def test_it_is_formed_by_a_job_whose_script_is_sound_and_whose_pod_reaches_the_nodes(objects: list[Object]) -> None:
+def test_it_is_formed_by_a_job_that_names_the_nodes_and_whose_pod_reaches_them(objects: list[Object]) -> None:
     pod = one(objects, "Job", "counters-cluster")["spec"]["template"]
     (container,) = pod["spec"]["containers"]
-    script = container["command"][-1]
 
-    assert 0 == subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode
-    assert all(name in script for name in NODES)
+    assert ["python", "-m", redis_cluster.__name__] == container["command"]
+    assert NODES == container["args"]
     assert "counters" == pod["metadata"]["labels"]["app.kubernetes.io/component"]
 
 
