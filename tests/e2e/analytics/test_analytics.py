@@ -1,6 +1,6 @@
 """The analytics beside the orders: installed by themselves, on the same servers, apart from them, and taken away without them.
 
-Drills of a cluster leave every counter right, and aggregators come and go with the batches that wait.
+Drills of a cluster leave every counter right, and aggregators come and go with how long batches wait.
 """
 
 import json
@@ -32,18 +32,23 @@ OURS = shared_out(("worker-kill", "rolling-deploy", "blue-green", AUTOSCALING))
 REQUESTS, PER_SECOND = 60, 10.0
 
 AGGREGATE = "aggregate"
-FOLLOWS_ITS_QUEUE = {
+FOLLOWS_THE_WAIT = {
     "by": "queue",
     "maxReplicas": 2,
-    "messagesPerReplica": 4,
-    "waitSeconds": 3,
+    # The load lets 40 requests wait at most, so by their number there is never more than one pod.
+    "messagesPerReplica": 1000,
+    "waitSeconds": 1,
     "pollingSeconds": 5,
     "scaleDownSeconds": 20,
 }
-WINDOW_MS = 1000
-"""Ten requests a second are ten batches a second, which wait in an aggregator for so long."""
+WAITING = {"windowMs": 3000, "prefetchBatches": 200}
+"""Ten requests a second are ten batches a second, which wait in an aggregator for as long as its window, and do not fill it."""
+
+THE_WAIT = "s1-rabbitmq-analytics-aggregate"
+"""KEDA's name of the second trigger, by which the autoscaler says why it scales."""
 
 SCALED_SECONDS = 180.0
+REASON_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,7 @@ def test_every_counter_is_right_after_a_drill(analytics: KubernetesRuntime, name
 
 
 @pytest.mark.skipif(AUTOSCALING not in OURS, reason="another part of E2E_PART plays it")
-def test_aggregators_come_for_batches_that_wait_and_go_after_them(analytics: KubernetesRuntime) -> None:
+def test_aggregators_come_for_batches_that_wait_too_long_and_go_after_them(analytics: KubernetesRuntime) -> None:
     if not has_keda(analytics.kubectl):
         missing("KEDA is not installed: the cluster knows no ScaledObject")
     values, selector = analytics.values(), f"app.kubernetes.io/instance={ANALYTICS.release}"
@@ -121,14 +126,15 @@ def test_aggregators_come_for_batches_that_wait_and_go_after_them(analytics: Kub
 
     with PodEnds(analytics.kubectl, f"{selector},app.kubernetes.io/component={AGGREGATE}") as ends:
         try:
-            settings = {**(values.get("settings") or {}), "windowMs": WINDOW_MS}
-            pools = {AGGREGATE: {"autoscaling": FOLLOWS_ITS_QUEUE}}
+            settings = {**(values.get("settings") or {}), **WAITING}
+            pools = {AGGREGATE: {"autoscaling": FOLLOWS_THE_WAIT}}
             analytics.deploy(values={**values, "settings": settings, "pools": pools})
             with staged(analytics, REQUESTS) as session:
                 with session.load():
                     session.wait_for(lambda: pods() > 1, "more aggregators", SCALED_SECONDS)
                     most = pods()
                     analytics.wait_ready(AGGREGATE)
+                    session.wait_for(lambda: scaled_by(analytics, THE_WAIT), "the autoscaler's reason", REASON_SECONDS)
                 session.wait_for(lambda: pods() == 1, "one aggregator", 2 * SCALED_SECONDS)
                 session.wait_for(
                     lambda: len(ends.codes().keys() - before) >= most - 1, "the end of the others", SCALED_SECONDS
@@ -138,3 +144,13 @@ def test_aggregators_come_for_batches_that_wait_and_go_after_them(analytics: Kub
             analytics.deploy(values=values)
 
     assert ([], {0}) == (findings, set(exits.values()))
+
+
+def scaled_by(runtime: KubernetesRuntime, trigger: str) -> bool:
+    """Whether the autoscaler of the aggregators has said that this trigger made it scale up."""
+    name = f"keda-hpa-{ANALYTICS.release}-{AGGREGATE}"
+    events = runtime.kubectl(
+        *("get", "events", "--field-selector", f"involvedObject.name={name},reason=SuccessfulRescale"),
+        *("--output", "jsonpath={.items[*].message}"),
+    )
+    return f"{trigger}(" in events and "above target" in events
