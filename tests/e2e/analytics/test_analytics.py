@@ -54,7 +54,7 @@ REASON_SECONDS = 30.0
 @pytest.fixture(scope="module")
 def analytics(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The analytics, installed beside the orders; taken away after the tests of this file."""
-    # A busy machine is not what is tested: the broker may take its time to confirm.
+    # The deploys are judged by that no request is sent again, and on a busy machine the broker confirms some after the default of a second.
     with beside(installation, ANALYTICS.capstone, "--set", "settings.answerSeconds=8") as runtime:
         yield runtime
 
