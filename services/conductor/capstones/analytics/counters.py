@@ -4,6 +4,7 @@ The store is one server, or a cluster whose nodes have some shards each; the key
 the sum of that counter in all shards.
 """
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,8 +38,9 @@ ANSWER_SECONDS = 30.0
 def read(access: Reach, families: Iterable[str] = FAMILIES) -> dict[str, dict[str, int]]:
     """Every counter of these families. Raises StoreUnreachable, also when one node of several does not answer."""
     sums: dict[str, Counter[str]] = {}
-    for node in nodes(access):
-        with connected(node, answer_seconds=ANSWER_SECONDS) as store:
+    servers = nodes(access)
+    for node in servers:
+        with _reading(node, len(servers), answer_seconds=ANSWER_SECONDS) as store:
             for key in {key for family in families for key in _keys(store, f"{family}*")}:
                 counts = sums.setdefault(SHARD.sub(b"", key, count=1).decode(), Counter())
                 for field, value in _fields(store, key):
@@ -49,6 +51,16 @@ def read(access: Reach, families: Iterable[str] = FAMILIES) -> dict[str, dict[st
 def nodes(access: Reach) -> list[str]:
     """The URLs of the store's servers."""
     return redis_client.nodes(access.addresses()[COUNTERS])
+
+
+@contextlib.contextmanager
+def _reading(node: str, servers: int, *, answer_seconds: float) -> "Iterator[redis.Redis]":
+    with connected(node, answer_seconds=answer_seconds) as store:
+        if servers > 1:
+            # After a failover this node is the replica of the one that was its own, and has what that has. Without being told that this is
+            # enough it would answer nothing.
+            store.execute_command("READONLY")  # type: ignore[no-untyped-call]
+        yield store
 
 
 def _keys(store: "redis.Redis", pattern: str) -> Iterator[bytes]:
@@ -84,7 +96,7 @@ def counts(access: Reach, name: str, *, answer_seconds: float = 2.0) -> Counter[
 def _asked(access: Reach, command: str, name: str, *arguments: str, answer_seconds: float) -> Iterator[Any]:
     servers = nodes(access)
     for node in servers:
-        with connected(node, answer_seconds=answer_seconds) as store:
+        with _reading(node, len(servers), answer_seconds=answer_seconds) as store:
             # Which shards a node has only a look at its keys tells; a server alone has one.
             for key in [f"{{0}}:{name}".encode()] if len(servers) == 1 else list(_keys(store, name)):
                 yield getattr(store, command)(key, *arguments)
