@@ -67,22 +67,32 @@ def prove(
             help="Such as 2/3, of labs that only something which labs share asks for; alone, of a lab of each check kind."
         ),
     ] = "",
+    within: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Leave out labs that would take longer, as earlier gradings tell; seconds, 0 for none."
+        ),
+    ] = 0,
     runtime: Runtime = "local",
     tag: Tag = "dev",
 ) -> None:
     """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
     from grader import boxes
     from grader.catalog import Catalog
+    from grader.choosing import bounded
     from grader.choosing import chosen as chosen_labs
     from grader.proving import prove as proofs
 
     catalog, wrong = Catalog(), 0
     try:
-        chosen = chosen_labs(catalog, slugs or [], since, part)
+        asked = chosen_labs(catalog, slugs or [], since, part)
+        chosen = bounded(catalog, asked, within * parallel, part or "1/1") if within else asked
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--part") from error
-    if since or part:
+    if since or part or within:
         print(f"labs: {', '.join(chosen) or 'none'}", flush=True)
+    if left_out := [slug for slug in asked if slug not in chosen]:
+        print(f"left out, because they would take longer than {within:g} s: {', '.join(left_out)}", flush=True)
     make = boxes.chosen([catalog.lab(slug) for slug in chosen], runtime, tag)
     for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer):
         sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")

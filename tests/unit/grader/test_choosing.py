@@ -9,7 +9,7 @@ import pytest
 
 from grader import checks
 from grader.catalog import Catalog
-from grader.choosing import changed, chosen, covering, recorded_seconds
+from grader.choosing import bounded, changed, chosen, covering, recorded_seconds
 from grader.errors import LabError
 
 EVERY = Catalog()
@@ -101,3 +101,21 @@ def test_without_a_commit_a_part_is_of_a_lab_for_each_kind() -> None:
 def test_a_part_that_is_none_is_refused(part: str) -> None:
     with pytest.raises(ValueError, match=f'"{part}" is no part'):
         chosen(EVERY, [], "", part)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+def test_what_would_take_too_long_is_left_out_and_in_each_part_something_else(share: float) -> None:
+    slugs, seconds = EVERY.slugs(), recorded_seconds(EVERY)
+    most = share * sum(seconds.values())
+
+    kept = [bounded(EVERY, slugs, most, f"{number}/5") for number in range(1, 6)]
+
+    for labs in kept:
+        assert labs == [slug for slug in slugs if slug in labs]
+        assert 1 == len(labs) or sum(seconds[slug] for slug in labs) <= most
+    assert (share == 1.0) == (kept[0] == kept[2] == slugs)
+    assert share < 0.5 or set(slugs) == set().union(*map(set, kept))
+
+
+def test_nothing_is_left_out_of_nothing() -> None:
+    assert [] == bounded(EVERY, [], 5, "1/1")
