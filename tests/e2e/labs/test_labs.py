@@ -24,7 +24,8 @@ def test_answers_get_in_a_cluster_what_they_get_on_a_laptop(slug: str) -> None:
 
     graded = list(at_once(CATALOG, [(lab, MODEL), (lab, WRONG[slug])], partial(KubernetesBox, TAG), parallel=2))
 
-    assert [] == [proof for proof in graded if not proof.holds]
+    wrong = [f"{proof.answer}: {line}" for proof in graded if not proof.holds for line in proof.details]
+    assert not wrong, "\n".join(wrong)
     left = ("kubectl", "get", "namespaces", "--selector", LABEL, "--output", "name")
     wait_until(lambda: run(left) == "", what="namespaces to be gone", seconds=120)
 
