@@ -132,6 +132,13 @@ ORDERS = [
         number=True,
     ),
     Panel(
+        "Undecided and late",
+        "Accepted 30 s to an hour ago, and neither paid nor refused: they count against the promise.",
+        "short",
+        {"orders": "sum(orders_undecided_late)"},
+        number=True,
+    ),
+    Panel(
         "Orders taken",
         "POST /orders by status.",
         "reqps",

@@ -13,6 +13,13 @@ GAUGES = (
         " WHERE state NOT IN ('delivered', 'cancelled', 'failed') GROUP BY state",
     ),
     Gauge(
+        "orders_undecided_late",
+        "Orders accepted 30 s to an hour ago that are neither paid nor refused",
+        (),
+        "SELECT count(*) FROM orders WHERE state IN ('pending', 'processing')"
+        " AND created_at BETWEEN now() - interval '1 hour' AND now() - interval '30 s'",
+    ),
+    Gauge(
         "orders_needing_attention",
         "Orders that a person should look at",
         (),
