@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loadtests.analytics.servers import Servers, start_batch_worker, wait
+from loadtests.analytics.servers import Servers, start_worker, wait
 
 
 def folder(servers: Servers) -> Path:
@@ -16,7 +16,7 @@ SETTINGS = {"ARCHIVE_URL": "file://{folder}/archive"}
 
 def start(servers: Servers) -> None:
     """Start one archiver."""
-    start_batch_worker(servers, "archive")
+    start_worker(servers, "archive")
 
 
 def rows_and_bytes(servers: Servers) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 
 KINDS = ("view", "like", "share", "comment", "follow")
 EVENTS = 5000
@@ -51,6 +52,12 @@ def expected(events: list[list[dict[str, object]]], times: list[int]) -> dict[st
             ):
                 found.setdefault(key, Counter())[str(name)] += count
     return found
+
+
+def drawn_users(dice: random.Random, count: int, *, zipf: bool) -> Callable[[], str]:
+    """Draws the names of users as `bodies` does."""
+    drawn = _draw(dice, count, zipf)
+    return lambda: f"u{drawn()}"
 
 
 def _draw(dice: random.Random, count: int, zipf: bool):  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ from loadtests.analytics.visibility import delays, quantile, watched
 from loadtests.orders import cpu
 
 STAGES = ("edge", "rabbitmq", "valkey", "aggregate")
-CONNECTIONS = {5000: 24, 50: 400, 1: 400}
+CONNECTIONS = {5000: 24, 500: 100, 50: 400, 1: 400}
 """Connections by events a body: a small body waits in the edge for others, up to BATCH_LINGER_MS, so few clients would wait only."""
 
 MEMORY_EVERY_SECONDS = 1.0

@@ -82,11 +82,11 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
 
 def start_aggregator(servers: Servers) -> None:
     """One worker that counts, as the chart starts it. Returns when it consumes."""
-    start_batch_worker(servers, "aggregate")
+    start_worker(servers, "aggregate")
 
 
-def start_batch_worker(servers: Servers, pool: str) -> None:
-    """One worker of a pool that consumes batches, as the chart starts it. Returns when it consumes."""
+def start_worker(servers: Servers, pool: str) -> None:
+    """One worker of a pool, in its own loop as the chart starts those of batches. Returns when it consumes."""
     heartbeat = servers.folder / f"{pool}.heartbeat"
     command = [sys.executable, "-m", "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}"]
     # A worker's remote control is a queue of its own, by this name: two of one name keep each other out.

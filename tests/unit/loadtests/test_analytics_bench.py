@@ -2,9 +2,11 @@
 
 import pytest
 from loadtests.analytics import events
+from loadtests.analytics.asking import Asked
 from loadtests.analytics.http_client import Answered
 from loadtests.analytics.measured import Measured
 from loadtests.analytics.memory import times
+from loadtests.analytics.recommendations_served import good_enough, summary
 from loadtests.analytics.report import compared
 from loadtests.analytics.visibility import delays, quantile
 
@@ -66,3 +68,19 @@ def test_a_body_that_is_sent_twice_counts_twice() -> None:
 
     assert 30 == sum(sum(counter.values()) for key, counter in found.items() if key.startswith("u:"))
     assert found == events.expected([made[0], made[0], made[1]], [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("answers", "good"),
+    [
+        ([Asked(0.002, 200, similar=True)] * 100, True),
+        ([Asked(0.002, 200, similar=True)] * 98 + [Asked(0.02, 200, similar=True)] * 2, False),
+        ([Asked(0.002, 200, similar=True)] * 99 + [Asked(0.002, 503, similar=False)], False),
+        ([Asked(0.002, 200, similar=True)] * 40 + [Asked(0.002, 200, similar=False)] * 60, False),
+    ],
+    ids=["all", "two slow ones", "one refused", "hardly anything learned"],
+)
+def test_recommendations_are_served_well_when_all_are_answered_soon_with_what_was_learned(
+    answers: list[Asked], good: bool
+) -> None:
+    assert good == good_enough(summary(answers), most_ms=10.0)

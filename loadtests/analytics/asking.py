@@ -1,0 +1,74 @@
+"""`python -m loadtests.analytics.asking --port PORT`: asks an edge for the recommendations of drawn users, so many a second.
+
+A process of its own, so that the clients that send events do not hold it up. Questions begin at their times, whether or not earlier ones
+are answered, and a delay is counted from that time. The only line is JSON: a list of [seconds, status, whether something was learned].
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from typing import NamedTuple
+
+import httpx
+
+from loadtests.analytics import events
+
+ANALYST = "analyst"
+"""The token that is shown."""
+
+ANSWER_SECONDS = 10.0
+
+
+class Asked(NamedTuple):
+    """What one question got: seconds from when it was due to its answer, its status (0 without one), whether any of it was learned."""
+
+    seconds: float
+    status: int
+    similar: bool
+
+
+async def ask(port: int, *, users: int, per_second: float, seconds: float, seed: int = 1) -> list[Asked]:
+    """Ask for the recommendations of drawn users, so many a second."""
+    drawn = events.drawn_users(random.Random(seed), users, zipf=True)
+    headers = {"Authorization": f"Bearer {ANALYST}"}
+    address = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=ANSWER_SECONDS) as api:
+
+        async def one(user: str, due: float) -> Asked:
+            try:
+                answer = await api.get(f"/users/{user}/recommendations")
+            except httpx.HTTPError:
+                return Asked(time.monotonic() - due, 0, similar=False)
+            waited = time.monotonic() - due
+            found = answer.json()["recommendations"] if answer.status_code == 200 else []
+            return Asked(waited, answer.status_code, any(each["because"] == "similar" for each in found))
+
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number in range(round(per_second * seconds)):
+                due = began + number / per_second
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                tasks.append(group.create_task(one(drawn(), due)))
+    return [task.result() for task in tasks]
+
+
+def main(argv: list[str]) -> int:
+    """Print what the questions got."""
+    parser = argparse.ArgumentParser(prog="asking", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--users", type=int, required=True)
+    parser.add_argument("--per-second", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    given = parser.parse_args(argv)
+    print(
+        json.dumps(asyncio.run(ask(given.port, users=given.users, per_second=given.per_second, seconds=given.seconds)))
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
