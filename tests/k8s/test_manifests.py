@@ -172,7 +172,7 @@ def test_every_object_is_in_the_one_namespace(overlay: str, rendered: Render) ->
 
 def test_the_platform_asks_for_less_than_half_of_a_laptop(overlay: str, rendered: Render) -> None:
     # Three brokers are not for the smallest laptop.
-    most = (1500, 3072) if overlay in ("ha", "sharded") else (1000, 2048)
+    most = (1500, 3072) if overlay in ("ha", "sharded", "sharded-replicas") else (1000, 2048)
     millis, mebibytes = 0, 0
     for _, pod in pods(rendered(overlay)):
         for container in pod["spec"]["containers"]:

@@ -1,4 +1,5 @@
-"""The Redis Cluster that the overlay `sharded` gives the analytics: three primaries with addresses that stay, formed once."""
+"""The Redis Cluster that the overlay `sharded` gives the analytics: three primaries with addresses that stay, formed once. In
+`sharded-replicas` each has a replica."""
 
 import subprocess
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from conductor.cluster.names import Names
 
 Render = Callable[[str], list[Object]]
 NODES = [f"counters-cluster-{number}" for number in range(3)]
-VALUES = CHECKOUT / "k8s" / "overlays" / "sharded" / "analytics-values.yaml"
+VALUES, WITH_REPLICAS = (
+    CHECKOUT / "k8s" / "overlays" / overlay / "analytics-values.yaml" for overlay in ("sharded", "sharded-replicas")
+)
 
 
 @pytest.fixture
@@ -85,3 +88,16 @@ def test_a_pool_counts_each_shard(helm: str) -> None:
     counting = {each["metadata"]["name"] for each in found if "aggregate" in each["metadata"]["name"]}
 
     assert {"analytics-aggregate", "analytics-aggregate-1", "analytics-aggregate-2"} == counting
+
+
+def test_each_primary_can_have_a_replica_that_a_flush_waits_for(rendered: Render) -> None:
+    objects = rendered("sharded-replicas/analytics")
+    services = {each["metadata"]["name"] for each in objects if each["kind"] == "Service"}
+    script = one(objects, "Job", "counters-replicas")["spec"]["template"]["spec"]["containers"][0]["command"][-1]
+    plain, replicated = (yaml.safe_load(values.read_text()) for values in (VALUES, WITH_REPLICAS))
+    plain["settings"]["countersReplicas"] = 1
+
+    assert {f"counters-cluster-{number}" for number in range(6)} == services
+    assert 6 == nodes(objects)["spec"]["replicas"]
+    assert plain == replicated
+    assert 0 == subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode
