@@ -5,6 +5,7 @@ last wrote, not that a thread of the process runs. An exec probe learns the same
 namespaces every few seconds a pod, which is what a node that is short of CPU has least of.
 """
 
+import os
 import socket
 import socketserver
 import threading
@@ -85,5 +86,7 @@ def serve(
             """Log no probe."""
 
     server = Listener((settings.host, settings.metrics_port), Answer, share_port=settings.share_port)
+    # A child that outlives its main process would hold the port, and keep the next main process from starting.
+    os.register_at_fork(after_in_child=server.socket.close)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

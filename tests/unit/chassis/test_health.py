@@ -1,6 +1,7 @@
 """What a kubelet and Prometheus are told over HTTP; the verdicts themselves are test_probe.py's."""
 
 import http.client
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,19 @@ def test_without_a_port_nothing_answers() -> None:
 def test_a_port_that_is_taken_is_no_silent_start(port: int) -> None:
     with pytest.raises(OSError, match="in use"):
         health.serve(settings(metrics_port=port))
+
+
+def test_a_child_does_not_hold_the_port() -> None:
+    server = health.serve(settings(metrics_port=free_port()))
+    assert server is not None
+    child = os.fork()
+    if child == 0:
+        os._exit(server.socket.fileno() == -1)
+    _, status = os.waitpid(child, 0)
+    listens = server.socket.fileno() != -1
+    end_serving(server)
+
+    assert (1, True) == (os.waitstatus_to_exitcode(status), listens)
 
 
 def test_who_works_is_live_and_ready(port: int, beat: Heartbeat) -> None:
