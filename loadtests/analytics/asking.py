@@ -12,14 +12,11 @@ import sys
 import time
 from typing import NamedTuple
 
-import httpx
-
 from loadtests.analytics import events
+from loadtests.analytics.http_client import Connection
 
 ANALYST = "analyst"
 """The token that is shown."""
-
-ANSWER_SECONDS = 10.0
 
 
 class Asked(NamedTuple):
@@ -31,28 +28,27 @@ class Asked(NamedTuple):
 
 
 async def ask(port: int, *, users: int, per_second: float, seconds: float, seed: int = 1) -> list[Asked]:
-    """Ask for the recommendations of drawn users, so many a second."""
+    """Ask for the recommendations of drawn users, so many a second, each by a connection that is free then."""
     drawn = events.drawn_users(random.Random(seed), users, zipf=True)
-    headers = {"Authorization": f"Bearer {ANALYST}"}
-    address = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=ANSWER_SECONDS) as api:
+    free: list[Connection] = []
 
-        async def one(user: str, due: float) -> Asked:
-            try:
-                answer = await api.get(f"/users/{user}/recommendations")
-            except httpx.HTTPError:
-                return Asked(time.monotonic() - due, 0, similar=False)
-            waited = time.monotonic() - due
-            found = answer.json()["recommendations"] if answer.status_code == 200 else []
-            return Asked(waited, answer.status_code, any(each["because"] == "similar" for each in found))
+    async def one(user: str, due: float) -> Asked:
+        connection = free.pop() if free else Connection(port)
+        status, body = await connection.get(f"/users/{user}/recommendations", ANALYST)
+        waited = time.monotonic() - due
+        free.append(connection)
+        found = json.loads(body)["recommendations"] if status == 200 else []
+        return Asked(waited, status, any(each["because"] == "similar" for each in found))
 
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            tasks = []
-            for number in range(round(per_second * seconds)):
-                due = began + number / per_second
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                tasks.append(group.create_task(one(drawn(), due)))
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for number in range(round(per_second * seconds)):
+            due = began + number / per_second
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            tasks.append(group.create_task(one(drawn(), due)))
+    for connection in free:
+        connection.close()
     return [task.result() for task in tasks]
 
 

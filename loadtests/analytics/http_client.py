@@ -39,7 +39,7 @@ async def send(
     paced = _paced(bodies, per_second)
 
     async def client() -> None:
-        connection = _Connection(port)
+        connection = Connection(port)
         try:
             # One generator for all: it gives each body to one client.
             while (body := await _next(paced)) is not None:
@@ -71,12 +71,15 @@ async def _paced(
         yield body
 
 
-class _Connection:
+class Connection:
+    """One open connection, made when it is first used and again after it was lost. For one request at a time."""
+
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, key: str, body: bytes, events: int) -> Answered:
+        """Send events until they are safe. Raises Refused."""
         head = (
             f"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nIdempotency-Key: {key}\r\n"
             f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -84,7 +87,7 @@ class _Connection:
         sent = time.monotonic()
         repeats = 0
         while True:
-            status = await self._exchange(head, body)
+            status, _ = await self._exchange(head, body)
             if status == 200:
                 return Answered(sent, time.monotonic(), events, repeats)
             if status not in (0, 503):
@@ -92,8 +95,13 @@ class _Connection:
             repeats += 1
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _exchange(self, head: bytes, body: bytes) -> int:
-        """The status of the answer; 0 when the connection was lost."""
+    async def get(self, path: str, token: str) -> tuple[int, bytes]:
+        """Status and body of the answer; 0 and nothing when the connection was lost."""
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n"
+        return await self._exchange(head.encode(), b"")
+
+    async def _exchange(self, head: bytes, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer; 0 and nothing when the connection was lost."""
         try:
             if self._streams is None:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
@@ -104,15 +112,16 @@ class _Connection:
             await writer.drain()
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(answer.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
+            told = await reader.readexactly(length)
             if b"connection: close" in answer:
                 self.close()
-            return int(answer[9:12])
+            return int(answer[9:12]), told
         except (OSError, asyncio.IncompleteReadError):
             self.close()
-            return 0
+            return 0, b""
 
     def close(self) -> None:
+        """Close it, if it is open."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None

@@ -28,7 +28,7 @@ USERS, CONTENTS = 10_000, 1_000
 DISTINCT_EVENTS = 500_000
 """Bodies are repeated, under new keys, beyond so many events; what is repeated is counted and teaches nothing new."""
 
-LEAST_SIMILAR = 0.5
+LEAST_SIMILAR = 0.3
 """Share of the answers that must have a content of similar users: else it would be measured how fast popular contents are read."""
 
 TICK_SECONDS = 5.0

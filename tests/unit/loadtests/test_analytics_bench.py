@@ -76,7 +76,7 @@ def test_a_body_that_is_sent_twice_counts_twice() -> None:
         ([Asked(0.002, 200, similar=True)] * 100, True),
         ([Asked(0.002, 200, similar=True)] * 98 + [Asked(0.02, 200, similar=True)] * 2, False),
         ([Asked(0.002, 200, similar=True)] * 99 + [Asked(0.002, 503, similar=False)], False),
-        ([Asked(0.002, 200, similar=True)] * 40 + [Asked(0.002, 200, similar=False)] * 60, False),
+        ([Asked(0.002, 200, similar=True)] * 20 + [Asked(0.002, 200, similar=False)] * 80, False),
     ],
     ids=["all", "two slow ones", "one refused", "hardly anything learned"],
 )
