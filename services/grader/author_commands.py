@@ -76,7 +76,10 @@ def prove(
     runtime: Runtime = "local",
     tag: Tag = "dev",
 ) -> None:
-    """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it."""
+    """Grade the answers of labs, for who writes labs: each must get exactly the verdict that is expected of it.
+
+    `??` is before one that this machine was too busy to judge, also when it was graded once more; that is no failure.
+    """
     from grader import boxes
     from grader.catalog import Catalog
     from grader.choosing import bounded
@@ -96,11 +99,10 @@ def prove(
     make = boxes.chosen([catalog.lab(slug) for slug in chosen], runtime, tag)
     for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer):
         sound = proof.holds or (write and proof.answer[0] != "(" and proof.answer != "model")
-        wrong += not sound
-        print(
-            f"{'ok' if sound else 'NO':3} {proof.lab:22} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s",
-            flush=True,
-        )
+        wrong += not (sound or proof.too_busy)
+        mark = "ok" if sound else "??" if proof.too_busy else "NO"
+        said = f"{proof.lab:22} {proof.answer:28} {proof.got['points']:3} points  {proof.seconds:6.1f} s"
+        print(f"{mark:3} {said}", flush=True)
         if not sound:
             print(f"    expected {json.dumps(proof.expected)}\n    got      {json.dumps(proof.got)}")
             print("".join(f"      {line}\n" for line in proof.details), end="", flush=True)

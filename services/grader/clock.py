@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from conductor.waiting import until
 from grader import measuring
-from grader.errors import Unable
+from grader.errors import TooBusy
 
 MOST_STANDING_SECONDS = 600.0
 """Of one check: whatever the grader waits for comes to an end."""
@@ -58,13 +58,13 @@ class CheckClock:
                     self._stood += 0.0 if self._stopped_by else self._now() - self._since
 
     def in_time(self, holds: Callable[[], bool], seconds: float, every_seconds: float) -> bool:
-        """Whether it holds within so many seconds, and before the check's time is over. Raises Unable as `later` does."""
+        """Whether it holds within so many seconds, and before the check's time is over. Raises TooBusy as `later` does."""
         if until(holds, within_seconds=max(0.0, min(seconds, self.left())), every_seconds=every_seconds):
             return True
         return self.later(holds, seconds, every_seconds)
 
     def later(self, holds: Callable[[], bool], seconds: float, every_seconds: float = 0.05) -> bool:
-        """False for what did not hold within so many seconds, which are over. Raises Unable when it holds soon, and this machine is slow.
+        """False for what did not hold within so many seconds, which are over. Raises TooBusy when it holds soon, and this machine is slow.
 
         It is waited for as much longer as programs take longer, and that is no time of the check's: the promise is neither kept nor broken
         then. What does not hold even so is no fault of the machine's.
@@ -76,7 +76,5 @@ class CheckClock:
             more = min(MOST_MORE_SECONDS, max(LEAST_SECONDS, seconds) * (times - 1))
             held = until(holds, within_seconds=more, every_seconds=every_seconds)
         if held:
-            raise Unable(
-                f"this machine is too busy to tell: it took more than {seconds:.0f} s, where a program takes {times:.0f} times its own"
-            )
+            raise TooBusy(f"it took more than {seconds:.0f} s, where a program takes {times:.0f} times its own")
         return False

@@ -7,6 +7,7 @@ LabError (a ConductorError, which the command line knows)
 ├── GradebookBroken  the chain of hashes does not hold
 ├── Interrupted      a grading was told to stop before its end
 └── Unable           the grader itself could not do what a check needs: the verdict is `error`, and costs nothing
+    └── TooBusy      other work takes the processors, so that a duration tells nothing
 """
 
 from conductor.errors import ConductorError
@@ -38,3 +39,10 @@ class Interrupted(LabError):
 
 class Unable(LabError):
     """The grader lacks something that a check needs; the learner is not at fault."""
+
+
+class TooBusy(Unable):
+    """Other work takes the processors; says what took too long."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this machine is too busy to tell: {what}")

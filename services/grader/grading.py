@@ -12,7 +12,7 @@ from grader.adapters import rabbitmq, scratch, workspaces
 from grader.adapters.box import Box
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result, Verdict, judged, missing, unjudged
-from grader.errors import Interrupted, Unable
+from grader.errors import Interrupted, TooBusy, Unable
 from grader.session import Session
 
 GRACE_SECONDS = 5.0
@@ -85,8 +85,9 @@ def _verdict(check: Check, before: list[Verdict], session: Session, stop: thread
         raise
     except Exception as error:  # noqa: BLE001 whatever a check raises is the grader's fault, and the other checks go on
         what = str(error) if isinstance(error, Unable) else f"{type(error).__name__}: {error}"
+        reason = "busy" if isinstance(error, TooBusy) else "grader"
         return unjudged(
-            check, Outcome.ERROR, "grader", f"the grader could not judge this: {what}", time.monotonic() - started
+            check, Outcome.ERROR, reason, f"the grader could not judge this: {what}", time.monotonic() - started
         )
     return judged(check, finding, time.monotonic() - started, session.output())
 
@@ -114,7 +115,7 @@ def _carried_out(check: Check, session: Session, stop: threading.Event) -> Findi
         if thread.is_alive():
             raise Unable(f"the check did not end within {check.seconds:g} s")
         if measuring.slowdown() >= measuring.SLOW:
-            raise Unable(f"this machine is too busy to tell: the check did not end within {check.seconds:g} s")
+            raise TooBusy(f"the check did not end within {check.seconds:g} s")
         return Finding(False, f"it took longer than {check.seconds:g} s", "timeout")
     if isinstance(ended[0], Exception):
         raise ended[0]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from statistics import median
 
-from grader.errors import Unable
+from grader.errors import TooBusy
 
 ROUNDS = 3
 MOST_SPREAD = 0.4
@@ -18,16 +18,14 @@ MOST_SPREAD = 0.4
 def ratio(measured: Callable[[], float], baseline: Callable[[], float], *, rounds: int = ROUNDS) -> float:
     """How long `measured` takes, as a multiple of `baseline`: medians of rounds taken in turn; each callable returns seconds.
 
-    Raises Unable when the rounds of the baseline differ too much to tell.
+    Raises TooBusy when the rounds of the baseline differ too much to tell.
     """
     ours, theirs = [], []
     for _ in range(rounds):
         theirs.append(baseline())
         ours.append(measured())
     if max(theirs) > (1 + MOST_SPREAD) * min(theirs):
-        raise Unable(
-            f"this machine is too busy to tell: the same work took {min(theirs):.2f} s and {max(theirs):.2f} s"
-        )
+        raise TooBusy(f"the same work took {min(theirs):.2f} s and {max(theirs):.2f} s")
     return median(ours) / median(theirs)
 
 
@@ -43,10 +41,10 @@ print((time.monotonic() - began) / (time.process_time() - used))
 
 
 def tell() -> None:
-    """Raise Unable while this machine is too slow to judge by what took a little too long."""
+    """Raise TooBusy while this machine is too slow to judge by what took a little too long."""
     times = slowdown()
     if times >= SLOW:
-        raise Unable(f"this machine is too busy to tell: a program takes {times:.0f} times its own time")
+        raise TooBusy(f"a program takes {times:.0f} times its own time")
 
 
 def slowdown() -> float:

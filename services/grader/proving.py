@@ -26,6 +26,9 @@ from grader.grading import grade
 UNTOUCHED, EMPTY = "(starter)", "(empty)"
 """Two answers that every lab has: the starting files as they are, and no files at all."""
 
+BUSY = f"{Outcome.ERROR}: busy"
+"""What a check got that could not be judged because other work took the processors."""
+
 FEWEST_WRONG = 2
 
 
@@ -52,7 +55,15 @@ class Proof:
     @property
     def untold(self) -> bool:
         """Whether the grader could not judge a check."""
-        return str(Outcome.ERROR) in self.got["checks"].values()
+        return any(ended.startswith(Outcome.ERROR) for ended in self.got["checks"].values())
+
+    @property
+    def too_busy(self) -> bool:
+        """Whether all that it got otherwise is that this machine was too busy to tell, and what was skipped for that."""
+        if self.expected is None or not self.untold:
+            return False
+        expected = self.expected["checks"]
+        return all(ended in (expected[check], BUSY, Outcome.SKIPPED) for check, ended in self.got["checks"].items())
 
 
 def prove(
@@ -183,7 +194,7 @@ def _expected(lab: Lab, folder: Path, answer: str, got: dict[str, Any]) -> dict[
 
 def _nothing(check: Check, ended: str) -> str:
     """What a check may say of nothing: whatever it got, but for an error, and for passing where that is worth points."""
-    bad = ended == Outcome.ERROR or (ended == Outcome.PASSED and check.points > 0)
+    bad = ended.startswith(Outcome.ERROR) or (ended == Outcome.PASSED and check.points > 0)
     return "not passed" if bad else ended
 
 
@@ -192,4 +203,4 @@ def _golden(folder: Path, answer: str) -> Path:
 
 
 def _ended(outcome: Outcome, reason: str) -> str:
-    return f"{outcome}: {reason}" if outcome is Outcome.FAILED else str(outcome)
+    return f"{outcome}: {reason}" if outcome in (Outcome.FAILED, Outcome.ERROR) else str(outcome)

@@ -18,7 +18,7 @@ from grader.adapters import scratch
 from grader.adapters.box import Job, Running, Unconfined
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result
-from grader.errors import Interrupted, Unable
+from grader.errors import Interrupted, TooBusy, Unable
 from grader.grading import grade
 from grader.session import Session, failed, passed
 
@@ -59,6 +59,26 @@ def test_what_a_check_raises_is_the_graders_fault_and_the_others_go_on(
         (Outcome.PASSED, "fine"),
     ]
     assert (1, True) == (result.points, result.undecided)
+
+
+def test_a_machine_that_is_too_busy_is_told_from_a_grader_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kind(name: str) -> Any:
+        def run(parameters: object, session: Session) -> Finding:
+            raise TooBusy("it took 9 s") if name == "busy" else Unable("there is no port left")
+
+        return run
+
+    monkeypatch.setattr(checks, "run", kind)
+    (tmp_path / "work").mkdir()
+    asked = tuple(Check(name, name, 1, name, None) for name in ("busy", "broken"))
+    lab = Lab("lab", "foundations", 2, (), "Lab", 1, (), asked, "1")
+
+    verdicts = grade(lab, tmp_path, tmp_path / "work", Unconfined(), seed=1).verdicts
+
+    assert [(Outcome.ERROR, "busy"), (Outcome.ERROR, "grader")] == [(one.outcome, one.reason) for one in verdicts]
+    assert "this machine is too busy to tell: it took 9 s" in verdicts[0].because
 
 
 def test_a_check_that_fails_on_a_full_disk_is_not_held_against_the_answer(

@@ -151,6 +151,22 @@ def test_an_answer_that_the_grader_could_not_judge_is_proved_once_more(monkeypat
     assert found.holds
 
 
+@pytest.mark.parametrize(
+    ("checks", "too_busy"),
+    [
+        ({"fast": "error: busy"}, True),
+        ({"fast": "error: busy", "sound": "skipped"}, True),
+        ({"fast": "error: busy", "sound": "passed"}, False),
+        ({"fast": "error: grader"}, False),
+        ({"fast": "error: busy", "sound": "error: grader"}, False),
+        ({"fast": "failed: slow"}, False),
+        ({}, False),
+    ],
+)
+def test_a_machine_that_is_too_busy_is_no_fault_of_a_check(checks: dict[str, str], too_busy: bool) -> None:
+    assert too_busy is proof(0, **checks).too_busy
+
+
 def test_another_verdict_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     said = iter([proof(0, fast="failed: slow"), proof(5)])
     monkeypatch.setattr(proving, "proved", lambda *given: dataclasses.replace(next(said), lab=SLUG))
