@@ -140,17 +140,17 @@ def check_risk(order: Order) -> str:
     reference, width = int(symbol["reference"]), int(symbol["reference"]) * int(symbol["collar_bp"]) // BP
     worst = int(held or 0) * (1 if order["side"] == BUY else -1) + int(waits or 0) + quantity
     if sent > most["max_rate"]:
-        return "rate"
+        return "max_rate"
     if abs(order["price"] - reference) > width:
         return "collar"
     if quantity > most["max_quantity"]:
-        return "size"
+        return "max_quantity"
     if order["price"] * quantity > most["max_notional"]:
-        return "notional"
+        return "max_notional"
     if worst > most["max_position"]:
-        return "position"
+        return "max_position"
     if int(today or 0) + quantity > most["max_daily_quantity"]:
-        return "daily quantity"
+        return "max_daily_quantity"
     _count(order, open_lots=quantity, today=quantity)
     return ""
 
