@@ -78,9 +78,9 @@ class OwnedShard:
 
 
 @contextlib.contextmanager
-def traded(folder: Path) -> Iterator[OwnedShard]:
-    """An open market."""
-    settings = shard(folder)
+def traded(folder: Path, **changed: object) -> Iterator[OwnedShard]:
+    """An open market, with these settings changed."""
+    settings = shard(folder, **changed)
     write_directory(settings.sessions)
     owned = OwnedShard(settings)
     try:
@@ -94,6 +94,13 @@ def traded(folder: Path) -> Iterator[OwnedShard]:
 def owned(tmp_path: Path) -> Iterator[OwnedShard]:
     """A market that a test may break."""
     with traded(tmp_path) as owned:
+        yield owned
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[OwnedShard]:
+    """The same, whose owner waits long for a sign of life."""
+    with traded(tmp_path, silent_seconds=30.0) as owned:
         yield owned
 
 

@@ -49,6 +49,21 @@ def test_a_child_that_is_gone_or_silent_is_replaced(owned):
         assert b"0" == client.receive("8").get(39)
 
 
+def test_a_patient_owner_lets_an_engine_stand_still_for_a_while(patient):
+    client = patient.client()
+    client.log_on()
+    os.kill(patient.owner.pid("engine"), signal.SIGSTOP)
+    try:
+        until = time.monotonic() + 1.5
+        patient.until(lambda: time.monotonic() > until)
+    finally:
+        os.kill(patient.owner.pid("engine"), signal.SIGCONT)
+    client.order(1)
+
+    assert b"0" == client.receive("8").get(150)
+    assert 0 == patient.owner.replaced
+
+
 HOG = """
 import os, sys, time
 os.sched_setaffinity(0, {int(sys.argv[1])})
