@@ -111,13 +111,27 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedShard]:
         yield owned
 
 
-@pytest.fixture
-def pool(tmp_path: Path, redis_url: str) -> Iterator[EnginePool]:
+@contextlib.contextmanager
+def trading_pool(folder: Path, redis_url: str, **environment: str) -> Iterator[EnginePool]:
     """A worker of the engine pool whose shard takes orders."""
-    made = EnginePool(tmp_path, redis_url)
+    made = EnginePool(folder, redis_url, **environment)
     try:
         made.until(lambda: made.state == "idle")
         made.open_market()
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture
+def pool(tmp_path: Path, redis_url: str) -> Iterator[EnginePool]:
+    """One as it comes."""
+    with trading_pool(tmp_path, redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+def patient_pool(tmp_path: Path, redis_url: str) -> Iterator[EnginePool]:
+    """One that waits long for a sign of life of its engine."""
+    with trading_pool(tmp_path, redis_url, SILENT_SECONDS="60") as made:
+        yield made
