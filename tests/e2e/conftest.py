@@ -55,7 +55,7 @@ def tell(text: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def images() -> None:
+def images() -> list[str]:
     """Our images, and other versions of the orders: one with more, one whose workers end at once, one whose charges fail now and then."""
     if not install.reachable():
         missing("kubectl points to no cluster that answers")
@@ -67,10 +67,11 @@ def images() -> None:
         run(["docker", "build", "--quiet", *given, "--tag", image, str(IMAGES / version)])
         built.append(image)
     image_loading.load(built, tell, image_loading.loader(os.environ.get("E2E_LOAD")))
+    return built
 
 
 @pytest.fixture(scope="session")
-def installation(images: None) -> Iterator[Installation]:
+def installation(images: list[str]) -> Iterator[Installation]:
     """Platform and orders, ready; taken away with all they stored."""
     wanted = Installation(NAMESPACE, tag=TAG, extra=SETTINGS)
     try:

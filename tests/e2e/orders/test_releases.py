@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conductor.cluster import install
+from conductor.cluster import image_loading, install
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.names import Names
@@ -90,3 +90,11 @@ def test_what_another_overlay_brought_is_removed(installation: Installation) -> 
 
     assert ["configmap/of-another-overlay"] == install.prune(installation, [OWN.capstone])
     assert [] == install.prune(installation, [OWN.capstone])
+
+
+def test_images_that_the_nodes_have_are_not_loaded_again(images: list[str]) -> None:
+    told: list[str] = []
+
+    image_loading.load(images, told.append, ["false"])  # fails when it is called
+
+    assert [f"on the nodes already: {', '.join(images)}"] == told
