@@ -68,13 +68,13 @@ def _cut(
             away = _await_elsewhere(session, node, [pool for pool in lost if pool not in bound])
             if answered:
                 session.await_progress()
-        since = time.monotonic()
-        slow = {pool: seconds for pool, seconds in away.items() if seconds > AWAY_SECONDS}
-        session.expect(not slow, f"longer than {AWAY_SECONDS:.0f} s without a ready pod: {slow}")
-        session.wait_for(lambda: node in nodes.schedulable(kubectl), f"{node} to be back", WAITED_SECONDS)
-        session.reporter.tell(f"{node} is back {time.monotonic() - since:.1f} s after it got power")
-        runtime.wait_ready()
-        session.reporter.tell(f"every pool is ready {time.monotonic() - since:.1f} s after that, or before")
+    since = time.monotonic()
+    slow = {pool: seconds for pool, seconds in away.items() if seconds > AWAY_SECONDS}
+    session.expect(not slow, f"longer than {AWAY_SECONDS:.0f} s without a ready pod: {slow}")
+    session.wait_for(lambda: node in nodes.schedulable(kubectl), f"{node} to be back", WAITED_SECONDS)
+    session.reporter.tell(f"{node} is back {time.monotonic() - since:.1f} s after it got power")
+    runtime.wait_ready()
+    session.reporter.tell(f"every pool is ready {time.monotonic() - since:.1f} s after it got power, or before")
 
 
 def _chosen(runtime: KubernetesRuntime) -> str:
