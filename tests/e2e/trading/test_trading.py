@@ -14,22 +14,13 @@ from conductor.cluster.runtime import KubernetesRuntime
 
 TRADING = Names("trading")
 ORDERS, PER_SECOND = 300, 50.0
-SMALL_SEGMENTS = ("--set", "settings.journalSegmentBytes=1048576")
-"""What disk-full needs; with it from the beginning no pod is replaced for that drill."""
-DRILLS = shared_out(
-    (
-        *("rolling-deploy", "disk-full", "kill-switch"),
-        *("engine-stall", "engine-kill", "pod-eviction"),
-        *("owner-kill", "limit-storm", "feed-gap"),
-    )
-)
-"""Long ones and short ones, so that every third takes as long."""
+DRILLS = shared_out(("pod-eviction", "rolling-deploy", "engine-stall", "engine-kill"))
 
 
 @pytest.fixture(scope="module")
 def trading(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The trading service, installed beside the orders; taken away after the tests of this file."""
-    with beside(installation, TRADING.capstone, *SMALL_SEGMENTS) as runtime:
+    with beside(installation, TRADING.capstone) as runtime:
         yield runtime
 
 
