@@ -35,7 +35,7 @@ def fail(
 ) -> list[str]:
     """The names of what was logged when a task failed so."""
 
-    @app.task(name=task, sent_again=sent_again)
+    @app.task(name=task, shared=False, sent_again=sent_again)
     def work(**_: Any) -> None: ...
 
     with capture_logs() as logs:
