@@ -118,8 +118,8 @@ class Settings(ServiceSettings):
 
     answer_seconds: float = Field(default=1.0, gt=0, le=60)
     """A request whose events are not confirmed by then is answered 503. They may be counted all the same, so the client repeats it with
-    the same key. The default is ten times the 99th percentile at 100,000 events a second on two cores; on a machine with ten times as much
-    to do as it has cores, 3 % of the requests are repeated. Longer holds more requests in the edge while the broker is away."""
+    the same key. The default is twenty times the 99th percentile at 100,000 events a second on two quiet cores
+    (docs/performance-analytics.md). Longer holds more requests in the edge while the broker is away."""
 
     publishers: int = Field(default=2, ge=1, le=32)
     """Batches that one edge process publishes at a time."""

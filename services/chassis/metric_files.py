@@ -70,8 +70,14 @@ def reap(folder: Path, *, predecessor: int | None = None) -> int:
             _set_aside(file)
             continue
         if kind == "counter":
-            counts.update(_with_killed(counts, _killed.pop(int(owner), None)))
-        _add(counts, file, folder / f"{kind}_0.db")
+            counts.update(_with_killed(counts, _killed.get(int(owner))))
+        try:
+            _add(counts, file, folder / f"{kind}_0.db")
+        except OSError as error:  # no room: the counts stay in the process's own file, which is read as well
+            log.warning("metrics_not_added_up", file=str(file), error=repr(error))
+            continue
+        if kind == "counter":
+            _killed.pop(int(owner), None)
         gone += 1
     return gone
 
@@ -105,12 +111,16 @@ def _add(counts: dict[str, float], file: Path, total_file: Path) -> None:
     if total_file.exists() and read(total_file) is None:
         _set_aside(total_file)
     following = total_file.with_name(f"{total_file.name}.with.{file.name}")
-    if total_file.exists():
-        shutil.copyfile(total_file, following)
-    total = _mapped(following)
-    for key, value in counts.items():
-        total.write_value(key, total.read_value(key)[0] + value, 0.0)
-    total.close()
+    try:
+        if total_file.exists():
+            shutil.copyfile(total_file, following)
+        total = _mapped(following)
+        for key, value in counts.items():
+            total.write_value(key, total.read_value(key)[0] + value, 0.0)
+        total.close()
+    except OSError:
+        following.unlink(missing_ok=True)
+        raise
     file.unlink()
     following.replace(total_file)
 

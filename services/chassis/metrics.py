@@ -5,6 +5,7 @@ Without a port and a folder nothing is imported and every call is a no-op. What 
 Source: prometheus_client, "Multiprocess Mode".
 """
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,13 +100,15 @@ class Metrics:
         self._registry = CollectorRegistry() if registry is None else registry
         self._pool = pool
         self._made: dict[str, Any] = {}
+        self._making = threading.Lock()
         self._labelled: dict[tuple[str, ...], Any] = {}
 
     def labelled(self, name: str, *values: str) -> Any:
         """The one of prometheus_client with these values of its labels, which takes longer to find it than to count."""
         found = self._labelled.get((name, *values))
         if found is None:
-            made = self._made.get(name) or self._make(_DEFINED[name])
+            with self._making:  # a registry refuses a second one of a name
+                made = self._made.get(name) or self._make(_DEFINED[name])
             found = self._labelled[name, *values] = made.labels(self._pool, *values)
         return found
 
@@ -122,8 +125,8 @@ class Metrics:
             made = client.Gauge(
                 wanted.name, wanted.help, labels, registry=self._registry, multiprocess_mode="livemostrecent"
             )
-        # Two threads may both make it; the later one would not count. setdefault lets the first one win.
-        return self._made.setdefault(wanted.name, made)
+        self._made[wanted.name] = made
+        return made
 
 
 def count(name: str, *values: str, by: float = 1.0) -> None:

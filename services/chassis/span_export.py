@@ -68,10 +68,13 @@ class Exporter(trace_exporter.OTLPSpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch, and count it."""
         self.on_its_way = len(spans)
-        result = super().export(spans)
-        taken = result is SpanExportResult.SUCCESS
-        metrics.count(SPANS, "sent" if taken else "refused", by=len(spans))
-        self.on_its_way = 0
+        result = SpanExportResult.FAILURE
+        try:
+            result = super().export(spans)
+        finally:
+            taken = result is SpanExportResult.SUCCESS
+            metrics.count(SPANS, "sent" if taken else "refused", by=len(spans))
+            self.on_its_way = 0
         return result
 
 

@@ -58,12 +58,23 @@ class Proof:
         return any(ended.startswith(Outcome.ERROR) for ended in self.got["checks"].values())
 
     @property
+    def contradicted(self) -> bool:
+        """Whether a check that was judged got another verdict than expected."""
+        if self.expected is None or not self.untold:
+            return not self.holds
+        expected = self.expected["checks"]
+        return any(
+            not ended.startswith(Outcome.ERROR) and ended not in (expected.get(check), Outcome.SKIPPED)
+            for check, ended in self.got["checks"].items()
+        )
+
+    @property
     def too_busy(self) -> bool:
         """Whether all that it got otherwise is that this machine was too busy to tell, and what was skipped for that."""
         if self.expected is None or not self.untold:
             return False
         expected = self.expected["checks"]
-        return all(ended in (expected[check], BUSY, Outcome.SKIPPED) for check, ended in self.got["checks"].items())
+        return all(ended in (expected.get(check), BUSY, Outcome.SKIPPED) for check, ended in self.got["checks"].items())
 
 
 def prove(
@@ -80,7 +91,7 @@ def prove(
     One that the grader could not judge is graded once more, at the end and by itself.
     """
     for proof in _judged_at_last(catalog, wanted(catalog, slugs, only), box, parallel):
-        if write and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
+        if write and not proof.untold and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
             path = _golden(catalog.folder / proof.lab, proof.answer)
             path.write_text(json.dumps(proof.got, indent=2) + "\n")
         yield proof

@@ -19,7 +19,7 @@ from grader.adapters import workspaces
 from grader.adapters.box import Box, Job, Limits, Running, basic_environment
 from grader.adapters.http_server import HttpServer
 from grader.adapters.outside import INSIDE_PORTS, Outside
-from grader.clock import CheckClock
+from grader.clock import MOST_MORE_SECONDS, CheckClock
 from grader.domain.verdict import Finding
 
 if TYPE_CHECKING:
@@ -229,7 +229,9 @@ class Session:
 
     def run(self, argv: Sequence[str], *, seconds: float, directory: Path | None = None) -> Ended:
         """Run a program in the box to its end, or end it when it takes longer."""
-        running = self.start(argv, directory=directory)
+        # Longer than it is waited for on a slow machine: the end by this limit must not look like an end of its own.
+        limits = Limits(wall_seconds=seconds + 2 * MOST_MORE_SECONDS)
+        running = self.start(argv, directory=directory, limits=limits)
         try:
             self.in_time(lambda: running.poll() is not None, self.left(seconds))
             status = running.poll()

@@ -129,13 +129,16 @@ class RedisEngagementStore:
         found: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = self._try(read)
         return found
 
-    def keep(self, lists: Mapping[str, Sequence[str]]) -> None:
+    def keep(self, lists: Mapping[str, Sequence[str]], made_of: Mapping[str, Sequence[str]]) -> None:
         """See ports."""
 
         def write(pipe: Any) -> None:
             more = self._each(lambda pipe, user: pipe.exists(NEW + user), list(lists))
+            histories = self._each(lambda pipe, user: pipe.lrange(SEEN + user, 0, -1), list(lists))
             pipe.multi()
-            for (user, contents), noted in zip(lists.items(), more, strict=True):
+            for (user, contents), noted, seen in zip(lists.items(), more, histories, strict=True):
+                if seen != list(made_of[user]):
+                    continue  # another task has learned more, and stores the newer list; or the user was erased
                 pipe.delete(LIST + user)
                 if contents:
                     pipe.rpush(LIST + user, *contents)
@@ -143,8 +146,9 @@ class RedisEngagementStore:
                 if not noted:
                     pipe.srem(WAITING, user)
 
-        # An engagement that is noted meanwhile makes it begin anew.
-        self._try(lambda: self._client.transaction(write, *(NEW + user for user in lists)))
+        # What is noted or learned meanwhile makes it begin anew.
+        watched = [key + user for user in lists for key in (NEW, SEEN)]
+        self._try(lambda: self._client.transaction(write, *watched))
 
     def _each(self, ask: Callable[[Any, str], object], names: Sequence[str]) -> list[Any]:
         """The answers to what `ask` puts into a pipeline for each name, in one round trip."""

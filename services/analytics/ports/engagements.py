@@ -29,8 +29,9 @@ class EngagementStore(Protocol):
     def neighbours(self, contents: Sequence[str]) -> Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]:
         """For each of `contents` the common users with others, and the users of each content."""
 
-    def keep(self, lists: Mapping[str, Sequence[str]]) -> None:
-        """Replace what is recommended to each user, who waits no longer unless something new was noted."""
+    def keep(self, lists: Mapping[str, Sequence[str]], made_of: Mapping[str, Sequence[str]]) -> None:
+        """Replace what is recommended to each user, who waits no longer unless something new was noted. A list that was made of another
+        history than the user has by now is not stored."""
 
 
 class RecommendationReader(Protocol):

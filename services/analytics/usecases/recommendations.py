@@ -90,7 +90,8 @@ class Recommender:
         if not (waiting := self._store.still_waiting(users)):
             return
         self._store.learn(waiting, learn)
-        self._store.keep({user: self._list(history) for user, history in self._store.histories(waiting).items()})
+        histories = self._store.histories(waiting)
+        self._store.keep({user: self._list(history) for user, history in histories.items()}, histories)
 
     def _list(self, history: Sequence[str]) -> list[str]:
         neighbours = {

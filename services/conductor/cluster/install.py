@@ -58,9 +58,9 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
         found = {name: wanted.kubectl.secret(name) or {} for name in (own.secret, *secrets.stores(own))}
         secrets.refuse_other_stores(own, found, own.settings_of(wanted.overlay))
     tell(f"platform: k8s/overlays/{wanted.overlay}")
-    _apply(wanted, overlay_of(wanted))
     # One that has not succeeded would stay as it is, and be started again by nobody.
     wanted.kubectl("delete", "jobs", "--selector", PLATFORM, "--field-selector", "status.successful=0")
+    _apply(wanted, overlay_of(wanted))
     for own in map(Names, capstones):
         beside = own.platform_of(wanted.overlay)
         if beside.is_dir():

@@ -23,7 +23,7 @@ import os, shutil, signal, sys
 volume, small = sys.argv[1:]
 def copy(source, target):
     for entry in os.scandir(source):
-        if entry.name in ('lost+found', '.copied'):
+        if entry.name in ('lost+found', '.copied', 'ballast'):
             continue
         to = os.path.join(target, entry.name)
         if entry.is_dir():
@@ -39,8 +39,10 @@ def drop_others(source, target):
             if not os.path.exists(os.path.join(source, os.path.relpath(path, target))):
                 os.unlink(path)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-copy(volume, small)
-open(os.path.join(small, '.copied'), 'w').close()
+copied = os.path.join(small, '.copied')
+if not os.path.exists(copied):
+    copy(volume, small)
+    open(copied, 'w').close()
 signal.sigwait({signal.SIGTERM})
 copy(small, volume)
 drop_others(small, volume)

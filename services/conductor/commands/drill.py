@@ -9,7 +9,7 @@ from rich.table import Table
 
 from conductor import capstones, drills
 from conductor.cluster.kubectl import NAMESPACE
-from conductor.errors import Refused
+from conductor.errors import ClusterFailed, Refused
 from conductor.history import now
 from conductor.run_directory import RunDirectory
 
@@ -58,6 +58,8 @@ def lacking(drill: "Drill", capstone: "Capstone", cluster: "KubernetesRuntime | 
             drill.prerequisite(cluster)
     except Refused as error:
         return str(error)
+    except ClusterFailed:
+        return None  # playing it tells why, and counts as a failure
     return None
 
 
@@ -141,7 +143,9 @@ def run(
     if runtime not in ("local", "kubernetes"):
         raise Refused(f'--runtime "{runtime}": local or kubernetes')
     system = _meant(runtime, namespace, capstone)
-    every = [one for one in known(system.name).values() if runtime in one.runtimes]
+    all_known = known(system.name).values()
+    missing = {one.name: why for one in all_known if runtime == "local" and (why := one.lacks_here())}
+    every = [one for one in all_known if runtime in one.runtimes or one.name in missing]
     chosen = every if name == "all" else [_named(name, system.name)]
     cluster = (
         KubernetesRuntime(
@@ -157,7 +161,7 @@ def run(
     console = Console(stderr=as_json, highlight=False)
     played, skipped = [], dict[str, str]()
     for drill in chosen:
-        if name == "all" and (why := lacking(drill, system, cluster)):
+        if name == "all" and (why := lacking(drill, system, cluster) or missing.get(drill.name)):
             skipped[drill.name] = why
             console.print(f"\n[bold]{drill.name}[/bold]: [yellow]skipped[/yellow], because {why}", soft_wrap=True)
             continue

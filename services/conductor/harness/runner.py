@@ -17,7 +17,7 @@ import yaml
 
 from conductor.capstone import Capstone, Patience, Size
 from conductor.cluster.runtime import KubernetesRuntime
-from conductor.errors import ConductorError, Refused
+from conductor.errors import ClusterFailed, ConductorError, Refused
 from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 from conductor.harness.laptop_session import LaptopSession
@@ -107,7 +107,11 @@ def play_on_cluster(
     if act is None:
         raise Refused(f"{drill.name} cannot be played in a cluster")
     drill.check(capstone)
-    drill.prerequisite(runtime)
+    began = time.monotonic()
+    try:
+        drill.prerequisite(runtime)
+    except ClusterFailed as error:
+        return Played(drill.name, runtime.broker, None, str(error), time.monotonic() - began)
 
     @contextlib.contextmanager
     def opened() -> Iterator[ClusterSession]:

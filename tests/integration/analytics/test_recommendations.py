@@ -54,12 +54,24 @@ def test_a_user_waits_until_the_list_is_stored_and_nothing_new_was_noted_meanwhi
     store.learn(["a"], learn)
     once = store.waiting(10)
     store.note({"a": ["y"]})
-    store.keep({"a": ["z"]})
+    store.keep({"a": ["z"]}, {"a": ["x"]})
     meanwhile = store.waiting(10)
     Recommender(store, chunk=1, chunks=1).learn(["a"])
 
     assert (["a"], ["a"], []) == (once, meanwhile, store.waiting(10))
     assert ["x", "y"] == store.histories(["a"])["a"]
+
+
+def test_a_list_that_is_made_of_an_older_history_replaces_none(store: RedisEngagementStore, store_url: str) -> None:
+    store.note({"a": ["x"]})
+    store.learn(["a"], learn)
+    older = store.histories(["a"])
+    store.note({"a": ["y"]})
+    store.learn(["a"], learn)
+    store.keep({"a": ["newer"]}, store.histories(["a"]))
+    store.keep({"a": ["older"]}, older)
+
+    assert ["newer"] == redis.Redis.from_url(store_url, decode_responses=True).lrange("{recommend}:list:a", 0, -1)
 
 
 def test_a_chunk_of_users_costs_few_transactions(store: RedisEngagementStore, store_url: str) -> None:

@@ -44,6 +44,12 @@ def test_an_error_is_neither_expected_nor_another_verdict() -> None:
     assert (2, 1, 0, (5,)) == (found.as_expected, found.untold, found.otherwise, found.points)
 
 
+def test_an_error_hides_no_other_verdict_beside_it() -> None:
+    found = total(proof(0, fast="error", sound="failed: other"))
+
+    assert (0, 0, 1) == (found.as_expected, found.untold, found.otherwise)
+
+
 def test_another_verdict_is_counted_and_its_points_are_shown() -> None:
     found = total(proof(5), proof(0, fast="failed: slow"), proof(5, sound="failed: other"))
 

@@ -55,7 +55,7 @@ def _full(session: Session, operator: TradingApi) -> None:
     """The engine stands still, the ring has no room for orders nor for what clients have urgent, and the switch is taken."""
     with DoorClient(session.reach, "operator") as door, DoorClient(session.reach, "customer") as customer:
         before = session.counted()[FULL]
-        with session.steered("flooding"), _stopped(session):
+        with _stopped(session), session.steered("flooding"):
             session.wait_for(lambda: session.counted()[FULL] > before, f"an order to be refused as {FULL}")
             customer.send(*({"status": 1} for _ in range(QUESTIONS)))
             said = customer.answer()
