@@ -21,13 +21,7 @@ LOOK_SECONDS = 60.0
 
 _ASK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
-_last = 0.0
 _compare_at = float("-inf")
-
-
-def offset_seconds() -> float:
-    """By how much this machine's clock was ahead of the database's when they were compared last; 0 before the first time."""
-    return _last
 
 
 def is_due() -> bool:
@@ -37,14 +31,14 @@ def is_due() -> bool:
 
 def compare(cursor: Any) -> float:
     """Ask the database for its time; by how much ours is ahead (s). Half of a round trip is unknown, and is not warned of."""
-    global _last, _compare_at
+    global _compare_at
     before, began = time.time(), time.monotonic()
     _compare_at = began + LOOK_SECONDS
     cursor.execute(_ASK)
     theirs: float = cursor.fetchone()[0]
     unknown = (time.monotonic() - began) / 2
-    _last = before + unknown - theirs
-    if abs(_last) - unknown >= WARN_SECONDS:
-        log.warning("clock_differs", ahead_seconds=round(_last, 3), at_most_wrong_by=round(unknown, 3))
-    metrics.show(metrics.CLOCK, _last)
-    return _last
+    ahead = before + unknown - theirs
+    if abs(ahead) - unknown >= WARN_SECONDS:
+        log.warning("clock_differs", ahead_seconds=round(ahead, 3), at_most_wrong_by=round(unknown, 3))
+    metrics.show(metrics.CLOCK, ahead)
+    return ahead

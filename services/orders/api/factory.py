@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from prometheus_client import REGISTRY, CollectorRegistry, Gauge
+from prometheus_client import REGISTRY, CollectorRegistry
 
-from chassis import clock
 from chassis.http import health_routes, reference, schema
 from chassis.http.body_limit import BodyLimit
 from chassis.http.metrics import Observed
@@ -34,12 +33,6 @@ def make_api(
     registry: CollectorRegistry = REGISTRY,
 ) -> FastAPI:
     """The ASGI application. Whoever serves it sets `app.state.draining` when it is to stop. Raises BadSetting for unreadable tokens."""
-    Gauge(
-        "chassis_clock_offset_seconds",
-        "How far the machine's clock is ahead of the database's",
-        ("pool",),
-        registry=registry,
-    ).labels(settings.pool).set_function(clock.offset_seconds)
     threads = Threads(settings.api_threads, settings.api_deadline_seconds)
     limits = Limits(settings.open_orders_limit, settings.open_commands_limit, settings.reservation_seconds)
     intake = Intake(store, limits)

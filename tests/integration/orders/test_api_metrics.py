@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import httpx
+
+from served_orders import serving
+
 Shop = Any
 
 
@@ -29,10 +33,14 @@ def test_invented_methods_share_one_series(shop: Shop) -> None:
     assert 'requests_total{method="other",route="unknown",status="404"} 2.0' in shop.metrics()
 
 
-def test_the_difference_from_the_databases_clock_is_shown(shop: Any) -> None:
-    shown = shop.metrics()
+def test_the_difference_from_the_databases_clock_is_shown(shop: Shop, wanted: dict[str, Any]) -> None:
+    order_id = shop.placed(wanted)
+    with serving(shop.settings) as server:
+        headers = {"Authorization": "Bearer ann-token"}
+        answer = httpx.get(f"{server.url}/orders/{order_id}", headers=headers, timeout=20, trust_env=False)
+        shown = httpx.get(server.metrics_url, timeout=20, trust_env=False).text
 
-    assert '\nchassis_clock_offset_seconds{pool="' in shown
+    assert (200, True) == (answer.status_code, '\nchassis_clock_offset_seconds{pool="' in shown), answer.text
 
 
 def test_who_may_reach_the_api_reaches_no_metrics(shop: Shop) -> None:
