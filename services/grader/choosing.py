@@ -3,6 +3,7 @@
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import fsum
 from pathlib import Path
 
 from conductor.parts import part_of
@@ -58,7 +59,7 @@ def bounded(catalog: Catalog, slugs: Sequence[str], seconds: float, part: str) -
     start = len(slugs) * (int(number) - 1) // int(of)
     kept: list[str] = []
     for slug in [*slugs[start:], *slugs[:start]]:
-        if not kept or sum(takes[one] for one in [*kept, slug]) <= seconds:
+        if not kept or fsum(takes[one] for one in [*kept, slug]) <= seconds:
             kept.append(slug)
     return [slug for slug in slugs if slug in kept]
 
