@@ -202,7 +202,6 @@ def test_an_overlay_tells_how_many_shards_the_analytics_have_and_on_what_they_st
     assert SHARDED.items() <= ANALYTICS.settings_of("sharded").items()
     assert {} == ANALYTICS.settings_of("kind")
     assert ["k8s", "sharded"] == [ANALYTICS.platform_of(overlay).parent.name for overlay in ("kind", "sharded")]
-    assert list(ANALYTICS.platforms) == [
-        ANALYTICS.platform_of(overlay) for overlay in ("kind", "sharded", "sharded-replicas")
-    ]
+    brought = ("observability", "observability-jaeger", "sharded", "sharded-replicas")
+    assert list(ANALYTICS.platforms) == [ANALYTICS.platform_of(overlay) for overlay in ("kind", *brought)]
     assert ORDERS.platform_of("sharded") == ORDERS.own_platform
