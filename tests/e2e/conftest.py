@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import `playing` by name
 
-from playing import PATIENCE, REQUESTS, missing, played, size
+from playing import PATIENCE, POWER, REQUESTS, missing, played, size
 
 from conductor import capstones
 from conductor.capstone import Patience
@@ -23,7 +23,6 @@ from conductor.cluster import image_loading, install, removal
 from conductor.cluster import images as cluster_images
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import run
-from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.harness.drill import Drill
 from conductor.harness.runner import Played
@@ -87,8 +86,7 @@ def installation(images: list[str]) -> Iterator[Installation]:
 @pytest.fixture(scope="session")
 def runtime(installation: Installation) -> KubernetesRuntime:
     """What is installed, as drills see it."""
-    power = Power(os.environ.get("E2E_NODE_OFF"), os.environ.get("E2E_NODE_ON"))
-    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY, power=power, capstone=ORDERS.name)
+    return KubernetesRuntime(NAMESPACE, TAG, NEXT, BAD, faulty_tag=FAULTY, power=POWER, capstone=ORDERS.name)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from conductor import capstones
 from conductor.capstone import Patience, Size
-from conductor.cluster import install, removal
+from conductor.cluster import install, nodes, removal
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import Kubectl
+from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known
 from conductor.errors import ClusterFailed
@@ -28,6 +29,8 @@ FULL, PER_SECOND = 2000, 10.0
 
 PATIENCE = Patience(total_seconds=900, quiet_seconds=90)
 
+
+POWER = Power(os.environ.get("E2E_NODE_OFF"), os.environ.get("E2E_NODE_ON"))
 
 PART = os.environ.get("E2E_PART", "1/1")
 """Which share of the drills is played: 2/3 is the second, the fifth, and so on of every three."""
@@ -58,6 +61,12 @@ def has_keda(kubectl: Kubectl) -> bool:
     return True
 
 
+def needs_two_nodes(kubectl: Kubectl, drill: str) -> None:
+    """Skip a drill of nodes where one alone takes pods."""
+    if drill in ("node-drain", "node-loss") and len(nodes.schedulable(kubectl)) < 2:
+        missing(f"the cluster has one node that takes pods, {drill} needs two")
+
+
 def missing(reason: str) -> None:
     """Skip what this cluster cannot show; CI's must be able to."""
     pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
@@ -76,7 +85,7 @@ def beside(installation: Installation, capstone: str, *extra: str) -> Iterator[K
     wanted = Installation(installation.namespace, tag=installation.tag, extra=extra)
     install.deploy(wanted, [capstone], print)
     try:
-        yield KubernetesRuntime(installation.namespace, installation.tag, capstone=capstone)
+        yield KubernetesRuntime(installation.namespace, installation.tag, power=POWER, capstone=capstone)
     finally:
         removal.undeploy(wanted, [capstone], print, platform=False, volumes=False)
 

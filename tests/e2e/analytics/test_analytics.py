@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playing import beside, has_keda, missing, played, shared_out, staged
+from playing import beside, has_keda, missing, needs_two_nodes, played, shared_out, staged
 from pod_ends import PodEnds
 
 from conductor.capstone import Size
@@ -28,7 +28,7 @@ COUNTED_SECONDS = 30.0
 HOUR_MS = 3_600_000
 
 AUTOSCALING = "autoscaling"
-OURS = shared_out(("worker-kill", "rolling-deploy", "blue-green", AUTOSCALING))
+OURS = shared_out(("worker-kill", "node-loss", AUTOSCALING, "rolling-deploy", "blue-green"))
 REQUESTS, PER_SECOND = 60, 10.0
 
 AGGREGATE = "aggregate"
@@ -106,6 +106,8 @@ def test_neither_reaches_what_is_the_others(analytics: KubernetesRuntime) -> Non
 
 @pytest.mark.parametrize("name", [name for name in OURS if name != AUTOSCALING])
 def test_every_counter_is_right_after_a_drill(analytics: KubernetesRuntime, name: str) -> None:
+    needs_two_nodes(analytics.kubectl, name)
+
     told = played(analytics, name, Size(REQUESTS, per_second=PER_SECOND))
 
     assert (True, None, ()) == (told.sound, told.failure, told.findings)

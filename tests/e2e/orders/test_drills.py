@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 
 import pytest
-from playing import missing, shared_out
+from playing import needs_two_nodes, shared_out
 
 from conductor import capstones
-from conductor.cluster import install, nodes
+from conductor.cluster import install
 from conductor.cluster.install import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
@@ -62,8 +62,7 @@ def test_a_process_of_a_pod_finds_its_modules_compiled(runtime: KubernetesRuntim
 def test_nothing_is_lost_or_doubled_in_a_cluster(
     installation: Installation, play: Callable[[str], Played], name: str
 ) -> None:
-    if name in ("node-drain", "node-loss") and len(nodes.schedulable(installation.kubectl)) < 2:
-        missing(f"the cluster has one node that takes pods, {name} needs two")
+    needs_two_nodes(installation.kubectl, name)
 
     played = play(name)
 

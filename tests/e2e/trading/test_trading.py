@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playing import beside, played, shared_out
+from playing import beside, needs_two_nodes, played, shared_out
 
 from conductor.capstone import Size
 from conductor.cluster import install
@@ -14,13 +14,28 @@ from conductor.cluster.runtime import KubernetesRuntime
 
 TRADING = Names("trading")
 ORDERS, PER_SECOND = 300, 50.0
-DRILLS = shared_out(("pod-eviction", "rolling-deploy", "engine-stall", "engine-kill"))
+DRILLS = shared_out(("pod-eviction", "rolling-deploy", "node-loss", "engine-kill", "engine-stall"))
+NOT_WITH_THE_STORES = {
+    "podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 100,
+                "podAffinityTerm": {
+                    "topologyKey": "kubernetes.io/hostname",
+                    "labelSelector": {"matchLabels": {"app.kubernetes.io/component": "database"}},
+                },
+            }
+        ]
+    }
+}
+"""So that the loss of a node is that of the engine, and of no store that this test's cluster has on another one."""
 
 
 @pytest.fixture(scope="module")
 def trading(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The trading service, installed beside the orders; taken away after the tests of this file."""
-    with beside(installation, TRADING.capstone) as runtime:
+    apart = f"pools.engine.affinity={json.dumps(NOT_WITH_THE_STORES)}"
+    with beside(installation, TRADING.capstone, "--set-json", apart) as runtime:
         yield runtime
 
 
@@ -34,6 +49,8 @@ def test_orders_are_taken_and_come_to_the_positions(trading: KubernetesRuntime, 
 
 @pytest.mark.parametrize("name", DRILLS)
 def test_nothing_acknowledged_is_lost_and_nothing_executes_twice(trading: KubernetesRuntime, name: str) -> None:
+    needs_two_nodes(trading.kubectl, name)
+
     told = played(trading, name, Size(ORDERS, per_second=PER_SECOND))
 
     assert (True, None, ()) == (told.sound, told.failure, told.findings)
