@@ -28,8 +28,12 @@ class LaptopVersions:
     def __init__(self, session: "LaptopSession", folder: Path) -> None:
         self._session = session
         self._folder = folder
-        self._newer = capability(session.capstone, HasNewerVersion)
         self.rolled: list[str] = []
+        """Pools that run other code than this checkout's, in the order in which they began to."""
+
+    @property
+    def _newer(self) -> HasNewerVersion:
+        return capability(self._session.capstone, HasNewerVersion)
 
     def previous_beside(self) -> None:
         session = self._session
@@ -55,9 +59,18 @@ class LaptopVersions:
         self._session.reporter.phase(f"a newer version's {self._newer.task} reaches this one")
 
     def newer_alone(self) -> None:
-        code = _next(self._session.capstone.name, self._newer.code, self._folder / "next")
-        self.rolled.append(self._newer.pool)
-        self._session.roll(self._newer.pool, Change(code=code))
+        self.forward(self._newer.pool, self._newer.code)
+
+    def forward(self, pool: str, code: str) -> None:
+        """Have a pool run this checkout's code with `code` at the end of the application's module."""
+        folder = self._folder / f"next-{pool}"
+        self.rolled.append(pool)
+        self._session.roll(pool, Change(code=_next(self._session.capstone.name, code, folder)))
+
+    def back(self, pool: str) -> None:
+        """Have a pool run this checkout's code again."""
+        self._session.roll(pool)
+        self.rolled.remove(pool)
 
     def _few(self) -> list[str]:
         pools = self._session.runtime.pools()

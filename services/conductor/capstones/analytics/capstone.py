@@ -52,7 +52,7 @@ class Analytics:
         Redelivers: "its batches are no commands of the outbox, so none can be published again from there",
         HoldsCalls: "it calls no outside program",
         RejectsMessages: "its batches are no commands of the outbox; poison-batch is its own drill of this kind",
-        HasNewerVersion: "its newer version would have another format of batches and no task more",
+        HasNewerVersion: "its newer version has another format of batches and no task more; mixed-versions is a drill of its own",
     }
     gauges = GAUGES
     traced = TraceSubject("request", "request.id", request_id, carried=True)
