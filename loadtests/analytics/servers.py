@@ -80,6 +80,20 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
         yield Servers(environment, pids, plain, Path(folder), stack)
 
 
+def start_store(servers: Servers, name: str) -> str:
+    """A store besides that of the counters. Its address, when it answers."""
+    run = RunDirectory(servers.folder / name)
+    run.data.mkdir(parents=True)
+    state = State.fresh("valkey", CAPSTONE)
+    state.ports["valkey"] = free_port()
+    valkey = Valkey(run, state, dict(os.environ), CAPSTONE)
+    valkey.prepare()
+    for program in valkey.programs():
+        servers.pids[name] = [launched(servers.stack, program.argv, program.environment, program.directory)]
+    wait(valkey.answers, f"the store of {name}")
+    return valkey.address()
+
+
 def start_aggregator(servers: Servers) -> None:
     """One worker that counts, as the chart starts it. Returns when it consumes."""
     start_worker(servers, "aggregate")

@@ -35,6 +35,15 @@ def _counters() -> Any:
     return StoreAddress(settings.counters_url, settings.counters_shards, settings.counters_timeout_seconds)
 
 
+def _recommendations() -> Any:
+    """Where recommendations and what they are learned from are."""
+    from analytics.adapters.store_clients import StoreAddress
+
+    if not settings.recommendations_url:
+        return _counters()
+    return StoreAddress(settings.recommendations_url, timeout_seconds=settings.counters_timeout_seconds)
+
+
 def make_aggregate(shard: int) -> Any:
     """What counts the batches of a shard, with connections to the counters of its own. Raises Transient."""
     from analytics.adapters.counter_store import RedisCounterStore
@@ -123,10 +132,9 @@ def make_erasure() -> Any:
     from analytics.usecases.erasure import Erasure
 
     counters = _counters()
-    client = counters.client()
     places: list[tuple[str, Place]] = [
-        ("counters", CounterErasure(client, counters.every_shard)),
-        ("recommendations", RecommendationErasure(client)),
+        ("counters", CounterErasure(counters.client(), counters.every_shard)),
+        ("recommendations", RecommendationErasure(_recommendations().client())),
         ("parked", ParkedErasure(settings.database_url, (*AGGREGATES, ARCHIVE, RECOMMEND))),
     ]
     if settings.archive_url:
@@ -152,7 +160,7 @@ def _engagement_store() -> Any:
     from analytics.adapters.engagement_store import RedisEngagementStore
 
     return RedisEngagementStore(
-        _counters().client(decode_responses=True),
+        _recommendations().client(decode_responses=True),
         kept_seconds=settings.engagement_retention_days * 86_400,
     )
 
@@ -244,9 +252,10 @@ def make_api() -> Any:
 
     counters = _counters()
     reader = RedisCounterReader(counters.async_client(), counters.every_shard)
+    recommendations = RedisCounterReader(_recommendations().async_client(), counters.every_shard)
     events, backfill = make_collector(), make_collector(backfill=True)
     return api(
-        events, backfill, reader, reader, reader, reader,
+        events, backfill, reader, reader, recommendations, reader,
         ping=_ping, lengths=QueueLengths(app, AGGREGATES), settings=settings, clock_ms=_clock_ms,
     )  # fmt: skip
 

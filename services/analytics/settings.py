@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from analytics.domain.parts import MOST_SHARDS
 from chassis.settings import ServiceSettings
@@ -13,6 +13,10 @@ class Settings(ServiceSettings):
 
     counters_url: str = Field(repr=False)
     """Redis or Valkey that holds the counters, and nothing else: `redis://…/0`, with `appendfsync always` and `noeviction`. Required."""
+
+    recommendations_url: str = Field(default="", repr=False)
+    """Redis or Valkey, one server, that holds recommendations and what they are learned from. Empty is the store of the counters, which
+    answers nobody during a flush; who asks for recommendations while many events come waits less with a server of their own."""
 
     counters_timeout_seconds: float = Field(default=5.0, gt=0, le=20)
     """How long one call to the counters may take; below 30 s, after which a worker whose loop stands still counts as dead."""
@@ -154,10 +158,10 @@ class Settings(ServiceSettings):
     api_tokens: SecretStr = SecretStr("")
     """Who may use the API: JSON, `{"token": {"client": "web"}, "another": {"role": "analyst"}}`. Clients send, analysts read."""
 
-    @field_validator("counters_url")
+    @field_validator("counters_url", "recommendations_url")
     @classmethod
-    def _is_redis(cls, value: str) -> str:
-        if not value.startswith(("redis://", "rediss://")):
+    def _is_redis(cls, value: str, told: ValidationInfo) -> str:
+        if (value or told.field_name == "counters_url") and not value.startswith(("redis://", "rediss://")):
             raise ValueError("is not redis://host…")
         return value
 

@@ -22,7 +22,7 @@ SETTINGS = [(chart, name) for chart, offered in OFFERED.items() for name in offe
 SHARED_SECRETS = ("databaseUrl", "brokerUrl", "storeUrl", "apiTokens")
 SECRETS = {
     "orders": (*SHARED_SECRETS, "carrierSecret"),
-    "analytics": (*SHARED_SECRETS, "countersUrl"),
+    "analytics": (*SHARED_SECRETS, "countersUrl", "recommendationsUrl"),
     "trading": SHARED_SECRETS,
 }
 

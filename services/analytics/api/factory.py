@@ -75,6 +75,7 @@ def make_api(
         await collector.close()
         await backfill.close()
         await reader.close()
+        await recommendations.close()
         threads.close()
         asking.close()
         lengths.close()

@@ -39,3 +39,6 @@ class RecommendationReader(Protocol):
 
     async def recommended(self, user: str) -> tuple[list[str], list[str], list[str]]:
         """What is kept for a user, the user's history, and the most popular contents. Raises StoreUnavailable."""
+
+    async def close(self) -> None:
+        """Close the connections."""

@@ -1,5 +1,6 @@
 """Engagements come in over HTTP, tasks learn from them, and what is recommended is read; each engagement is learned once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from analytics.domain.events import Event, Timing
 from analytics.domain.parts import Part, part_id
 from analytics.domain.recommending import learn
 from analytics.usecases.recommendations import EngagementLog, Recommender
-from servers import wait_until
+from servers import Valkey, wait_until
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_list_that_is_made_of_an_older_history_replaces_none(store: RedisEngag
 
 
 def test_a_chunk_of_users_costs_few_transactions(store: RedisEngagementStore, store_url: str) -> None:
-    users = [f"u{number}" for number in range(50)]
+    users = [f"u{number}" for number in range(40)]
     store.note({user: [f"c{number % 9}" for number in range(index, index + 4)] for index, user in enumerate(users)})
     before = transactions(store_url)
     Recommender(store, chunk=50, chunks=1).learn(users)
@@ -115,7 +116,12 @@ def test_more_engagements_than_a_second_has_room_for_are_left_out(store: RedisEn
     assert 0 == engagements.turn()
 
 
-def test_users_get_what_similar_users_liked_and_others_what_is_popular(rabbit_analytics: Any, now: int) -> None:
+@pytest.mark.parametrize("database", [0, 1], ids=["with the counters", "a store of their own"])
+def test_users_get_what_similar_users_liked_and_others_what_is_popular(
+    analytics_on: Callable[..., Any], rabbitmq_url: str, counters: Valkey, now: int, database: int
+) -> None:
+    apart = {"RECOMMENDATIONS_URL": counters.url(database)} if database else {}
+    rabbit_analytics = analytics_on(rabbitmq_url, **apart)
     rabbit_analytics.edge()
     rabbit_analytics.worker()
     for pool, name in (("upkeep", "upkeep"), ("recommend", "recommend")):
@@ -151,3 +157,6 @@ def test_users_get_what_similar_users_liked_and_others_what_is_popular(rabbit_an
     assert [("b", "similar"), ("other", "popular"), ("hit", "popular")] == told("u")
     assert ("hit", "popular") in told("nobody")
     assert {"a", "b"}.isdisjoint(content for content, _ in told("s1"))
+    assert {"{recommend}"} == {key.partition(":")[0] for key in learned(counters.url(database))}
+    with redis.Redis.from_url(counters.url(0), decode_responses=True) as client:
+        assert (database == 0) == any(key.startswith("{recommend}") for key in client.scan_iter())
