@@ -15,6 +15,7 @@ from chassis.migrate import main, migrate, scripts_of
 from orders.adapters import tables
 
 MIGRATIONS = scripts_of("orders.app")
+SERVICES = sorted(path.parts[-3] for path in MIGRATIONS.parents[2].glob("*/adapters/migrations"))
 
 SLOW = """
 import time
@@ -65,6 +66,21 @@ def test_the_migrations_make_every_table_that_the_code_knows(database_url: str) 
 
     made = look(database_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
     assert {*chassis_tables.metadata.tables, *tables.metadata.tables, "alembic_version"} == {*made}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_has_the_chassis_tables_as_the_chassis_knows_them(database_url: str, service: str) -> None:
+    migrate(database_url, scripts_of(f"{service}.app"))
+    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+
+    with engine.connect() as conn:
+        found = {
+            name: {one["name"] for one in columns}
+            for (_, name), columns in sa.inspect(conn).get_multi_columns().items()
+        }
+
+    for name, table in chassis_tables.metadata.tables.items():
+        assert set(table.columns.keys()) == found[name]
 
 
 def test_migrating_again_changes_nothing(database_url: str, scripts: Path) -> None:
