@@ -33,7 +33,8 @@ def publisher(app: ChassisApp) -> Any:
                 )
             app.send_task(record.task, kwargs=dict(record.body), queue=queue)
             return
-        if storable.ESCAPED in record.headers or "task" not in record.headers:
+        is_batch = record.queue in app.batch_queues
+        if storable.ESCAPED in record.headers or ("task" not in record.headers and not is_batch):
             raise Refused("its headers could not be kept as they came; drop it, and send the task anew")
         try:
             body = storable.bytes_of(record.body)

@@ -15,7 +15,7 @@ settings = ServiceSettings()
 
 
 class Lines:
-    """Writes what is flushed together; a file named `away` beside OUT is a store that fails."""
+    """Writes what is flushed together; a file named `away` beside OUT is a store that fails, and `mended` a version without the bug."""
 
     def read(self, body: bytes) -> str:
         if body.startswith(b"\xff"):
@@ -25,7 +25,7 @@ class Lines:
     def apply(self, batches: Sequence[str]) -> None:
         if "die" in batches:
             os.kill(os.getpid(), signal.SIGKILL)
-        if "bug" in batches:
+        if "bug" in batches and not Path(os.environ["OUT"]).with_name("mended").exists():
             raise ZeroDivisionError("a bug")
         self.ping()
         with Path(os.environ["OUT"]).open("a") as out:

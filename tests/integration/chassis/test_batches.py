@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,20 @@ def test_a_batch_that_cannot_be_read_or_applied_is_parked_alone(columns: Columns
 
     assert ["bug", "malformed"] == sorted(reason for reason, _ in columns.shop.parked())
     wait_until(lambda: columns.shop.record()["held"] == 0, what="nothing held")
+
+
+def test_a_parked_batch_is_counted_once_by_a_replay_when_it_can_be(columns: Columns) -> None:
+    columns.worker()
+    columns.publish("bug", "a", b"\xff")
+    wait_until(lambda: len(columns.shop.parked()) == 2, what="two parked batches")
+    Path(columns.shop.environment["OUT"]).with_name("mended").touch()
+
+    command = [sys.executable, "-m", "chassis.parked", "columns", "replay", "--all", "--reason", "bug"]
+    done = subprocess.run(command, env=columns.shop.environment, capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    columns.wait_flushed("a", "bug")
+    assert ["malformed"] == [reason for reason, _ in columns.shop.parked()]
 
 
 def test_a_batch_that_kills_its_worker_uses_up_its_own_deliveries_only(
