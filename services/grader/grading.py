@@ -112,10 +112,10 @@ def _carried_out(check: Check, session: Session, stop: threading.Event) -> Findi
         # What it waits for is the learner's: without that, it comes to an end.
         session.end_programs()
         thread.join(GRACE_SECONDS)
-        if thread.is_alive():
-            raise Unable(f"the check did not end within {check.seconds:g} s")
         if measuring.slowdown() >= measuring.SLOW:
             raise TooBusy(f"the check did not end within {check.seconds:g} s")
+        if thread.is_alive():
+            raise Unable(f"the check did not end within {check.seconds:g} s")
         return Finding(False, f"it took longer than {check.seconds:g} s", "timeout")
     if isinstance(ended[0], Exception):
         raise ended[0]

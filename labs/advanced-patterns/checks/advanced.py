@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from grader import measuring
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -193,4 +194,5 @@ def _killed(session: Session) -> list[dict[str, Any]] | Finding:
             if sent < ITEMS:
                 return items
             broker.delete(QUEUE)
+    measuring.tell()
     raise Unable(f"the producer sent {ITEMS} items before it could be killed, {ROUNDS} times")

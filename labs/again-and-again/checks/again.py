@@ -3,6 +3,7 @@
 import time
 
 from conductor.waiting import until
+from grader import measuring
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -50,6 +51,7 @@ def back_after_a_kill(session: Session) -> Finding:
     session.workers["worker"].running.end()
     killed = time.monotonic()
     if session.events.final(charge, 0) is not None:
+        measuring.tell()
         raise Unable("the charge had ended before the worker was killed")
     found = worker.run(worker.Parameters(app="shop.app", name="next", concurrency=2), session)
     if not found.passed:

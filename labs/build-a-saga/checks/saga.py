@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from grader import measuring
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
-from grader.errors import Unable
+from grader.errors import TooBusy, Unable
 from grader.killing import kill_pool
 from grader.session import Session, failed, passed
 
@@ -107,6 +108,7 @@ def _judged(session: Session, kills: int, twice: int) -> Finding:
     if hanging:
         return failed("hangs", f"{hanging} of {ORDERS} orders have not ended: {dict(states)}", **seen)
     if kills < LEAST_KILLS or twice < LEAST_TWICE:
+        measuring.tell()
         raise Unable(f"only {kills} kills hit a process that worked, and only {twice} messages came twice")
     # Whoever finds nothing left does so while orders that end as cancelled hold a piece for a moment.
     could = min(ORDERS - BAD, PIECES - BAD - TWICE)
@@ -242,7 +244,7 @@ class _Twice:
 
 
 def _let_happen(session: Session, parts: Sequence[_Kills | _Twice]) -> None:
-    """Until every order has ended, nothing moves any more, or the time is over. Raises Unable when orders still end then."""
+    """Until every order has ended, nothing moves any more, or the time is over. Raises TooBusy when orders still end then."""
     done, ended, worked, moved, last = 0, 0, *[time.monotonic()] * 3
     while session.left() > RESERVE_SECONDS:
         for part in parts:
@@ -260,7 +262,7 @@ def _let_happen(session: Session, parts: Sequence[_Kills | _Twice]) -> None:
             return
         time.sleep(LOOK_SECONDS)
     if time.monotonic() < last + STILL_SECONDS:
-        raise Unable(f"this machine is too busy to tell: {ended} of {ORDERS} orders have ended, and others still do")
+        raise TooBusy(f"{ended} of {ORDERS} orders have ended, and others still do")
 
 
 def _died(task: str, events: Sequence[Mapping[str, Any]]) -> bool:

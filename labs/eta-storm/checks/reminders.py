@@ -61,7 +61,8 @@ def in_time(session: Session) -> Finding:
         off.append(round(max(early - at, at - late, 0), 1))
         late_by = max(late_by, at - late)
         if late - early > DUE_SECONDS / 2:
-            raise Unable(f"this machine is too busy to tell: asking for a reminder took {late - early:.0f} s")
+            measuring.tell()
+            raise Unable(f"asking for a reminder took {late - early:.0f} s, and it is due {DUE_SECONDS} s later")
     if late_by > OFF_SECONDS:
         measuring.tell()
     if max(off) > OFF_SECONDS:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from conductor.waiting import until
+from grader import measuring
 from grader.checks import worker
 from grader.domain.verdict import Finding
 from grader.errors import Unable
@@ -82,4 +83,5 @@ def _joined(session: Session, count: int) -> Counter[str] | Finding:
 def _second(session: Session, does: Callable[..., Any]) -> None:
     """Have the second worker do something about the queue, and return when it has said so."""
     if not does(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=ANSWER_SECONDS):
-        raise Unable(f"this machine is too busy to tell: a worker did not answer within {ANSWER_SECONDS} s")
+        measuring.tell()
+        raise Unable(f"a worker that was told what to consume did not answer within {ANSWER_SECONDS} s")

@@ -5,7 +5,7 @@ import time
 from grader.adapters.http_server import Answer
 from grader.checks import worker
 from grader.domain.verdict import Finding
-from grader.errors import Unable
+from grader.errors import TooBusy
 from grader.session import Session, failed, passed
 
 PATH = "/v1/traces"
@@ -45,9 +45,7 @@ def no_collector(session: Session) -> Finding:
     before = len(session.http.requests(PATH))
     took, late = _few(session)
     if late and answering > BUSY_SECONDS:
-        raise Unable(
-            f"this machine is too busy to tell: with a collector that answers the tasks took {answering:.1f} s"
-        )
+        raise TooBusy(f"with a collector that answers the tasks took {answering:.1f} s")
     if late:
         return failed(
             "held-up",

@@ -2,6 +2,7 @@
 
 import time
 
+from grader import measuring
 from grader.calling import Called, called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -26,7 +27,8 @@ def not_ready(session: Session) -> Finding:
         return sound
     node, cancel = session.workers["first"].node, session.app.control.cancel_consumer
     if not cancel("celery", destination=[node], reply=True, timeout=ANSWER_SECONDS):
-        raise Unable(f"this machine is too busy to tell: a worker did not answer within {ANSWER_SECONDS} s")
+        measuring.tell()
+        raise Unable(f"a worker that was asked to consume nothing did not answer within {ANSWER_SECONDS} s")
     began = time.monotonic()
     asked: list[Called] = []
 

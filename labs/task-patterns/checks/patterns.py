@@ -5,7 +5,7 @@ import time
 from grader import measuring
 from grader.checks import worker
 from grader.domain.verdict import Finding
-from grader.errors import Unable
+from grader.errors import TooBusy
 from grader.session import Session, Worker, failed, passed
 
 ITEMS = 12
@@ -92,7 +92,7 @@ def parallel(session: Session) -> Finding:
     if took[ITEMS] < alone:
         return failed("no-work", "the items were not worked on by work.process_item", **seen)
     if share > MOST_SHARE and took[ITEMS] > MOST_OVERHEAD * alone:
-        raise Unable(f"this machine is too busy to tell: {alone:g} s of sleep took {took[ITEMS]:.1f} s")
+        raise TooBusy(f"{alone:g} s of sleep took {took[ITEMS]:.1f} s")
     if MOST_SHARE < share < ONE_BY_ONE:
         measuring.tell()
     if share > MOST_SHARE:

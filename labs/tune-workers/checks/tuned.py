@@ -8,7 +8,7 @@ import psutil
 from grader.calling import called
 from grader.checks import queue, worker
 from grader.domain.verdict import Finding
-from grader.errors import Unable
+from grader.errors import TooBusy
 from grader.session import Session, failed, passed
 
 LABS_OWN = ("__init__.py", "tasks.py", "cpu_worker.py", "io_worker.py")
@@ -128,9 +128,7 @@ def urgent_first(session: Session) -> Finding:
     if end is None or done > BACKLOG // 2:
         return failed("behind", f"an urgent task waited while {done} of {BACKLOG} tasks of computing were done", **seen)
     if end.at - sent > URGENT_SECONDS and done == 0:
-        raise Unable(
-            f"this machine is too busy to tell: an urgent task took {end.at - sent:.1f} s and nobody was before it"
-        )
+        raise TooBusy(f"an urgent task took {end.at - sent:.1f} s and nobody was before it")
     return passed(
         f"an urgent task took {end.at - sent:.2f} s while {BACKLOG - done} tasks of computing waited or ran", **seen
     )

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from conductor.waiting import until
+from grader import measuring
 from grader.errors import Unable
 
 GUARD = "import sys; sys.path.insert(0, sys.argv[1]); from grader.adapters.guard import run; run()"
@@ -132,13 +133,19 @@ def _order(around: Around) -> dict[str, Any]:
 def await_answer(
     what: str, programs: Sequence[Guarded], answers: Callable[[], bool], *, within_seconds: float, every_seconds: float
 ) -> None:
-    """Return when a server answers. Raises Unable when one of its programs has ended or the time is over; all of them are gone then."""
+    """Return when a server answers. Raises Unable when one of its programs has ended, and TooBusy or Unable when the time is over.
+
+    All of them are gone then.
+    """
 
     def alive() -> bool:
         return all(program.poll() is None for program in programs)
 
-    if until(lambda: not alive() or answers(), within_seconds=within_seconds, every_seconds=every_seconds) and alive():
+    ended = until(lambda: not alive() or answers(), within_seconds=within_seconds, every_seconds=every_seconds)
+    if ended and alive():
         return
     for program in reversed(programs):
         program.end()
+    if not ended:
+        measuring.tell()
     raise Unable(f"{what} did not start: {programs[-1].output.read_text(errors='replace')[-500:]}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conductor.laptop.ports import reserved
+from grader import measuring
 from grader.adapters import guarded
 from grader.errors import Unable
 
@@ -92,4 +93,6 @@ class Outside:
             with urllib.request.urlopen(request, timeout=CALL_SECONDS) as answer:
                 return json.load(answer)
         except (OSError, urllib.error.URLError) as error:
+            if isinstance(error, TimeoutError):
+                measuring.tell()
             raise Unable(f"{method} {path} of {request.host}: {error}") from error
