@@ -6,8 +6,11 @@ from grader.domain.verdict import Finding
 from grader.session import Session, failed, passed
 
 NAME = "worker"
-MUTE = Answer(body={"price": 1}, after_seconds=60)
-DRIPPING = Answer(body={"price": "0" * 60}, byte_seconds=1)
+SILENT_SECONDS = 180
+"""Longer than a grading on a busy machine takes: a call that hangs must not end because the partner answers at last."""
+
+MUTE = Answer(body={"price": 1}, after_seconds=SILENT_SECONDS)
+DRIPPING = Answer(body={"price": "0" * SILENT_SECONDS}, byte_seconds=1)
 SLOW = Answer(body={"price": 7}, after_seconds=2)
 
 OTHERS_SECONDS = 10

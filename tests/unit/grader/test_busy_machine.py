@@ -1,5 +1,6 @@
 """A check that a busy machine keeps from telling says so; that is neither the grader's fault nor a failure of `capstone lab prove`."""
 
+import json
 import socket
 import time
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from typer.testing import CliRunner
 from grader import checks, measuring
 from grader.adapters import guarded, outside
 from grader.adapters.outside import Outside
-from grader.catalog import LABS
+from grader.catalog import LABS, Catalog
 from grader.checks import function, worker
+from grader.clock import MOST_MORE_SECONDS
 from grader.commands import commands
 from grader.domain.verdict import Finding
 from grader.errors import TooBusy, Unable
@@ -182,6 +184,15 @@ def test_no_check_calls_a_quick_machine_busy(monkeypatch: pytest.MonkeyPatch, sl
         case(function._loaded(LABS / slug / "checks" / f"{file}.py"), monkeypatch)
 
     assert not isinstance(raised.value, TooBusy)
+
+
+def test_a_partner_that_hangs_outlasts_the_checks_on_a_busy_machine() -> None:
+    hung = function._loaded(LABS / "stop-a-hung-task" / "checks" / "hung.py")
+    checks_of_it = Catalog().lab("stop-a-hung-task").checks
+    longest = sum(check.seconds for check in checks_of_it) + MOST_MORE_SECONDS
+
+    assert hung.MUTE.after_seconds > longest
+    assert len(json.dumps(hung.DRIPPING.body)) * hung.DRIPPING.byte_seconds > longest
 
 
 @pytest.mark.parametrize(("slowdown", "raised"), [(9.0, TooBusy), (1.0, Unable)])
