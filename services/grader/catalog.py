@@ -29,6 +29,9 @@ FAULT = "fault.patch"
 MODEL = "model"
 """The answer that passes every check; the others in answers/ are wrong."""
 
+MOST_CHECKS, MOST_SECONDS = 20, 600
+"""Checks of a lab, and seconds of a check: how long a grading may take follows from them."""
+
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +59,7 @@ class _Check(_Strict):
     parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
     needs: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
-    seconds: float = Field(default=60, gt=0, le=600)
+    seconds: float = Field(default=60, gt=0, le=MOST_SECONDS)
     hidden: bool = False
     hints: dict[str, str] = Field(default_factory=dict)
 
@@ -67,7 +70,7 @@ class _Lab(_Strict):
     base: Literal["shop"] | None = None
     servers: tuple[str, ...] = ("valkey",)
     runtimes: tuple[Literal["local", "kubernetes"], ...] = ("local",)
-    checks: tuple[_Check, ...] = Field(min_length=1)
+    checks: tuple[_Check, ...] = Field(min_length=1, max_length=MOST_CHECKS)
 
 
 def schema() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conductor.errors import ConductorError
 from grader import checks
@@ -85,6 +86,16 @@ def test_a_wrong_line_of_the_catalogue_is_named(labs: Path, line: str, said: str
 
     assert f"{labs}/catalog.yaml" in refused(labs)
     assert said in refused(labs)
+
+
+def test_a_lab_has_no_more_checks_than_a_grading_may_take(labs: Path) -> None:
+    path = labs / "fine" / "lab.yaml"
+    lab = yaml.safe_load(path.read_text())
+    one = lab["checks"][0]
+    lab["checks"] = [{**one, "id": f"check-{number}", "points": 0} for number in range(21)]
+    path.write_text(yaml.safe_dump(lab))
+
+    assert "lab.yaml: checks: Tuple should have at most 20 items after validation, not 21" in refused(labs)
 
 
 @pytest.mark.parametrize("slug", ["../fine", "nothing", "", "fine/../fine", "FINE"])

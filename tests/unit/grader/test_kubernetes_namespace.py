@@ -12,7 +12,10 @@ import pytest
 
 from grader.adapters.kubernetes import namespace
 from grader.adapters.kubernetes.namespace import MOST_AGE, OWNER, Namespace
+from grader.catalog import MOST_CHECKS, MOST_SECONDS
+from grader.clock import MOST_STANDING_SECONDS
 from grader.errors import Unable
+from grader.grading import GRACE_SECONDS
 
 KUBECTL = r"""#!/bin/sh
 echo "$*" >>"{folder}/told"
@@ -80,6 +83,12 @@ def test_those_of_graders_that_were_killed_are_removed_and_no_others(refused: Re
 
     assert ["of-an-earlier-process-with-this-pid", "of-no-process"] == deleted
     assert own.startswith("capstone-lab-")
+
+
+def test_no_grading_is_so_old_that_it_is_taken_for_one_of_a_machine_that_is_gone() -> None:
+    check = MOST_SECONDS + MOST_STANDING_SECONDS + 2 * GRACE_SECONDS
+
+    assert MOST_AGE.total_seconds() > MOST_CHECKS * check
 
 
 def test_those_of_machines_that_are_gone_are_removed_once_no_grading_can_be_so_old(refused: Refused) -> None:

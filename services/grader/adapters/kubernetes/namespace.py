@@ -27,8 +27,8 @@ OWNER = "celery-capstones/grader"
 BEGAN_TOLERANCE_SECONDS = 5.0
 """Between two answers to when a process began: Linux counts from the boot, whose time moves with the clock."""
 
-MOST_AGE = timedelta(hours=6)
-"""No grading takes so long: twenty checks of ten minutes, and as much for their pods. An older namespace is nobody's any more."""
+MOST_AGE = timedelta(hours=8)
+"""No grading takes so long: twenty checks of ten minutes, with as much for their pods, are 6 h 40 min. An older one is nobody's."""
 
 READY_SECONDS = 120
 CALL_SECONDS = 60.0
