@@ -76,8 +76,8 @@ bench: install-dev ## Measure CAPSTONE against the naive rival; the last line is
 replay-cdnow: install ## Replay all 69,659 CDNOW purchases as orders, to the cent
 	@$(VENV) -m loadtests.cdnow $(ARGS)
 
-test-labs: install-dev ## Grade the grader: every answer of every lab gets exactly its verdict; LABS="SLUG …" only theirs, SINCE=<commit> those that changed, PART=1/3 a third of one for each check kind
-	@$(VENV) -m conductor lab prove $(LABS) --parallel $(DRILLS) $(if $(SINCE),--since $(SINCE)) $(if $(PART),--part $(PART)) $(if $(WITHIN),--within $(WITHIN))
+test-labs: install-dev ## Grade the grader: every answer of every lab gets exactly its verdict; LABS="SLUG …" only theirs, SINCE=<commit> those that it asks for, WITHIN=150 TURN=7 a share of them
+	@$(VENV) -m conductor lab prove $(LABS) --parallel $(DRILLS) $(if $(SINCE),--since $(SINCE)) $(if $(WITHIN),--within $(WITHIN)) $(if $(TURN),--turn $(TURN))
 
 ##@ On Kubernetes
 cluster-up: install ## Make a cluster with kind, unless kubectl already has one

@@ -61,17 +61,14 @@ def prove(
             help="Only labs of which a file is another than in this commit; a lab of each check kind when the grader is."
         ),
     ] = "",
-    part: Annotated[
-        str,
-        typer.Option(
-            help="Such as 2/3, of labs that only something which labs share asks for; alone, of a lab of each check kind."
-        ),
-    ] = "",
     within: Annotated[
         float,
         typer.Option(
-            min=0, help="Leave out labs that would take longer, as earlier gradings tell; seconds, 0 for none."
+            min=0, help="Only a share of the labs, which takes so many seconds, as earlier gradings tell; 0 for all."
         ),
+    ] = 0,
+    turn: Annotated[
+        int, typer.Option(min=0, help="Which share: numbers that follow each other take one after the other.")
     ] = 0,
     runtime: Runtime = "local",
     tag: Tag = "dev",
@@ -87,15 +84,12 @@ def prove(
     from grader.proving import prove as proofs
 
     catalog, wrong = Catalog(), 0
-    try:
-        asked = chosen_labs(catalog, slugs or [], since, part)
-        chosen = bounded(catalog, asked, within * parallel, part or "1/1") if within else asked
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--part") from error
-    if since or part or within:
+    asked = chosen_labs(catalog, slugs or [], since)
+    chosen = bounded(catalog, asked, within * parallel, turn) if within else asked
+    if since or within:
         print(f"labs: {', '.join(chosen) or 'none'}", flush=True)
     if left_out := [slug for slug in asked if slug not in chosen]:
-        print(f"left out, because they would take longer than {within:g} s: {', '.join(left_out)}", flush=True)
+        print(f"left to other turns, because all take longer than {within:g} s: {', '.join(left_out)}", flush=True)
     make = boxes.chosen([catalog.lab(slug) for slug in chosen], runtime, tag)
     for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer):
         sound = proof.holds or (write and not proof.untold and proof.answer[0] != "(" and proof.answer != "model")

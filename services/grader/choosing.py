@@ -6,62 +6,63 @@ from collections.abc import Mapping, Sequence
 from math import fsum
 from pathlib import Path
 
-from conductor.parts import part_of
 from grader import checks
+from grader.adapters.outside import INSIDE_PORTS
 from grader.catalog import Catalog
 from grader.errors import LabError
 from grader.gradings import FILE, remembered
 
-GRADER = Path(__file__).parent
+SERVICES = Path(__file__).parents[1]
 UNKNOWN_SECONDS = 120.0
 """Of all answers of a lab that no grading is remembered of."""
 
 
-def chosen(catalog: Catalog, slugs: Sequence[str], since: str, part: str) -> list[str]:
-    """These labs; else those that a change since a commit asks for; else a part of those with a lab of each check kind; else all."""
-    if slugs:
-        return list(slugs)
-    if since:
-        return changed(catalog, since, part or "1/1")
-    return list(part_of(covering(catalog), part)) if part else catalog.slugs()
+def chosen(catalog: Catalog, slugs: Sequence[str], since: str) -> list[str]:
+    """These labs; else those that a change since a commit asks for; else all."""
+    return list(slugs) or (changed(catalog, since) if since else catalog.slugs())
 
 
-def changed(catalog: Catalog, since: str, part: str = "1/1", grader: Path = GRADER) -> list[str]:
-    """The labs that differ from those in a commit, in the catalogue's order.
+def changed(catalog: Catalog, since: str, services: Path = SERVICES) -> list[str]:
+    """The labs that something asks for which is another than in a commit, in the catalogue's order.
 
-    A lab whose own folder changed is always among them, and one of each check kind whose module did. What many labs share (the rest of the
-    grader, and the files that labs begin with) asks for one of each kind and for those that begin with it: of these a part, such as 2/3.
-    Raises LabError when git cannot compare, and ValueError for a part that is none.
+    A lab's own folder asks for it, and the files that labs begin with for each of those. The module of a check kind asks for one lab of the
+    kind, the rest of the grader for one of each kind, and the outside world for one of each of its servers. Raises LabError when git cannot
+    compare.
     """
     folders = {Path(line).parts[0] for line in _differing(catalog.folder, since) if not line.endswith(".md")}
-    modules = {Path(line) for line in _differing(grader, since)}
-    if not folders and not modules:
+    modules = {Path(line) for line in _differing(services / "grader", since)}
+    outside = _differing(services / "outside", since)
+    if not folders and not modules and not outside:
         return []
     bases = {slug: catalog.lab(slug).base for slug in catalog.slugs()}
     kinds = {path.stem for path in modules if path.parent.name == "checks"} & set(checks.kinds())
     seconds, used = recorded_seconds(catalog), _used(catalog)
     cheapest = _cheapest(used, seconds)
-    shared = {slug for slug, base in bases.items() if base in folders}
+    asked = {slug for slug, base in bases.items() if slug in folders or base in folders}
+    asked |= {cheapest[kind] for kind in kinds & set(cheapest)}
     if len(modules) > len(kinds):
-        shared |= set(_covering(used, seconds))
-    asked = (folders & set(bases)) | {cheapest[kind] for kind in kinds & set(cheapest)}
-    asked |= set(part_of(_dearest_first(shared, seconds), part))
+        asked |= set(_covering(used, seconds))
+    if outside:
+        servers = {slug: set(INSIDE_PORTS) & set(catalog.lab(slug).servers) for slug in bases}
+        asked |= set(_cheapest(servers, seconds).values())
     return [slug for slug in bases if slug in asked]
 
 
-def bounded(catalog: Catalog, slugs: Sequence[str], seconds: float, part: str) -> list[str]:
-    """As many of these labs as are graded one after the other within so many seconds, as earlier gradings tell; at least one.
+def bounded(catalog: Catalog, slugs: Sequence[str], seconds: float, turn: int) -> list[str]:
+    """One share of these labs, which is graded one after the other within so many seconds, as earlier gradings tell, or is one lab.
 
-    Each part begins at another place of the list, so that commits that follow each other leave out others.
+    Turns that follow each other, such as the numbers of commits, take one share after the other: each lab comes in one of them.
     """
     takes = recorded_seconds(catalog)
-    number, _, of = part.partition("/")
-    start = len(slugs) * (int(number) - 1) // int(of)
-    kept: list[str] = []
-    for slug in [*slugs[start:], *slugs[:start]]:
-        if not kept or fsum(takes[one] for one in [*kept, slug]) <= seconds:
-            kept.append(slug)
-    return [slug for slug in slugs if slug in kept]
+    shares: list[list[str]] = []
+    for slug in _dearest_first(set(slugs), takes):
+        fits = (share for share in shares if fsum(takes[one] for one in [*share, slug]) <= seconds)
+        share = next(fits, None)
+        if share is None:
+            shares.append(share := [])
+        share.append(slug)
+    mine = shares[turn % len(shares)] if shares else []
+    return [slug for slug in slugs if slug in mine]
 
 
 def covering(catalog: Catalog) -> list[str]:
@@ -91,7 +92,7 @@ def _covering(used: Mapping[str, set[str]], seconds: Mapping[str, float]) -> lis
 
 
 def _cheapest(used: Mapping[str, set[str]], seconds: Mapping[str, float]) -> dict[str, str]:
-    """For each check kind the lab that uses it and is soonest graded."""
+    """For each check kind, or server, the lab that uses it and is soonest graded."""
     return {kind: slug for slug in _dearest_first(set(used), seconds) for kind in used[slug]}
 
 

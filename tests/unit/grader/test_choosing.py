@@ -10,7 +10,7 @@ import pytest
 
 from grader import checks
 from grader.catalog import Catalog
-from grader.choosing import bounded, changed, chosen, covering, recorded_seconds
+from grader.choosing import SERVICES, bounded, changed, chosen, covering, recorded_seconds
 from grader.errors import LabError
 
 EVERY = Catalog()
@@ -21,10 +21,11 @@ Asked = Callable[..., list[str]]
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The labs and the grader's kinds, committed."""
+    """The labs, the grader's kinds and the outside world, committed."""
     made = tmp_path_factory.mktemp("checkout")
     shutil.copytree(EVERY.folder, made / "labs")
-    shutil.copytree(Path(checks.__file__).parent, made / "grader" / "checks", ignore=shutil.ignore_patterns("*.pyc"))
+    for folder in ("grader/checks", "outside"):
+        shutil.copytree(SERVICES / folder, made / "services" / folder, ignore=shutil.ignore_patterns("*.pyc"))
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "All"]):
         own = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
         subprocess.run(["git", "-C", made, *own, *words], check=True, capture_output=True)
@@ -33,25 +34,23 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def asked(checkout: Path) -> Asked:
-    """What is asked for once these files are others, in each part of so many."""
+    """What is asked for once these files are others."""
 
-    def changes(*files: str, parts: int = 1) -> list[str]:
+    def changes(*files: str) -> list[str]:
         try:
             for file in files:
                 with (checkout / file).open("a") as text:
                     text.write("\n# other\n")
-            catalog = Catalog(checkout / "labs")
-            every = [changed(catalog, "HEAD", f"{part}/{parts}", checkout / "grader") for part in range(1, parts + 1)]
+            return changed(Catalog(checkout / "labs"), "HEAD", checkout / "services")
         finally:
             subprocess.run(["git", "-C", checkout, "checkout", "--quiet", "."], check=True)
-        return [slug for part in every for slug in part]
 
     return changes
 
 
-def test_a_lab_whose_files_changed_is_asked_for_in_every_part(asked: Asked) -> None:
+def test_a_lab_whose_files_changed_is_asked_for(asked: Asked) -> None:
     assert [] == asked()
-    assert ["two-clocks"] * 3 == asked("labs/two-clocks/starter/shop/app.py", parts=3)
+    assert ["two-clocks"] == asked("labs/two-clocks/starter/shop/app.py")
     assert ["two-clocks"] == asked("labs/two-clocks/answers/model/shop/digests.py")
 
 
@@ -59,23 +58,29 @@ def test_words_for_the_learner_ask_for_none(asked: Asked) -> None:
     assert [] == asked("labs/two-clocks/hints.md", "labs/two-clocks/README.md", "labs/catalog.yaml")
 
 
-def test_what_many_labs_share_asks_for_each_of_them_in_one_of_the_parts(asked: Asked) -> None:
+def test_what_many_labs_share_asks_for_each_of_them(asked: Asked) -> None:
     of_the_shop = [slug for slug in EVERY.slugs() if EVERY.lab(slug).base == "shop"]
 
-    assert sorted(covering(EVERY)) == sorted(asked("grader/checks/__init__.py", parts=3))
-    assert sorted(of_the_shop) == sorted(asked("labs/shop/place.py", parts=3))
+    assert sorted(covering(EVERY)) == sorted(asked("services/grader/checks/__init__.py"))
+    assert of_the_shop == asked("labs/shop/place.py")
 
 
-def test_a_kind_that_changed_is_asked_for_in_every_part(asked: Asked) -> None:
-    found = asked("grader/checks/log_lines.py", parts=2)
+def test_a_kind_that_changed_asks_for_one_lab(asked: Asked) -> None:
+    (found,) = asked("services/grader/checks/log_lines.py")
 
-    assert 2 == len(found)
-    assert all("log_lines" in KINDS[slug] for slug in found)
+    assert "log_lines" in KINDS[found]
+
+
+def test_the_outside_world_asks_for_a_lab_of_each_of_its_servers(asked: Asked) -> None:
+    found = asked("services/outside/carrier.py")
+
+    assert {"payments", "carrier"} <= {server for slug in found for server in EVERY.lab(slug).servers}
+    assert len(found) <= 2
 
 
 def test_a_commit_that_is_none_is_refused(checkout: Path) -> None:
     with pytest.raises(LabError, match="bad revision 'nothing'"):
-        changed(Catalog(checkout / "labs"), "nothing", grader=checkout / "grader")
+        changed(Catalog(checkout / "labs"), "nothing", checkout / "services")
 
 
 def test_the_labs_for_all_kinds_are_few_and_soon_graded() -> None:
@@ -90,33 +95,25 @@ def test_the_labs_for_all_kinds_are_few_and_soon_graded() -> None:
         ), f"{slug} is not the one that is soonest graded"
 
 
-def test_without_a_commit_a_part_is_of_a_lab_for_each_kind() -> None:
-    parts = [slug for part in ("1/2", "2/2") for slug in chosen(EVERY, [], "", part)]
-
-    assert sorted(covering(EVERY)) == sorted(parts)
-    assert EVERY.slugs() == chosen(EVERY, [], "", "")
-    assert ["first-app"] == chosen(EVERY, ["first-app"], "HEAD", "1/2")
+def test_without_a_commit_all_are_asked_for_but_for_those_that_are_named() -> None:
+    assert EVERY.slugs() == chosen(EVERY, [], "")
+    assert ["first-app"] == chosen(EVERY, ["first-app"], "HEAD")
 
 
-@pytest.mark.parametrize("part", ["3/2", "0/2", "half", "1/", "/2"])
-def test_a_part_that_is_none_is_refused(part: str) -> None:
-    with pytest.raises(ValueError, match=f'"{part}" is no part'):
-        chosen(EVERY, [], "", part)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
-def test_what_would_take_too_long_is_left_out_and_in_each_part_something_else(share: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.2, 0.3, 0.5, 0.9, 1.0])
+def test_each_lab_comes_in_one_of_the_turns_and_none_takes_too_long(share: float) -> None:
     slugs, seconds = EVERY.slugs(), recorded_seconds(EVERY)
     most = share * fsum(seconds.values())
 
-    kept = [bounded(EVERY, slugs, most, f"{number}/5") for number in range(1, 6)]
+    turns = [bounded(EVERY, slugs, most, turn) for turn in range(100, 100 + len(slugs))]
 
-    for labs in kept:
+    assert set(slugs) == {slug for labs in turns for slug in labs}
+    for labs in turns:
         assert labs == [slug for slug in slugs if slug in labs]
         assert 1 == len(labs) or fsum(seconds[slug] for slug in labs) <= most
-    assert (share == 1.0) == (kept[0] == kept[2] == slugs)
-    assert share < 0.5 or set(slugs) == set().union(*map(set, kept))
+    # As few as can be, give or take what does not fill a share.
+    assert len({tuple(labs) for labs in turns}) <= max(1, min(len(slugs), 2 / (share or 1e-9)))
 
 
-def test_nothing_is_left_out_of_nothing() -> None:
-    assert [] == bounded(EVERY, [], 5, "1/1")
+def test_a_turn_of_nothing_is_nothing() -> None:
+    assert [] == bounded(EVERY, [], 5, 1)
