@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from grader import checks, measuring
+from grader import checks, grading, measuring
 from grader.adapters import guarded, outside
+from grader.adapters.box import Unconfined
 from grader.adapters.outside import Outside
 from grader.catalog import LABS, Catalog
 from grader.checks import function, worker
 from grader.clock import MOST_MORE_SECONDS
 from grader.commands import commands
-from grader.domain.verdict import Finding
+from grader.domain.lab import Check, Lab
+from grader.domain.verdict import Finding, Outcome
 from grader.errors import TooBusy, Unable
 from grader.session import passed
 
@@ -224,6 +227,26 @@ def test_a_partner_that_does_not_answer_in_time_is_nobodys_fault(
             partner.hits()
 
     assert raised is type(seen.value)
+
+
+@pytest.mark.parametrize(("slowdown", "reason"), [(9.0, "busy"), (1.0, "grader")])
+def test_a_check_that_comes_to_no_end_is_told_from_one_on_a_slow_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, slowdown: float, reason: str
+) -> None:
+    never = threading.Event()
+
+    def kind(name: str) -> Any:
+        return lambda parameters, session: passed(f"it ended: {never.wait(60)}")
+
+    monkeypatch.setattr(measuring, "slowdown", lambda: slowdown)
+    monkeypatch.setattr(grading, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(checks, "run", kind)
+    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (Check("one", "One", 1, "waits", None, seconds=0.05),), "1")
+
+    (verdict,) = grading.grade(lab, tmp_path, tmp_path, Unconfined(), seed=1).verdicts
+    never.set()
+
+    assert (Outcome.ERROR, reason) == (verdict.outcome, verdict.reason)
 
 
 @pytest.mark.parametrize(
