@@ -170,7 +170,7 @@ def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Ev
             workspaces.overlay(folder / "answers" / answer, workspace)
         before = psutil.cpu_times()
         result = grade(lab, folder, workspace, box, seed=1, stop=stop)
-        idle = _idle(before, psutil.cpu_times())
+        idle = idle_share(before, psutil.cpu_times())
     got = summary(result)
     return Proof(
         lab=lab.slug,
@@ -186,8 +186,11 @@ def proved(catalog: Catalog, lab: Lab, answer: str, box: Box, stop: threading.Ev
     )
 
 
-def _idle(before: Any, after: Any) -> float:
-    """The share between two readings of psutil.cpu_times(), of which those of guests count twice in the sum."""
+def idle_share(before: Any, after: Any) -> float:
+    """The share of the machine's processor time, 0 to 1, that nobody used between two readings of psutil.cpu_times().
+
+    What guests use counts as used once more in the readings.
+    """
     spent: dict[str, float] = {
         name: getattr(after, name) - getattr(before, name) for name in before._fields if "guest" not in name
     }

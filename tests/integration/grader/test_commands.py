@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from processes import command_of
 from grader.adapters import confining
 from grader.adapters.workspaces import overlay
 from grader.catalog import LABS
+from grader.proving import idle_share
 from servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,17 +125,36 @@ def test_bad_input_is_one_line(learner: Learner, arguments: tuple[str, ...], sai
     assert said in ended.stderr
 
 
-def test_a_learner_does_not_wait_for_a_start_a_hint_or_a_reset(learner: Learner) -> None:
-    def took(*arguments: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert 0 == learner.types(*arguments).returncode
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def processor_seconds(learner: Learner, *arguments: str) -> float:
+    """What a command and all that it started used: the clock also counts what else the machine does."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = learner.types(*arguments)
+    assert 0 == ended.returncode, ended.stdout + ended.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # Of the processor: the clock also counts what else the machine does.
-    seconds = {words: took(*words.split()) for words in ("start first-app", "hint first-app", "reset first-app --yes")}
+
+def test_a_learner_does_not_wait_for_a_start_a_hint_or_a_reset(learner: Learner) -> None:
+    commands = ("start first-app", "hint first-app", "reset first-app --yes")
+    seconds = {words: processor_seconds(learner, *words.split()) for words in commands}
 
     assert [] == [words for words, used in seconds.items() if used >= 1], seconds
+
+
+def test_a_first_grading_is_done_within_fifteen_seconds(
+    learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner.types("start", "first-app")
+    overlay(LABS / "first-app" / "answers" / "model", learner.work / "first-app")
+    # As on a fresh checkout, where nothing that the grader imports has been compiled.
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
+    before, began = psutil.cpu_times(), time.monotonic()
+    used = processor_seconds(learner, "check", "first-app")
+    took, idle = time.monotonic() - began, idle_share(before, psutil.cpu_times())
+
+    # The clock tells only where there was always a core to spare.
+    assert used < 15, (used, took, idle)
+    assert took < 15 or idle < 0.5, (used, took, idle)
 
 
 def test_an_author_is_told_what_a_check_may_be_told(learner: Learner) -> None:

@@ -128,7 +128,7 @@ def test_the_share_of_time_that_nobody_used_is_told() -> None:
     Times = namedtuple("Times", ["user", "system", "idle", "iowait", "guest"])
     before, after = Times(10, 5, 100, 1, 4), Times(15, 6, 102, 3, 8)
 
-    assert 0.4 == proving._idle(before, after)
+    assert 0.4 == proving.idle_share(before, after)
 
 
 def test_whichever_answer_was_graded_least_comes_first(seen: list[tuple[str, bool]]) -> None:
