@@ -79,7 +79,7 @@ def prove(
     """
     from grader import boxes
     from grader.catalog import Catalog
-    from grader.choosing import bounded
+    from grader.choosing import answer_seconds, bounded
     from grader.choosing import chosen as chosen_labs
     from grader.proving import prove as proofs
 
@@ -91,7 +91,8 @@ def prove(
     if left_out := [slug for slug in asked if slug not in chosen]:
         print(f"left to other turns, because all take longer than {within:g} s: {', '.join(left_out)}", flush=True)
     make = boxes.chosen([catalog.lab(slug) for slug in chosen], runtime, tag)
-    for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer):
+    takes = answer_seconds(catalog)
+    for proof in proofs(catalog, chosen, make, parallel=parallel, write=write, only=answer, takes=takes):
         sound = proof.holds or (write and not proof.untold and proof.answer[0] != "(" and proof.answer != "model")
         wrong += not (sound or proof.too_busy)
         mark = "ok" if sound else "??" if proof.too_busy else "NO"

@@ -70,12 +70,17 @@ def covering(catalog: Catalog) -> list[str]:
     return _covering(_used(catalog), recorded_seconds(catalog))
 
 
+def answer_seconds(catalog: Catalog) -> dict[tuple[str, str], float]:
+    """How long the grading of an answer of a lab takes, as the last ones tell that are remembered."""
+    return {(one.lab, one.answer): (one.fastest + one.slowest) / 2 for one in remembered(catalog.folder / FILE)}
+
+
 def recorded_seconds(catalog: Catalog) -> dict[str, float]:
     """How long the gradings of a lab's answers take together, as earlier ones tell."""
-    told: dict[str, dict[str, float]] = defaultdict(dict)
-    for one in remembered(catalog.folder / FILE):
-        told[one.lab][one.answer] = (one.fastest + one.slowest) / 2
-    return {slug: sum(told[slug].values()) if slug in told else UNKNOWN_SECONDS for slug in catalog.slugs()}
+    told: dict[str, float] = defaultdict(float)
+    for (slug, _), seconds in answer_seconds(catalog).items():
+        told[slug] += seconds
+    return {slug: told.get(slug, UNKNOWN_SECONDS) for slug in catalog.slugs()}
 
 
 def _used(catalog: Catalog) -> dict[str, set[str]]:

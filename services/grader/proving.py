@@ -7,10 +7,11 @@ An answer is put over the starter, as a learner's files would be. What is expect
 import json
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -85,12 +86,15 @@ def prove(
     parallel: int = 1,
     write: bool = False,
     only: str = "",
+    takes: Mapping[tuple[str, str], float] = MappingProxyType({}),
 ) -> Iterator[Proof]:
     """Grade every answer of these labs, so many at a time; `write` makes what they got the expectation of wrong answers.
 
+    `takes` are seconds of answers of labs: the longest is begun first, so that none goes on alone at the end.
     One that the grader could not judge is graded once more, at the end and by itself.
     """
-    for proof in _judged_at_last(catalog, wanted(catalog, slugs, only), box, parallel):
+    asked = sorted(wanted(catalog, slugs, only), key=lambda one: -takes.get((one[0].slug, one[1]), 0.0))
+    for proof in _judged_at_last(catalog, asked, box, parallel):
         if write and not proof.untold and proof.answer not in (UNTOUCHED, EMPTY, MODEL):
             path = _golden(catalog.folder / proof.lab, proof.answer)
             path.write_text(json.dumps(proof.got, indent=2) + "\n")

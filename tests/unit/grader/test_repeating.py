@@ -173,6 +173,15 @@ def test_a_machine_that_is_too_busy_is_no_fault_of_a_check(checks: dict[str, str
     assert too_busy is proof(0, **checks).too_busy
 
 
+def test_the_longest_answer_is_proved_first(seen: list[tuple[str, bool]]) -> None:
+    names = [answer for _, answer in proving.wanted(CATALOG, [SLUG])]
+    takes = {(SLUG, names[2]): 3.0, (SLUG, names[1]): 2.0, ("first-app", names[0]): 9.0}
+
+    list(proving.prove(CATALOG, [SLUG], Unconfined, takes=takes))
+
+    assert [names[2], names[1], names[0], *names[3:]] == [answer for answer, _ in seen]
+
+
 def test_another_verdict_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     said = iter([proof(0, fast="failed: slow"), proof(5)])
     monkeypatch.setattr(proving, "proved", lambda *given: dataclasses.replace(next(said), lab=SLUG))
