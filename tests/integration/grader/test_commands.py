@@ -1,6 +1,8 @@
 """`capstone lab` as a newcomer types it: the commands of README.md, and what they say."""
 
+import contextlib
 import json
+import logging
 import os
 import re
 import resource
@@ -11,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,18 +128,15 @@ def test_bad_input_is_one_line(learner: Learner, arguments: tuple[str, ...], sai
     assert said in ended.stderr
 
 
-def processor_seconds(learner: Learner, *arguments: str) -> float:
-    """What a command and all that it started used: the clock also counts what else the machine does."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended = learner.types(*arguments)
-    assert 0 == ended.returncode, ended.stdout + ended.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def test_a_learner_does_not_wait_for_a_start_a_hint_or_a_reset(learner: Learner) -> None:
-    commands = ("start first-app", "hint first-app", "reset first-app --yes")
-    seconds = {words: processor_seconds(learner, *words.split()) for words in commands}
+    def took(*arguments: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert 0 == learner.types(*arguments).returncode
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Of the processor: the clock also counts what else the machine does.
+    seconds = {words: took(*words.split()) for words in ("start first-app", "hint first-app", "reset first-app --yes")}
 
     assert [] == [words for words, used in seconds.items() if used >= 1], seconds
 
@@ -148,13 +148,33 @@ def test_a_first_grading_is_done_within_fifteen_seconds(
     overlay(LABS / "first-app" / "answers" / "model", learner.work / "first-app")
     # As on a fresh checkout, where nothing that the grader imports has been compiled.
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
+    others = set(psutil.Process().children(recursive=True))  # servers of other tests
+    used: dict[psutil.Process, float] = {}
     before, began = psutil.cpu_times(), time.monotonic()
-    used = processor_seconds(learner, "check", "first-app")
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(learner.types, "check", "first-app")
+
+        def over() -> bool:
+            note_processor_seconds(used, others)
+            return ended.done()
+
+        wait_until(over, what="the end of the grading", seconds=300)
     took, idle = time.monotonic() - began, idle_share(before, psutil.cpu_times())
 
-    # The clock tells only where there was always a core to spare.
-    assert used < 15, (used, took, idle)
-    assert took < 15 or idle < 0.5, (used, took, idle)
+    said = f"{sum(used.values()):.1f} s of a processor, {took:.1f} s on the clock, {idle:.0%} of the machine was idle"
+    logging.getLogger(__name__).info(said)
+    assert "10/10 passed" in ended.result().stdout
+    assert 2 < sum(used.values()) < 15, said
+    # The clock also counts what else the machine does: it tells only where there was a core to spare.
+    assert took < 15 or idle < 0.5, said
+
+
+def note_processor_seconds(used: dict[psutil.Process, float], others: set[psutil.Process]) -> None:
+    """What each process below this one, but for these, has used so far. Of what ends in a box the kernel tells nobody how much it was."""
+    for process in set(psutil.Process().children(recursive=True)) - others:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            used[process] = times.user + times.system
 
 
 def test_an_author_is_told_what_a_check_may_be_told(learner: Learner) -> None:
