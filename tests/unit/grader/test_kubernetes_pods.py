@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,8 @@ case "$*" in
 *--watch*) cat "{folder}/states"; exec sleep 60 ;;
 *logs*) exec sleep 60 ;;
 *"get pods"*) cat "{folder}/pods" ;;
+*exec*--pod-running-timeout=1s*) exit 1 ;;
+*exec*) exec sleep 60 ;;
 esac
 """
 
@@ -28,6 +31,9 @@ NO_IMAGE = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no s
 PENDING = {"phase": "Pending", "conditions": [NO_ROOM]}
 PULLING = {"phase": "Pending", "containerStatuses": [NO_IMAGE], "conditions": [{"type": "Ready", "status": "False"}]}
 RUNNING = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+
+WAITED_SECONDS = 30.0
+"""Half of what kubectl waits for a pod to come, unless it is told otherwise."""
 
 Cluster = Callable[..., Kubectl]
 
@@ -75,6 +81,15 @@ def test_a_worker_that_ends_at_once_has_run(cluster: Cluster, tmp_path: Path) ->
         assert 3 == worker.wait(10)
     finally:
         worker.end()
+
+
+def test_a_worker_whose_pod_is_gone_ends_without_waiting_for_another(cluster: Cluster, tmp_path: Path) -> None:
+    worker = Worker(cluster(watched="Running 0 <none>\n"), "worker-1", tmp_path / "output.txt")
+    began = time.monotonic()
+
+    worker.end()
+
+    assert time.monotonic() - began < WAITED_SECONDS
 
 
 def test_a_check_that_fails_while_a_pod_waits_is_not_held_against_the_answer(

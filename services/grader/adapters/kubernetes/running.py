@@ -51,6 +51,10 @@ os.kill(-1, signal.SIGKILL)
 """Kills everything in a pod but its first process, at once: a pod that is deleted, also by force, is told to stop before it is killed."""
 
 
+NO_WAIT = "--pod-running-timeout=1s"
+"""The least that `kubectl exec` takes."""
+
+
 class Worker:
     """A Deployment of one pod, whose container runs or has run. Raises Unable when it does not come to that.
 
@@ -112,7 +116,8 @@ class Worker:
             return
         self._gone = True
         with contextlib.suppress(ClusterFailed):
-            self._kubectl("exec", self._deployment, "--", "python", "-I", "-S", "-c", END)
+            # By default a minute for a pod to come, which is no more once it was told to stop.
+            self._kubectl("exec", NO_WAIT, self._deployment, "--", "python", "-I", "-S", "-c", END)
         with contextlib.suppress(ClusterFailed):
             self._kubectl("scale", self._deployment, "--replicas=0")
             self._kubectl("delete", "pods", "--selector", self._selector, "--grace-period=0", "--force")
