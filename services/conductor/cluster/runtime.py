@@ -256,10 +256,10 @@ class KubernetesRuntime:
         try:
             self.kubectl.await_rolled_out(*workloads, within_seconds=ROLLED_SECONDS)
         except ClusterFailed as error:
-            homeless = self._homeless()
+            homeless = self.homeless()
             raise ClusterFailed(f"{error}; {'; '.join(homeless)}" if homeless else str(error)) from error
 
-    def _homeless(self) -> list[str]:
+    def homeless(self) -> list[str]:
         """The pods that no node takes, and why, in the scheduler's words."""
         return [
             f"{pod['metadata']['name']}: {one.get('message')}"

@@ -65,12 +65,10 @@ def _cut(
         for pool in lost:
             faults.enter_context(session.fault(pool, "tree", in_flight))
         with nodes.powered_off(kubectl, node, runtime.power):
-            away = _await_elsewhere(session, node, [pool for pool in lost if pool not in bound])
+            _await_elsewhere(session, node, [pool for pool in lost if pool not in bound])
             if answered:
                 session.await_progress()
     since = time.monotonic()
-    slow = {pool: seconds for pool, seconds in away.items() if seconds > AWAY_SECONDS}
-    session.expect(not slow, f"longer than {AWAY_SECONDS:.0f} s without a ready pod: {slow}")
     session.wait_for(lambda: node in nodes.schedulable(kubectl), f"{node} to be back", WAITED_SECONDS)
     session.reporter.tell(f"{node} is back {time.monotonic() - since:.1f} s after it got power")
     runtime.wait_ready()
@@ -106,10 +104,11 @@ def _has_volume(runtime: KubernetesRuntime, pool: str, node: str) -> bool:
     return not names.isdisjoint(nodes.stores(runtime.kubectl).get(node, ()))
 
 
-def _await_elsewhere(session: ClusterSession, node: str, lost: Sequence[str]) -> dict[str, float]:
-    """Seconds from now until each pool has a ready pod on another node; next to none for one that always had."""
+def _await_elsewhere(session: ClusterSession, node: str, lost: Sequence[str]) -> None:
+    """Return when each pool has a ready pod on another node. DrillFailed when one took too long, with what the scheduler said."""
     since = time.monotonic()
     away: dict[str, float] = {}
+    without_node: list[str] = []
 
     def all_elsewhere() -> bool:
         for pool in (pool for pool in lost if pool not in away):
@@ -118,12 +117,17 @@ def _await_elsewhere(session: ClusterSession, node: str, lost: Sequence[str]) ->
             if ready:
                 away[pool] = round(time.monotonic() - since, 1)
                 session.reporter.tell(f"{pool} has {ready[0]} after {away[pool]} s")
+        if len(away) < len(lost) and time.monotonic() - since > AWAY_SECONDS and not without_node:
+            without_node.extend(session.runtime.homeless())
         return len(away) == len(lost)
 
-    session.wait_for(
-        all_elsewhere, lambda: f"{', '.join(sorted(set(lost) - set(away)))} on another node", WAITED_SECONDS
-    )
-    return away
+    def missing() -> str:
+        return "; ".join([f"{', '.join(sorted(set(lost) - set(away)))} on another node", *without_node])
+
+    session.wait_for(all_elsewhere, missing, WAITED_SECONDS)
+    slow = {pool: seconds for pool, seconds in away.items() if seconds > AWAY_SECONDS}
+    why = "; ".join([str(slow), *without_node])
+    session.expect(not slow, f"longer than {AWAY_SECONDS:.0f} s without a ready pod: {why}")
 
 
 DRILL = Drill(

@@ -27,10 +27,12 @@ def pod(name: str, node: str, *, claims: bool = False, ready: bool = True) -> di
 class Cluster:
     """Nodes `a` and `b`; the pods of these pools, of the platform, and a judge. Stands for kubectl, for the runtime and for the session.
 
-    While `b` has no power, pods without a volume come to `a`.
+    While `b` has no power, pods without a volume come to `a`: at once where there is room, else once the scheduler has said why not.
     """
 
-    def __init__(self, capstone: str, engine: str, *, stores: str = "a", judge: str = "a", power: Power = PAIR) -> None:
+    def __init__(
+        self, capstone: str, engine: str, *, stores: str = "a", judge: str = "a", power: Power = PAIR, room: bool = True
+    ) -> None:
         self.capstone = capstones.named(capstone)
         self.power, self.runtime, self.kubectl = power, self, self
         self.own = {"api": [pod("api-1", "b")], "engine": [pod("engine-0", engine, claims=True)]}
@@ -39,6 +41,7 @@ class Cluster:
         self.told: list[str] = []
         self.reporter = SimpleNamespace(tell=self.told.append)
         self.progressed = self.away = 0
+        self.room = room
 
     def __call__(self, *arguments: str) -> str:
         if arguments[:2] == ("get", "node"):
@@ -57,8 +60,12 @@ class Cluster:
     @contextmanager
     def without_power(self, kubectl: object, node: str, power: Power) -> Iterator[None]:
         assert "b" == node
-        self.own["api"] = [pod("api-2", "a")]
+        self.own["api"] = [pod("api-2", "a")] if self.room else []
         yield
+
+    def homeless(self) -> list[str]:
+        self.own["api"] = [pod("api-2", "a")]
+        return ["api-2: 0/2 nodes are available: 1 Insufficient cpu"]
 
     def load(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -84,7 +91,7 @@ class Cluster:
         """They are."""
 
     def wait_for(self, holds: Callable[[], bool], what: object, within_seconds: float) -> None:
-        assert holds()
+        assert holds() or holds()
 
     def expect(self, holds: bool, what: str) -> None:
         if not holds:
@@ -120,6 +127,15 @@ def test_a_shard_that_is_on_another_node_answers_all_the_while(monkeypatch: pyte
     cluster = played(Cluster("trading", "a"), monkeypatch)
 
     assert (0, 2) == (cluster.away, cluster.progressed)
+
+
+def test_a_pool_that_no_other_node_takes_in_time_is_told_with_the_scheduler_s_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(node_loss, "AWAY_SECONDS", -1.0)
+
+    with pytest.raises(DrillFailed, match=r"without a ready pod: \{'api': .*\}; api-2: 0/2 nodes .* Insufficient cpu$"):
+        played(Cluster("trading", "a", room=False), monkeypatch)
 
 
 @pytest.mark.parametrize(
