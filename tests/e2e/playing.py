@@ -1,7 +1,9 @@
 """What the tests of a cluster share: how big a drill is, where it is played, and what to do where something is missing."""
 
 import contextlib
+import json
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -76,7 +78,9 @@ def played(runtime: KubernetesRuntime, drill: str | Drill, of: Size, patience: P
     """What came of a drill of the capstone that this runtime has, by its name, or of one that was made for a test."""
     chosen = known(runtime.capstone)[drill] if isinstance(drill, str) else drill
     with Reporter(Console(highlight=False, width=160)) as reporter:
-        return runner.play_on_cluster(chosen, capstones.named(runtime.capstone), runtime, of, reporter, patience)
+        told = runner.play_on_cluster(chosen, capstones.named(runtime.capstone), runtime, of, reporter, patience)
+    sys.stdout.write(f"{json.dumps(told.as_json())}\n")  # for pytest's captured output, and -s
+    return told
 
 
 @contextlib.contextmanager
