@@ -48,6 +48,9 @@ WAITING = {"windowMs": 3000, "prefetchBatches": 200}
 THE_WAIT = "s1-rabbitmq-analytics-aggregate"
 """KEDA's name of the second trigger, by which the autoscaler says why it scales."""
 
+SMALL_REQUESTS = tuple(f"--set=pools.{pool}.resources.requests.cpu=100m" for pool in ("api", AGGREGATE))
+"""So that all pods and the platform have room on one node of two cores, when the other one is lost."""
+
 SCALED_SECONDS = 180.0
 REASON_SECONDS = 30.0
 
@@ -56,7 +59,7 @@ REASON_SECONDS = 30.0
 def analytics(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The analytics, installed beside the orders; taken away after the tests of this file."""
     # The deploys are judged by that no request is sent again, and on a busy machine the broker confirms some after the default of a second.
-    with beside(installation, ANALYTICS.capstone, "--set", "settings.answerSeconds=8") as runtime:
+    with beside(installation, ANALYTICS.capstone, "--set", "settings.answerSeconds=8", *SMALL_REQUESTS) as runtime:
         yield runtime
 
 
