@@ -87,7 +87,7 @@ def test_each_capstone_brings_an_exporter_of_its_own_database_and_stores(
     rendered: Render, overlay: str, capstone: str
 ) -> None:
     brought = rendered(f"{overlay}/{capstone}")
-    exporter = named(brought, "Deployment", f"{capstone}-exporter")["spec"]
+    exporter = named(brought, "Deployment", f"{capstone}-database-exporter")["spec"]
     (container,) = exporter["template"]["spec"]["containers"]
     asked = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"]}
     wanted = {"STORE_URL", *(store.variable for store in capstone_of(capstone).stores)}
