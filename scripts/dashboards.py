@@ -471,6 +471,14 @@ STORES = [
         "s",
         {"age": "time() - max(conductor_backup_timestamp_seconds)"},
     ),
+    Panel(
+        "Until certificates expire",
+        "Of servers that are spoken to over TLS. No data: none is, or none was reached.",
+        "s",
+        {
+            "{{capstone}} {{server}}": "min by (capstone, server) (conductor_certificate_expires_timestamp_seconds) - time()"
+        },
+    ),
 ]
 
 TELEMETRY = [

@@ -2,7 +2,8 @@
 
 States, ages and waits are facts of the database, not of a process, so one program counts them once, with a login that only reads.
 DATABASE_URL says where. A database that does not answer is `chassis_database_up 0`, and no stale numbers: what cannot be known is absent.
-So is a store that nobody named (`--store NAME=VARIABLE`), and the disk and the backups without `--data` and `--backups`.
+So is a store that nobody named (`--store NAME=VARIABLE`), and the disk and the backups without `--data` and `--backups`. A server that is
+spoken to over TLS is asked for its certificate; `--tls NAME=VARIABLE` names more of them.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from conductor import capstones
 from conductor.capstone import Capstone, Gauge
+from conductor.certificates import Certificates
 from conductor.errors import Refused, StoreUnreachable
 from conductor.redis_client import connected
 
@@ -37,11 +39,12 @@ LEASE_SECONDS = "30"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is asked beside the database: stores by name with their URLs, a disk, base backups."""
+    """What is asked beside the database: stores by name with their URLs, a disk, base backups, certificates."""
 
     stores: Mapping[str, str]
     data: Path | None = None
     backups: Path | None = None
+    certificates: Certificates | None = None
 
     def facts(self) -> Iterator[tuple[str, str, Sequence[str], Sequence[tuple[Any, ...]]]]:
         """Name, help, labels and rows of each gauge."""
@@ -50,6 +53,9 @@ class Machine:
         if self.data is not None:
             free = shutil.disk_usage(self.data).free
             yield "conductor_disk_free_bytes", "Free space where the data lies", (), [(free,)]
+        if self.certificates and (told := self.certificates.expiries()):
+            name = "conductor_certificate_expires_timestamp_seconds"
+            yield name, "When the certificate that a server shows expires", ("server",), told
         made = [path.stat().st_mtime for path in self.backups.glob("*Z/backup.json")] if self.backups else []
         if made:
             yield "conductor_backup_timestamp_seconds", "When the last base backup was made", (), [(max(made),)]
@@ -145,6 +151,11 @@ def serve(exporter: Exporter, port: int) -> WSGIServer:
     return make_server("", port, answer, handler_class=Quiet)
 
 
+def _named(pairs: Sequence[str]) -> dict[str, str]:
+    """The URLs of NAME=VARIABLE, by name."""
+    return {name: os.environ[variable] for name, _, variable in (pair.partition("=") for pair in pairs)}
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(
@@ -153,15 +164,19 @@ def main() -> None:
     parser.add_argument("--capstone", required=True, choices=capstones.names())
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--store", action="append", default=[], metavar="NAME=VARIABLE", help="a store to ask, too")
+    parser.add_argument(
+        "--tls", action="append", default=[], metavar="NAME=VARIABLE", help="one whose certificate counts"
+    )
     parser.add_argument("--data", type=Path, help="a folder whose disk is watched")
     parser.add_argument("--backups", type=Path, help="the folder of the base backups")
     asked = parser.parse_args()
     capstone = capstones.named(asked.capstone)
-    stores = dict(pair.partition("=")[::2] for pair in asked.store)
-    machine = Machine({name: os.environ[variable] for name, variable in stores.items()}, asked.data, asked.backups)
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         raise Refused("DATABASE_URL is not set")
+    stores = _named(asked.store)
+    certificates = Certificates({"database": url, **stores, **_named(asked.tls)})
+    machine = Machine(stores, asked.data, asked.backups, certificates)
     serve(Exporter(capstone, url, machine), asked.port).serve_forever()
 
 

@@ -16,7 +16,7 @@ import httpx
 
 from conductor import http_client
 from conductor.capstone import application
-from conductor.harness import alert_storage_faults, hostile_messages, parked
+from conductor.harness import alert_certificate_fault, alert_storage_faults, hostile_messages, parked
 from conductor.harness.alert_plays import Expected, Play
 from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient, task_headers
@@ -91,6 +91,9 @@ def plays(runtime: LocalRuntime) -> Sequence[Play]:
     ]
     if runtime.broker == "rabbitmq":
         made.append(Play(f"{first.name} stopped", partial(pool_away, first.name), (Expected("NoConsumer", 30),)))
+    if alert_certificate_fault.can_sign():
+        fault = alert_certificate_fault.short_certificate
+        made.append(Play("a certificate of one day", fault, (Expected("CertificateExpiring"),)))
     if os.geteuid() == 0:
         made.append(Play("data on a small volume", alert_storage_faults.small_volume, (Expected("DiskFilling", 600),)))
     return made

@@ -48,15 +48,18 @@ def old_backup(runtime: LocalRuntime) -> Iterator[None]:
 
 
 @contextmanager
-def other_exporter(option: str, value: str, runtime: LocalRuntime) -> Iterator[None]:
-    """A second exporter of the capstone, to which one thing is told otherwise."""
+def other_exporter(option: str, value: str, runtime: LocalRuntime, **variables: str) -> Iterator[None]:
+    """A second exporter of the capstone, to which one thing is told otherwise, or more, with variables that it needs for that."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     program = observability.exporter(runtime.platform)
     argv = list(program.argv)
     for name, told in (("--port", str(port)), (option, value)):
-        argv[argv.index(name) + 1] = told
-    process = subprocess.Popen(argv, env=dict(program.environment), cwd=program.directory)
+        if name in argv:
+            argv[argv.index(name) + 1] = told
+        else:
+            argv += [name, told]
+    process = subprocess.Popen(argv, env={**program.environment, **variables}, cwd=program.directory)
     try:
         with target(runtime, port):
             yield

@@ -118,6 +118,9 @@ def exporter(platform: "Platform") -> Program:
         "METRICS_PORT": port,
         "POOL": "exporter",
     }
+    if broker := platform.state.external_broker:  # no server of ours speaks TLS
+        argv += ["--tls", "broker=BROKER_URL"]
+        told["BROKER_URL"] = broker
     if lease := platform.state.settings.get("RELAY_LEASE_SECONDS"):
         told["RELAY_LEASE_SECONDS"] = lease
     return Program(exporter_name(name), "keeper", argv, told)
