@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 from typer.testing import CliRunner
 
 from grader import checks, grading, measuring
@@ -229,24 +231,54 @@ def test_a_partner_that_does_not_answer_in_time_is_nobodys_fault(
     assert raised is type(seen.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "slowdown", "reason"),
+    [
+        (redis.TimeoutError("Timeout reading from socket"), 9.0, "busy"),
+        (subprocess.TimeoutExpired("kubectl", 60), 9.0, "busy"),
+        (TimeoutError("timed out"), 9.0, "busy"),
+        (TimeoutError("timed out"), 1.0, "grader"),
+        (KeyError("state"), 9.0, "grader"),
+    ],
+)
+def test_an_answer_that_came_too_late_is_the_slow_machines_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, slowdown: float, reason: str
+) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: slowdown)
+
+    assert (Outcome.ERROR, reason) == ended_as(raising(error), monkeypatch, tmp_path)
+
+
+def raising(error: Exception) -> Callable[[Any, Any], Finding]:
+    def run(parameters: object, session: object) -> Finding:
+        raise error
+
+    return run
+
+
+def ended_as(
+    run: Callable[[Any, Any], Finding], patch: pytest.MonkeyPatch, folder: Path, seconds: float = 60
+) -> tuple[Outcome, str]:
+    """How a check that does this ends, and for which reason."""
+    patch.setattr(checks, "run", lambda name: run)
+    one = Check("one", "One", 1, "any", None, seconds=seconds)
+    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (one,), "1")
+    (verdict,) = grading.grade(lab, folder, folder, Unconfined(), seed=1).verdicts
+    return verdict.outcome, verdict.reason
+
+
 @pytest.mark.parametrize(("slowdown", "reason"), [(9.0, "busy"), (1.0, "grader")])
 def test_a_check_that_comes_to_no_end_is_told_from_one_on_a_slow_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, slowdown: float, reason: str
 ) -> None:
     never = threading.Event()
-
-    def kind(name: str) -> Any:
-        return lambda parameters, session: passed(f"it ended: {never.wait(60)}")
-
     monkeypatch.setattr(measuring, "slowdown", lambda: slowdown)
     monkeypatch.setattr(grading, "GRACE_SECONDS", 0.05)
-    monkeypatch.setattr(checks, "run", kind)
-    lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (Check("one", "One", 1, "waits", None, seconds=0.05),), "1")
 
-    (verdict,) = grading.grade(lab, tmp_path, tmp_path, Unconfined(), seed=1).verdicts
+    ended = ended_as(lambda *given: passed(f"it ended: {never.wait(60)}"), monkeypatch, tmp_path, seconds=0.05)
     never.set()
 
-    assert (Outcome.ERROR, reason) == (verdict.outcome, verdict.reason)
+    assert (Outcome.ERROR, reason) == ended
 
 
 @pytest.mark.parametrize(
@@ -255,13 +287,7 @@ def test_a_check_that_comes_to_no_end_is_told_from_one_on_a_slow_machine(
 def test_an_answer_that_a_busy_machine_left_undecided_fails_no_proof(
     monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, mark: str
 ) -> None:
-    def kind(name: str) -> Any:
-        def run(parameters: object, session: object) -> Finding:
-            raise error
-
-        return run
-
-    monkeypatch.setattr(checks, "run", kind)
+    monkeypatch.setattr(checks, "run", lambda name: raising(error))
 
     told = CliRunner().invoke(commands, ["prove", "async-or-not"])
 
