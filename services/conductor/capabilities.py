@@ -84,12 +84,13 @@ class RejectsMessages:
 class OwnsShard:
     """One process of `pool` answers every request, from a volume of its own, so none is answered while it is away.
 
-    `away_seconds` is how long each such time of a Workload was so far, the oldest first. The verdict on a load in a cluster is made from a
-    copy of the volume.
+    `away_seconds` is how long each such time of a Workload was so far, the oldest first, and `answered_at` when a new request was answered
+    last, on the monotonic clock. The verdict on a load in a cluster is made from a copy of the volume.
     """
 
     pool: str
     away_seconds: Callable[[Any], Sequence[float]]
+    answered_at: Callable[[Any], float]
 
 
 @dataclass(frozen=True, slots=True)

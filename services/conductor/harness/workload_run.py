@@ -136,9 +136,16 @@ class WorkloadRun:
         return shard.away_seconds(self.workload) if shard else ()
 
     def await_back(self, times: int) -> float:
-        """Return when requests are answered again after one more than so many times that none was. Returns how long that one was."""
-        self.wait_for(lambda: len(self.away_seconds) > times, "requests to be answered again")
-        return self.away_seconds[times]
+        """Return when requests are answered now, after one more than so many times at least that none was. Returns the longest since then.
+
+        A shard may have been away for another reason just before the fault, and be away for that one now.
+        """
+        shard, asked = capability(self.capstone, OwnsShard), time.monotonic()
+        self.wait_for(
+            lambda: len(self.away_seconds) > times and shard.answered_at(self.workload) > asked,
+            "requests to be answered again",
+        )
+        return max(self.away_seconds[times:])
 
     def settle(self) -> None:
         """Return when every request is completed and nothing is left to do, or when nothing has moved for so long that nothing will."""

@@ -1,15 +1,18 @@
 """How fast requests come under a drill: as it was told to, and faster only while something waits for them."""
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self, cast
 
 import pytest
 from rich.console import Console
 
 from conductor import capstones
-from conductor.capstone import Patience, Size, Workload
+from conductor.capabilities import OwnsShard
+from conductor.capstone import Capstone, Patience, Size, Workload
 from conductor.capstones.orders import capstone as orders
 from conductor.capstones.orders import workload as workloads
 from conductor.errors import DrillFailed
@@ -151,4 +154,25 @@ def test_a_request_that_is_sent_again_and_answered_otherwise_is_a_failure(
 
     with pytest.raises(DrillFailed, match="and then another"):
         run.workload.repeat(OPEN)
+    run.close()
+
+
+def test_a_fault_is_over_when_requests_are_answered_after_it(platform: Platform, tmp_path: Path) -> None:
+    away = [0.4]  # for another reason, while the fault was on its way
+    looks: list[float] = []
+
+    def answered_at(workload: Workload) -> float:
+        looks.append(0.0)
+        if len(looks) == 1:
+            return 0.0
+        away.append(9.0)
+        return time.monotonic()
+
+    run = running(platform, tmp_path, Size(OPEN))
+    with run.load():
+        shard = OwnsShard("engine", lambda workload: away, answered_at)
+        run.capstone = cast(Capstone, SimpleNamespace(name="sharded", capabilities=(shard,)))
+
+        assert 9.0 == run.await_back(0)
+
     run.close()

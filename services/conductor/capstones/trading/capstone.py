@@ -22,7 +22,7 @@ from conductor.capstones.trading.market import open_market
 from conductor.capstones.trading.progress import BY_STATE, TradingProgress
 from conductor.capstones.trading.targets import TARGETS, NoEffects
 from conductor.capstones.trading.trader import COMPANY, SESSION
-from conductor.capstones.trading.workload import WAYS, TradingWorkload, away_seconds, counts
+from conductor.capstones.trading.workload import WAYS, TradingWorkload, answered_at, away_seconds, counts
 from conductor.history import Journal
 from conductor.own_servers import OutsideProgram, OwnStore
 from conductor.runtime import Reach
@@ -45,7 +45,7 @@ class Trading:
         "approver": {"person": 2},
         "customer": {"session": SESSION, "company": COMPANY, "accounts": [*ACCOUNTS, *STORM_ACCOUNTS]},
     }
-    capabilities: Sequence[object] = (OwnsShard(ENGINE, away_seconds), SteersLoad(WAYS, counts))
+    capabilities: Sequence[object] = (OwnsShard(ENGINE, away_seconds, answered_at), SteersLoad(WAYS, counts))
     lacks: Mapping[type, str] = {
         SurvivesBrokerLoss: "no order is in the broker, so a broker that is wiped has nothing of theirs to forget",
         Redelivers: NO_COMMANDS,

@@ -64,7 +64,8 @@ class Trader(threading.Thread):
         """Orders that were refused for good, by rule."""
         self.away_seconds: list[float] = []
         """Of each time that the connection ended: from the last order that was taken before it to the first one after it."""
-        self._taken_at = 0.0
+        self.taken_at = 0.0
+        """When an order was taken last, on the monotonic clock; 0 before the first."""
         self._interrupted = False
         self.answered_at: list[float] = []
         """When each acknowledgement came, on the monotonic clock, in this order."""
@@ -92,7 +93,7 @@ class Trader(threading.Thread):
                 self._trade(client)
             except Disconnected as error:
                 self.reconnects[str(error)] += 1
-                self._interrupted = self._taken_at > 0
+                self._interrupted = self.taken_at > 0
                 if isinstance(error, Refusing):
                     self.abandoned.wait(RETRY_SECONDS)
             finally:
@@ -226,9 +227,9 @@ class Trader(threading.Thread):
     def _taken(self) -> None:
         at = time.monotonic()
         if self._interrupted:
-            self.away_seconds.append(at - self._taken_at)
+            self.away_seconds.append(at - self.taken_at)
             self._interrupted = False
-        self._taken_at = at
+        self.taken_at = at
 
 
 def _order(intent: Intent) -> tuple[str, tuple[tuple[int, object], ...]]:

@@ -186,6 +186,12 @@ def away_seconds(workload: Workload) -> Sequence[float]:
     return tuple(workload.trader.away_seconds)
 
 
+def answered_at(workload: Workload) -> float:
+    """When such a load was told last that an order was taken."""
+    assert isinstance(workload, TradingWorkload)
+    return workload.trader.taken_at
+
+
 def counts(workload: Workload) -> Mapping[str, int]:
     """What such a load was told by now: `accepted`, and how many orders were refused, for good by rule, and for now by reason."""
     assert isinstance(workload, TradingWorkload)
