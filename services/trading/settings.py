@@ -57,7 +57,7 @@ class Settings(ServiceSettings):
     engine_core: int | None = Field(default=None, ge=0)
     """Engine pool only: the core on which the engine spins for its next input. Without it the engine sleeps until one comes."""
 
-    silent_seconds: float = Field(default=0.6, ge=0.3, le=60)
+    silent_seconds: float = Field(default=0.6, ge=0.3, le=300)
     """Engine pool only: engine and gateway are replaced when one of them shows no sign of life for so long, although it had a core or asked
     for none."""
 

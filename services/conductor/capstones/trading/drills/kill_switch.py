@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from conductor.capstones.trading import ENGINE
 from conductor.capstones.trading.api_client import TradingApi
-from conductor.capstones.trading.door import DoorClient
+from conductor.capstones.trading.door import ANSWER_SECONDS, DoorClient
 from conductor.harness.drill import Drill
 from conductor.harness.session import Session
 
@@ -23,8 +23,10 @@ KILL, SCOPE_ALL, SWITCH_CANCEL = 7, 1, 2
 """Of an input by the door."""
 QUESTIONS = 400
 """More than the ring keeps for what is urgent."""
-PATIENT = {"SILENT_SECONDS": "60"}
-"""An owner that does not replace an engine that stands still."""
+FULL_SECONDS = 180.0
+"""Within which the load has to fill the ring. On a busy machine it takes minutes."""
+PATIENT = {"SILENT_SECONDS": f"{FULL_SECONDS + 3 * ANSWER_SECONDS:.0f}"}
+"""An owner that does not replace an engine that stands still until the ring is full and both connections were answered."""
 
 
 def play(session: Session) -> None:
@@ -56,7 +58,8 @@ def _full(session: Session, operator: TradingApi) -> None:
     with DoorClient(session.reach, "operator") as door, DoorClient(session.reach, "customer") as customer:
         before = session.counted()[FULL]
         with _stopped(session), session.steered("flooding"):
-            session.wait_for(lambda: session.counted()[FULL] > before, f"an order to be refused as {FULL}")
+            full = f"an order to be refused as {FULL}"
+            session.wait_for(lambda: session.counted()[FULL] > before, full, FULL_SECONDS)
             customer.send(*({"status": 1} for _ in range(QUESTIONS)))
             said = customer.answer()
             session.expect(FULL in str(said.get("error")), f"a ring that was to be full took a question: {said}")
