@@ -15,7 +15,18 @@ from conductor.cluster.runtime import KubernetesRuntime
 
 TRADING = Names("trading")
 ORDERS, PER_SECOND = 300, 50.0
-DRILLS = shared_out(("pod-eviction", "rolling-deploy", "node-loss", "engine-kill", "engine-stall"))
+DRILLS = shared_out(
+    (
+        "pod-eviction",
+        "rolling-deploy",
+        "node-loss",
+        "engine-kill",
+        "disk-full",
+        "owner-kill",
+        "feed-gap",
+        "engine-stall",
+    )
+)
 NOT_WITH_THE_STORES = {
     "podAntiAffinity": {
         "preferredDuringSchedulingIgnoredDuringExecution": [
@@ -31,12 +42,15 @@ NOT_WITH_THE_STORES = {
 }
 """So that the loss of a node is that of the engine, and of no store that this test's cluster has on another one."""
 
+SMALL = ("--set=settings.journalSegmentBytes=1048576", "--set=pools.portfolio.resources.requests.cpu=100m")
+"""What disk-full asks for, so that no pod is replaced for it, and room for all pods on one node of two cores when the other is lost."""
+
 
 @pytest.fixture(scope="module")
 def trading(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The trading service, installed beside the orders; taken away after the tests of this file."""
     apart = f"pools.engine.affinity={json.dumps(NOT_WITH_THE_STORES)}"
-    with beside(installation, TRADING.capstone, "--set-json", apart) as runtime:
+    with beside(installation, TRADING.capstone, *SMALL, "--set-json", apart) as runtime:
         yield runtime
 
 
