@@ -43,6 +43,13 @@ def note(text: str = "note") -> None:
     act(text)
 
 
+@app.task(name="shop.tally")
+def tally(number: int) -> None:
+    act(f"begins {number}")
+    time.sleep(0.01)
+    act(f"ends {number}")
+
+
 @app.task(name="shop.nap")
 def nap(seconds: float) -> None:
     act("begin")
