@@ -5,6 +5,11 @@ The whole of it, with every fault, is `capstone alert-drill`.
 
 import json
 import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from conductor import capstones
+from conductor.capstones.orders import purchases
+from conductor.capstones.orders.alert_faults import payments_out
+from conductor.capstones.orders.api_client import OrdersApi
 from conductor.commands import alerts
 from conductor.harness import alert_faults, alert_plays
 from conductor.laptop import observability, state
@@ -95,6 +103,48 @@ def test_a_person_is_told_what_fires_and_where_to_read_on(
 
     with play.fault(runtime):
         assert until(lambda: told() == ["docs/runbooks/unknown-task.md"], within_seconds=30)
+
+
+CAPSTONE = Path(sys.executable).parent / "capstone"
+
+STUCK_DIVIDE = 150
+"""An order is stuck after a quarter of an hour, or six seconds."""
+
+COMMAND_SECONDS = 2.0
+"""Of CPU, which a crowded machine does not change."""
+
+
+def said(*words: str) -> str:
+    """What a command prints; it takes COMMAND_SECONDS at most."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([CAPSTONE, *words], capture_output=True, text=True, check=False, timeout=120)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < COMMAND_SECONDS, words
+    return done.stdout
+
+
+def following(text: str, about: str = "") -> list[str]:
+    """The words of the command that a text says is next, after it has named something."""
+    found = re.search(rf"{about}.*?next: +\S*capstone ([^\n]+)", text, re.DOTALL)
+    assert found, text
+    return shlex.split(found[1])
+
+
+def test_three_commands_lead_from_a_firing_alert_to_the_log_lines_of_a_stuck_order(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_watchers()
+    monkeypatch.setenv("CAPSTONE_RUN_DIR", str(runtime.platform.run.path))
+    with alert_plays.watched(runtime, STUCK_DIVIDE), payments_out(runtime), OrdersApi.of(runtime) as api:
+        wish = purchases.purchase("stuck", sku="CLOCK", quantity=1, card="tok_ok")
+        order_id = str(api.place("stuck", wish.body)["order_id"])
+        assert until(lambda: "SagaStuck" in {one["alert"] for one in alerts.firing()}, within_seconds=60)
+        orders = said(*following(said("alerts"), "SagaStuck"))
+        logs = following(orders)
+        lines = said(*logs)
+
+    assert order_id in orders
+    assert re.search(rf" command_retried .*order_id={logs[-1]}", lines), lines
 
 
 def test_a_process_that_is_stopped_leaves_no_target(runtime: LocalRuntime) -> None:

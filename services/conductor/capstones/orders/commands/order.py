@@ -1,4 +1,4 @@
-"""`capstone orders place | show | watch | cancel | explain`, or `capstone order …`: one order, as a customer and as an operator."""
+"""`capstone orders place | show | watch | cancel | stuck | explain`, or `capstone order …`: one order, as a customer and as an operator."""
 
 import json
 import secrets
@@ -173,6 +173,38 @@ def cancel(
     with access.opened(runtime, namespace, NAME) as platform, OrdersApi.of(platform.reach) as api:
         answer = api.cancel(order_id)
     print(json.dumps(answer) if as_json else f"{order_id} is asked to stop; now {answer['state']}")
+
+
+@commands.command("stuck")
+def stuck_command(
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="How many at most.")] = 10,
+    as_json: AsJson = False,
+    runtime: RuntimeOption = None,
+    namespace: NamespaceOption = NAMESPACE,
+) -> None:
+    """The orders that have been neither paid nor refused for the longest, or need a person, and what each waits for."""
+    from conductor.capstones.orders.stuck import stuck
+
+    with access.opened(runtime, namespace, NAME) as platform:
+        found = stuck(platform.reach, most)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found]))
+        return
+    console = Console(highlight=False)
+    for one in found:
+        console.print(
+            f"[bold]{one.order_id}[/bold]  {_coloured(one.state)}  placed {one.seconds:.0f} s ago", soft_wrap=True
+        )
+        if one.needs_attention:
+            console.print(f"  needs a person: {escape(one.needs_attention)}", soft_wrap=True)
+        if one.task:
+            waits = f"parked, after {one.tries} tries" if one.parked else f"try {(one.tries or 0) + 1}"
+            console.print(f"  waits for {one.task} ({waits})  [dim]{escape(one.why or '')}[/dim]", soft_wrap=True)
+    if found:
+        order = f"--order {found[0].order_id}{access.options(runtime, namespace)}"
+        console.print(f"next: [bold]{typed()} logs {order}[/bold]", soft_wrap=True)
+    else:
+        console.print("none")
 
 
 @commands.command("explain")
