@@ -3,7 +3,8 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -16,6 +17,9 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
 WIDTHS = (360, 768, 1440)
 """Of a telephone's window, a tablet's and a desk's."""
 
+STALLED_SECONDS = 90.0
+"""What nobody has moved for so long will not come. Whatever goes on may take as long as the machine needs."""
+
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
@@ -24,9 +28,44 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         missing("Chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=STALLED_SECONDS * 1000
+        )
         yield browser
         browser.close()
+
+
+def follow(browser: Browser, url: str, label: str, token: str, **options: object) -> Page:
+    """A page that shows what its token may see, with the field of this label filled in."""
+    page = browser.new_page(timezone_id="Europe/Berlin", **options)  # type: ignore[arg-type]
+    page.set_default_timeout(STALLED_SECONDS * 1000)
+    page.goto(url)
+    page.get_by_label(label).fill(token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("html.open #data")
+    return page
+
+
+def moving(page: Page, condition: Callable[[], bool], progress: Callable[[], object]) -> None:
+    """Return once the condition is true. Fails when it is not, and `progress` has been the same for STALLED_SECONDS."""
+    last, changed = progress(), time.monotonic()
+    while not condition():
+        assert time.monotonic() - changed < STALLED_SECONDS, last
+        page.wait_for_timeout(100)
+        if (now := progress()) != last:
+            last, changed = now, time.monotonic()
+
+
+def equal(page: Page, answered: Callable[[], object], shown: Callable[[], object]) -> None:
+    """Return once the page shows what the API answers; both are asked again, because something may have changed in between. Fails when
+    they differ and neither has changed for STALLED_SECONDS."""
+    last: list[object] = []
+
+    def asked() -> object:
+        last[:] = [answered(), shown()]
+        return [*last]
+
+    moving(page, lambda: last[0] == last[1], asked)
 
 
 def wide(page: Page, scheme: str, width: int) -> int:

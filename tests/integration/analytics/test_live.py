@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from analytics.domain.seconds import SECOND_MS
-from live_pages import WIDTHS, chromium, contrasts, pictured, wide
+from live_pages import STALLED_SECONDS, WIDTHS, chromium, contrasts, equal, follow, moving, pictured, wide
 from servers import free_port, wait_until
 
 ANALYST = {"Authorization": "Bearer analyst-token"}
@@ -132,12 +132,8 @@ def browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, service: Any, **options: Any) -> Page:
-    page = browser.new_page(timezone_id="Europe/Berlin", **options)
-    page.goto(f"http://127.0.0.1:{service.port}/live")
-    page.get_by_label("An analyst's token").fill("analyst-token")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("html.open #data")
-    return page
+    address = f"http://127.0.0.1:{service.port}/live"
+    return follow(browser, address, "An analyst's token", "analyst-token", **options)
 
 
 def rows(page: Page, table: str) -> list[list[str]]:
@@ -187,8 +183,8 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, r
     at_ms = time.time_ns() // 1_000_000
     burst = [event(i, "burst", at_ms) for i in range(300)] + [event(i, "like", at_ms, kind="like") for i in range(20)]
     assert 200 == service.send(burst).status_code
-    service.wait_counted(3925)
-    wait_until(lambda: "burst" in asked(service)["trends"], what="a trend", seconds=20)
+    service.wait_counted(3925, seconds=STALLED_SECONDS)
+    wait_until(lambda: "burst" in asked(service)["trends"], what="a trend", seconds=STALLED_SECONDS)
     same(page, service)
     page.locator("#seconds summary").click()
     assert "Europe/Berlin" == page.locator("#zone").input_value()
@@ -199,11 +195,11 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, r
     before = rows(page, "#seconds")
     service.edge("two")
     service.send([event(i, "burst", at_ms, kind="share") for i in range(50)])
-    service.wait_counted(3975)
+    service.wait_counted(3975, seconds=STALLED_SECONDS)
     page.wait_for_selector("html.open")
     same(page, service)
     end = time.time_ns() // 1_000_000 // SECOND_MS * SECOND_MS
-    wait_until(lambda: int(rows(page, "#seconds")[0][0]) >= end, what="the seconds of the cut")
+    moving(page, lambda: int(rows(page, "#seconds")[0][0]) >= end, lambda: rows(page, "#seconds")[0])
     table = {int(at): int(events) for at, _, events, *_ in rows(page, "#seconds")}
     undelayed = {int(at) for at, _, _, delay, *_ in rows(page, "#seconds") if delay == "–"}
     told_now = seconds_of(service)
@@ -220,17 +216,9 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, r
 
 
 def same(page: Page, service: Any) -> None:
-    """Return once the page shows what the API answers; both are asked again, because a second may end in between."""
-    last: list[Any] = []
-
-    def equal() -> bool:
-        last[:] = [asked(service), shown(page)]
-        return last[0]["trends"] != {} and last[0] == last[1]
-
-    deadline = time.monotonic() + 20
-    while not equal():
-        assert time.monotonic() < deadline, last
-        page.wait_for_timeout(100)
+    """Return once the page shows what the API answers, a trend with it."""
+    moving(page, lambda: asked(service)["trends"] != {}, lambda: asked(service))
+    equal(page, lambda: asked(service), lambda: shown(page))
 
 
 def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, rabbit_analytics: Any, now: int) -> None:
@@ -238,7 +226,7 @@ def test_the_page_fits_a_telephone_and_is_readable(browser: Browser, rabbit_anal
     service.edge("one")
     service.worker()
     service.send([event(i, f"content-of-a-long-name-{i % 12:041}", now) for i in range(300)])
-    service.wait_counted(300)
+    service.wait_counted(300, seconds=STALLED_SECONDS)
     schemes: dict[Any, Page] = {scheme: looked_at(browser, service, scheme) for scheme in ("light", "dark")}
     widths = {(scheme, width): wide(page, scheme, width) for scheme, page in schemes.items() for width in WIDTHS}
     ratios = {(scheme, text): ratio for scheme, page in schemes.items() for text, ratio in contrasts(page).items()}

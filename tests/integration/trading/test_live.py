@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.uri import parse_uri
 
 from chassis.migrate import migrate, scripts_of
-from live_pages import WIDTHS, chromium, contrasts, pictured, wide
+from live_pages import STALLED_SECONDS, WIDTHS, chromium, contrasts, equal, follow, pictured, wide
 from trading.adapters.control_client import ask
 from trading.adapters.latency_store import Measure, SqlLatencyStore
 from trading.adapters.market_store import SqlMarketStore
@@ -112,7 +112,7 @@ def begun(venue: Venue, token: str = OPERATOR, **asked: str) -> Iterator[ClientC
 def heard(connection: ClientConnection, *kinds: str) -> dict[str, Any]:
     """The next message of a kind."""
     while True:
-        found: dict[str, Any] = json.loads(connection.recv(timeout=10))
+        found: dict[str, Any] = json.loads(connection.recv(timeout=STALLED_SECONDS))
         if found["type"] in kinds:
             return found
 
@@ -120,7 +120,7 @@ def heard(connection: ClientConnection, *kinds: str) -> dict[str, Any]:
 def reason_of(connection: ClientConnection) -> tuple[int, str]:
     with contextlib.suppress(ConnectionClosed):
         while True:
-            connection.recv(timeout=15)
+            connection.recv(timeout=STALLED_SECONDS)
     return connection.close_code or 0, connection.close_reason or ""
 
 
@@ -139,7 +139,7 @@ class Mute:
 
     def reason(self) -> tuple[int, str]:
         """Read all there is, to the end."""
-        self._socket.settimeout(15)
+        self._socket.settimeout(STALLED_SECONDS)
         with self._socket:
             while data := self._socket.recv(65536):
                 self._protocol.receive_data(data)
@@ -208,12 +208,8 @@ def browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, venue: Venue, token: str = OPERATOR, **options: Any) -> Page:
-    page = browser.new_page(timezone_id="Europe/Berlin", **options)
-    page.goto(f"http://127.0.0.1:{venue.api_port}/live")
-    page.get_by_label("A client's or an operator's token").fill(token)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("html.open #data")
-    return page
+    address = f"http://127.0.0.1:{venue.api_port}/live"
+    return follow(browser, address, "A client's or an operator's token", token, **options)
 
 
 def rows(page: Page, table: str) -> list[list[str]]:
@@ -273,13 +269,8 @@ def answered(venue: Venue) -> dict[str, Any]:
 
 
 def same(page: Page, venue: Venue) -> None:
-    """Return once the page shows what the API answers; both are asked again, because something may have changed in between."""
-    last: list[Any] = []
-    deadline = time.monotonic() + 20
-    while not last or last[0] != last[1]:
-        assert time.monotonic() < deadline, last
-        page.wait_for_timeout(100)
-        last[:] = [answered(venue), shown(page)]
+    """Return once the page shows what the API answers."""
+    equal(page, lambda: answered(venue), lambda: shown(page))
 
 
 MEASURED = "[0, 60, 120, 600, 660], [1, 2, 3, 4, 5], [6, 7, 8, 9, 0]"
@@ -306,7 +297,7 @@ def test_the_page_says_what_the_api_answers_also_after_a_cut(browser: Browser, v
     kept = shown(page)
     venue.serve()
     assert venue.call("POST", "/kill-switch", OPERATOR, switch="keep").status_code == 200
-    page.wait_for_selector("html.open", timeout=30_000)
+    page.wait_for_selector("html.open")
     same(page, venue)
 
     gapped = page.evaluate(f"import('/live/static/market_charts.js').then(all => all.gapped({MEASURED}))")
