@@ -351,6 +351,15 @@ POOLS = [
         },
     ),
     Panel(
+        "Since a container was killed for its memory",
+        "Of pods that are still there, in a cluster. No data: none was.",
+        "s",
+        {
+            "{{pod}} {{container}}": "time() - max by (pod, container) (kube_pod_container_status_last_terminated_timestamp "
+            'and on (namespace, pod, container) kube_pod_container_status_last_terminated_reason{reason="OOMKilled"})'
+        },
+    ),
+    Panel(
         "Commands by outcome",
         "Of the outbox.",
         "ops",

@@ -27,6 +27,7 @@ ONLY_IN_RULES = {
     "chassis_outbox_oldest_unpublished_seconds",
     "chassis_relay_round_timestamp_seconds",
     "chassis_start_timestamp_seconds",
+    "kube_pod_labels",
 }
 
 

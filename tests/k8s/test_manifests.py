@@ -22,6 +22,7 @@ PINNED = {
     "jaegertracing/jaeger:2.13.0",
     "grafana/tempo:2.9.0",
     "grafana/grafana:12.3.0",
+    "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.16.0",
     "celery-capstones/outside:dev",
     "celery-capstones/conductor:dev",
 }
@@ -73,7 +74,7 @@ def test_only_who_asks_the_cluster_has_a_token(overlay: str, rendered: Render) -
         name for name, pod in pods(rendered(overlay)) if pod["spec"].get("automountServiceAccountToken") is not False
     }
 
-    assert holders <= {"Deployment/prometheus"}
+    assert holders <= {"Deployment/prometheus", "Deployment/kube-state-metrics"}
 
 
 def test_every_container_says_what_it_asks_for_and_how_much_memory_it_may_use(overlay: str, rendered: Render) -> None:

@@ -1,5 +1,6 @@
 """What makes the overlays differ."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.k8s.conftest import CHECKOUT, OVERLAYS, Object
 from conductor import capstones
 from conductor.capstone import load as capstone_of
 from conductor.cluster import install, quorum_queues
+from conductor.observability.registry import load, metrics_of
 from conductor.observability.rules import FILE
 
 Render = Callable[[str], list[Object]]
@@ -57,6 +59,24 @@ def test_prometheus_may_only_look_at_pods(rendered: Render) -> None:
     rules = named(rendered("observability-jaeger"), "Role", "prometheus")["rules"]
 
     assert [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}] == rules
+
+
+@pytest.mark.parametrize("overlay", ["observability", "observability-jaeger"])
+def test_who_tells_of_killed_containers_sees_pods_of_its_namespace_and_shows_what_the_rule_asks_for(
+    rendered: Render, overlay: str
+) -> None:
+    objects, alert = rendered(overlay), load().alerts["OOMKilled"].expr
+    (container,) = named(objects, "Deployment", "kube-state-metrics")["spec"]["template"]["spec"]["containers"]
+    told = dict(one.removeprefix("--").split("=", 1) for one in container["args"])
+    labels = told["metric-labels-allowlist"].removeprefix("pods=[").removesuffix("]").split(",")
+    shown = {"label_" + re.sub(r"[./-]", "_", label) for label in labels}
+
+    assert metrics_of(alert) == set(told["metric-allowlist"].split(","))
+    assert set(re.findall(r"label_app\w+", alert)) == shown
+    assert ("pods", "$(NAMESPACE)") == (told["resources"], told["namespaces"])
+    assert [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}] == named(
+        objects, "Role", "kube-state-metrics"
+    )["rules"]
 
 
 def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: Render) -> None:

@@ -75,7 +75,7 @@ class Registry(_Entry):
 
 SUFFIX = re.compile(r"_(bucket|count|sum)$")
 _METRIC = re.compile(r"(?<![\w:.$])[a-z][a-z0-9_]*_[a-z0-9_]+(?=[{\[)\s]|$)|(?<!\w)up(?=[{)\s=])")
-_GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\([^)]*\)")
+_GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 
 
 def metrics_of(query: str) -> set[str]:
@@ -90,5 +90,5 @@ def load(file: Path = FILE) -> Registry:
 
 
 def runbook(alert: str) -> str:
-    """The name of an alert's runbook in docs/runbooks: `QueueStalled` is in `queue-stalled.md`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", alert).lower() + ".md"
+    """The name of an alert's runbook in docs/runbooks: `QueueStalled` is in `queue-stalled.md`, `OOMKilled` in `oom-killed.md`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", alert).lower() + ".md"
