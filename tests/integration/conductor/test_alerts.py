@@ -3,11 +3,14 @@
 The whole of it, with every fault, is `capstone alert-drill`.
 """
 
+import contextlib
+import functools
 import json
 import os
 import re
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -16,24 +19,26 @@ from pathlib import Path
 
 import pytest
 
-from conductor import capstones
+from conductor import capstones, http_client
 from conductor.capstones.orders import purchases
 from conductor.capstones.orders.alert_faults import payments_out
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.commands import alerts
+from conductor.errors import NotRunning
 from conductor.harness import alert_faults, alert_plays
 from conductor.laptop import observability, state
 from conductor.laptop.lifecycle import down, up
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.wanted import Wanted
 from conductor.observability import comparison
-from conductor.observability.registry import load
-from conductor.run_directory import RunDirectory
+from conductor.observability.registry import Registry, load, metrics_of
+from conductor.run_directory import CHECKOUT, RunDirectory
 from conductor.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
 
 DIVIDE = 20
+DASHBOARDS = CHECKOUT / "observability" / "dashboards"
 PLAYED = ("OutboxLag", "Parked", "UnknownTask")
 
 
@@ -65,7 +70,7 @@ def shown(run: RunDirectory) -> Iterator[str]:
         yield urllib.request.urlopen(f"http://{one['targets'][0]}/metrics", timeout=10).read().decode()
 
 
-def test_alerts_reach_a_receiver_and_are_over_and_the_registry_knows_all_that_is_shown(
+def test_alerts_reach_a_receiver_and_are_over_every_panel_has_data_and_the_registry_knows_all_that_is_shown(
     runtime: LocalRuntime, tmp_path: Path
 ) -> None:
     need_watchers()
@@ -76,6 +81,7 @@ def test_alerts_reach_a_receiver_and_are_over_and_the_registry_knows_all_that_is
         with alert_plays.watched(runtime, DIVIDE) as receiver:
             for play in plays:
                 alert_plays.measure(runtime, receiver, play, DIVIDE)
+            see_panels(runtime)
 
     registry, texts = load(), list(shown(runtime.platform.run))
     found = {name for text in texts for name in comparison.shown(text)}
@@ -91,18 +97,79 @@ def test_alerts_reach_a_receiver_and_are_over_and_the_registry_knows_all_that_is
     assert {"chassis_parked_total"} < found
 
 
-def test_a_person_is_told_what_fires_and_where_to_read_on(
-    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+def test_a_person_is_told_what_fires_and_where_to_read_on_also_by_a_prometheus_that_lost_its_disk(
+    runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_watchers()
     monkeypatch.setenv("CAPSTONE_RUN_DIR", str(runtime.platform.run.path))
     play = next(play for play in every_play(runtime) if play.expected[0].alert == "UnknownTask")
+    supervisor, disk = runtime.platform.supervisor, runtime.platform.run.data / "prometheus"
+    paged: set[str] = set()
 
     def told() -> list[str]:
-        return [one["runbook"] for one in alerts.firing() if one["alert"] == "UnknownTask"]
+        found = []
+        with contextlib.suppress(NotRunning):  # it has evaluated nothing yet
+            found = alerts.firing()
+        paged.update(one["alert"] for one in found if one["severity"] == "page")
+        return [one["runbook"] for one in found if one["alert"] == "UnknownTask"]
 
-    with play.fault(runtime):
+    with alert_plays.requested(runtime, tmp_path), play.fault(runtime):
         assert until(lambda: told() == ["docs/runbooks/unknown-task.md"], within_seconds=30)
+        before = set(paged)
+        supervisor.begin_stop("prometheus")
+        supervisor.wait_stopped("prometheus", within_seconds=30)
+        shutil.rmtree(disk)
+        supervisor.start_again("prometheus")
+        assert until(lambda: told() == ["docs/runbooks/unknown-task.md"], within_seconds=120)
+
+    assert before == paged
+
+
+def panels(registry: Registry) -> dict[str, set[str]]:
+    """The dashboards' queries that a platform of the orders can always answer, with the metrics that each asks for."""
+    others = ("chassis_batches", *(f"{name}_" for name in capstones.names() if name != "orders"))
+    always = {name for name, one in registry.metrics.items() if one.seen == "always" and not name.startswith(others)}
+    not_here = ('state="unreachable"', *(f'capstone="{name}"' for name in capstones.names() if name != "orders"))
+    boards = [json.loads(file.read_text()) for file in DASHBOARDS.glob("*.json")]
+    asked = {target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"]}
+    return {
+        expr.replace("$__rate_interval", "1m"): found
+        for expr in asked
+        if (found := set(metrics_of(expr))) and found <= always and not any(one in expr for one in not_here)
+    }
+
+
+def answers(runtime: LocalRuntime, expr: str) -> bool:
+    """Whether Prometheus has anything for a query now."""
+    url = f"http://127.0.0.1:{runtime.platform.state.ports['prometheus']}/api/v1/query"
+    return bool(
+        http_client.request("GET", url, params={"query": expr}, timeout=10).raise_for_status().json()["data"]["result"]
+    )
+
+
+def see_panels(runtime: LocalRuntime) -> None:
+    """Every panel has data, and none of those that an exporter alone knows while that is dead."""
+    registry = load()
+    wanted = panels(registry)
+    of_exporter = {name for name, one in registry.metrics.items() if one.source == ["exporter"]}
+    facts = {expr for expr, asked in wanted.items() if asked <= of_exporter}
+    still = functools.partial(alert_faults.program_still, observability.exporter_name(runtime.platform.name))
+    lacking, shown = {*wanted}, {*facts}
+
+    def all_have_been_seen() -> bool:
+        lacking.difference_update([expr for expr in lacking if answers(runtime, expr)])
+        return not lacking
+
+    def none_is_shown() -> bool:
+        shown.intersection_update([expr for expr in shown if answers(runtime, expr)])
+        return not shown
+
+    assert until(all_have_been_seen, within_seconds=60), lacking
+    assert len(facts) > 3
+    with still(runtime):
+        assert until(none_is_shown, within_seconds=60), shown
+        lacking.update(expr for expr, asked in wanted.items() if not asked & of_exporter)
+        assert until(all_have_been_seen, within_seconds=60), lacking
 
 
 CAPSTONE = Path(sys.executable).parent / "capstone"
