@@ -7,10 +7,9 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 
 import pytest
-from playing import away, beside, has_keda, missing, needs_two_nodes, played, shared_out, staged
+from playing import beside, has_keda, missing, played, shared_out, staged
 from pod_ends import PodEnds
 
 from conductor.capstone import Size
@@ -29,7 +28,7 @@ COUNTED_SECONDS = 30.0
 HOUR_MS = 3_600_000
 
 AUTOSCALING = "autoscaling"
-OURS = shared_out(("worker-kill", "node-loss", AUTOSCALING, "rolling-deploy", "blue-green"))
+OURS = shared_out(("worker-kill", "blue-green", AUTOSCALING, "rolling-deploy"))
 REQUESTS, PER_SECOND = 60, 10.0
 
 AGGREGATE = "aggregate"
@@ -48,9 +47,6 @@ WAITING = {"windowMs": 3000, "prefetchBatches": 200}
 THE_WAIT = "s1-rabbitmq-analytics-aggregate"
 """KEDA's name of the second trigger, by which the autoscaler says why it scales."""
 
-SMALL_REQUESTS = tuple(f"--set=pools.{pool}.resources.requests.cpu=100m" for pool in ("api", AGGREGATE))
-"""So that all pods and the platform have room on one node of two cores, when the other one is lost."""
-
 SCALED_SECONDS = 180.0
 REASON_SECONDS = 30.0
 
@@ -59,7 +55,7 @@ REASON_SECONDS = 30.0
 def analytics(installation: Installation) -> Iterator[KubernetesRuntime]:
     """The analytics, installed beside the orders; taken away after the tests of this file."""
     # The deploys are judged by that no request is sent again, and on a busy machine the broker confirms some after the default of a second.
-    with beside(installation, ANALYTICS.capstone, "--set", "settings.answerSeconds=8", *SMALL_REQUESTS) as runtime:
+    with beside(installation, ANALYTICS.capstone, "--set", "settings.answerSeconds=8") as runtime:
         yield runtime
 
 
@@ -109,13 +105,8 @@ def test_neither_reaches_what_is_the_others(analytics: KubernetesRuntime) -> Non
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name != AUTOSCALING])
-def test_every_counter_is_right_after_a_drill(
-    analytics: KubernetesRuntime, installation: Installation, name: str
-) -> None:
-    needs_two_nodes(analytics.kubectl, name)
-
-    with away(installation, "orders") if name == "node-loss" else nullcontext():
-        told = played(analytics, name, Size(REQUESTS, per_second=PER_SECOND))
+def test_every_counter_is_right_after_a_drill(analytics: KubernetesRuntime, name: str) -> None:
+    told = played(analytics, name, Size(REQUESTS, per_second=PER_SECOND))
 
     assert (True, None, ()) == (told.sound, told.failure, told.findings)
     assert told.verdict is not None
