@@ -23,7 +23,7 @@ NEW, SEEN, COMMON, LIST = f"{_P}new:", f"{_P}seen:", f"{_P}common:", f"{_P}list:
 POPULAR = 250
 """Popular contents that are read: enough for a user who has seen the first HISTORY."""
 
-PAIRS = 250
+PAIRS = 1000
 """Most pairs of contents that one transaction counts, unless its only user has more: the store answers nobody meanwhile (7 µs each)."""
 
 CONTENTS_AT_A_TIME, NAMES_AT_A_TIME = 20, 2000

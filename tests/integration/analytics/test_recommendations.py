@@ -76,7 +76,7 @@ def test_a_list_that_is_made_of_an_older_history_replaces_none(store: RedisEngag
 
 
 def test_a_chunk_of_users_costs_few_transactions(store: RedisEngagementStore, store_url: str) -> None:
-    users = [f"u{number}" for number in range(40)]
+    users = [f"u{number}" for number in range(50)]
     store.note({user: [f"c{number % 9}" for number in range(index, index + 4)] for index, user in enumerate(users)})
     before = transactions(store_url)
     Recommender(store, chunk=50, chunks=1).learn(users)
