@@ -22,6 +22,9 @@ CAPSTONE = "analytics"
 START_SECONDS = 120.0
 
 
+NICE = dict.fromkeys(("upkeep", "recommend"), 4)
+"""Pools with the weight of their request of CPU in the chart: 100m against the edge's and the aggregator's 250m; a step of nice is 1.25."""
+
 TOKEN = "bench"
 """What the clients of the edge show."""
 
@@ -102,7 +105,8 @@ def start_aggregator(servers: Servers) -> None:
 def start_worker(servers: Servers, pool: str) -> None:
     """One worker of a pool, in its own loop as the chart starts those of batches. Returns when it consumes."""
     heartbeat = servers.folder / f"{pool}.heartbeat"
-    command = [sys.executable, "-m", "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}"]
+    command = ["nice", "-n", f"{NICE.get(pool, 0)}", sys.executable, "-m", "celery", "--app", "analytics.app", "worker"]
+    command += ["--queues", f"analytics.{pool}"]
     # A worker's remote control is a queue of its own, by this name: two of one name keep each other out.
     command += ["--hostname", f"{pool}@bench"]
     command += ["--pool", "solo", "--concurrency", "1", "--without-gossip", "--without-mingle"]
