@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from conductor.capstones.trading import ENGINE
 from conductor.capstones.trading.api_client import TradingApi
 from conductor.capstones.trading.door import ANSWER_SECONDS, DoorClient
-from conductor.errors import ApiRefused
 from conductor.harness.drill import Drill
+from conductor.harness.load import insist
 from conductor.harness.session import Session
 
 ROUNDS = 5
@@ -24,8 +24,6 @@ KILL, SCOPE_ALL, SWITCH_CANCEL = 7, 1, 2
 """Of an input by the door."""
 QUESTIONS = 400
 """More than the ring keeps for what is urgent."""
-AWAY = 503
-"""The status of an answer while the engine is being replaced."""
 FULL_SECONDS = 180.0
 """Within which the load has to fill the ring. On a busy machine it takes minutes."""
 PATIENT = {"SILENT_SECONDS": f"{FULL_SECONDS + 3 * ANSWER_SECONDS:.0f}"}
@@ -47,29 +45,19 @@ def _turn(session: Session, operator: TradingApi, turn: tuple[str, str, str]) ->
     scope, target, switch = turn
     with session.steered("hurried"):
         in_flight = session.await_loaded()
-        number = _switched(session, operator, scope, target, switch)
+        number = _switched(operator, scope, target, switch)
         _await_refusals(session, f"{scope.upper()}_KILLED")
-    off = _switched(session, operator, scope, target, "off")
+    off = _switched(operator, scope, target, "off")
     session.await_progress()
     session.reporter.tell(
         f"{scope} {target}, {switch}: on from input {number}, with {in_flight} orders in flight; off from {off}, and orders are taken"
     )
 
 
-def _switched(session: Session, operator: TradingApi, scope: str, target: str, switch: str) -> int:
+def _switched(operator: TradingApi, scope: str, target: str, switch: str) -> int:
     """The number of the input that turns a switch so. Asked for again while the engine is away, which changes nothing when it was done."""
-    numbers: list[int] = []
-
-    def taken() -> bool:
-        try:
-            numbers.append(operator.kill(scope, target, switch)["outcomes"][-1]["number"])
-        except ApiRefused as error:
-            if error.status != AWAY:
-                raise
-        return bool(numbers)
-
-    session.wait_for(taken, f"the switch {switch} of {scope} {target} to be taken")
-    return numbers[-1]
+    told = insist(lambda: operator.kill(scope, target, switch))
+    return int(told["outcomes"][-1]["number"])
 
 
 def _full(session: Session, operator: TradingApi) -> None:
@@ -88,7 +76,7 @@ def _full(session: Session, operator: TradingApi) -> None:
             session.expect("error" not in first, f"the switch was not taken by a full ring: {first.get('error')}")
         number = door.answer()["outcomes"][0][4]
         _await_refusals(session, "ALL_KILLED")
-    _switched(session, operator, "all", "0", "off")
+    _switched(operator, "all", "0", "off")
     session.await_progress()
     session.reporter.tell(f"all, cancel: taken by a full ring while the engine stood still, on from input {number}")
 
