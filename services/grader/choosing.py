@@ -36,12 +36,12 @@ def changed(catalog: Catalog, since: str, services: Path = SERVICES) -> list[str
         return []
     bases = {slug: catalog.lab(slug).base for slug in catalog.slugs()}
     kinds = {path.stem for path in modules if path.parent.name == "checks"} & set(checks.kinds())
-    seconds, used = recorded_seconds(catalog), _used(catalog)
-    cheapest = _cheapest(used, seconds)
+    seconds = recorded_seconds(catalog)
+    cheapest = _cheapest(_used(catalog), seconds)
     asked = {slug for slug, base in bases.items() if slug in folders or base in folders}
     asked |= {cheapest[kind] for kind in kinds & set(cheapest)}
     if len(modules) > len(kinds):
-        asked |= set(_covering(used, seconds))
+        asked |= set(covering(catalog))
     if outside:
         servers = {slug: set(INSIDE_PORTS) & set(catalog.lab(slug).servers) for slug in bases}
         asked |= set(_cheapest(servers, seconds).values())
@@ -67,7 +67,12 @@ def bounded(catalog: Catalog, slugs: Sequence[str], seconds: float, turn: int) -
 
 def covering(catalog: Catalog) -> list[str]:
     """Labs that together use every check kind that any lab uses, the dearest first; they are those that are soon graded."""
-    return _covering(_used(catalog), recorded_seconds(catalog))
+    used, seconds = _used(catalog), recorded_seconds(catalog)
+    found = _dearest_first(set(_cheapest(used, seconds).values()), seconds)
+    for slug in list(found):
+        if used[slug] <= set().union(*(used[other] for other in found if other != slug)):
+            found.remove(slug)
+    return found
 
 
 def answer_seconds(catalog: Catalog) -> dict[tuple[str, str], float]:
@@ -86,14 +91,6 @@ def recorded_seconds(catalog: Catalog) -> dict[str, float]:
 def _used(catalog: Catalog) -> dict[str, set[str]]:
     """The check kinds of each lab."""
     return {slug: {check.kind for check in catalog.lab(slug).checks} for slug in catalog.slugs()}
-
-
-def _covering(used: Mapping[str, set[str]], seconds: Mapping[str, float]) -> list[str]:
-    found = _dearest_first(set(_cheapest(used, seconds).values()), seconds)
-    for slug in list(found):
-        if used[slug] <= set().union(*(used[other] for other in found if other != slug)):
-            found.remove(slug)
-    return found
 
 
 def _cheapest(used: Mapping[str, set[str]], seconds: Mapping[str, float]) -> dict[str, str]:
