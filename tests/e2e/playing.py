@@ -14,7 +14,6 @@ from conductor.capstone import Patience, Size
 from conductor.cluster import install, nodes, removal
 from conductor.cluster.install import Installation
 from conductor.cluster.kubectl import Kubectl
-from conductor.cluster.names import Names
 from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known
@@ -24,7 +23,7 @@ from conductor.harness.cluster_session import ClusterSession
 from conductor.harness.drill import Drill
 from conductor.harness.reporter import Reporter
 from conductor.harness.runner import Played
-from conductor.parts import part_of
+from parts import part_of
 
 REQUESTS = int(os.environ.get("E2E_ORDERS", "500"))
 FULL, PER_SECOND = 2000, 10.0
@@ -93,21 +92,6 @@ def beside(installation: Installation, capstone: str, *extra: str) -> Iterator[K
         yield KubernetesRuntime(installation.namespace, installation.tag, power=POWER, capstone=capstone)
     finally:
         removal.undeploy(wanted, [capstone], print, platform=False, volumes=False)
-
-
-@contextlib.contextmanager
-def away(installation: Installation, capstone: str) -> Iterator[None]:
-    """A capstone has no pod during the block: the node that is left when another one loses its power has no room for two of them."""
-    kubectl = installation.kubectl
-    workloads = kubectl.workloads(f"app.kubernetes.io/instance={Names(capstone).release}")
-    before = {name: kubectl("get", name, "--output", "jsonpath={.spec.replicas}") for name in workloads}
-    try:
-        kubectl("scale", *workloads, "--replicas=0")
-        yield
-    finally:
-        for name, replicas in before.items():
-            kubectl("scale", name, f"--replicas={replicas}")
-        kubectl.await_rolled_out(*workloads, within_seconds=installation.within_seconds)
 
 
 @contextlib.contextmanager

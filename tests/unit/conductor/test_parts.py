@@ -2,7 +2,7 @@
 
 import pytest
 
-from conductor.parts import part_of
+from parts import part_of
 
 NAMES = ("a", "b", "c", "d", "e")
 
