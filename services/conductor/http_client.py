@@ -11,11 +11,13 @@ KEEP_UNUSED_SECONDS = 2.0
 """How long an unused connection is kept: much shorter than a server does, also one that is ending, because a request that meets the end of
 its connection gets no answer, and not each may be sent twice."""
 
+LIMITS = httpx.Limits(keepalive_expiry=KEEP_UNUSED_SECONDS)
+"""Of every client that keeps connections."""
+
 
 def client(address: str, **options: Any) -> httpx.Client:
     """A client of one address; `options` are httpx's."""
-    limits = httpx.Limits(keepalive_expiry=KEEP_UNUSED_SECONDS)
-    return httpx.Client(base_url=address, trust_env=False, verify=_secure(address), limits=limits, **options)
+    return httpx.Client(base_url=address, trust_env=False, verify=_secure(address), limits=LIMITS, **options)
 
 
 def request(method: str, url: str, **options: Any) -> httpx.Response:

@@ -21,7 +21,7 @@ class LedgerTail:
         addresses = access.addresses()
         self._addresses = {name: addresses[name] for name in names}
         token = http_client.bearer(access.tokens()["outside"])
-        self._http = httpx.Client(timeout=LEDGER_SECONDS, trust_env=False, headers=token)
+        self._http = httpx.Client(timeout=LEDGER_SECONDS, trust_env=False, headers=token, limits=http_client.LIMITS)
         self.entries: dict[str, list[Entry]] = {name: [] for name in names}
 
     def read(self, *names: str) -> None:
