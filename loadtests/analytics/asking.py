@@ -36,9 +36,8 @@ async def ask(port: int, *, users: int, per_second: float, seconds: float, seed:
         kept = bool(free)
         connection = free.pop() if kept else Connection(port)
         status, body = await connection.get(f"/users/{user}/recommendations", ANALYST)
-        if (
-            kept and status == 0
-        ):  # the edge closes what nobody uses, also just when somebody does: a client asks by a new one
+        # The edge closes what nobody uses, also just when somebody does: a client asks by a new connection.
+        if kept and status == 0:
             status, body = await connection.get(f"/users/{user}/recommendations", ANALYST)
         waited = time.monotonic() - due
         free.append(connection)
