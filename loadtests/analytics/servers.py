@@ -66,9 +66,7 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
         )
         pids: dict[str, list[int]] = {}
         for server in (rabbitmq, valkey):
-            server.prepare()
-            for program in server.programs():
-                pids[program.name] = [launched(stack, program.argv, program.environment, program.directory)]
+            pids.update(_running(stack, server))
         wait(lambda: rabbitmq.answers() and valkey.answers(), "the servers")
         plain = dict(os.environ)
         environment = {
@@ -83,6 +81,15 @@ def started(settings: dict[str, str]) -> Iterator[Servers]:
         yield Servers(environment, pids, plain, Path(folder), stack)
 
 
+def _running(stack: contextlib.ExitStack, server: RabbitMQ | Valkey) -> dict[str, list[int]]:
+    """Prepare and start the programs of a server. Their process ids, by name."""
+    server.prepare()
+    return {
+        program.name: [launched(stack, program.argv, program.environment, program.directory)]
+        for program in server.programs()
+    }
+
+
 def start_store(servers: Servers, name: str) -> str:
     """A store besides that of the counters. Its address, when it answers."""
     run = RunDirectory(servers.folder / name)
@@ -90,9 +97,7 @@ def start_store(servers: Servers, name: str) -> str:
     state = State.fresh("valkey", CAPSTONE)
     state.ports["valkey"] = free_port()
     valkey = Valkey(run, state, dict(os.environ), CAPSTONE)
-    valkey.prepare()
-    for program in valkey.programs():
-        servers.pids[name] = [launched(servers.stack, program.argv, program.environment, program.directory)]
+    (servers.pids[name],) = _running(servers.stack, valkey).values()
     wait(valkey.answers, f"the store of {name}")
     return valkey.address()
 
