@@ -29,8 +29,8 @@ def is_due() -> bool:
     return time.monotonic() >= _compare_at
 
 
-def compare(cursor: Any) -> float:
-    """Ask the database for its time; by how much ours is ahead (s). Half of a round trip is unknown, and is not warned of."""
+def compare(cursor: Any) -> None:
+    """Ask the database for its time, and show by how much ours is ahead. Half of a round trip is unknown, and is not warned of."""
     global _compare_at
     before, began = time.time(), time.monotonic()
     _compare_at = began + LOOK_SECONDS
@@ -41,4 +41,3 @@ def compare(cursor: Any) -> float:
     if abs(ahead) - unknown >= WARN_SECONDS:
         log.warning("clock_differs", ahead_seconds=round(ahead, 3), at_most_wrong_by=round(unknown, 3))
     metrics.show(metrics.CLOCK, ahead)
-    return ahead
