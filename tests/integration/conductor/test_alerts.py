@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loadtests.watching import query_result
 
-from conductor import capstones, http_client
+from conductor import capstones
 from conductor.capstones.orders import purchases
 from conductor.capstones.orders.alert_faults import payments_out
 from conductor.capstones.orders.api_client import OrdersApi
@@ -139,14 +140,6 @@ def panels(registry: Registry) -> dict[str, set[str]]:
     }
 
 
-def answers(runtime: LocalRuntime, expr: str) -> bool:
-    """Whether Prometheus has anything for a query now."""
-    url = f"http://127.0.0.1:{runtime.platform.state.ports['prometheus']}/api/v1/query"
-    return bool(
-        http_client.request("GET", url, params={"query": expr}, timeout=10).raise_for_status().json()["data"]["result"]
-    )
-
-
 def see_panels(runtime: LocalRuntime) -> None:
     """Every panel has data, and none of those that an exporter alone knows while that is dead."""
     registry = load()
@@ -157,11 +150,11 @@ def see_panels(runtime: LocalRuntime) -> None:
     lacking, shown = {*wanted}, {*facts}
 
     def all_have_been_seen() -> bool:
-        lacking.difference_update([expr for expr in lacking if answers(runtime, expr)])
+        lacking.difference_update([expr for expr in lacking if query_result(runtime, expr)])
         return not lacking
 
     def none_is_shown() -> bool:
-        shown.intersection_update([expr for expr in shown if answers(runtime, expr)])
+        shown.intersection_update([expr for expr in shown if query_result(runtime, expr)])
         return not shown
 
     assert until(all_have_been_seen, within_seconds=60), lacking
