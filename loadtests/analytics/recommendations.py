@@ -68,7 +68,7 @@ class Memory:
     def engage(self, user: str, content: str) -> None:
         """Learn one."""
         history = self.histories[user]
-        fresh, pairs = learn(history, [content])
+        fresh, pairs, _ = learn(history, [content], HISTORY)
         self.users_of.update(fresh)
         for one, other in pairs:
             for counts, name in ((self.common[one], other), (self.common[other], one)):

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from analytics.adapters.store_clients import FAILURES
-from analytics.domain.recommending import HISTORY, NEIGHBOURS
+from analytics.domain.recommending import HISTORY, NEIGHBOURS, Learned
 from analytics.ports.engagements import Decide
 from chassis.errors import Transient
 
@@ -23,8 +23,11 @@ NEW, SEEN, COMMON, LIST = f"{_P}new:", f"{_P}seen:", f"{_P}common:", f"{_P}list:
 POPULAR = 250
 """Popular contents that are read: enough for a user who has seen the first HISTORY."""
 
-PAIRS = 1000
-"""Most pairs of contents that one transaction counts, unless its only user has more: the store answers nobody meanwhile (7 µs each)."""
+PAIRS = 250
+"""Pairs of contents after which a transaction has enough, because the store answers nobody meanwhile (7 µs each)."""
+
+USERS_AT_A_TIME = 8
+"""Users whose contents are read for a transaction. Few of them are learned in it, and the others are read again."""
 
 CONTENTS_AT_A_TIME, NAMES_AT_A_TIME = 20, 2000
 """Contents whose neighbours are asked in one round trip, and neighbours whose users are: a millisecond of the store."""
@@ -65,47 +68,49 @@ class RedisEngagementStore:
         return [user for user, one in zip(users, waits, strict=True) if one]
 
     def learn(self, users: Sequence[str], decide: Decide) -> None:
-        """See ports. One transaction has as many users as PAIRS allows, because each costs a sync of the store's disk."""
+        """See ports. A transaction has as many contents as PAIRS allows."""
         left = list(users)
         while left:
-            left = left[self._try(partial(self._learn_first, left, decide)) :]
+            left = left[self._try(partial(self._learn_some, left[:USERS_AT_A_TIME], decide)) :]
 
-    def _learn_first(self, users: Sequence[str], decide: Decide) -> int:
-        """Learn the first of these users in one transaction; how many."""
-        taken = 0
+    def _learn_some(self, users: Sequence[str], decide: Decide) -> int:
+        """Learn what is new of the first of these users in one transaction; how many have nothing new any more."""
+        done = 0
 
         def write(pipe: Any) -> None:
-            nonlocal taken
-            taken, pairs_left = 0, PAIRS
+            nonlocal done
+            done, pairs_left = 0, PAIRS
             found = self._each(
                 lambda pipe, user: (pipe.lrange(NEW + user, 0, -1), pipe.lrange(SEEN + user, 0, -1)), users
             )
             pipe.multi()
             for user, new, history in zip(users, found[::2], found[1::2], strict=True):
-                fresh, pairs = decide(history, new)
-                pairs_left -= len(pairs)
-                if taken and pairs_left < 0:
+                learned = decide(history, new, pairs_left)
+                self._apply(pipe, user, learned)
+                pairs_left -= len(learned.pairs)
+                if learned.read < len(new):
                     break
-                taken += 1
-                self._apply(pipe, user, fresh, pairs)
+                done += 1
+                if pairs_left <= 0:
+                    break
 
         # What another worker or an aggregator changes meanwhile makes it begin anew.
         self._client.transaction(write, *(key + user for user in users for key in (NEW, SEEN)))
-        return taken
+        return done
 
-    def _apply(self, pipe: Any, user: str, fresh: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:
-        for content in fresh:
+    def _apply(self, pipe: Any, user: str, learned: Learned) -> None:
+        for content in learned.fresh:
             pipe.zincrby(USERS, 1, content)
-        for one, other in pairs:
+        for one, other in learned.pairs:
             pipe.zincrby(COMMON + one, 1, other)
             pipe.zincrby(COMMON + other, 1, one)
-        for content in {content for pair in pairs for content in pair}:
+        for content in {content for pair in learned.pairs for content in pair}:
             pipe.zremrangebyrank(COMMON + content, 0, -2 * NEIGHBOURS - 1)
-        if fresh:
-            pipe.rpush(SEEN + user, *fresh)
+        if learned.fresh:
+            pipe.rpush(SEEN + user, *learned.fresh)
             pipe.ltrim(SEEN + user, -HISTORY, -1)
         pipe.expire(SEEN + user, self._kept)
-        pipe.delete(NEW + user)
+        pipe.ltrim(NEW + user, learned.read, -1)
 
     def histories(self, users: Sequence[str]) -> Mapping[str, list[str]]:
         """See ports."""

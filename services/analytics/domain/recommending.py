@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from heapq import nlargest
 from math import sqrt
+from typing import NamedTuple
 
 HISTORY = 200
 """Contents of a user that are kept, the latest. What a new one costs grows with it."""
@@ -19,18 +20,35 @@ USED = 100
 """Neighbours of a content that are used, the most similar."""
 
 
-def learn(history: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Contents in `new` that are not in `history`, each once, and the pairs that have one more common user, each in one order."""
-    known, fresh, pairs = list(history), [], []
+class Learned(NamedTuple):
+    """What is learned of a user at a time."""
+
+    fresh: list[str]
+    """Contents that join the history."""
+    pairs: list[tuple[str, str]]
+    """Pairs of contents that have one more common user, each in one order."""
+    read: int
+    """How many of the new contents these are made of, from the first on."""
+
+
+def learn(history: Sequence[str], new: Sequence[str], most_pairs: int) -> Learned:
+    """Learn contents in `new` that are not in `history`, each once, up to the one with which there would be more than `most_pairs`, and
+    the first one in any case."""
+    known = list(history)
+    fresh: list[str] = []
+    pairs: list[tuple[str, str]] = []
     seen = set(history)
-    for content in new:
+    for read, content in enumerate(new):
         if content in seen:
             continue
-        pairs += [(content, other) for other in known[-HISTORY:]]
+        others = known[-HISTORY:]
+        if fresh and len(pairs) + len(others) > most_pairs:
+            return Learned(fresh, pairs, read)
+        pairs += [(content, other) for other in others]
         known.append(content)
         seen.add(content)
         fresh.append(content)
-    return fresh, pairs
+    return Learned(fresh, pairs, len(new))
 
 
 def similar(common: Mapping[str, float], users: float, users_of: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-Decide = Callable[[Sequence[str], Sequence[str]], tuple[list[str], list[tuple[str, str]]]]
-"""Of a user's history and what is new: contents that join the history, and pairs of contents with one more common user."""
+from analytics.domain.recommending import Learned
+
+Decide = Callable[[Sequence[str], Sequence[str], int], Learned]
+"""See domain.recommending.learn: a user's history, what is new, and how many pairs there may be."""
 
 
 class EngagementStore(Protocol):
@@ -21,7 +23,7 @@ class EngagementStore(Protocol):
 
     def learn(self, users: Sequence[str], decide: Decide) -> None:
         """Give `decide` the history of each user and what is new, and apply what it returns at once, however many workers do so for one
-        user."""
+        user, until nothing is new."""
 
     def histories(self, users: Sequence[str]) -> Mapping[str, list[str]]:
         """By user the contents that are learned, the oldest first."""

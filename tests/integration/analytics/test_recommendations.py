@@ -75,7 +75,7 @@ def test_a_list_that_is_made_of_an_older_history_replaces_none(store: RedisEngag
     assert ["newer"] == redis.Redis.from_url(store_url, decode_responses=True).lrange("{recommend}:list:a", 0, -1)
 
 
-def test_a_chunk_of_users_costs_few_transactions(store: RedisEngagementStore, store_url: str) -> None:
+def test_a_chunk_of_users_is_learned_a_few_at_a_time_and_once(store: RedisEngagementStore, store_url: str) -> None:
     users = [f"u{number}" for number in range(50)]
     store.note({user: [f"c{number % 9}" for number in range(index, index + 4)] for index, user in enumerate(users)})
     before = transactions(store_url)
@@ -83,7 +83,8 @@ def test_a_chunk_of_users_costs_few_transactions(store: RedisEngagementStore, st
     learned = transactions(store_url)
     Recommender(store, chunk=50, chunks=1).learn(users)
 
-    assert [2, 2] == [learned - before, transactions(store_url) - before]
+    # Eight users at a time, and their lists at once.
+    assert [8, 8] == [learned - before, transactions(store_url) - before]
     assert [] == store.waiting(10)
 
 
@@ -98,6 +99,27 @@ def test_more_pairs_than_a_transaction_may_count_are_counted_by_several(
 
     assert 3 == transactions(store_url) - before
     assert [("y", 3.0), ("z", 3.0)] == learned(store_url)["{recommend}:common:x"]
+
+
+def test_what_is_new_of_one_user_is_learned_by_several_transactions(
+    store: RedisEngagementStore, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [f"c{number:02}" for number in range(30)]
+    store.note({"a": contents})
+    monkeypatch.setattr(engagement_store, "PAIRS", 1000)
+    store.learn(["a"], learn)
+    at_once = learned(store_url)
+    with redis.Redis.from_url(store_url) as client:
+        client.flushall()
+    monkeypatch.setattr(engagement_store, "PAIRS", 40)
+    store.note({"a": contents})
+    before = transactions(store_url)
+    store.learn(["a"], learn)
+
+    assert at_once == learned(store_url)
+    # 435 pairs, at most 40 at a time.
+    assert 435 / 40 < transactions(store_url) - before < 20
+    assert {"a": contents} == store.histories(["a"])
 
 
 def transactions(url: str) -> int:

@@ -26,8 +26,17 @@ def test_learning_one_by_one_is_counting_all(engagements: list[tuple[str, str]])
 
 
 def test_what_was_learned_is_not_new() -> None:
-    assert (["c"], [("c", "a"), ("c", "b")]) == learn(["a", "b"], ["a", "c", "c"])
-    assert ([], []) == learn(["a"], ["a"])
+    assert (["c"], [("c", "a"), ("c", "b")], 3) == learn(["a", "b"], ["a", "c", "c"], 10)
+    assert ([], [], 1) == learn(["a"], ["a"], 10)
+
+
+def test_what_is_learned_at_a_time_has_a_bound_and_at_least_one_content() -> None:
+    assert (["c"], [("c", "a"), ("c", "b")], 2) == learn(["a", "b"], ["a", "c", "d"], 4)
+    assert (["c", "d"], 5, 3) == (lambda one: (one.fresh, len(one.pairs), one.read))(
+        learn(["a", "b"], ["a", "c", "d"], 5)
+    )
+    assert (["c"], [("c", "a"), ("c", "b")], 1) == learn(["a", "b"], ["c", "d"], 0)
+    assert 200 == len(learn([f"{number}" for number in range(300)], ["new"], 0).pairs)
 
 
 def test_a_neighbour_of_many_users_is_less_similar() -> None:
