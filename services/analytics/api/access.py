@@ -45,7 +45,7 @@ def client_of(request: Request) -> str:
     return found.client
 
 
-def _analyst(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+async def _analyst(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
     if caller.client is not None:
         raise Problem(403, "only analysts read", errors=[wrong("Authorization", "client", "is no analyst")])
     return caller

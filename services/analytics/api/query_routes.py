@@ -22,11 +22,11 @@ AfterMs = Annotated[
 Id = Annotated[str, Path(min_length=1, max_length=64)]
 
 
-def _range(from_ms: FromMs = None, to_ms: ToMs = None, day: Day = None, zone: Zone = None) -> Range:
+async def _range(from_ms: FromMs = None, to_ms: ToMs = None, day: Day = None, zone: Zone = None) -> Range:
     return asked_range(from_ms, to_ms, day, zone)
 
 
-def _page(limit: Limit = 3000, after_ms: AfterMs = -1) -> Page:
+async def _page(limit: Limit = 3000, after_ms: AfterMs = -1) -> Page:
     return Page(limit, after_ms)
 
 

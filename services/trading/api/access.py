@@ -27,13 +27,13 @@ async def known(request: Request, given: Annotated[HTTPAuthorizationCredentials 
     return Known(given.credentials, caller_of(request.app.state.callers, given.credentials))
 
 
-def _client(caller: Annotated[Known, Depends(known)]) -> Known:
+async def _client(caller: Annotated[Known, Depends(known)]) -> Known:
     if not isinstance(caller.who, Client):
         raise Problem(403, "only clients have orders", errors=[wrong("Authorization", "operator", "is no client")])
     return caller
 
 
-def _operator(caller: Annotated[Known, Depends(known)]) -> Known:
+async def _operator(caller: Annotated[Known, Depends(known)]) -> Known:
     if not isinstance(caller.who, Operator):
         raise Problem(403, "only operators do this", errors=[wrong("Authorization", "client", "is no operator")])
     return caller
