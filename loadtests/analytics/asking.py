@@ -1,7 +1,9 @@
-"""`python -m loadtests.analytics.asking --port PORT`: asks an edge for the recommendations of drawn users, so many a second.
+"""`python -m loadtests.analytics.asking --port PORT --store URL`: asks an edge for the recommendations of drawn users, so many a second.
 
 A process of its own, so that the clients that send events do not hold it up. Questions begin at their times, whether or not earlier ones
-are answered, and a delay is counted from that time. The only line is JSON: a list of [seconds, status, whether something was learned].
+are answered, and a delay is counted from that time. Between two questions it asks what a question cannot do without, one by one: the edge
+for nothing (`/health/live`), and the store (PING). What these two take together is the machine's, which a question waits for as well.
+The only line is JSON: `questions`, a list of [seconds, status, whether something was learned], and seconds in `edge` and `store`.
 """
 
 import argparse
@@ -10,7 +12,9 @@ import json
 import random
 import sys
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import redis.asyncio
 
 from loadtests.analytics import events
 from loadtests.analytics.http_client import Connection
@@ -25,6 +29,22 @@ class Asked(NamedTuple):
     seconds: float
     status: int
     similar: bool
+
+
+async def bare(port: int, store: str, *, per_second: float, seconds: float) -> dict[str, list[float]]:
+    """Seconds of round trips to the edge and to the store, each by one connection, so many a second."""
+    connection = Connection(port)
+    taken: dict[str, list[float]] = {"edge": [], "store": []}
+    began = time.monotonic()
+    async with redis.asyncio.Redis.from_url(store) as client:
+        for number in range(round(per_second * seconds)):
+            await asyncio.sleep(max(0.0, began + (number + 0.5) / per_second - time.monotonic()))
+            for name, call in (("edge", connection.get("/health/live", ANALYST)), ("store", client.ping())):
+                asked = time.monotonic()
+                await call
+                taken[name].append(time.monotonic() - asked)
+    connection.close()
+    return taken
 
 
 async def ask(port: int, *, users: int, per_second: float, seconds: float, seed: int = 1) -> list[Asked]:
@@ -56,17 +76,23 @@ async def ask(port: int, *, users: int, per_second: float, seconds: float, seed:
     return [task.result() for task in tasks]
 
 
+async def _both(given: argparse.Namespace) -> dict[str, Any]:
+    pace = {"per_second": given.per_second, "seconds": given.seconds}
+    asked, taken = await asyncio.gather(
+        ask(given.port, users=given.users, **pace), bare(given.port, given.store, **pace)
+    )
+    return {"questions": asked, **taken}
+
+
 def main(argv: list[str]) -> int:
     """Print what the questions got."""
     parser = argparse.ArgumentParser(prog="asking", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--store", required=True)
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--per-second", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    given = parser.parse_args(argv)
-    print(
-        json.dumps(asyncio.run(ask(given.port, users=given.users, per_second=given.per_second, seconds=given.seconds)))
-    )
+    print(json.dumps(asyncio.run(_both(parser.parse_args(argv)))))
     return 0
 
 

@@ -3,7 +3,8 @@
 One edge, which takes the events and answers the questions, one aggregator, the two pools that learn, RabbitMQ, the store of the counters
 (`appendfsync always`), that of the recommendations unless `--together`, and all clients share the machine; loadtests.analytics.asking asks.
 Every counter is compared with a count in plain Python. The last line is JSON; the exit code is 1 when a counter differs, a question got
-another answer than 200, too few answers had learned contents, or the 99th percentile is above `--most-ms`.
+another answer than 200, too few answers had learned contents, or the 99th percentile is above `--most-ms`. `bare` is what one round trip
+to the edge and one to the store took between the questions: a question needs both.
 """
 
 import argparse
@@ -93,19 +94,36 @@ def main(argv: list[str]) -> int:
         with ticking():
             load = sending.submit(over_http.measure, servers, port, made, requests, "served", per_second=rate)
             time.sleep(options.warm)  # the load's own clock: questions are asked while it goes on
-            asked = _asked(port, options.asked, options.seconds)
+            store = servers.environment.get("RECOMMENDATIONS_URL", os.environ["COUNTERS_URL"])
+            asked, bare = _asked(port, store, options.asked, options.seconds)
             measured = load.result()
-    told = {"questions": summary(asked), "events": measured.document(), "load": round(os.getloadavg()[0], 1)}
+    told = {
+        "questions": summary(asked),
+        "bare": bare_summary(bare),
+        "events": measured.document(),
+        "load": round(os.getloadavg()[0], 1),
+    }
     good = good_enough(told["questions"], options.most_ms) and not measured.differences
     print(json.dumps({"capstone": "analytics", "bench": "recommendations_served", "good": good, **told}))
     return 0 if good else 1
 
 
-def _asked(port: int, per_second: float, seconds: float) -> list[Asked]:
-    command = [sys.executable, "-m", "loadtests.analytics.asking", "--port", f"{port}", "--users", f"{USERS}"]
-    command += ["--per-second", f"{per_second}", "--seconds", f"{seconds}"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return [Asked(*one) for one in json.loads(done.stdout)]
+def _asked(port: int, store: str, per_second: float, seconds: float) -> tuple[list[Asked], dict[str, list[float]]]:
+    """What the questions got, and the seconds of bare round trips between them."""
+    command = [sys.executable, "-m", "loadtests.analytics.asking", "--port", f"{port}", "--store", store]
+    command += ["--users", f"{USERS}", "--per-second", f"{per_second}", "--seconds", f"{seconds}"]
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return [Asked(*one) for one in found["questions"]], {name: found[name] for name in ("edge", "store")}
+
+
+def bare_summary(taken: dict[str, list[float]]) -> dict[str, float]:
+    """Milliseconds of bare round trips to the edge and to the store, and of both one after the other."""
+    taken = taken | {"both": [sum(pair) for pair in zip(taken["edge"], taken["store"], strict=True)]}
+    return {
+        f"{name}_p{share}_ms": round(quantile(sorted(seconds), share / 100) * 1000, 2)
+        for name, seconds in taken.items()
+        for share in (50, 95, 99)
+    }
 
 
 def summary(asked: Sequence[Asked]) -> dict[str, Any]:
