@@ -41,6 +41,23 @@ def entry_of_order(span: Row | Span) -> str:
     return by_kind.get(kind) or ("mail" if span.name == "SMTP DATA" else "call")
 
 
+def entry_of_batch_or_input(span: Row | Span) -> str:
+    """Under which name the registry has a span of the analytics or the trading."""
+    verb, kind = span.name.partition(" ")[0], KINDS[span.kind]
+    if kind == "SERVER":
+        return "request"
+    if verb == "send":
+        return "send" if "celery.task_name" in span.attributes else "send_batch"
+    if verb == "process":
+        return "process_message" if "celery.task_name" in span.attributes else "flush"
+    return {"engine": "engine", "wait": "wait_journal", "apply": "apply"}[verb]
+
+
+def unrouted(span: Row | Span) -> bool:
+    """Whether it is a request that no route took, which has no name to have."""
+    return span.name == "GET" and "http.route" not in span.attributes
+
+
 def against_registry(
     spans: Sequence[Told],
     entry_of: Callable[[Told], str],
@@ -48,7 +65,7 @@ def against_registry(
     outside: Collection[tuple[str, str]] = (),
     nameless: Callable[[Told], bool] = lambda span: False,
 ) -> list[tuple[Any, ...]]:
-    """The spans that differ from their entry in name, kind, parent, links, attributes, events or error; each with what it was taken for.
+    """The spans that differ from their entry: which of its rules each breaks, what it was taken for, and the span.
 
     `entry_of` tells under which name the registry has a span, `outside` are spans of others that may be linked, and `nameless` tells which
     span need not have the name of its entry.
@@ -62,14 +79,15 @@ def against_registry(
         parent = "none" if not span.parent else "orphan" if above is None else entry_of(above)
         links = {"outside" if to in outside else entry_of(known[to]) if to in known else "lost" for to in span.links}
         allowed = {*entry["attributes"], *entry.get("optional", ()), "error.type", "status"}
-        if (
-            not (re.fullmatch(pattern, span.name) or nameless(span))
-            or entry["kind"] != KINDS[span.kind]
-            or parent not in entry["parents"]
-            or not links <= set(entry["links"])
-            or not set(entry["attributes"]) <= set(span.attributes) <= allowed
-            or not {name for name, *_ in span.events} <= set(entry.get("events", ()))
-            or span.failed != ("error.type" in span.attributes)
-        ):
-            wrong.append((entry_of(span), parent, links, span))
+        kept = {
+            "name": bool(re.fullmatch(pattern, span.name)) or nameless(span),
+            "kind": entry["kind"] == KINDS[span.kind],
+            f"parent {parent}": parent in entry["parents"],
+            f"links {sorted(links)}": links <= set(entry["links"]),
+            "attributes": set(entry["attributes"]) <= set(span.attributes) <= allowed,
+            "events": {name for name, *_ in span.events} <= set(entry.get("events", ())),
+            "error": span.failed == ("error.type" in span.attributes),
+        }
+        if broken := [rule for rule, holds in kept.items() if not holds]:
+            wrong.append((broken, entry_of(span), span))
     return wrong

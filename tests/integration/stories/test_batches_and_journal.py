@@ -24,7 +24,7 @@ from conductor.laptop.trace_store import Row, spans_of
 from conductor.run_directory import RunDirectory
 from server_fixtures import missing
 from servers import wait_until
-from told_spans import KINDS, REGISTRY, against_registry, capstone
+from told_spans import REGISTRY, against_registry, capstone, entry_of_batch_or_input, unrouted
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
 
@@ -119,25 +119,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         capstone(run, "down")
 
 
-def entry_of(span: Row) -> str:
-    """Under which name the registry has it."""
-    verb, kind = span.name.partition(" ")[0], KINDS[span.kind]
-    if kind == "SERVER":
-        return "request"
-    if verb == "send":
-        return "send" if "celery.task_name" in span.attributes else "send_batch"
-    if verb == "process":
-        return "process_message" if "celery.task_name" in span.attributes else "flush"
-    return {"engine": "engine", "wait": "wait_journal", "apply": "apply"}[verb]
-
-
 def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
-    def unrouted(span: Row) -> bool:
-        return span.name == "GET" and "http.route" not in span.attributes
-
-    assert [] == against_registry(told.spans, entry_of, nameless=unrouted)
+    assert [] == against_registry(told.spans, entry_of_batch_or_input, nameless=unrouted)
     wanted = {name for name, entry in REGISTRY["spans"].items() if {"analytics", "trading"} & set(entry["of"])}
-    assert wanted == {entry_of(span) for span in told.spans}
+    assert wanted == {entry_of_batch_or_input(span) for span in told.spans}
 
 
 def test_a_request_leads_to_its_batch_and_to_the_flush_into_the_counters(told: Told) -> None:
