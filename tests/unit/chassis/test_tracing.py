@@ -10,16 +10,21 @@ import time
 import timeit
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
 
 from chassis import span_export, subject_traces, traceparent, tracing
 from chassis.settings import ServiceSettings
+from chassis.spans import readable
 from chassis.traceparent import Context
-from chassis.tracing import Kind
+from chassis.tracing import Kind, Span
 from fakes.recorded_spans import recorded_spans
 
 
@@ -291,3 +296,21 @@ def test_the_exporters_own_lines_are_held_back() -> None:
         ran = subprocess.run([sys.executable, "-c", THREE_EXPORTS, address], capture_output=True, text=True, check=True)
 
     assert [span_export.trace_exporter.__name__] == ran.stderr.splitlines()
+
+
+def test_what_the_collector_sends_at_a_time_fits_into_what_is_taken() -> None:
+    # gRPC's own limit, which Jaeger and Tempo leave as it is: a message that is longer is refused as a whole.
+    taken_bytes = 4 << 20
+    config = Path(__file__).parents[3] / "k8s/components/observability/collector-config.yaml"
+    longest = Span("send orders.notifications", Kind.PRODUCER, tracing.new_trace(), None, None, 1)
+    longest.set(**{f"attribute_{number}": "x" * 40 for number in range(8)})
+    for _ in range(2 * tracing.MOST_LINKS):
+        longest.link(tracing.new_trace())
+    tracing.failed(longest, RuntimeError("m" * 100_000))
+    longest.end()
+
+    sent = encode_spans([readable(longest, Resource.create({"pool": "relay"}))]).ByteSize()
+    most = yaml.safe_load(config.read_text())["processors"]["batch"]["send_batch_max_size"]
+
+    assert sent > 7000
+    assert 0 < most * sent < taken_bytes
