@@ -5,6 +5,7 @@ traces in which a span names it. The messages that carried it name none: only th
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,8 @@ class Span:
 
 
 KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
-JAEGERS_OWN = ("span.kind", "error", "otel.", "internal.")
-"""How tags begin in which Jaeger tells what is no attribute."""
+JAEGERS_OWN = re.compile(r"span\.kind|error|(otel|internal)\..*")
+"""Tags in which Jaeger tells what is no attribute."""
 
 
 def kept(file: Path, attribute: str, value: str) -> list[Span]:
@@ -104,7 +105,7 @@ def of_jaeger(trace: Mapping[str, Any]) -> Iterator[Span]:
             began=span["startTime"] / 1e6,
             seconds=span["duration"] / 1e6,
             failed=tags.get("otel.status_code") == "ERROR" or tags.get("error", "").lower() == "true",
-            attributes={key: value for key, value in tags.items() if not key.startswith(JAEGERS_OWN)}
+            attributes={key: value for key, value in tags.items() if not JAEGERS_OWN.fullmatch(key)}
             | ({"status": why} if (why := tags.get("otel.status_description")) else {}),
             events=[(told.pop("event", ""), at, told) for told, at in logs],
             links=links,

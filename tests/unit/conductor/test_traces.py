@@ -76,7 +76,7 @@ def test_a_span_that_jaeger_calls_an_error_has_failed() -> None:
 
 def test_what_jaeger_adds_of_its_own_is_no_attribute() -> None:
     told = {
-        "tags": [{"key": key, "value": key} for key in ("attempt", "otel.scope.name", "error")]
+        "tags": [{"key": key, "value": key} for key in ("attempt", "error.type", "otel.scope.name", "error")]
         + [{"key": "span.kind", "value": "consumer"}],
         "logs": [
             {"timestamp": 2_500_000, "fields": [{"key": "event", "value": "published"}, {"key": "n", "value": 1}]}
@@ -84,7 +84,8 @@ def test_what_jaeger_adds_of_its_own_is_no_attribute() -> None:
     }
     (found,) = traces.of_jaeger(jaeger(**told))
 
-    assert ({"attempt": "attempt"}, 5, [("published", 2.5, {"n": "1"})]) == (found.attributes, found.kind, found.events)
+    assert {"attempt": "attempt", "error.type": "error.type"} == found.attributes
+    assert (5, [("published", 2.5, {"n": "1"})]) == (found.kind, found.events)
 
 
 def test_tempos_nanoseconds_become_seconds() -> None:
