@@ -6,7 +6,6 @@ The platform is a real one, started as `make up OBSERVE=1` does; its own store o
 import json
 import sqlite3
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,7 +22,17 @@ from conductor.laptop.trace_store import Row, spans_of, traces_of
 from conductor.run_directory import RunDirectory
 from server_fixtures import missing
 from servers import wait_until
-from told_orders import MOST_SPANS_SMOOTH, SHAPES, Shape, shape
+from told_orders import (
+    MOST_SPANS,
+    MOST_SPANS_SMOOTH,
+    MOST_UNEXPLAINED,
+    SHAPES,
+    Shape,
+    shape,
+    stories,
+    traces_apart,
+    unexplained,
+)
 from told_spans import REGISTRY, against_registry, capstone, entry_of_order
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
@@ -148,6 +157,15 @@ def test_what_is_told_is_what_the_registry_says_both_ways(told: Told) -> None:
 def test_an_order_that_goes_well(told: Told) -> None:
     assert SHAPES["smooth"] == told.shape("smooth")
     assert len(told.of("smooth")) <= MOST_SPANS_SMOOTH
+
+
+def test_every_orders_story_is_joined_short_and_explained(told: Told) -> None:
+    found = stories(told.spans)
+
+    assert set(told.orders.values()) == set(found)
+    assert {} == {order: apart for order, story in found.items() if (apart := traces_apart(order, story))}
+    assert {} == {order: len(story) for order, story in found.items() if len(story) > MOST_SPANS}
+    assert {} == {order: share for order, story in found.items() if (share := unexplained(story)) >= MOST_UNEXPLAINED}
 
 
 def test_a_declined_charge_is_no_failed_call(told: Told) -> None:
