@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Seconds and, for the first, milliseconds; py-amqp's own TCP_USER_TIMEOUT of 1 s drops every connection to a broker that pauses.
 _KEEPALIVE = {"TCP_USER_TIMEOUT": 20_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
 
+CHILD_UP_SECONDS = 60.0
+"""How long a child of a pool may take to start."""
+
 _TRANSPORTS = {"amqp": "rabbitmq", "amqps": "rabbitmqs", "redis": "valkey", "rediss": "valkey"}
 """By the scheme of the URL, kombu's client with what production needs."""
 
@@ -200,6 +203,9 @@ def _configuration(queues: Sequence[str], settings: ServiceSettings) -> dict[str
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_lost_wait": 5.0,
+        # By itself Celery kills a child that has not said after 4 s that it is up, and starts another one. Where the CPU is short, as after
+        # the loss of a node, none gets so far, and the pool does nothing but start children.
+        "worker_proc_alive_timeout": CHILD_UP_SECONDS,
         "visibility_timeout": settings.visibility_timeout_seconds,
         "result_backend_transport_options": {"visibility_timeout": settings.visibility_timeout_seconds},
         "enable_utc": True,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from celery import signals
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -31,6 +32,12 @@ app = make_app(
         "look": {"task": "shop.look", "schedule": 3600.0, "kwargs": {"how": "well"}},
     },
 )
+
+
+@signals.worker_process_init.connect(weak=False)
+def slow_start(**_: Any) -> None:
+    """As on a machine whose CPU is short."""
+    time.sleep(float(os.environ.get("CHILD_STARTS_SECONDS", "0")))
 
 
 def act(text: str) -> None:
