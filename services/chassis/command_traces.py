@@ -68,9 +68,11 @@ def taken_up(work: Work, subject: Subject | None) -> None:
         headers = {**headers, "traceparent": str(above)}
     context = Context(above.trace_id, traceparent.new_span_id(), above.sampled)
     made = Span(f"process {work.task}", Kind.CONSUMER, context, above, None, tracing.now())
-    made.kept = work.failures > 0 or work.attempts > 1 or waited_seconds > SLOW_WAIT_SECONDS
+    made.kept = work.tried or work.attempts > 1 or waited_seconds > SLOW_WAIT_SECONDS
     made.carrier = tracing.current()
     work.trace(made, told, headers)
+    if work.attempts > 1:
+        _tell_death(work, made, subject)
 
 
 def _waited_seconds(work: Work) -> float:
@@ -92,20 +94,26 @@ def over(works: Iterable[Work], subject: Callable[[Work], Subject | None]) -> No
 
 
 def _tell(work: Work, made: Span, subject: Subject | None) -> None:
-    """Fill in what is only worth its cost when the attempt is recorded, and the wait and the death before it."""
+    """Fill in what is only worth its cost when the attempt is recorded, and the wait before it."""
     _name(made, work, subject, attempt(work))
     made.attributes.setdefault("outcome", "none")
     if made.carrier is not None:
         made.link(made.carrier.context)
         made.carrier.link(made.context)
-    # What a process that was killed had not sent is told again by the next attempt: the wait, and the attempt.
-    started = made.began - int((work.ran_seconds or 0.0) * 1e9) if work.attempts > 1 else made.began
-    if work.attempts <= 2:  # the attempts between the first and this one began without a wait of their own
-        made.pending.append(_wait(work, made, subject, started))
-    if work.attempts > 1:
-        made.pending.append(_death(work, made, subject, started))
-        began = datetime.fromtimestamp(started / 1e9, UTC).isoformat()
-        made.event("previous attempt died", made.began, began=began)
+    if work.attempts <= 1:
+        wait = _wait(work, made, subject, made.began)
+        wait.ended = made.began
+        made.pending.append(wait)
+
+
+def _tell_death(work: Work, made: Span, subject: Subject | None) -> None:
+    """Tell what a process that was killed had not sent: its attempt, and the wait before it. At once, because this attempt may kill its
+    process as well, and the next one knows of this one only."""
+    started = made.began - int((work.ran_seconds or 0.0) * 1e9)
+    if work.attempts == 2:  # the attempts between the first and this one began without a wait of their own
+        _wait(work, made, subject, started).end(started)
+    _death(work, made, subject, started).end(made.began)
+    made.event("previous attempt died", made.began, began=datetime.fromtimestamp(started / 1e9, UTC).isoformat())
 
 
 def _wait(work: Work, made: Span, subject: Subject | None, until: int) -> Span:
@@ -119,6 +127,7 @@ def _wait(work: Work, made: Span, subject: Subject | None, until: int) -> Span:
     else:
         wait = Span(f"wait {work.task}", Kind.INTERNAL, above, None, None, began)
         wait.link(work.told)
+    wait.kept = True
     _name(wait, work, subject, attempt(work) - (work.attempts > 1))
     message = made.carrier
     if message is not None and message.published is not None:
@@ -126,7 +135,6 @@ def _wait(work: Work, made: Span, subject: Subject | None, until: int) -> Span:
         told = int(message.published * 1e9)
         at = min(max(told, began), until)
         wait.event("published", at, **({"clamped": True} if at != told else {}))
-    wait.ended = until
     return wait
 
 
@@ -137,7 +145,6 @@ def _death(work: Work, made: Span, subject: Subject | None, began: int) -> Span:
     _name(died, work, subject, attempt(work) - 1)
     died.attributes["outcome"] = "died"
     died.fail(DIED, "it has no outcome; it ends here where the next attempt found that out")
-    died.ended = made.began
     return died
 
 
@@ -159,7 +166,8 @@ def ended(work: Work, outcome: Outcome, subject: Subject | None) -> None:
     if work.span is not None:
         work.span.attributes["outcome"] = name
         if isinstance(outcome, Retry):
-            # What explains the gap until the next wait begins.
+            # What explains the gap until the next wait begins; recorded also where nothing was tried, as while a circuit is open.
+            work.span.kept = True
             work.span.set(retry__reason=outcome.reason, retry__after_seconds=round(outcome.after_seconds, 3))
         if isinstance(outcome, Park):
             work.span.fail(outcome.reason, personal.scrub(_first_line(outcome.detail)))

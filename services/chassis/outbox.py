@@ -54,6 +54,8 @@ class Work:
     """Since it was due by its own wish, by the database's clock."""
     ran_seconds: float | None = None
     """Since it was started before, by the database's clock; says something only if that start has no outcome."""
+    tried: bool = False
+    """Whether an earlier attempt ended without being done, also one that was parked."""
     span: Span | None = None
     """Of this attempt, while there are traces."""
     told: Context | None = None
@@ -120,7 +122,7 @@ _PUT = sa.text("""
 
 _WORK = """o.id, o.key, o.task, o.queue, o.body, o.headers, o.attempts, o.failures, o.begun OR o.attempts > 1,
     extract(epoch FROM o.started_at - coalesce(o.wanted_at, o.created_at))::float8,
-    extract(epoch FROM o.started_at - free.started_at)::float8"""
+    extract(epoch FROM o.started_at - free.started_at)::float8, o.last_error IS NOT NULL"""
 
 # A start that a crash of the database server forgets is only counted late; a worker's own death forgets nothing. Part of the
 # statement, so that it is the whole transaction on a connection in autocommit. A lock alone is a transaction to be written, too.

@@ -94,6 +94,18 @@ def test_the_next_attempt_tells_of_the_death_and_of_the_wait_before_it(spans: An
     assert (2, ["previous attempt died"]) == (process.attributes["attempt"], [event.name for event in process.events])
 
 
+def test_a_death_is_told_before_the_next_attempt_ends_which_may_be_killed_as_well(spans: Any) -> None:
+    command_traces.taken_up(work(told=UNSAMPLED, attempts=2, waited_seconds=5.0, ran_seconds=3.0), ("order.id", ORDER))
+
+    assert [("wait shop.sell", 1), ("process shop.sell", 1)] == [(s.name, s.attributes["attempt"]) for s in spans()]
+
+
+def test_what_is_put_off_without_a_try_is_recorded_in_any_trace(spans: Any) -> None:
+    run(work(told=UNSAMPLED), Retry(1.0, "circuit open", counts=False))
+
+    assert ["wait shop.sell", "process shop.sell"] == [span.name for span in spans()]
+
+
 def test_a_message_and_its_commands_are_linked_both_ways(spans: Any) -> None:
     with tracing.span("process shop.till", Kind.CONSUMER):
         run(work())
@@ -130,7 +142,7 @@ def test_of_an_unsampled_order_nothing_is_recorded_until_something_fails_and_all
     assert f"00-{PLACED.trace_id:032x}-{process.context.span_id:016x}-01" == failed.onward["traceparent"]
 
 
-@pytest.mark.parametrize("values", [{"failures": 1}, {"attempts": 2, "ran_seconds": 1.0}, {"waited_seconds": 11.0}])
+@pytest.mark.parametrize("values", [{"tried": True}, {"attempts": 2, "ran_seconds": 1.0}, {"waited_seconds": 11.0}])
 def test_a_retry_a_death_and_a_slow_wait_are_recorded_in_any_trace(spans: Any, values: Any) -> None:
     run(work(told=UNSAMPLED, **values))
 
