@@ -4,6 +4,7 @@ An act asks first whether it is still wanted: a saga that wants to stop skips a 
 by a worker that died, or whose end nobody saw (`begun`), as an unknown outcome.
 """
 
+from chassis import tracing
 from chassis.errors import Permanent
 from chassis.outbox import Work
 from orders.domain.order import Order, pieces
@@ -57,6 +58,7 @@ def _take(payments: PaymentProvider) -> Act:
                 )
             )
         except UnknownOutcome as error:
+            tracing.why(work.span, error)
             return Ended(Result.UNKNOWN, detail={"why": str(error)})
 
     return act
