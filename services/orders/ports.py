@@ -144,6 +144,8 @@ class Change:
     saga: Saga
     tracking_number: str | None = None
     needs_attention: str | None = None
+    went_wrong: bool = False
+    """A step failed or was slow, so that spans of the order are recorded from here on, although its trace is not; it stays so."""
 
 
 class OrderStore(Protocol):
@@ -220,6 +222,9 @@ class IntakeTransaction(OrderStore, Protocol):
 
     def now(self) -> datetime:
         """The time by the database's clock: the one clock that decides what is late, old or too early."""
+
+    def went_wrong(self, order_id: str) -> bool:
+        """Whether a change of the order said so, or its open step was tried in vain."""
 
     def order_of_parcel(self, tracking_number: str) -> str | None:
         """The order this parcel belongs to."""

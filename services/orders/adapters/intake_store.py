@@ -44,6 +44,13 @@ _REMEMBER = sa.text("""
 
 _PARCEL = sa.text("SELECT id::text FROM orders WHERE tracking_number = :tracking_number")
 
+# Said by a change of the order, or by its open step, of which no change tells yet.
+_WENT_WRONG = sa.text("""
+    SELECT o.saga->'went_wrong' IS NOT NULL OR EXISTS (
+        SELECT FROM outbox c WHERE c.key = o.id || '/' || (o.saga->>'open') AND (c.last_error IS NOT NULL OR c.attempts > 1)
+    ) FROM orders o WHERE o.id = CAST(:order_id AS uuid)
+""")
+
 _PRODUCT = sa.text("""
     INSERT INTO products (sku, name, price_minor, currency) VALUES (:sku, :name, :price_minor, :currency)
     ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price_minor = excluded.price_minor, currency = excluded.currency
@@ -91,6 +98,9 @@ class PostgresIntake(PostgresOrderStore):
     def remember_callback(self, event_id: str, tracking_number: str, kind: str, at: datetime) -> bool:
         event = {"event_id": event_id, "tracking_number": tracking_number, "kind": kind, "at": at}
         return self._conn.execute(_REMEMBER, event).rowcount == 1
+
+    def went_wrong(self, order_id: str) -> bool:
+        return bool(self._conn.execute(_WENT_WRONG, {"order_id": order_id}).scalar())
 
     def order_of_parcel(self, tracking_number: str) -> str | None:
         found: str | None = self._conn.execute(_PARCEL, {"tracking_number": tracking_number}).scalar()

@@ -34,12 +34,14 @@ _ORDERS = sa.text("""
 
 _LOCK = sa.text("SELECT id::text, saga FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 
-# Rows as one JSON value: the driver escapes an array's items one by one, at several times the cost.
+# Rows as one JSON value: the driver escapes an array's items one by one, at several times the cost. What went wrong stands in the saga's
+# JSON, where the saga itself does not read it, because it decides nothing of the order.
 _SAVE = sa.text("""
-    UPDATE orders o SET saga = c.saga, state = c.state, reason = c.reason, needs_attention = c.attention,
-        tracking_number = coalesce(c.tracking, o.tracking_number), updated_at = now()
+    UPDATE orders o SET state = c.state, reason = c.reason, needs_attention = c.attention,
+        tracking_number = coalesce(c.tracking, o.tracking_number), updated_at = now(),
+        saga = CASE WHEN c.wrong OR o.saga->'went_wrong' IS NOT NULL THEN c.saga || jsonb_build_object('went_wrong', true) ELSE c.saga END
     FROM json_to_recordset(CAST(:changes AS json))
-        AS c (id uuid, saga jsonb, state text, reason text, attention text, tracking text)
+        AS c (id uuid, saga jsonb, state text, reason text, attention text, tracking text, wrong bool)
     WHERE o.id = c.id
 """)
 
@@ -137,6 +139,7 @@ class PostgresOrderStore:
                 "reason": c.saga.reason,
                 "attention": c.needs_attention,
                 "tracking": c.tracking_number,
+                "wrong": c.went_wrong,
             }
             for c in changes
         ]

@@ -68,7 +68,7 @@ class Callbacks:
             return True
 
     def _apply(self, tx: IntakeTransaction, order_id: str, event: CarrierEvent) -> None:
-        headers = subject_traces.concerns(ATTRIBUTE, order_id)
+        headers = subject_traces.concerns(ATTRIBUTE, order_id, lambda: tx.went_wrong(order_id))
         before = tx.lock([order_id])[order_id]
         advance = saga.deliver(before) if event.kind == "delivered" else None
         after = advance.saga if advance else before

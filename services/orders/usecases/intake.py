@@ -138,7 +138,8 @@ class Intake:
                 raise CannotCancel(order_id, found.state)
             tx.save([Change(order_id, advance.saga, needs_attention=order.needs_attention)])
             tx.note([follow.event(order_id, "cancel_requested", advance.saga)])
-            tx.put(follow.commands(order_id, advance, subject_traces.concerns(ATTRIBUTE, order_id)))
+            headers = subject_traces.concerns(ATTRIBUTE, order_id, lambda: tx.went_wrong(order_id))
+            tx.put(follow.commands(order_id, advance, headers))
             return advance.saga.state
 
     def _check_limits(self, tx: IntakeTransaction, caller: Caller) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis import metrics, tracing
+from chassis import metrics, subject_traces, tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Retry, Work
@@ -176,7 +176,9 @@ class Steps:
             if end.result is not Result.DONE:
                 subject.tell(by_order[order_id], step, end.result, scrub(end.reason or ""))
             after = advance.saga
-            changes.append(Change(order_id, after, tracking_number=end.tracking_number))
+            span = by_order[order_id].span
+            went_wrong = span is not None and span.recorded and not subject_traces.is_recorded(order_id)
+            changes.append(Change(order_id, after, tracking_number=end.tracking_number, went_wrong=went_wrong))
             events.append(follow.event(order_id, f"{step}.{end.result}", after, **end.detail))
             events += follow.refused_cancel(order_id, advance)
             commands += follow.commands(order_id, advance, by_order[order_id].onward)

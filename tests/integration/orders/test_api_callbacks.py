@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders.domain.saga import Parcel, Payment, Saga, State, Stock
+from orders.adapters.intake_store import PostgresIntakeStore
+from orders.domain.saga import Parcel, Payment, Saga, State, Step, Stock
+from orders.ports import Change
 
 Shop = Any
 TRACKING = "TRK-1"
@@ -207,3 +209,29 @@ def test_no_header_of_a_callback_is_a_bug(shop: Shop, timestamp: bytes, signatur
     }
 
     assert 401 == shop.client().post("/callbacks/carrier", content=b"{}", headers=headers).status_code
+
+
+def went_wrong(shop: Shop, order_id: str) -> bool:
+    with PostgresIntakeStore(shop.engine).begin() as tx:
+        return tx.went_wrong(order_id)
+
+
+def test_what_went_wrong_with_an_order_stays_said_and_changes_nothing_of_it(shop: Shop, shipped: str) -> None:
+    assert not went_wrong(shop, shipped)
+
+    with PostgresIntakeStore(shop.engine).begin() as tx:
+        tx.save([Change(shipped, SHIPPED, went_wrong=True)])
+        tx.save([Change(shipped, SHIPPED)])
+        assert SHIPPED == tx.lock([shipped])[shipped]
+
+    assert went_wrong(shop, shipped)
+
+
+def test_a_step_that_was_tried_in_vain_says_so_before_the_order_does(shop: Shop, wanted: dict[str, Any]) -> None:
+    order_id = shop.placed(wanted)
+    shop.become(order_id, Saga(open=Step.RESERVE_STOCK))
+    assert not went_wrong(shop, order_id)
+
+    shop.run("UPDATE outbox SET last_error = 'busy' WHERE key LIKE '%/reserve_stock'")
+
+    assert went_wrong(shop, order_id)

@@ -88,12 +88,23 @@ def test_what_belongs_to_a_uuid_has_a_trace_that_everybody_can_name(spans: Any) 
     with tracing.span("POST /orders", Kind.SERVER):
         told = subject_traces.begins_trace_of("order.id", order_id)["traceparent"]
     with tracing.span("POST /callbacks", Kind.SERVER):
-        subject_traces.concerns("order.id", order_id)
+        subject_traces.concerns("order.id", order_id, lambda: False)
 
     placed, callback = spans()
     assert uuid.UUID(order_id).hex == f"{placed.context.trace_id:032x}" == told[3:35]
     assert callback.context.trace_id != placed.context.trace_id
     assert [placed.context.span_id] == [link.context.span_id for link in callback.links]
+
+
+@pytest.mark.parametrize(("went_wrong", "names"), [(False, []), (True, ["POST /callbacks"])])
+def test_what_concerns_an_unsampled_order_is_recorded_once_something_went_wrong_with_it(
+    unsampled: Any, went_wrong: bool, names: list[str]
+) -> None:
+    with tracing.span("POST /callbacks", Kind.SERVER):
+        told = subject_traces.concerns("order.id", str(uuid.uuid4()), lambda: went_wrong)
+
+    assert names == [span.name for span in unsampled()]
+    assert went_wrong == told["traceparent"].endswith("-01")
 
 
 def test_a_request_that_failed_is_not_the_beginning_of_what_it_did_not_make(spans: Any) -> None:
