@@ -1,15 +1,23 @@
 """A Service of the cluster at a port of this machine, for as long as a block runs."""
 
 import contextlib
+import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from conductor.cluster.kubectl import Kubectl, tool
 from conductor.errors import ClusterFailed
 
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 END_SECONDS = 5
+
+
+def port_named(kubectl: Kubectl, service: str, names: Sequence[str]) -> tuple[str, int] | None:
+    """The first of these names that a port of the Service has, and that port; None when there is none, or no such Service."""
+    found = kubectl("get", "service", service, "--ignore-not-found", "--output", "json")
+    ports = {port.get("name"): int(port["port"]) for port in json.loads(found)["spec"]["ports"]} if found else {}
+    return next(((name, ports[name]) for name in names if name in ports), None)
 
 
 @contextlib.contextmanager

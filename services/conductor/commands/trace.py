@@ -97,11 +97,14 @@ def _kept_here(capstone: str | None, typed: str) -> Told:
 
 def _in_the_cluster(namespace: str, capstone: str | None, typed: str) -> Told:
     from conductor.cluster import install
-    from conductor.cluster.port_forward import forwarded
+    from conductor.cluster.port_forward import forwarded, port_named
 
     names = [capstone] if capstone else install.installed(namespace)
     kubectl = Kubectl(namespace)
-    kind, port = _store(kubectl)
+    store = port_named(kubectl, SERVICE, KINDS)
+    if store is None:
+        raise Refused("nothing keeps traces here: deploy the overlay observability, or give --jaeger or --tempo")
+    kind, port = store
     with forwarded(kubectl, SERVICE, port) as address:
         yield from _asked(kind, address, names, typed)
 
@@ -114,13 +117,3 @@ def _asked(kind: str, address: str, names: Iterable[str], typed: str) -> Told:
         subject = load(name).traced
         asked = traces.Asked(name, subject.attribute, subject.value(typed))
         yield subject, traces.found(kind, address, asked, now=time.time())
-
-
-def _store(kubectl: Kubectl) -> tuple[str, int]:
-    """What keeps the traces here, by the name of its Service's port, and that port."""
-    found = kubectl("get", "service", SERVICE, "--ignore-not-found", "--output", "json")
-    ports = {port["name"]: port["port"] for port in json.loads(found)["spec"]["ports"]} if found else {}
-    for kind in KINDS:
-        if kind in ports:
-            return kind, int(ports[kind])
-    raise Refused("nothing keeps traces here: deploy the overlay observability, or give --jaeger or --tempo")
