@@ -1,7 +1,11 @@
-"""What the pods of one capstone's installation say, by kubectl: as far as their nodes still have it, and of pods that are there."""
+"""What the pods of one capstone's installation say, by kubectl: as far as their nodes still have it, and of pods that are there.
 
-from collections.abc import Iterator
+Who looks for names asks the store that an overlay brings, which also has what pods said that are gone.
+"""
 
+from collections.abc import Iterable, Iterator, Sequence
+
+from conductor.cluster import log_store
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused
 
@@ -20,8 +24,13 @@ def show(runtime: KubernetesRuntime, pool: str | None, *, lines: int, follow: bo
     runtime.kubectl("logs", "--selector", selector, *options, shown=True)
 
 
-def every_line(runtime: KubernetesRuntime) -> Iterator[tuple[str, str]]:
-    """Each line with its pod."""
+def lines_for(runtime: KubernetesRuntime, names: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Lines with their pod, all those that one of these names stands in among them."""
+    kept = log_store.naming(runtime.kubectl, names)
+    return _every_line(runtime) if kept is None else kept
+
+
+def _every_line(runtime: KubernetesRuntime) -> Iterator[tuple[str, str]]:
     options = ["--tail=-1", "--prefix", "--ignore-errors", f"--max-log-requests={PODS}"]
     for line in runtime.kubectl("logs", "--selector", _selector(runtime), *options).splitlines():
         pod, _, told = line.removeprefix("[pod/").partition("] ")

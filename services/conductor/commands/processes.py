@@ -50,7 +50,9 @@ def logs(
     if order is not None:
         from conductor.laptop import log_lines
 
-        told = log_lines.among(pod_logs.every_line(in_cluster), order) if in_cluster else None
+        told = None
+        if in_cluster is not None:
+            told = log_lines.among(pod_logs.lines_for(in_cluster, log_lines.names(order)), order)
         for found in log_lines.about(RunDirectory.chosen().logs, order) if told is None else told:
             print(json.dumps(found.fields) if as_json else found)
         return

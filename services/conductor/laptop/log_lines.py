@@ -34,22 +34,23 @@ class Line:
 
 def about(folder: Path, identifier: str) -> list[Line]:
     """The lines about what this UUID names; also those that name its trace only, whose id is the same without dashes."""
-    return naming(folder, _names(identifier))
+    return naming(folder, names(identifier))
 
 
 def among(lines: Iterable[tuple[str, str]], identifier: str) -> list[Line]:
     """The same out of these lines, each with the process that wrote it."""
-    wanted = [name.encode() for name in _names(identifier)]
+    wanted = [name.encode() for name in names(identifier)]
     return _by_time(one for process, line in lines for one in _of(process, [line.encode()], wanted))
 
 
-def naming(folder: Path, names: Collection[str]) -> list[Line]:
+def naming(folder: Path, told: Collection[str]) -> list[Line]:
     """The lines in which one of these stands, oldest first; what is no JSON object is left out."""
-    wanted = [name.encode() for name in names if name]
+    wanted = [name.encode() for name in told if name]
     return _by_time(line for path in sorted(folder.glob("*.log*")) for line in _of_file(path, wanted))
 
 
-def _names(identifier: str) -> tuple[str, str]:
+def names(identifier: str) -> tuple[str, str]:
+    """What stands for this UUID in a log: itself, and its trace's id."""
     return identifier, identifier.replace("-", "")
 
 
