@@ -22,6 +22,8 @@ PINNED = {
     "jaegertracing/jaeger:2.13.0",
     "grafana/tempo:2.9.0",
     "grafana/grafana:12.3.0",
+    "grafana/loki:3.7.8",
+    "victoriametrics/victoria-logs:v1.52.2",
     "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.16.0",
     "celery-capstones/outside:dev",
     "celery-capstones/conductor:dev",

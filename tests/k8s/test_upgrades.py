@@ -44,7 +44,7 @@ def test_what_kubernetes_never_changes_stays_as_it_was_first_deployed(rendered: 
         f"{one['kind']}/{one['metadata']['name']}": immutable(one)
         for folder in FOLDERS
         for one in rendered(folder)
-        if one["kind"] in ("Deployment", "StatefulSet")
+        if one["kind"] in ("DaemonSet", "Deployment", "StatefulSet")
     }
 
     assert {} == {name: found for name, found in made.items() if KNOWN.get(name) != found}, (

@@ -3,8 +3,8 @@
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -27,6 +27,9 @@ KINDS = (
     *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange", "poddisruptionbudget"),
 )
 """What the overlays are made of, besides the namespace."""
+
+NODE_LOGS = "node-logs"
+"""The folder of an overlay with what reads the nodes' logs. It is in a namespace of its own, because it sees a folder of its node."""
 
 REACHED_WITHIN_SECONDS = 30.0
 
@@ -66,6 +69,7 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
         if beside.is_dir():
             tell(f"platform of {own.capstone}: {os.path.relpath(beside, CHECKOUT)}")
             _apply(wanted, beside)
+    collect_logs(wanted, tell)
     if left := prune(wanted, capstones):
         tell(f"of another overlay, removed: {', '.join(left)}")
     wait_for_platform(wanted)
@@ -82,6 +86,37 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
             stock(wanted, own)
     # Declared while a node was away, a queue has no member there.
     quorum_queues.ensure_members(kubectl, tell)
+
+
+def collect_logs(wanted: Installation, tell: Tell) -> None:
+    """Bring what reads the logs of the nodes, where the overlay has a store for them; take it away where it has none."""
+    apart = apart_for_logs(wanted)
+    source = OVERLAYS / wanted.overlay / NODE_LOGS
+    if not source.is_dir():
+        remove_log_collector(wanted)
+        return
+    tell(f"logs of the nodes: {os.path.relpath(source, CHECKOUT)}")
+    _applied(apart, rendered_log_collector(wanted))
+    apart.kubectl.await_rolled_out("daemonset/log-collector", within_seconds=wanted.within_seconds)
+
+
+def rendered_log_collector(wanted: Installation) -> str:
+    """What reads the nodes' logs, as YAML; it is told whose pods are meant."""
+    variable = {"name": "APPLICATION_NAMESPACE", "value": wanted.namespace}
+    template = {"spec": {"containers": [{"name": "collector", "env": [variable]}]}}
+    of = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "log-collector"}}
+    patch = {"patch": yaml.safe_dump({**of, "spec": {"template": template}})}
+    return rendered(apart_for_logs(wanted), OVERLAYS / wanted.overlay / NODE_LOGS, patch)
+
+
+def remove_log_collector(wanted: Installation) -> None:
+    """Take the namespace away in which the nodes' logs are read."""
+    run(["kubectl", "delete", "namespace", apart_for_logs(wanted).namespace, "--ignore-not-found", "--wait"])
+
+
+def apart_for_logs(wanted: Installation) -> Installation:
+    """The same, in the namespace beside it that reads its pods' logs."""
+    return replace(wanted, namespace=f"{wanted.namespace}-logs")
 
 
 def installed(namespace: str) -> list[str]:
@@ -156,7 +191,7 @@ def overlay_of(wanted: Installation) -> Path:
     return overlay
 
 
-def rendered(wanted: Installation, source: Path) -> str:
+def rendered(wanted: Installation, source: Path, *patches: Mapping[str, object]) -> str:
     """The objects of a folder in the wanted namespace, with the wanted image, as YAML."""
     folder = RunDirectory.chosen().path / "kustomize" / f"{wanted.namespace}-{source.name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,13 +201,17 @@ def rendered(wanted: Installation, source: Path) -> str:
         "namespace": wanted.namespace,
         "resources": [os.path.relpath(source, folder)],
         "images": [{"name": images.PREFIX + "/" + service, "newTag": wanted.tag} for service in images.SHARED],
+        "patches": list(patches),
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(on_top))
     return run(["kubectl", "kustomize", str(folder)])
 
 
 def _apply(wanted: Installation, source: Path) -> None:
-    objects = rendered(wanted, source)
+    _applied(wanted, rendered(wanted, source))
+
+
+def _applied(wanted: Installation, objects: str) -> None:
     wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=objects)
 
 

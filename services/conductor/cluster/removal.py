@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from conductor.cluster.install import KINDS, PLATFORM, Installation, Tell, rendered
+from conductor.cluster.install import KINDS, PLATFORM, Installation, Tell, remove_log_collector, rendered
 from conductor.cluster.kubectl import run
 from conductor.cluster.names import Names
 
@@ -22,6 +22,7 @@ def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, plat
             kubectl("delete", "--filename", "-", "--ignore-not-found", "--wait", given=objects)
     if platform:
         tell("platform")
+        remove_log_collector(wanted)
         kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
         kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
     if volumes:
