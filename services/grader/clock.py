@@ -67,9 +67,9 @@ class CheckClock:
         """False for what did not hold within so many seconds, which are over. Raises TooBusy when it holds soon, and this machine is slow.
 
         It is waited for as much longer as programs take longer, and that is no time of the check's: the promise is neither kept nor broken
-        then. What does not hold even so is no fault of the machine's.
+        then. What does not hold even so is no fault of the machine's. It counts as slow when it was so at any time of these seconds.
         """
-        times = measuring.slowdown()
+        times = measuring.slowest(self._now() - seconds)
         if times < measuring.SLOW:
             return False
         with self.stopped():

@@ -43,6 +43,7 @@ def grade(
     seed = secrets.randbelow(2**31) if seed is None else seed
     with contextlib.ExitStack() as ends:
         ends.callback(box.end)
+        ends.enter_context(measuring.watched())
         made = ends.enter_context(scratch.folder())
         copied = made / "workspace"
         workspaces.copy(workspace, copied)
@@ -85,16 +86,16 @@ def _verdict(check: Check, before: list[Verdict], session: Session, stop: thread
         raise
     except Exception as error:  # noqa: BLE001 whatever a check raises is the grader's fault, and the other checks go on
         what = str(error) if isinstance(error, Unable) else f"{type(error).__name__}: {error}"
-        reason = "busy" if isinstance(error, TooBusy) or _too_slow(error) else "grader"
+        reason = "busy" if isinstance(error, TooBusy) or _too_slow(error, started) else "grader"
         return unjudged(
             check, Outcome.ERROR, reason, f"the grader could not judge this: {what}", time.monotonic() - started
         )
     return judged(check, finding, time.monotonic() - started, session.output())
 
 
-def _too_slow(error: Exception) -> bool:
+def _too_slow(error: Exception, since: float) -> bool:
     """Whether a server of the grader's gave no answer in time, on a slow machine. Each client names its exception so, of no common type."""
-    return "timeout" in type(error).__name__.lower() and measuring.slowdown() >= measuring.SLOW
+    return "timeout" in type(error).__name__.lower() and measuring.slowest(since) >= measuring.SLOW
 
 
 def _carried_out(check: Check, session: Session, stop: threading.Event) -> Finding:
@@ -107,7 +108,7 @@ def _carried_out(check: Check, session: Session, stop: threading.Event) -> Findi
         except Exception as error:  # noqa: BLE001 raised again by who waits
             ended.append(error)
 
-    thread = threading.Thread(target=carry_out, daemon=True)
+    thread, began = threading.Thread(target=carry_out, daemon=True), time.monotonic()
     thread.start()
     while thread.is_alive() and session.late() < GRACE_SECONDS:
         thread.join(LOOK_SECONDS)
@@ -117,7 +118,7 @@ def _carried_out(check: Check, session: Session, stop: threading.Event) -> Findi
         # What it waits for is the learner's: without that, it comes to an end.
         session.end_programs()
         thread.join(GRACE_SECONDS)
-        if measuring.slowdown() >= measuring.SLOW:
+        if measuring.slowest(began) >= measuring.SLOW:
             raise TooBusy(f"the check did not end within {check.seconds:g} s")
         if thread.is_alive():
             raise Unable(f"the check did not end within {check.seconds:g} s")

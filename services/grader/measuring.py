@@ -1,36 +1,20 @@
-"""Compares durations with a baseline of the same check, so that what else this machine does hits both.
+"""How slow this machine is, and was while a grading ran: what a check saw may be its doing, and no answer's."""
 
-A machine that is too busy to tell is the grader's fault.
-"""
-
+import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
-from statistics import median
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
 
 from grader.errors import TooBusy
 
-ROUNDS = 3
-MOST_SPREAD = 0.4
-"""By how much the slowest round of the baseline may exceed the fastest."""
-
-
-def ratio(measured: Callable[[], float], baseline: Callable[[], float], *, rounds: int = ROUNDS) -> float:
-    """How long `measured` takes, as a multiple of `baseline`: medians of rounds taken in turn; each callable returns seconds.
-
-    Raises TooBusy when the rounds of the baseline differ too much to tell.
-    """
-    ours, theirs = [], []
-    for _ in range(rounds):
-        theirs.append(baseline())
-        ours.append(measured())
-    if max(theirs) > (1 + MOST_SPREAD) * min(theirs):
-        raise TooBusy(f"the same work took {min(theirs):.2f} s and {max(theirs):.2f} s")
-    return median(ours) / median(theirs)
-
-
 SLOW = 2.0
 """From this slowdown on a machine is too busy for a promise in seconds; beside one busy process for each core it is 1.5."""
+
+HIDES = 10.0
+"""From this slowdown on a machine may keep a fault from showing in time that takes it some ten milliseconds of work a second."""
 
 SPIN = """
 import time
@@ -40,11 +24,48 @@ print((time.monotonic() - began) / (time.process_time() - used))
 """
 
 
-def tell() -> None:
-    """Raise TooBusy while this machine is too slow to judge by what took a little too long."""
-    times = slowdown()
-    if times >= SLOW:
+LOOK_SECONDS = 2.0
+"""From one look at the machine to the next while a grading runs; each takes 0.1 s of a processor."""
+
+LOOKS = 1000
+"""So many are kept, more than half an hour of them: no check takes longer."""
+
+_looked: deque[tuple[float, float]] = deque(maxlen=LOOKS)
+"""When, by the monotonic clock, and how slow the machine was; of all gradings of this process, because it is one machine."""
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Look at how slow this machine is for as long as the block takes: what held something up may be over when that is judged."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            _looked.append((time.monotonic(), slowdown()))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def tell(since: float | None = None, slow: float = SLOW) -> None:
+    """Raise TooBusy where this machine is too slow to judge by what took a little too long, or was so since then (monotonic clock).
+
+    What did not show, and should not, is no fault unless the machine was as slow as `HIDES`.
+    """
+    times = slowest(since)
+    if times >= slow:
         raise TooBusy(f"a program takes {times:.0f} times its own time")
+
+
+def slowest(since: float | None = None) -> float:
+    """The most that `slowdown` was at any look since that moment, and is now."""
+    looks = [times for at, times in list(_looked) if since is not None and at >= since]
+    return max([*looks, slowdown()])
 
 
 def slowdown() -> float:

@@ -126,3 +126,11 @@ def test_what_a_log_waited_for_in_vain_is_judged_by_the_clock() -> None:
 
     assert (None, True, None) == (late, there is not None, peeked)
     assert [(False, 0.05)] == asked
+
+
+def test_a_promise_is_not_judged_by_a_machine_that_was_slow_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
+    monkeypatch.setattr(measuring, "_looked", [(time.monotonic() + 60, 9.0)])
+
+    with pytest.raises(Unable, match=r"too busy to tell: .* 9 times"):
+        CheckClock().in_time(after(0.3), 0.1, 0.01)

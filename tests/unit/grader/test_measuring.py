@@ -1,27 +1,13 @@
-"""A ratio is told only where the baseline holds still."""
+"""A machine that is slow, or was so while something was timed, cannot tell."""
 
-from collections.abc import Callable, Iterator
+import time
 from contextlib import nullcontext
 
 import pytest
 
 from grader import measuring
 from grader.errors import Unable
-from grader.measuring import ratio, slowdown
-
-
-def rounds(*seconds: float) -> Callable[[], float]:
-    values: Iterator[float] = iter(seconds)
-    return lambda: next(values)
-
-
-def test_the_medians_decide() -> None:
-    assert 0.5 == ratio(rounds(0.5, 9.0, 0.4), rounds(1.0, 1.3, 1.0))
-
-
-def test_a_restless_baseline_is_the_graders_fault() -> None:
-    with pytest.raises(Unable, match=r"too busy to tell: the same work took 1.00 s and 1.50 s"):
-        ratio(rounds(0.5, 0.5, 0.5), rounds(1.0, 1.5, 1.0))
+from grader.measuring import HIDES, SLOW, slowdown
 
 
 def test_a_program_takes_at_least_its_own_time() -> None:
@@ -34,3 +20,36 @@ def test_a_slow_machine_cannot_tell(monkeypatch: pytest.MonkeyPatch, times: floa
 
     with pytest.raises(Unable, match=f"too busy to tell: a program takes {times:.0f}") if told else nullcontext():
         measuring.tell()
+
+
+@pytest.mark.parametrize(("times", "told"), [(SLOW, False), (HIDES, True)])
+def test_only_a_very_slow_machine_hides_a_fault(monkeypatch: pytest.MonkeyPatch, times: float, told: bool) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: times)
+
+    with pytest.raises(Unable, match="too busy to tell") if told else nullcontext():
+        measuring.tell(slow=HIDES)
+
+
+def test_what_is_over_counts_since_it_was_timed_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
+    monkeypatch.setattr(measuring, "_looked", [(now - 20, 9.0), (now - 10, 3.0)])
+
+    assert [9.0, 3.0, 1.0, 1.0] == [measuring.slowest(since) for since in (now - 30, now - 15, now - 5, None)]
+
+
+def test_a_grading_looks_again_and_again_and_then_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    monkeypatch.setattr(measuring, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(measuring, "slowdown", lambda: looks.append(1.0) or 7.0)  # type: ignore[func-returns-value]
+    began = time.monotonic()
+
+    with measuring.watched():
+        while len(looks) < 3 and time.monotonic() < began + 10:
+            pass
+    seen = len(looks)
+    monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
+
+    assert seen >= 3
+    assert 7.0 == measuring.slowest(began)
+    assert 1.0 == measuring.slowest(time.monotonic())
