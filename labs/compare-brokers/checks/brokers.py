@@ -1,5 +1,6 @@
 """Workers on two brokers, and measurements of which the workers know what came over which broker."""
 
+import time
 from typing import Any
 
 from grader import measuring
@@ -51,6 +52,7 @@ def connects(session: Session) -> Finding:
 def measured(session: Session) -> Finding:
     """Measure each, with a number of tasks that nobody knows before, and count what each worker received."""
     kept: dict[str, dict[str, float]] = {}
+    session.kept["began"] = time.monotonic()
     for broker in BROKERS:
         tasks = session.random.randrange(150, 250)
         before = {one: _received(session, one) for one in BROKERS}
@@ -79,6 +81,8 @@ def rates(session: Session) -> Finding:
     for broker, took in session.kept["measured"].items():
         seen = {key: round(seconds, 3) for key, seconds in took.items()}
         if not (1 - OFF) * took["worker"] <= took["said"] <= (1 + OFF) * took["call"]:
+            # A worker says late that a task has ended, and a call takes long to begin.
+            measuring.tell(session.kept["began"])
             return failed(
                 "other-rate",
                 f"{broker}: {took['said']:.2f} s were measured, while the worker was busy for {took['worker']:.2f} s"
@@ -93,6 +97,7 @@ def dead(session: Session) -> Finding:
     for one in session.workers.values():
         one.running.end()
     session.rabbitmq.end()
+    began = time.monotonic()
     end = called(session, MEASURE, ["rabbitmq", 5], seconds=40)
     if not end.ended:
         return failed("hangs", f"RabbitMQ is away, and the measurement still waited after {40} s")
@@ -102,7 +107,7 @@ def dead(session: Session) -> Finding:
     if not NOT_THERE & set(end.bases):
         return failed("other-error", f"RabbitMQ is away, and the measurement {end.why}", **seen)
     if end.seconds > DEAD_SECONDS + PROCESS_SECONDS:
-        measuring.tell()
+        measuring.tell(began)
         return failed("late", f"the error came after {end.seconds:.0f} s", **seen)
     return passed(f"{end.error} after {end.seconds:.1f} s", **seen)
 

@@ -3,6 +3,7 @@
 import time
 
 from conductor.waiting import until
+from grader import measuring
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -24,6 +25,7 @@ def few_calls(session: Session) -> Finding:
         return found
     names = [f"order-{session.random.randrange(16**6):06x}" for _ in range(ORDERS)]
     session.payments.faults({"server_error": 1.0}, expires_in_seconds=600.0)
+    began = time.monotonic()
     for name in names:
         end = called(session, "shop.flow:place", [name, 1200, HOME])
         if not end.ended or end.error:
@@ -31,7 +33,7 @@ def few_calls(session: Session) -> Finding:
     session.kept["orders"] = names
     if not session.in_time(lambda: session.payments.hits() >= 1, 15, every_seconds=0.1):
         return failed("not-asked", f"{ORDERS} orders were placed, and the payment provider was never asked")
-    until(lambda: False, within_seconds=session.left(OUTAGE_SECONDS), every_seconds=OUTAGE_SECONDS)
+    until(lambda: False, within_seconds=OUTAGE_SECONDS, every_seconds=OUTAGE_SECONDS)
     calls = session.payments.hits()
     session.payments.sound()
     session.kept["sound"] = time.monotonic()
@@ -42,6 +44,8 @@ def few_calls(session: Session) -> Finding:
             f"in {OUTAGE_SECONDS} s of outage {ORDERS} orders made {calls} calls, at most {MOST_CALLS * ORDERS}",
             **seen,
         )
+    # A slow machine makes fewer calls of a storm.
+    measuring.tell(began, measuring.HIDES)
     return passed(f"in {OUTAGE_SECONDS} s of outage {ORDERS} orders made {calls} calls", **seen)
 
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -87,29 +88,10 @@ def lost_spans(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     return module.no_collector(SimpleNamespace(http=SimpleNamespace(script=no_answer, requests=no_answer)))
 
 
-def task_patterns(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
-    """The baseline takes longer than its sleep."""
-    ended = iter([2 * module.ITEM_SECONDS * module.ITEMS] * 2)
-
-    def final(task_id: str, seconds: float) -> object:
-        return SimpleNamespace(
-            at=time.monotonic() + next(ended), what={"status": "SUCCESS", "result": [0] * module.ITEMS}
-        )
-
-    session = SimpleNamespace(
-        workers={"worker": SimpleNamespace(task=lambda name: name)},
-        random=SimpleNamespace(randrange=lambda most: 0),
-        send=lambda *asked: "id",
-        left=lambda most: most,
-        results=SimpleNamespace(final=final),
-    )
-    return module.parallel(session)
-
-
 def eta_storm(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     """Asking for a reminder took longer than half of what it is due in."""
-    came = SimpleNamespace(requests=lambda path: [SimpleNamespace(at=module.DUE_SECONDS)])
-    return module.in_time(SimpleNamespace(kept={"due": {"basket": (0.0, module.DUE_SECONDS)}}, http=came))
+    patch.setattr(module, "_mailed", lambda session, name: [module.DUE_SECONDS])
+    return module.in_time(SimpleNamespace(kept={"began": 0.0, "due": {"basket": (0.0, module.DUE_SECONDS)}}))
 
 
 def again_and_again(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
@@ -152,10 +134,49 @@ def advanced_patterns(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     return module._killed(session)
 
 
+def joined(module: ModuleType, patch: pytest.MonkeyPatch, held: int, *done: int) -> Any:
+    """A session of the hoarder in which the workers did so many tasks, and the first one held so many."""
+    tasks = Counter(dict(zip("ab", done, strict=False)))
+    patch.setattr(module, "_joined", lambda session, count: module.Joined(tasks, held))
+    patch.setattr(worker, "run", went_well)
+    return SimpleNamespace(rabbitmq_events=None, payments=SimpleNamespace(faults=no_answer))
+
+
+def shared_unevenly(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """One worker did more than its share, and held no more than one task at a time."""
+    return module.shared(joined(module, patch, 1, 4, 2))
+
+
+def both_by_one(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """One worker did both tasks, and had ended the first before it took the second."""
+    return module.idle(joined(module, patch, 0, 2))
+
+
+def computed_unevenly(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """Two processes computed, and one of them got more of the processors."""
+    return computed(module, patch, 1.8, 0.6)
+
+
+def computed(module: ModuleType, patch: pytest.MonkeyPatch, *seconds: float) -> object:
+    patch.setattr(module, "_workers", went_well)
+    readings = iter([{}, dict(enumerate(seconds))])
+    patch.setattr(module, "_processor_seconds", lambda pids: next(readings))
+    session = SimpleNamespace(
+        workers={"cpu_worker": SimpleNamespace(running=SimpleNamespace(processes=no_answer))},
+        kept={"queues": {module.CPU: "cpu"}},
+        send=lambda *args, **options: "id",
+        in_time=lambda holds, *asked, **options: holds(),
+        events=SimpleNamespace(final=lambda *asked: "ended"),
+    )
+    return module.computing_in_parallel(session)
+
+
 BY_THE_MACHINE: list[tuple[str, str, Case]] = [
     ("build-a-saga", "saga", build_a_saga),
     ("lost-spans", "spans", lost_spans),
-    ("task-patterns", "patterns", task_patterns),
+    ("hoarder", "hoards", shared_unevenly),
+    ("hoarder", "hoards", both_by_one),
+    ("tune-workers", "tuned", computed_unevenly),
     ("tune-workers", "tuned", tune_workers),
 ]
 """Where what was seen shows by itself that other work is to blame."""
@@ -169,6 +190,189 @@ PERHAPS: list[tuple[str, str, Case]] = [
     ("ping-pong", "probes", ping_pong),
 ]
 """Where the answer may be to blame as well: how slow the machine is decides what is said, and neither is a verdict."""
+
+
+def in_batches(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """Batches that are worked on side by side would take a quarter of this."""
+    return batches(module, 6.1, 6.2, at_once=1)
+
+
+def batches(module: ModuleType, *took: float, at_once: int) -> object:
+    """One batch, and many, that took so long, with so many tasks at a time."""
+    seconds = iter(took)
+
+    def final(task_id: str, left: float) -> object:
+        what = {"status": "SUCCESS", "result": [0] * module.ITEMS}
+        return SimpleNamespace(at=time.monotonic() + next(seconds), what=what)
+
+    kinds = [("task-received", number) for number in range(at_once)] + [("task-started", n) for n in range(at_once)]
+    events = [SimpleNamespace(what={"type": kind, "uuid": f"{number}", "root_id": "id"}) for kind, number in kinds]
+    session = SimpleNamespace(
+        workers={"worker": SimpleNamespace(task=lambda name: name)},
+        random=SimpleNamespace(randrange=lambda most: 0),
+        send=lambda *asked: "id",
+        left=lambda most: most,
+        results=SimpleNamespace(final=final),
+        events=SimpleNamespace(all=lambda: events),
+    )
+    return module.parallel(session)
+
+
+def runtimes(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """The worker says that tasks ran longer than the metrics say: what it adds is its own."""
+    stats = iter([dict.fromkeys(module.KEYS, 0.0), dict.fromkeys(module.KEYS, 1.6)])
+    patch.setattr(module, "_stats", lambda session: next(stats))
+    patch.setattr(module, "_ended", lambda session, calls: ["id"])
+    end = SimpleNamespace(what={"runtime": 2.4})
+    return module.runtimes(SimpleNamespace(events=SimpleNamespace(final=lambda *asked: end)))
+
+
+def too_short(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """A call that takes 2 s was ended by its limit."""
+    patch.setattr(module, "_called", lambda *given: "id")
+    session = SimpleNamespace(
+        workers={module.NAME: SimpleNamespace(running=None)},
+        http=SimpleNamespace(wait=lambda *asked: True),
+        left=lambda most: most,
+        results=SimpleNamespace(final=lambda *asked: SimpleNamespace(what={"status": "FAILURE"})),
+    )
+    return module.worker_stays(session)
+
+
+def rates(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """A worker was busy for longer than was measured."""
+    measured = {"redis": {"said": 1.0, "worker": 1.6, "call": 3.0}}
+    return module.rates(SimpleNamespace(kept={"began": 0.0, "measured": measured}))
+
+
+def unresponsive(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """The broker stands still, and a probe said no three times."""
+    patch.setattr(worker, "run", went_well)
+    patch.setattr(module, "called", lambda *given, **options: module.Called(value=False, ended=True))
+    return module.outage(SimpleNamespace(valkey=SimpleNamespace(stand_still=no_answer, go_on=no_answer)))
+
+
+AGAINST_IT: list[tuple[str, str, Case, str]] = [
+    ("compare-brokers", "brokers", rates, "other-rate"),
+    ("ping-pong", "probes", unresponsive, "replaced"),
+    ("see-inside", "inside", runtimes, "other-runtime"),
+    ("stop-a-hung-task", "hung", too_short, "too-short"),
+    ("task-patterns", "patterns", in_batches, "slow"),
+]
+"""What a slow machine may do to a sound answer, and the reason that it is held against it on a quick one."""
+
+
+def storm(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """Few calls in an outage."""
+    patch.setattr(worker, "run", went_well)
+    patch.setattr(module, "called", lambda *given, **options: SimpleNamespace(ended=True, error=""))
+    patch.setattr(module, "OUTAGE_SECONDS", 0.01)
+    session = SimpleNamespace(
+        random=SimpleNamespace(randrange=lambda most: 0),
+        payments=SimpleNamespace(faults=no_answer, hits=lambda: 20, sound=no_answer),
+        kept={},
+        in_time=lambda holds, *asked, **options: holds(),
+    )
+    return module.few_calls(session)
+
+
+def one_each(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """Each worker did one of two tasks."""
+    return module.idle(joined(module, patch, 0, 1, 1))
+
+
+def deaf(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """A worker that consumes nothing is said not to be alive; the next one is sound."""
+    patch.setattr(worker, "run", went_well)
+    patch.setattr(module, "_sound", went_well)
+    patch.setattr(module, "called", lambda *given, **options: module.Called(value=False, ended=True))
+    return module.replaced(SimpleNamespace(workers={"first": SimpleNamespace(running=SimpleNamespace(end=no_answer))}))
+
+
+def one_a_day(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """As many digests as days."""
+    return module._judged(0.0, (7, 7.0))
+
+
+MAY_BE_HIDDEN: list[tuple[str, str, Case]] = [
+    ("hoarder", "hoards", one_each),
+    ("ping-pong", "probes", deaf),
+    ("retry-storm", "storm", storm),
+    ("two-clocks", "clocks", one_a_day),
+]
+"""What passes because a fault did not show."""
+
+
+@pytest.mark.parametrize(("slug", "file", "case", "reason"), AGAINST_IT)
+def test_a_check_fails_for_what_takes_long_on_a_quick_machine_alone(
+    monkeypatch: pytest.MonkeyPatch, slug: str, file: str, case: Case, reason: str
+) -> None:
+    loaded = function._loaded(LABS / slug / "checks" / f"{file}.py")
+    monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
+
+    finding: Any = case(loaded, monkeypatch)
+    monkeypatch.setattr(measuring, "_looked", [(time.monotonic() + 3600, 9.0)])
+
+    assert (False, reason) == (finding.passed, finding.reason)
+    with pytest.raises(TooBusy):
+        case(loaded, monkeypatch)
+
+
+@pytest.mark.parametrize(("slug", "file", "case"), MAY_BE_HIDDEN)
+def test_a_check_passes_for_what_did_not_show_unless_the_machine_may_have_hidden_it(
+    monkeypatch: pytest.MonkeyPatch, slug: str, file: str, case: Case
+) -> None:
+    loaded = function._loaded(LABS / slug / "checks" / f"{file}.py")
+    monkeypatch.setattr(measuring, "slowdown", lambda: measuring.SLOW)
+
+    finding: Any = case(loaded, monkeypatch)
+    monkeypatch.setattr(measuring, "_looked", [(time.monotonic() + 3600, measuring.HIDES)])
+
+    assert finding.passed
+    with pytest.raises(TooBusy):
+        case(loaded, monkeypatch)
+
+
+@pytest.mark.parametrize("slowdown", [1.0, 20.0])
+@pytest.mark.parametrize(("took", "at_once"), [((6.1, 1.8), 1), ((6.1, 9.0), 4), ((14.0, 1.8), 1)])
+def test_batches_side_by_side_pass_however_slow_the_machine(
+    monkeypatch: pytest.MonkeyPatch, took: tuple[float, float], at_once: int, slowdown: float
+) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: slowdown)
+
+    finding: Any = batches(function._loaded(LABS / "task-patterns" / "checks" / "patterns.py"), *took, at_once=at_once)
+
+    assert finding.passed
+
+
+def test_a_baseline_that_was_held_up_lets_no_serial_answer_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
+
+    finding: Any = batches(function._loaded(LABS / "task-patterns" / "checks" / "patterns.py"), 14.0, 6.2, at_once=1)
+
+    assert "slow" == finding.reason
+
+
+@pytest.mark.parametrize("slowdown", [1.0, 20.0])
+def test_a_hoarder_is_one_that_holds_what_others_could_do(monkeypatch: pytest.MonkeyPatch, slowdown: float) -> None:
+    loaded = function._loaded(LABS / "hoarder" / "checks" / "hoards.py")
+    monkeypatch.setattr(measuring, "slowdown", lambda: slowdown)
+
+    found: list[Any] = [
+        loaded.shared(joined(loaded, monkeypatch, 4, 5, 1)),
+        loaded.shared(joined(loaded, monkeypatch, 1, 3, 3)),
+        loaded.idle(joined(loaded, monkeypatch, 1, 2)),
+    ]
+
+    assert ["hoards", "", "held"] == [finding.reason for finding in found]
+
+
+def test_one_process_that_computes_is_told_from_two_of_which_one_got_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = function._loaded(LABS / "tune-workers" / "checks" / "tuned.py")
+
+    found: list[Any] = [computed(loaded, monkeypatch, *seconds) for seconds in ((2.4, 0.1), (1.3, 1.1))]
+
+    assert ["not-faster", ""] == [finding.reason for finding in found]
 
 
 @pytest.mark.parametrize(("slug", "file", "case"), [*BY_THE_MACHINE, *PERHAPS])
@@ -223,7 +427,7 @@ def test_a_partner_that_does_not_answer_in_time_is_nobodys_fault(
     monkeypatch.setattr(outside, "CALL_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         partner = Outside.__new__(Outside)
-        partner.port, partner._token = silent.getsockname()[1], ""
+        partner._http_port, partner._token = silent.getsockname()[1], ""
 
         with pytest.raises(Unable) as seen:
             partner.hits()
