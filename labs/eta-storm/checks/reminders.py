@@ -1,10 +1,11 @@
 """Reminders that are due in a while, and when each of them comes."""
 
 import time
+from collections import Counter
 
 from conductor.waiting import until
 from grader import measuring
-from grader.adapters.http_server import Answer
+from grader.adapters.observed import FINAL_EVENTS
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
@@ -25,23 +26,23 @@ def once(session: Session) -> Finding:
     found = worker.run(worker.Parameters(app="shop.app", concurrency=2), session)
     if not found.passed:
         return found
+    session.kept["began"] = began = time.monotonic()
     names = [f"basket-{session.random.randrange(16**6):06x}" for _ in range(3)]
     due = {}
     for name in names:
-        session.http.script(f"/reminders/{name}", [Answer(body={})])
-        before = time.monotonic()
+        before = time.time()
         end = called(session, "shop.reminders:remind_later", [name, DUE_SECONDS])
         if not end.ended or end.error:
             return failed("call", f"shop.reminders:remind_later {end.why}")
-        due[name] = (before + DUE_SECONDS, time.monotonic() + DUE_SECONDS)
+        due[name] = (before + DUE_SECONDS, time.time() + DUE_SECONDS)
     session.kept["due"] = due
 
     def came() -> list[int]:
-        return [len(session.http.requests(f"/reminders/{name}")) for name in names]
+        return [len(_mailed(session, name)) for name in names]
 
-    last = max(late for _, late in due.values()) - time.monotonic()
+    last = max(late for _, late in due.values()) - time.time()
     session.in_time(lambda: all(came()), last + LATEST_SECONDS, every_seconds=0.2)
-    until(lambda: max(came()) > 1, within_seconds=session.left(SECONDS_AFTER), every_seconds=0.2)
+    until(lambda: max(came()) > 1 or _nothing_left(session), within_seconds=SECONDS_AFTER, every_seconds=0.2)
     if not all(came()):
         return failed(
             "never",
@@ -50,6 +51,9 @@ def once(session: Session) -> Finding:
         )
     if max(came()) > 1:
         return failed("again", f"three reminders were asked for, and they came {came()} times", came=came())
+    if not _nothing_left(session):
+        # On a slow machine the second of the same reminder comes later than that.
+        measuring.tell(began)
     return passed("three reminders were asked for, and each came once")
 
 
@@ -57,16 +61,28 @@ def in_time(session: Session) -> Finding:
     """Compare when they came with when they were due. The call that asked for one took a moment, which is no fault of the reminder's."""
     off, late_by = [], 0.0
     for name, (early, late) in session.kept["due"].items():
-        at = session.http.requests(f"/reminders/{name}")[0].at
+        at = _mailed(session, name)[0]
         off.append(round(max(early - at, at - late, 0), 1))
         late_by = max(late_by, at - late)
         if late - early > DUE_SECONDS / 2:
-            measuring.tell()
+            measuring.tell(session.kept["began"])
             raise Unable(f"asking for a reminder took {late - early:.0f} s, and it is due {DUE_SECONDS} s later")
     if late_by > OFF_SECONDS:
-        measuring.tell()
+        measuring.tell(session.kept["began"])
     if max(off) > OFF_SECONDS:
         return failed(
             "off", f"the reminders came {off} s beside when they were due, at most {OFF_SECONDS} s are allowed", off=off
         )
     return passed(f"the reminders came {off} s beside when they were due", off=off)
+
+
+def _nothing_left(session: Session) -> bool:
+    """Whether the broker holds no message, and whatever a worker received has ended: nothing comes any more then, on whatever machine."""
+    seen = Counter(event.what["type"] for event in session.events.all())
+    ended = sum(seen[kind] for kind in (*FINAL_EVENTS, "task-retried"))
+    return session.valkey.idle() and ended >= seen["task-received"]
+
+
+def _mailed(session: Session, name: str) -> list[float]:
+    """When the mail server took each reminder of this basket, by the clock of the day, as its ledger has it."""
+    return [entry["at"] for entry in session.mail.ledger("mail") if entry["order_id"] == name]

@@ -1,4 +1,4 @@
-"""The payment provider and the carrier of a grading, as processes of their own: real effects, real ledgers, faults by order of a check.
+"""Payment provider, carrier and mail server of a grading, as processes of their own: real effects and ledgers, faults by order of a check.
 
 What learner code may call is open; ledger and faults need a token that only the grader knows, so that no answer can bend the evidence.
 """
@@ -18,8 +18,8 @@ from grader import measuring
 from grader.adapters import guarded
 from grader.errors import Unable
 
-INSIDE_PORTS = {"payments": 8081, "carrier": 8082}
-"""The ports by which learner code knows them."""
+INSIDE_PORTS = {"payments": 8081, "carrier": 8082, "mail": 2525}
+"""The ports by which learner code knows them; that of mail speaks SMTP."""
 
 FIRST_PORT = 18081
 START_SECONDS = 30.0
@@ -42,17 +42,23 @@ class Outside:
             "CARRIER_SECRET": secrets.token_hex(16),
             "PATH": "/usr/bin:/bin",
         }
-        with reserved([name], {}, {name: FIRST_PORT}) as ports:
+        names = {name: FIRST_PORT, f"{name}-http": FIRST_PORT}
+        with reserved(list(names), {}, names) as ports:
             self.port = ports[name]
-            argv = [sys.executable, "-m", f"outside.{name}", "--port", str(self.port), "--data", str(data)]
-            argv += CARRIER_OPTIONS if name == "carrier" else []
+            # Ledger and faults of the mail server have a port of their own, and learner code none that leads there.
+            self._http_port = ports[f"{name}-http"] if name == "mail" else self.port
+            argv = [sys.executable, "-m", f"outside.{name}", "--data", str(data)]
+            if name == "mail":
+                argv += ["--smtp-port", str(self.port), "--http-port", str(self._http_port)]
+            else:
+                argv += ["--port", str(self.port), *(CARRIER_OPTIONS if name == "carrier" else [])]
             self._process = guarded.start(
                 argv, directory=data, environment=environment, output=directory / f"{name}.log"
             )
             guarded.await_answer(name, [self._process], self._answers, within_seconds=START_SECONDS, every_seconds=0.05)
 
     def ledger(self, kind: str) -> list[dict[str, Any]]:
-        """All that it did of one kind, oldest first: `capture` and `refund` of payments, `shipment` of the carrier."""
+        """All that it did of one kind, oldest first: `capture` and `refund` of payments, `shipment` of the carrier, `mail` of mail."""
         entries: list[dict[str, Any]] = self._call("GET", "/ledger")
         return [entry for entry in entries if entry["kind"] == kind]
 
@@ -84,7 +90,7 @@ class Outside:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
+            f"http://127.0.0.1:{self._http_port}{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             method=method,

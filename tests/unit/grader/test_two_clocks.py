@@ -1,8 +1,7 @@
 """How the lab of the two clocks judges a count of digests: a clock that is slow on a busy machine does not stand."""
 
 import importlib.util
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import ModuleType
 
 import pytest
 
@@ -26,9 +25,8 @@ def clocks() -> ModuleType:
 def judged(clocks: ModuleType, count: int, slowdown: float, monkeypatch: pytest.MonkeyPatch) -> str:
     """The reason of a failure, or that it passed, or that nobody can tell."""
     monkeypatch.setattr(measuring, "slowdown", lambda: slowdown)
-    nobody: Any = SimpleNamespace()
     try:
-        finding = clocks._judged(nobody, (count, DAYS))
+        finding = clocks._judged(0.0, (count, DAYS))
     except TooBusy:
         return "busy"
     return finding.reason or "passed"
@@ -43,6 +41,7 @@ def judged(clocks: ModuleType, count: int, slowdown: float, monkeypatch: pytest.
         (3, "too-few", "busy"),
         (5, "passed", "passed"),
         (7, "passed", "passed"),
+        (10, "too-many", "busy"),
         (14, "too-many", "too-many"),
     ],
 )
