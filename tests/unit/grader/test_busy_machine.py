@@ -15,6 +15,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
+from conductor.waiting import until
 from grader import checks, grading, measuring
 from grader.adapters import guarded, outside
 from grader.adapters.box import Unconfined
@@ -469,6 +470,20 @@ def ended_as(
     lab = Lab("lab", "foundations", 1, (), "Lab", 1, (), (one,), "1")
     (verdict,) = grading.grade(lab, folder, folder, Unconfined(), seed=1).verdicts
     return verdict.outcome, verdict.reason
+
+
+def test_a_check_knows_how_slow_the_machine_was_while_it_ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(measuring, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(measuring, "slowdown", lambda: 9.0)
+
+    def held_up(parameters: object, session: object) -> Finding:
+        began = time.monotonic()
+        assert until(lambda: len(measuring._looked) > 1, within_seconds=10, every_seconds=0.01)
+        monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
+        measuring.tell(began)
+        return passed("it did not ask")
+
+    assert (Outcome.ERROR, "busy") == ended_as(held_up, monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(("slowdown", "reason"), [(9.0, "busy"), (1.0, "grader")])
