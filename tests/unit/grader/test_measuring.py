@@ -1,5 +1,6 @@
 """A machine that is slow, or was so while something was timed, cannot tell."""
 
+import threading
 import time
 from contextlib import nullcontext
 
@@ -53,3 +54,24 @@ def test_a_grading_looks_again_and_again_and_then_no_more(monkeypatch: pytest.Mo
     assert seen >= 3
     assert 7.0 == measuring.slowest(began)
     assert 1.0 == measuring.slowest(time.monotonic())
+
+
+def test_a_look_that_could_not_be_taken_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = iter([OSError("no process left"), 3.0])
+    looked = threading.Event()
+
+    def look() -> float:
+        seen = next(taken, 1.0)
+        if isinstance(seen, OSError):
+            raise seen
+        looked.set()
+        return seen
+
+    monkeypatch.setattr(measuring, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(measuring, "slowdown", look)
+    began = time.monotonic()
+
+    with measuring.watched():
+        assert looked.wait(10)
+
+    assert 3.0 == measuring.slowest(began)
