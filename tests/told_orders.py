@@ -13,6 +13,8 @@ MOST_SPANS_SMOOTH, MOST_SPANS = 30, 60
 CALLBACKS = 2
 """Of a parcel: it is in transit, it is delivered."""
 
+LONG_WAIT_SECONDS = 20.0
+
 MOST_UNEXPLAINED = 0.05
 """Of an order's time."""
 
@@ -47,18 +49,31 @@ SHAPES = {
 
 
 def shape(spans: Sequence[Told]) -> Shape:
-    """Of the spans of one trace, without mails."""
-    mine = {span.id: span for span in spans}
+    """Of the spans of an order, without mails and what the carrier told.
+
+    A wait of more than 20 s begins a trace, and what follows lies below it: it counts as if it lay where it would without.
+    """
+    mine = {(span.trace, span.id): span for span in spans}
+
+    def above(span: Told) -> str:
+        parent = mine.get((span.trace, span.parent))
+        late = (
+            parent.name.startswith("wait ")
+            if parent
+            else span.name.startswith("wait ") and span.seconds > LONG_WAIT_SECONDS
+        )
+        return "POST /orders" if late else parent.name if parent else ""
+
     return Counter(
         (
-            mine[span.parent].name if span.parent else "",
+            above(span),
             span.name,
             int(span.attributes.get("attempt", 0)),
             str(span.attributes.get("outcome", "")),
             span.failed,
         )
         for span in spans
-        if "mail" not in span.name and "SMTP" not in span.name
+        if "mail" not in span.name and "SMTP" not in span.name and "callbacks" not in span.name
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conductor.harness.traces import Span
-from told_orders import own_trace, stories, traces_apart, unexplained
+from told_orders import own_trace, shape, stories, traces_apart, unexplained
 from told_spans import against_registry, entry_of_order
 
 ORDER = str(uuid.UUID(int=7))
@@ -71,6 +71,18 @@ def test_a_trace_is_apart_unless_links_lead_to_the_orders_own() -> None:
     apart = span("c", "wait orders.buy_label", trace="t3", links=[("t9", "a")])
 
     assert {"t3"} == traces_apart(ORDER, [near, far, apart])
+
+
+def test_what_follows_a_long_wait_counts_as_if_it_lay_where_it_would_without() -> None:
+    def wait(seconds: float, **told: Any) -> Span:
+        return span("w", "wait orders.buy_label", 1.0, seconds, **told)
+
+    short = [request(), wait(2.0, parent="r"), span("p", "process orders.buy_label", 3.0, parent="r")]
+    long = [request(), wait(21.0, trace="t2"), span("p", "process orders.buy_label", 22.0, trace="t2", parent="w")]
+    lost = [request(), wait(2.0, trace="t2"), span("p", "process orders.buy_label", 3.0, parent="r")]
+
+    assert shape(short) == shape(long)
+    assert shape(short) != shape(lost)
 
 
 @pytest.mark.parametrize(
