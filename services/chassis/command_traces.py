@@ -47,10 +47,15 @@ def fields(work: Work, subject: Subject | None) -> dict[str, str | int]:
     return {"task": work.task, "queue": work.queue, "attempt": attempt(work), **about}
 
 
-def taken_up(work: Work, subject: Subject | None) -> None:
-    """A worker has it: begins the span of this attempt, if there is to be one, and tells that the last attempt died, if it did."""
+def taken_up(work: Work, subject: Subject | None, asked: int) -> None:
+    """A worker has it, and had `asked` for it then: begins the span of this attempt, if there is to be one, and tells that the last attempt
+    died, if it did.
+
+    The database ended the wait at some time between. A busy machine tells a worker late, and a wait that is placed by when it was told
+    lies too late, behind a gap that nothing explains.
+    """
     if work.attempts > 1:
-        at = datetime.fromtimestamp(tracing.now() / 1e9 - (work.ran_seconds or 0.0), UTC)
+        at = datetime.fromtimestamp(asked / 1e9 - (work.ran_seconds or 0.0), UTC)
         log.warning(
             "attempt_died",
             began=at.isoformat(timespec="milliseconds"),
@@ -67,7 +72,7 @@ def taken_up(work: Work, subject: Subject | None) -> None:
         above = tracing.new_trace(sampled=waited_seconds > LONG_WAIT_SECONDS)
         headers = {**headers, "traceparent": str(above)}
     context = Context(above.trace_id, traceparent.new_span_id(), above.sampled)
-    made = Span(f"process {work.task}", Kind.CONSUMER, context, above, None, tracing.now())
+    made = Span(f"process {work.task}", Kind.CONSUMER, context, above, None, asked)
     made.kept = work.tried or work.attempts > 1 or waited_seconds > SLOW_WAIT_SECONDS
     made.carrier = tracing.current()
     work.trace(made, told, headers)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from chassis import command_traces, outbox, personal
+from chassis import command_traces, outbox, personal, tracing
 from chassis.command_traces import Subject
 from chassis.database import persist, single_statements
 from chassis.database_errors import Kind, kind_of, reason
@@ -120,14 +120,16 @@ class Runner:
         starting: Sequence[int] = ids
         works: Sequence[Work] = ()
         try:
-            works, doubtful = persist(partial(self._start, ids), patience_seconds=self._patience_seconds)
+            works, doubtful, asked = persist(partial(self._start, ids), patience_seconds=self._patience_seconds)
             starting = ()
-            works = self._taken_up(works, taken)
+            works = self._taken_up(works, taken, asked)
             ended += self._attempt(works, effect)
             for command_id in doubtful:
                 command_traces.over(works, self._subject)
-                works = persist(partial(self._start_suspect, command_id), patience_seconds=self._patience_seconds)
-                works = self._taken_up(works, taken)
+                works, asked = persist(
+                    partial(self._start_suspect, command_id), patience_seconds=self._patience_seconds
+                )
+                works = self._taken_up(works, taken, asked)
                 ended += self._attempt(works, effect)
             return ended
         except Exception as error:
@@ -139,23 +141,25 @@ class Runner:
         patience_seconds = LAST_SECONDS if failure.kind is Kind.INTERRUPTED else 0.0
         return ended + self._give_back(starting, works, failure, patience_seconds)
 
-    def _taken_up(self, works: Sequence[Work], taken: list[Work]) -> Sequence[Work]:
+    def _taken_up(self, works: Sequence[Work], taken: list[Work], asked: int) -> Sequence[Work]:
         for work in works:
-            command_traces.taken_up(work, self._subject(work))
+            command_traces.taken_up(work, self._subject(work), asked)
         taken += works
         return works
 
-    def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int]]:
+    def _start(self, ids: Sequence[int]) -> tuple[list[Work], list[int], int]:
+        asked = tracing.now()
         with self._starting.begin() as conn:
             fresh = outbox.start_fresh(conn, ids)
             # Those just counted look like suspects from here on.
             others = set(ids) - {work.id for work in fresh}
-            return fresh, outbox.suspects(conn, sorted(others)) if others else []
+            return fresh, outbox.suspects(conn, sorted(others)) if others else [], asked
 
-    def _start_suspect(self, command_id: int) -> list[Work]:
+    def _start_suspect(self, command_id: int) -> tuple[list[Work], int]:
+        asked = tracing.now()
         with self._starting.begin() as conn:
             suspect = outbox.start_suspect(conn, command_id)
-        return [] if suspect is None else [suspect]
+        return [] if suspect is None else [suspect], asked
 
     def _give_back(
         self, starting: Sequence[int], works: Sequence[Work], failure: Failure, patience_seconds: float

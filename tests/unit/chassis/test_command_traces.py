@@ -29,7 +29,7 @@ def work(*, told: Context | None = PLACED, **values: Any) -> Work:
 
 
 def run(command: Work, outcome: Outcome = Done()) -> Work:  # noqa: B008 - it has no state
-    command_traces.taken_up(command, ("order.id", ORDER))
+    command_traces.taken_up(command, ("order.id", ORDER), tracing.now())
     command_traces.ended(command, outcome, ("order.id", ORDER))
     command_traces.over([command], lambda _: ("order.id", ORDER))
     return command
@@ -45,6 +45,15 @@ def test_a_wait_and_an_attempt_lie_beside_each_other_below_what_wrote_the_comman
     assert 0.5e9 == pytest.approx(wait.end_time - wait.start_time, rel=1e-3)
     assert ("done", ORDER, 1) == tuple(process.attributes[name] for name in ("outcome", "order.id", "attempt"))
     assert str(PLACED) == taken.onward["traceparent"]
+
+
+def test_an_attempt_begins_and_its_wait_ends_when_the_worker_asked_for_the_command(spans: Any) -> None:
+    command, asked = work(waited_seconds=0.5), tracing.now() - 2_000_000_000
+    command_traces.taken_up(command, None, asked)
+    command_traces.over([command], lambda _: None)
+
+    wait, process = spans()
+    assert (asked - 500_000_000, asked, asked) == (wait.start_time, wait.end_time, process.start_time)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +104,8 @@ def test_the_next_attempt_tells_of_the_death_and_of_the_wait_before_it(spans: An
 
 
 def test_a_death_is_told_before_the_next_attempt_ends_which_may_be_killed_as_well(spans: Any) -> None:
-    command_traces.taken_up(work(told=UNSAMPLED, attempts=2, waited_seconds=5.0, ran_seconds=3.0), ("order.id", ORDER))
+    second = work(told=UNSAMPLED, attempts=2, waited_seconds=5.0, ran_seconds=3.0)
+    command_traces.taken_up(second, ("order.id", ORDER), tracing.now())
 
     assert [("wait shop.sell", 1), ("process shop.sell", 1)] == [(s.name, s.attributes["attempt"]) for s in spans()]
 
@@ -132,7 +142,7 @@ def test_of_an_unsampled_order_nothing_is_recorded_until_something_fails_and_all
     assert ((), str(UNSAMPLED)) == (spans(), well.onward["traceparent"])
 
     failed = work(told=UNSAMPLED)
-    command_traces.taken_up(failed, None)
+    command_traces.taken_up(failed, None, tracing.now())
     assert failed.span is not None
     tracing.why(failed.span, TimeoutError("no answer"))
     command_traces.over([failed], lambda _: None)
@@ -157,7 +167,7 @@ def test_commands_that_are_worked_on_together_are_slow_by_their_part(
     monkeypatch.setattr(tracing, "now", lambda: now[0])
     works = [work(told=UNSAMPLED) for _ in range(2)]
     for one in works:
-        command_traces.taken_up(one, None)
+        command_traces.taken_up(one, None, tracing.now())
     now[0] += int(seconds * 1e9)
     command_traces.over(works, lambda _: None)
 
@@ -171,7 +181,7 @@ def test_of_commands_that_are_worked_on_together_the_one_that_was_slow_by_itself
     monkeypatch.setattr(tracing, "now", lambda: now[0])
     works = [work(told=UNSAMPLED, failures=0) for _ in range(2)]
     for one in works:
-        command_traces.taken_up(one, None)
+        command_traces.taken_up(one, None, tracing.now())
     for one, seconds in zip(works, (0.1, 1.1), strict=True):
         with command_traces.within(one, ("order.id", ORDER), lambda: ()):
             now[0] += int(seconds * 1e9)
@@ -202,6 +212,6 @@ def test_a_message_of_the_relay_is_linked_with_its_recorded_commands_and_recorde
 def test_without_tracing_a_command_is_as_it_was() -> None:
     command = work()
 
-    command_traces.taken_up(command, None)
+    command_traces.taken_up(command, None, tracing.now())
 
     assert (None, command.headers) == (command.span, command.onward)
