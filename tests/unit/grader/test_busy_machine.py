@@ -240,6 +240,13 @@ def too_short(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     return module.worker_stays(session)
 
 
+def late(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """A reminder came 5 s after it was due."""
+    due = time.time() - 6
+    patch.setattr(module, "_mailed", lambda session, name: [due + 5])
+    return module.in_time(SimpleNamespace(kept={"began": 0.0, "due": {"basket": (due, due)}}))
+
+
 def rates(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     """A worker was busy for longer than was measured."""
     measured = {"redis": {"said": 1.0, "worker": 1.6, "call": 3.0}}
@@ -255,6 +262,7 @@ def unresponsive(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
 
 AGAINST_IT: list[tuple[str, str, Case, str]] = [
     ("compare-brokers", "brokers", rates, "other-rate"),
+    ("eta-storm", "reminders", late, "off"),
     ("ping-pong", "probes", unresponsive, "replaced"),
     ("see-inside", "inside", runtimes, "other-runtime"),
     ("stop-a-hung-task", "hung", too_short, "too-short"),
