@@ -2,7 +2,7 @@
 
 E2E_LOAD is the command that brings images to that cluster's nodes; E2E_NODE_OFF and E2E_NODE_ON cut a node's power and give it back (kind
 and minikube are known without them); E2E_ORDERS is how many orders a drill accepts at least; E2E_PART=1/4 plays every fourth drill of
-each capstone; with E2E_KEEP=1 the installation stays.
+each capstone; with E2E_KEEP=1 the installation stays; E2E_NAMESPACE is where.
 """
 
 import os
@@ -27,7 +27,7 @@ from conductor.cluster.runtime import KubernetesRuntime
 from conductor.harness.drill import Drill
 from conductor.harness.runner import Played
 
-NAMESPACE = "capstones-e2e"
+NAMESPACE = os.environ.get("E2E_NAMESPACE", "capstones-e2e")
 TAG, NEXT, BAD, FAULTY = "e2e", "e2e-next", "e2e-bad", "e2e-faulty"
 ORDERS = capstones.named("orders")
 IMAGES = Path(__file__).parent / "images"
