@@ -110,8 +110,9 @@ def rendered_log_collector(wanted: Installation) -> str:
 
 
 def remove_log_collector(wanted: Installation) -> None:
-    """Take the namespace away in which the nodes' logs are read."""
-    run(["kubectl", "delete", "namespace", apart_for_logs(wanted).namespace, "--ignore-not-found", "--wait"])
+    """Take the namespace away in which the nodes' logs are read; one of that name that is somebody else's stays."""
+    selector = f"kubernetes.io/metadata.name={apart_for_logs(wanted).namespace},{PLATFORM}"
+    run(["kubectl", "delete", "namespace", "--selector", selector, "--ignore-not-found", "--wait"])
 
 
 def apart_for_logs(wanted: Installation) -> Installation:

@@ -102,3 +102,11 @@ def test_what_only_a_workload_needs_that_goes_goes_with_it(monkeypatch: pytest.M
 @pytest.mark.parametrize(("capstone", "job"), [("orders", True), ("trading", True), ("analytics", False)])
 def test_a_job_fills_in_what_requests_refer_to_only_where_they_refer_to_something(capstone: str, job: bool) -> None:
     assert job == install.refers(Names(capstone))
+
+
+def test_a_namespace_of_somebody_else_is_not_taken_for_that_of_the_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(install, "run", asked.extend)
+    install.remove_log_collector(Installation(namespace="shop"))
+
+    assert f"kubernetes.io/metadata.name=shop-logs,{install.PLATFORM}" == asked[asked.index("--selector") + 1]
