@@ -126,6 +126,8 @@ def configure(settings: ServiceSettings, service: str = "") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    # A line of it for each call to the outside was most of what a smooth order wrote; the call's span says as much.
+    logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
 
 

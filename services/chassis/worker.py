@@ -64,9 +64,7 @@ class Worker(CeleryWorker):  # type: ignore[misc]
     def emit_banner(self) -> None:
         """One line instead of forty."""
         queues = sorted(self.app.amqp.queues.consume_from)
-        log.info(
-            "worker_starts", worker=self.hostname, pool_kind=self._pool(), concurrency=self.concurrency, queues=queues
-        )
+        log.info("worker_starts", pool_kind=self._pool(), concurrency=self.concurrency, queues=queues)
 
     def _pool(self) -> str:
         return str(getattr(self.pool_cls, "__module__", self.pool_cls)).rpartition(".")[2]

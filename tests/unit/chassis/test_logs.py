@@ -52,6 +52,15 @@ def test_a_line_is_an_object_with_time_level_and_pool(written: Any) -> None:
     assert line == {"event": "sold", "sku": "LAMP", "level": "info", **where}
 
 
+def test_a_call_to_the_outside_is_no_line_unless_it_is_worth_a_warning(written: Any) -> None:
+    lines = written()
+
+    logging.getLogger("httpx").info("HTTP Request: POST /charges")
+    logging.getLogger("httpx").warning("odd")
+
+    assert ["odd"] == [json.loads(line)["event"] for line in lines()]
+
+
 def test_lines_of_libraries_have_the_same_form(written: Any) -> None:
     lines = written()
 
