@@ -70,7 +70,7 @@ def load(images: Sequence[str], tell: Tell, argv: Sequence[str]) -> None:
     run([*argv, *fresh])
     for node in nodes:
         got = {name: image for name, image in _got(node).items() if _lists(node, name)} | built
-        told = (f"{GOT}={json.dumps(got)}", f"{AT}={time.time():.0f}")
+        told = (f"{GOT}={json.dumps(got)}", f"{AT}={int(time.time())}")
         run(["kubectl", "annotate", "--overwrite", "node", node["metadata"]["name"], *told])
 
 
