@@ -12,6 +12,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import redis.asyncio
@@ -31,14 +32,21 @@ class Asked(NamedTuple):
     similar: bool
 
 
+async def _due(per_second: float, seconds: float, *, after: float = 0.0) -> AsyncIterator[float]:
+    """Each time that something is due, when it has come; `after` is the first, in parts of the pause between two."""
+    began = time.monotonic()
+    for number in range(round(per_second * seconds)):
+        due = began + (number + after) / per_second
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        yield due
+
+
 async def bare(port: int, store: str, *, per_second: float, seconds: float) -> dict[str, list[float]]:
     """Seconds of round trips to the edge and to the store, each by one connection, so many a second."""
     connection = Connection(port)
     taken: dict[str, list[float]] = {"edge": [], "store": []}
-    began = time.monotonic()
     async with redis.asyncio.Redis.from_url(store) as client:
-        for number in range(round(per_second * seconds)):
-            await asyncio.sleep(max(0.0, began + (number + 0.5) / per_second - time.monotonic()))
+        async for _ in _due(per_second, seconds, after=0.5):
             for name, call in (("edge", connection.get("/health/live", ANALYST)), ("store", client.ping())):
                 asked = time.monotonic()
                 await call
@@ -64,13 +72,8 @@ async def ask(port: int, *, users: int, per_second: float, seconds: float, seed:
         found = json.loads(body)["recommendations"] if status == 200 else []
         return Asked(waited, status, any(each["because"] == "similar" for each in found))
 
-    began = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        tasks = []
-        for number in range(round(per_second * seconds)):
-            due = began + number / per_second
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            tasks.append(group.create_task(one(drawn(), due)))
+        tasks = [group.create_task(one(drawn(), due)) async for due in _due(per_second, seconds)]
     for connection in free:
         connection.close()
     return [task.result() for task in tasks]
