@@ -4,7 +4,7 @@ No worker knows of it, so what it tells can be held against what workers tell of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,8 +48,6 @@ class Attempt:
     transaction: int = 0
     counts: bool = False
     """Whether it used up patience."""
-    why: str = ""
-    follows: "list[Attempt]" = field(default_factory=list)
 
 
 def watch(url: str) -> None:
@@ -105,7 +103,6 @@ def _of_one(history: Sequence[tuple[int, float, Any, Any]]) -> list[Attempt]:
         elif running is not None and (ended := _outcome(before, after)):
             running.outcome, running.ended, running.transaction = ended, at, transaction
             running.counts = after is not None and after["failures"] > before["failures"]
-            running.why = "" if after is None else after["last_error"]
     return found
 
 

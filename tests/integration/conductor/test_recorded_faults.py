@@ -11,7 +11,7 @@ import signal
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ import pytest
 from attempts_ledger import Attempt, attempts, callbacks, watch
 from call_ledger import Call, proxy
 from chassis import traceparent
+from conductor.capstones.orders.purchases import purchase
 from conductor.harness import dependency_faults
 from conductor.harness.outbox_state import OutboxState
 from conductor.laptop.runtime import LocalRuntime
@@ -95,18 +96,7 @@ class Faulty:
     @property
     def recorded(self) -> Counter[Told]:
         """The attempts that there are spans of, but those that somebody else had taken over, which have no outcome."""
-        return Counter(
-            (
-                s.attributes["order.id"],
-                s.attributes["celery.task_name"],
-                s.attributes["attempt"],
-                s.attributes["outcome"],
-            )
-            for s in self.spans
-            if s.name.startswith("process ")
-            and s.attributes.get("outcome", "none") != "none"
-            and "attempt" in s.attributes
-        )
+        return Counter(_of_span(s) for s in _attempts(self.spans) if s.attributes.get("outcome", "none") != "none")
 
 
 def _sampled(order_id: str) -> bool:
@@ -115,6 +105,16 @@ def _sampled(order_id: str) -> bool:
 
 def _told(attempt: Attempt) -> Told:
     return attempt.order, attempt.task, attempt.number, attempt.outcome
+
+
+def _attempts(spans: Iterable[Row]) -> Iterator[Row]:
+    """The spans of attempts at commands; those of messages have no number."""
+    return (s for s in spans if s.name.startswith("process ") and "attempt" in s.attributes)
+
+
+def _of_span(span: Row) -> Told:
+    of = span.attributes
+    return of["order.id"], of["celery.task_name"], of["attempt"], of["outcome"]
 
 
 @dataclass
@@ -126,14 +126,7 @@ class Shop:
     orders: list[str] = field(default_factory=list)
 
     def place(self, mail: str = "someone@customer.example") -> str:
-        order = {
-            "customer": "c-1",
-            "lines": [{"sku": "CD", "quantity": 1}],
-            "email": mail,
-            "name": "Someone",
-            "address": {"street": "Street 1", "city": "Berlin", "postcode": "10115", "country": "DE"},
-            "card": "tok_ok",
-        }
+        order = {**purchase("c-1", sku="CD", quantity=1, card="tok_ok").body, "email": mail}
         headers = {"Authorization": f"Bearer {self.runtime.tokens()['operator']}", "Idempotency-Key": str(uuid.uuid4())}
         began = time.monotonic()
         answer = httpx.post(self.runtime.addresses()["api"] + "/orders", json=order, headers=headers, timeout=60)
@@ -396,11 +389,7 @@ def test_each_step_that_went_wrong_is_told_and_what_follows_from_it(faulty: Faul
 def test_each_step_that_failed_is_red(faulty: Faulty) -> None:
     wrong = {"park", "died", "call failed", "unknown"}
     failed = {n for n, why in faulty.must.items() if why & wrong or faulty.attempts[n].counts}
-    red = Counter(
-        (s.attributes["order.id"], s.attributes["celery.task_name"], s.attributes["attempt"], s.attributes["outcome"])
-        for s in faulty.spans
-        if s.name.startswith("process ") and "attempt" in s.attributes and s.failed
-    )
+    red = Counter(_of_span(s) for s in _attempts(faulty.spans) if s.failed)
 
     assert Counter() == faulty.told(failed) - red
 
