@@ -65,6 +65,16 @@ def tell(since: float | None = None, slow: float = SLOW) -> None:
         raise TooBusy(f"a program takes {times:.0f} times its own time")
 
 
+def tell_slower(since: float, than: float) -> None:
+    """Raise TooBusy where this machine has been more than twice as slow since then as `than`, a slowdown at which the same went well.
+
+    What fails only now may be the doing of other work then; at like slowdowns it is not.
+    """
+    times = slowest(since)
+    if times >= SLOW * max(1.0, than):
+        raise TooBusy(f"a program takes {times:.0f} times its own time, and {than:.0f} times where the same went well")
+
+
 def slowest(since: float | None = None) -> float:
     """The most that `slowdown` was at any look since that moment, and is now."""
     looks = [times for at, times in list(_looked) if since is not None and at >= since]

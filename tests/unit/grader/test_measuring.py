@@ -31,6 +31,18 @@ def test_only_a_very_slow_machine_hides_a_fault(monkeypatch: pytest.MonkeyPatch,
         measuring.tell(slow=HIDES)
 
 
+@pytest.mark.parametrize(
+    ("times", "than", "told"), [(1.9, 0.99, False), (2.0, 1.0, True), (5.9, 3.0, False), (6.0, 3.0, True)]
+)
+def test_a_machine_that_became_slower_cannot_tell(
+    monkeypatch: pytest.MonkeyPatch, times: float, than: float, told: bool
+) -> None:
+    monkeypatch.setattr(measuring, "slowdown", lambda: times)
+
+    with pytest.raises(Unable, match=f"too busy to tell: a program takes {times:.0f}") if told else nullcontext():
+        measuring.tell_slower(time.monotonic(), than)
+
+
 def test_what_is_over_counts_since_it_was_timed_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     monkeypatch.setattr(measuring, "slowdown", lambda: 1.0)
