@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -84,8 +85,8 @@ def tune_workers(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
 
 
 def lost_spans(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
-    """Tasks are as slow with a collector that answers as with one that does not."""
-    patch.setattr(module, "_few", lambda session: (9.0, 3))
+    """Tasks do not end with a collector that answers."""
+    patch.setattr(module, "_few", lambda *_: (13.0, 3))
     return module.no_collector(SimpleNamespace(http=SimpleNamespace(script=no_answer, requests=no_answer)))
 
 
@@ -519,3 +520,17 @@ def test_an_answer_that_a_busy_machine_left_undecided_fails_no_proof(
     told = CliRunner().invoke(commands, ["prove", "async-or-not"])
 
     assert (status, {mark}) == (told.exit_code, {line[:2] for line in told.stdout.splitlines() if line[0] != " "})
+
+
+@pytest.mark.parametrize(("slower", "told"), [(1.9, True), (2.0, False)])
+def test_tasks_that_wait_for_a_collector_are_told_from_a_machine_that_became_busy(
+    monkeypatch: pytest.MonkeyPatch, slower: float, told: bool
+) -> None:
+    spans = function._loaded(LABS / "lost-spans" / "checks" / "spans.py")
+    took, slow = iter([(9.0, 0), (27.0, 4)]), iter([3.0, 3.0 * slower])
+    monkeypatch.setattr(spans, "_few", lambda *_: next(took))
+    monkeypatch.setattr(measuring, "slowest", lambda *_: next(slow))
+
+    with nullcontext() if told else pytest.raises(TooBusy):
+        finding = spans.no_collector(SimpleNamespace(http=SimpleNamespace(script=no_answer, requests=no_answer)))
+        assert (False, "held-up") == (finding.passed, finding.reason)
