@@ -21,7 +21,7 @@ from conductor.capstone import Patience
 from conductor.capstones.orders.capstone import NEWER_CODE
 from conductor.cluster import image_loading, install, removal
 from conductor.cluster import images as cluster_images
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.harness.drill import Drill

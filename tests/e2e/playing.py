@@ -12,7 +12,7 @@ from rich.console import Console
 from conductor import capstones
 from conductor.capstone import Patience, Size
 from conductor.cluster import install, nodes, removal
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.nodes import Power
 from conductor.cluster.runtime import KubernetesRuntime

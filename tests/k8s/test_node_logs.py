@@ -22,7 +22,8 @@ import pytest
 import yaml
 from tests.k8s.conftest import CHECKOUT, Object
 
-from conductor.cluster import install, log_store
+from conductor.cluster import log_collector, log_store
+from conductor.cluster.installation import Installation
 from conductor.laptop import log_lines
 from servers import free_port, wait_until
 
@@ -40,7 +41,7 @@ def of_kind(objects: list[Object], kind: str) -> Object:
 
 
 def collector(rendered: Render, overlay: str) -> Any:
-    return of_kind(rendered(f"{overlay}/{install.NODE_LOGS}"), "DaemonSet")["spec"]["template"]
+    return of_kind(rendered(f"{overlay}/{log_collector.FOLDER}"), "DaemonSet")["spec"]["template"]
 
 
 @overlays
@@ -60,7 +61,7 @@ def test_it_sees_a_folder_of_its_node_and_has_no_token_and_no_right(rendered: Re
 
 @overlays
 def test_nothing_of_it_is_in_the_namespace_of_the_platform(rendered: Render, overlay: str) -> None:
-    objects = rendered(f"{overlay}/{install.NODE_LOGS}")
+    objects = rendered(f"{overlay}/{log_collector.FOLDER}")
 
     assert {"capstones-logs"} == {each["metadata"].get("namespace", each["metadata"]["name"]) for each in objects}
 
@@ -81,7 +82,7 @@ def test_it_sends_to_the_store_of_its_overlay_and_is_let_in_there(rendered: Rend
     policy = next(
         one["spec"] for one in platform if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "logs"
     )
-    namespace = of_kind(rendered(f"{overlay}/{install.NODE_LOGS}"), "Namespace")["metadata"]
+    namespace = of_kind(rendered(f"{overlay}/{log_collector.FOLDER}"), "Namespace")["metadata"]
 
     assert str(environment["LOG_STORE"]).startswith(f"{port['port']}/")
     assert port["name"] in log_store.KINDS
@@ -94,8 +95,8 @@ def test_it_sends_to_the_store_of_its_overlay_and_is_let_in_there(rendered: Rend
 
 def test_of_another_installation_it_reads_other_pods(rendered: Render, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("CAPSTONE_RUN_DIR", str(tmp_path))
-    wanted = install.Installation(namespace="other", overlay=OVERLAYS[1])
-    objects = list(yaml.safe_load_all(install.rendered_log_collector(wanted)))
+    wanted = Installation(namespace="other", overlay=OVERLAYS[1])
+    objects = list(yaml.safe_load_all(log_collector.rendered(wanted)))
     (container,) = of_kind(objects, "DaemonSet")["spec"]["template"]["spec"]["containers"]
 
     assert {"other-logs"} == {each["metadata"].get("namespace", each["metadata"]["name"]) for each in objects}

@@ -10,7 +10,8 @@ from tests.k8s.conftest import CHECKOUT, OVERLAYS, Object
 
 from conductor import capstones
 from conductor.capstone import load as capstone_of
-from conductor.cluster import install, quorum_queues
+from conductor.cluster import overlays, quorum_queues
+from conductor.cluster.installation import PLATFORM
 from conductor.observability.registry import load, metrics_of
 from conductor.observability.rules import FILE
 
@@ -80,7 +81,7 @@ def test_who_tells_of_killed_containers_sees_pods_of_its_namespace_and_shows_wha
 
 
 def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: Render) -> None:
-    key, _, value = install.PLATFORM.partition("=")
+    key, _, value = PLATFORM.partition("=")
     found = {
         (each["kind"].lower(), each["metadata"].get("labels", {}).get(key))
         for overlay in OVERLAYS
@@ -88,7 +89,7 @@ def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: 
     }
 
     # What was stored stays, and the namespace with it.
-    assert found == {(kind, value) for kind in (*install.KINDS, "namespace", "persistentvolumeclaim")}
+    assert found == {(kind, value) for kind in (*overlays.KINDS, "namespace", "persistentvolumeclaim")}
 
 
 def test_prometheus_has_the_rules_that_are_checked_in_and_an_alertmanager(rendered: Render) -> None:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from tests.k8s.conftest import CHECKOUT, OVERLAYS, Object
 
-from conductor.cluster import install
-from conductor.cluster.install import Installation
+from conductor.cluster import overlays
+from conductor.cluster.installation import Installation
 
 Render = Callable[[str], list[Object]]
 FILE = Path(__file__).parent / "immutable.yaml"
@@ -85,7 +85,7 @@ def test_an_upgrade_removes_the_exporter_that_had_another_selector(
     monkeypatch.setenv("CAPSTONE_RUN_DIR", str(tmp_path))
     monkeypatch.setattr(Installation, "kubectl", property(lambda self: cluster))
 
-    assert ["deployment.apps/orders-exporter", "service/orders-exporter"] == install.prune(
+    assert ["deployment.apps/orders-exporter", "service/orders-exporter"] == overlays.prune(
         Installation(overlay=overlay), ["orders"]
     )
     assert ["deployment.apps/orders-exporter", "service/orders-exporter"] == cluster.deleted

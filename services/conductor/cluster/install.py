@@ -3,52 +3,20 @@
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
 
 import yaml
 
 from conductor.capstone import load
-from conductor.cluster import helm, images, jobs, logins, pod_references, quorum_queues, secrets
+from conductor.cluster import helm, images, jobs, log_collector, logins, overlays, quorum_queues, secrets
+from conductor.cluster.installation import PART_OF, PLATFORM, Installation, Tell
 from conductor.cluster.jobs import Ended, Program
-from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
-from conductor.cluster.names import OVERLAYS, Names, charts
-from conductor.cluster.secrets import Broker
+from conductor.cluster.kubectl import Kubectl, run
+from conductor.cluster.names import Names, charts
 from conductor.errors import ClusterFailed, NotRunning, Refused
-from conductor.run_directory import CHECKOUT, RunDirectory
-
-Tell = Callable[[str], None]
-
-PLATFORM = "app.kubernetes.io/managed-by=kustomize"
-PART_OF = "celery-capstones"
-KINDS = (
-    *("statefulset", "deployment", "service", "configmap", "networkpolicy"),
-    *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange", "poddisruptionbudget"),
-)
-"""What the overlays are made of, besides the namespace."""
-
-NODE_LOGS = "node-logs"
-"""The folder of an overlay with what reads the nodes' logs. It is in a namespace of its own, because it sees a folder of its node."""
+from conductor.run_directory import CHECKOUT
 
 REACHED_WITHIN_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What is installed where. `extra` are further arguments for helm, such as `--values FILE`, for each capstone that is deployed."""
-
-    namespace: str = NAMESPACE
-    overlay: str = "kind"
-    tag: str = "dev"
-    broker: Broker = "rabbitmq"
-    within_seconds: int = 300
-    extra: Sequence[str] = ()
-
-    @property
-    def kubectl(self) -> Kubectl:
-        """The cluster, in this namespace."""
-        return Kubectl(self.namespace)
 
 
 def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
@@ -63,16 +31,16 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
     tell(f"platform: k8s/overlays/{wanted.overlay}")
     # One that has not succeeded would stay as it is, and be started again by nobody.
     wanted.kubectl("delete", "jobs", "--selector", PLATFORM, "--field-selector", "status.successful=0")
-    _apply(wanted, overlay_of(wanted))
+    overlays.apply(wanted, overlays.folder_of(wanted))
     for own in map(Names, capstones):
         beside = own.platform_of(wanted.overlay)
         if beside.is_dir():
             tell(f"platform of {own.capstone}: {os.path.relpath(beside, CHECKOUT)}")
-            _apply(wanted, beside)
-    collect_logs(wanted, tell)
-    if left := prune(wanted, capstones):
+            overlays.apply(wanted, beside)
+    log_collector.bring(wanted, tell)
+    if left := overlays.prune(wanted, capstones):
         tell(f"of another overlay, removed: {', '.join(left)}")
-    wait_for_platform(wanted)
+    overlays.wait(wanted)
     kubectl = wanted.kubectl
     tell("logins at database and broker")
     logins.to_database(kubectl, kubectl.secret("postgres") or {})
@@ -86,38 +54,6 @@ def deploy(wanted: Installation, capstones: Sequence[str], tell: Tell) -> None:
             stock(wanted, own)
     # Declared while a node was away, a queue has no member there.
     quorum_queues.ensure_members(kubectl, tell)
-
-
-def collect_logs(wanted: Installation, tell: Tell) -> None:
-    """Bring what reads the logs of the nodes, where the overlay has a store for them; take it away where it has none."""
-    apart = apart_for_logs(wanted)
-    source = OVERLAYS / wanted.overlay / NODE_LOGS
-    if not source.is_dir():
-        remove_log_collector(wanted)
-        return
-    tell(f"logs of the nodes: {os.path.relpath(source, CHECKOUT)}")
-    _applied(apart, rendered_log_collector(wanted))
-    apart.kubectl.await_rolled_out("daemonset/log-collector", within_seconds=wanted.within_seconds)
-
-
-def rendered_log_collector(wanted: Installation) -> str:
-    """What reads the nodes' logs, as YAML; it is told whose pods are meant."""
-    variable = {"name": "APPLICATION_NAMESPACE", "value": wanted.namespace}
-    template = {"spec": {"containers": [{"name": "collector", "env": [variable]}]}}
-    of = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "log-collector"}}
-    patch = {"patch": yaml.safe_dump({**of, "spec": {"template": template}})}
-    return rendered(apart_for_logs(wanted), OVERLAYS / wanted.overlay / NODE_LOGS, patch)
-
-
-def remove_log_collector(wanted: Installation) -> None:
-    """Take the namespace away in which the nodes' logs are read; one of that name that is somebody else's stays."""
-    selector = f"kubernetes.io/metadata.name={apart_for_logs(wanted).namespace},{PLATFORM}"
-    run(["kubectl", "delete", "namespace", "--selector", selector, "--ignore-not-found", "--wait"])
-
-
-def apart_for_logs(wanted: Installation) -> Installation:
-    """The same, in the namespace beside it that reads its pods' logs."""
-    return replace(wanted, namespace=f"{wanted.namespace}-logs")
 
 
 def installed(namespace: str) -> list[str]:
@@ -181,72 +117,6 @@ def secret(name: str, values: dict[str, str]) -> dict[str, object]:
         "type": "Opaque",
         "stringData": values,
     }
-
-
-def overlay_of(wanted: Installation) -> Path:
-    """The folder of the overlay. Refused when there is no such overlay."""
-    overlay = OVERLAYS / wanted.overlay
-    if not (overlay / "kustomization.yaml").is_file():
-        known = ", ".join(sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml")))
-        raise Refused(f'--overlay "{wanted.overlay}": there are {known}')
-    return overlay
-
-
-def rendered(wanted: Installation, source: Path, *patches: Mapping[str, object]) -> str:
-    """The objects of a folder in the wanted namespace, with the wanted image, as YAML."""
-    folder = RunDirectory.chosen().path / "kustomize" / f"{wanted.namespace}-{source.name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    on_top = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": wanted.namespace,
-        "resources": [os.path.relpath(source, folder)],
-        "images": [{"name": images.PREFIX + "/" + service, "newTag": wanted.tag} for service in images.SHARED],
-        "patches": list(patches),
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(on_top))
-    return run(["kubectl", "kustomize", str(folder)])
-
-
-def _apply(wanted: Installation, source: Path) -> None:
-    _applied(wanted, rendered(wanted, source))
-
-
-def _applied(wanted: Installation, objects: str) -> None:
-    wanted.kubectl("apply", "--server-side", "--field-manager=capstone", "--filename", "-", given=objects)
-
-
-def sources(wanted: Installation, capstones: Sequence[str]) -> list[Path]:
-    """The folders whose objects stay when these capstones are deployed. Another capstone may stand on what any overlay brought for it."""
-    own = [path for name in charts() if name not in capstones for path in Names(name).platforms]
-    own += [path for name in capstones if (path := Names(name).platform_of(wanted.overlay)).is_dir()]
-    return [overlay_of(wanted), *own]
-
-
-def prune(wanted: Installation, capstones: Sequence[str]) -> list[str]:
-    """Remove the objects that an overlay brought and the wanted one does not, with what was stored left; their names, as `kind/name`.
-
-    What the pods of a workload that stays need is left: a capstone that is not deployed now may run as another checkout made it.
-    """
-    of_these = ("get", "--filename", "-", "--ignore-not-found", "--output", "name")
-    kept = {
-        name
-        for one in sources(wanted, capstones)
-        for name in wanted.kubectl(*of_these, given=rendered(wanted, one)).split()
-    }
-    listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()
-    left = [name for name in listed if name not in kept]
-    if left:
-        needed = pod_references.of_workloads(wanted.kubectl, without=left)
-        left = [name for name in left if name not in needed]
-    if left:
-        wanted.kubectl("delete", *left, "--wait=false")
-    return left
-
-
-def wait_for_platform(wanted: Installation) -> None:
-    """Return when every server is ready. Raises ClusterFailed that names what is not."""
-    wanted.kubectl.await_rolled_out(*wanted.kubectl.workloads(PLATFORM), within_seconds=wanted.within_seconds)
 
 
 def install_release(wanted: Installation, own: Names) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from conductor.cluster.install import KINDS, PLATFORM, Installation, Tell, remove_log_collector, rendered
+from conductor.cluster import log_collector, overlays
+from conductor.cluster.installation import PLATFORM, Installation, Tell
 from conductor.cluster.kubectl import run
 from conductor.cluster.names import Names
 
@@ -18,12 +19,12 @@ def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, plat
         for release in (own.green, own.release):
             run(["helm", "uninstall", release, "--namespace", wanted.namespace, "--ignore-not-found", "--wait"])
         for folder in own.platforms:
-            objects = rendered(wanted, folder)
+            objects = overlays.rendered(wanted, folder)
             kubectl("delete", "--filename", "-", "--ignore-not-found", "--wait", given=objects)
     if platform:
         tell("platform")
-        remove_log_collector(wanted)
-        kubectl("delete", ",".join(KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
+        log_collector.remove(wanted)
+        kubectl("delete", ",".join(overlays.KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
         kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
     if volumes:
         tell("volumes and secrets")

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from conductor.cluster import jobs
-from conductor.cluster.install import PART_OF
+from conductor.cluster.installation import PART_OF
 from conductor.cluster.kubectl import Kubectl
 from conductor.errors import ClusterFailed, Refused
 from conductor.waiting import until

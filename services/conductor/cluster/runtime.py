@@ -15,7 +15,7 @@ from conductor.capstone import application
 from conductor.cluster import blue_green, canary_rollout, helm, images, version_upgrade
 from conductor.cluster.blue_green import Colour, Tell
 from conductor.cluster.canary_rollout import Outcome, Trial
-from conductor.cluster.install import PLATFORM
+from conductor.cluster.installation import PLATFORM
 from conductor.cluster.kubectl import NAMESPACE, Kubectl, run
 from conductor.cluster.names import Names
 from conductor.cluster.nodes import Power

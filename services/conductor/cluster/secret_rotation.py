@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from conductor.cluster import install, logins, secrets
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.names import Names
 from conductor.cluster.secrets import DEFINITIONS, Values, password

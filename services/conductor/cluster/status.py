@@ -11,7 +11,7 @@ from rich.text import Text
 
 from conductor.capstone import load
 from conductor.cluster import quorum_queues
-from conductor.cluster.install import PLATFORM
+from conductor.cluster.installation import PLATFORM
 from conductor.cluster.kubectl import Kubectl
 from conductor.cluster.releases import name_of, restarts_of
 from conductor.cluster.runtime import KubernetesRuntime, ready_at

@@ -5,7 +5,7 @@ rule stays that a version sends nothing which the one before it does not know, a
 """
 
 from conductor.cluster.helm import tag_of, upgrade
-from conductor.cluster.install import Tell
+from conductor.cluster.installation import Tell
 from conductor.cluster.names import Names
 
 

@@ -105,7 +105,7 @@ def secrets(
 ) -> None:
     """Make the Secrets that are missing, those of every capstone when none is named; what is there is changed only by --rotate."""
     from conductor.cluster import install, secret_rotation
-    from conductor.cluster.install import Installation
+    from conductor.cluster.installation import Installation
 
     if rotate is not None:
         if rotate not in ("database", "broker"):
@@ -131,7 +131,7 @@ def deploy(
     Without --capstone: those that are installed, and where none is, the orders.
     """
     from conductor.cluster import blue_green, install
-    from conductor.cluster.install import Installation
+    from conductor.cluster.installation import Installation
     from conductor.cluster.names import Names
     from conductor.cluster.releases import ClusterReleases
 
@@ -219,7 +219,7 @@ def smoke(
 ) -> None:
     """Send requests from inside the cluster and see all of them completed; the last line is JSON."""
     from conductor.cluster import install
-    from conductor.cluster.install import Installation
+    from conductor.cluster.installation import Installation
     from conductor.cluster.names import Names
 
     ended = install.smoke(Installation(namespace, tag=tag), Names(install.chosen(namespace, capstone)), requests)
@@ -235,7 +235,7 @@ def undeploy(
 ) -> None:
     """Take everything away, or some capstones while the others go on; what was stored stays, unless told otherwise."""
     from conductor.cluster import removal
-    from conductor.cluster.install import Installation
+    from conductor.cluster.installation import Installation
 
     if capstone and volumes:
         raise Refused("--volumes takes what every capstone stored, and the platform with it: leave --capstone out")

@@ -16,7 +16,7 @@ from conductor.capstone import Size
 from conductor.capstones.analytics.api_client import EdgeApi, QueryApi
 from conductor.cluster import install
 from conductor.cluster.access import ClusterAccess
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.releases import name_of
 from conductor.cluster.runtime import KubernetesRuntime

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 
 CAPSTONE = Path(sys.executable).parent / "capstone"
 

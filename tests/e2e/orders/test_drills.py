@@ -11,7 +11,7 @@ from playing import needs_two_nodes, shared_out
 
 from conductor import capstones
 from conductor.cluster import install
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.commands.drill import known

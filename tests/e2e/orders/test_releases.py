@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from conductor.cluster import image_loading, install
-from conductor.cluster.install import Installation
+from conductor.cluster import image_loading, install, overlays
+from conductor.cluster.installation import PLATFORM, Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.names import Names
 from conductor.errors import ClusterFailed
@@ -83,13 +83,13 @@ def test_helm_places_an_order_and_sees_it_delivered(installation: Installation) 
 
 def test_what_another_overlay_brought_is_removed(installation: Installation) -> None:
     kubectl = installation.kubectl
-    labels = dict([install.PLATFORM.split("=")])
+    labels = dict([PLATFORM.split("=")])
     kubectl.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "of-another-overlay", "labels": labels}}
     )
 
-    assert ["configmap/of-another-overlay"] == install.prune(installation, [OWN.capstone])
-    assert [] == install.prune(installation, [OWN.capstone])
+    assert ["configmap/of-another-overlay"] == overlays.prune(installation, [OWN.capstone])
+    assert [] == overlays.prune(installation, [OWN.capstone])
 
 
 def test_images_that_the_nodes_have_are_not_loaded_again(images: list[str]) -> None:

@@ -9,7 +9,7 @@ from playing import played_with
 
 from conductor.capstones.orders import cluster_reconciliation
 from conductor.cluster import install, restore
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.errors import Refused

@@ -3,7 +3,7 @@
 from playing import played_with, staged
 
 from conductor.cluster import secret_rotation
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.runtime import KubernetesRuntime
 
 

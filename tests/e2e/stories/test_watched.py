@@ -21,7 +21,7 @@ from order_kinds import RETRIES, opened
 from playing import played_with
 
 from conductor.cluster import install
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.port_forward import forwarded
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.harness import traces

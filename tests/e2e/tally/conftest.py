@@ -10,7 +10,7 @@ from playing import beside
 
 from conductor.cluster import image_loading
 from conductor.cluster import images as cluster_images
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.kubectl import run
 from conductor.cluster.runtime import KubernetesRuntime
 from conductor.run_directory import CAPSTONE_PATH

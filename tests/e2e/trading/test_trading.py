@@ -9,7 +9,7 @@ from playing import beside, needs_two_nodes, played, shared_out
 
 from conductor.capstone import Size
 from conductor.cluster import install
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.names import Names
 from conductor.cluster.runtime import KubernetesRuntime
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from conductor.cluster import install
-from conductor.cluster.install import Installation
+from conductor.cluster import install, log_collector, overlays
+from conductor.cluster.installation import PLATFORM, Installation
 from conductor.cluster.names import OVERLAYS, Names
 
 ANALYTICS = Names("analytics")
@@ -17,13 +17,13 @@ SHARDED = ANALYTICS.platform_of("sharded")
 
 
 def test_a_deploy_of_another_capstone_leaves_the_counters_of_every_overlay() -> None:
-    found = install.sources(Installation(overlay="ha"), ["orders"])
+    found = overlays.sources(Installation(overlay="ha"), ["orders"])
 
     assert {OVERLAYS / "ha", ANALYTICS.own_platform, SHARDED} <= {*found}
 
 
 def test_a_deploy_of_the_analytics_leaves_the_counters_of_its_overlay_alone() -> None:
-    found = {overlay: install.sources(Installation(overlay=overlay), ["analytics"]) for overlay in ("kind", "sharded")}
+    found = {overlay: overlays.sources(Installation(overlay=overlay), ["analytics"]) for overlay in ("kind", "sharded")}
 
     assert [ANALYTICS.own_platform in found["kind"], SHARDED in found["kind"]] == [True, False]
     assert [ANALYTICS.own_platform in found["sharded"], SHARDED in found["sharded"]] == [False, True]
@@ -80,8 +80,8 @@ class Cluster:
 def pruned(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *kept: str) -> list[str]:
     """What a deploy of the orders removes where this checkout brings what is `kept`."""
     monkeypatch.setattr(Installation, "kubectl", property(lambda self: cluster))
-    monkeypatch.setattr(install, "rendered", lambda wanted, source: "\n".join(kept))
-    left = install.prune(Installation(), ["orders"])
+    monkeypatch.setattr(overlays, "rendered", lambda wanted, source: "\n".join(kept))
+    left = overlays.prune(Installation(), ["orders"])
     assert left == cluster.deleted
     return left
 
@@ -106,7 +106,7 @@ def test_a_job_fills_in_what_requests_refer_to_only_where_they_refer_to_somethin
 
 def test_a_namespace_of_somebody_else_is_not_taken_for_that_of_the_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(install, "run", asked.extend)
-    install.remove_log_collector(Installation(namespace="shop"))
+    monkeypatch.setattr(log_collector, "run", asked.extend)
+    log_collector.remove(Installation(namespace="shop"))
 
-    assert f"kubernetes.io/metadata.name=shop-logs,{install.PLATFORM}" == asked[asked.index("--selector") + 1]
+    assert f"kubernetes.io/metadata.name=shop-logs,{PLATFORM}" == asked[asked.index("--selector") + 1]

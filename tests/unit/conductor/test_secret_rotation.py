@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from conductor.cluster import helm, install, secret_rotation, secrets
-from conductor.cluster.install import Installation
+from conductor.cluster.installation import Installation
 from conductor.cluster.names import Names
 from conductor.errors import ClusterFailed, Refused
 
