@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.k8s.conftest import CHECKOUT, OVERLAYS, Object
 
 from conductor import capstones
@@ -60,6 +61,14 @@ def test_prometheus_may_only_look_at_pods(rendered: Render) -> None:
     rules = named(rendered("observability-jaeger"), "Role", "prometheus")["rules"]
 
     assert [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}] == rules
+
+
+def test_every_job_of_prometheus_has_a_limit_of_samples_and_one_of_labels(rendered: Render) -> None:
+    told = next(each["data"] for each in rendered("observability") if "prometheus-config.yaml" in each.get("data", {}))
+    jobs = yaml.safe_load(told["prometheus-config.yaml"])["scrape_configs"]
+
+    assert {"processes", "rabbitmq", "prometheus"} <= {one["job_name"] for one in jobs}
+    assert [] == [one["job_name"] for one in jobs if not (one.get("sample_limit") and one.get("label_limit"))]
 
 
 @pytest.mark.parametrize("overlay", ["observability", "observability-jaeger"])

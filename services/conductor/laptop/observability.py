@@ -32,6 +32,7 @@ EACH = 40
 
 SCRAPE_SECONDS = 5.0
 SAMPLES_LIMIT = 5000
+LABELS_LIMIT = 30
 GENERATIONS = 2
 """Generations of a pool that run beside each other while it is rolled."""
 
@@ -147,16 +148,17 @@ def provision(platform: "Platform", *, divide: float = 1, receiver: str | None =
 
 def _prometheus(platform: "Platform", scrape_seconds: float) -> Mapping[str, Any]:
     ports = platform.state.ports
+    limits = {"sample_limit": SAMPLES_LIMIT, "label_limit": LABELS_LIMIT}
 
     def static(job: str, port: str, **more: Any) -> dict[str, Any]:
-        return {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{ports[port]}"]}], **more}
+        targets = [{"targets": [f"127.0.0.1:{ports[port]}"]}]
+        return {"job_name": job, **limits, "static_configs": targets, **more}
 
     jobs = [
         {
             "job_name": "processes",
             "honor_labels": True,
-            "sample_limit": SAMPLES_LIMIT,
-            "label_limit": 30,
+            **limits,
             "file_sd_configs": [{"files": [str(platform.run.targets / "*.json")]}],
         },
         static("prometheus", "prometheus"),
@@ -165,7 +167,7 @@ def _prometheus(platform: "Platform", scrape_seconds: float) -> Mapping[str, Any
         jobs.append(static("alertmanager", "alertmanager"))
     if platform.rabbitmq:
         families = {"family": ["queue_coarse_metrics", "queue_consumer_count"]}
-        detailed = {"metrics_path": "/metrics/detailed", "params": families, "sample_limit": SAMPLES_LIMIT}
+        detailed = {"metrics_path": "/metrics/detailed", "params": families}
         jobs.append(static("rabbitmq", "rabbitmq-metrics", **detailed))
     return {
         "global": {

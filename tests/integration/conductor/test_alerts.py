@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from loadtests.watching import query_result
 
 from conductor import capstones
@@ -205,6 +206,13 @@ def test_three_commands_lead_from_a_firing_alert_to_the_log_lines_of_a_stuck_ord
 
     assert order_id in orders
     assert re.search(rf" command_retried .*order_id={logs[-1]}", lines), lines
+
+
+def test_every_job_has_a_limit_of_samples_and_one_of_labels(runtime: LocalRuntime) -> None:
+    jobs = yaml.safe_load((runtime.platform.run.watch / "prometheus.yml").read_text())["scrape_configs"]
+
+    assert {"processes", "prometheus"} <= {one["job_name"] for one in jobs}
+    assert [] == [one["job_name"] for one in jobs if not (one.get("sample_limit") and one.get("label_limit"))]
 
 
 def test_a_process_that_is_stopped_leaves_no_target(runtime: LocalRuntime) -> None:
