@@ -23,13 +23,17 @@ WIDTH, ROW_HEIGHT, STAT_HEIGHT = 24, 8, 4
 
 @dataclass(frozen=True)
 class Panel:
-    """A graph, or one number when `number`. `queries` are PromQL by legend; `unit` is Grafana's."""
+    """A graph, or one number when `number`. `queries` are PromQL by legend; `unit` is Grafana's.
+
+    `traced` are labels of the recorded spans that lead from the graph to traces; most graphs have none.
+    """
 
     title: str
     description: str
     unit: str
     queries: dict[str, str]
     number: bool = False
+    traced: str = ""
 
 
 def counted(metric: str, *, by: str = "", where: str = "") -> str:
@@ -49,6 +53,14 @@ def quantile(q: float, metric: str, by: str, where: str = "") -> str:
     within = ", ".join(filter(None, ("le", by)))
     return f"histogram_quantile({q}, sum by ({within}) (rate({metric}_bucket{{{where}}}[$__rate_interval])))"
 
+
+def exemplars(where: str) -> str:
+    """Of recorded spans. Grafana asks for the exemplars of the series that a query names, and draws none of these, because no count is
+    negative: what they count is no rate, and no percentile."""
+    return f"traces_span_metrics_duration_seconds_bucket{{{where}}} < 0"
+
+
+TRACES = "A dot is one that was recorded, and leads to its trace."
 
 OVERVIEW = [
     Panel(
@@ -159,9 +171,10 @@ ORDERS = [
     ),
     Panel(
         "Time to the first byte, p95",
-        "By route.",
+        f"By route. {TRACES}",
         "s",
         {"{{route}}": quantile(0.95, "orders_http_request_seconds", "route", 'route!~"/health/.*"')},
+        traced='service_name="orders", pool="api"',
     ),
     Panel(
         "Requests that the server ended",
@@ -222,9 +235,10 @@ ANALYTICS = [
     ),
     Panel(
         "Time to the first byte, p95",
-        "By route.",
+        f"By route. {TRACES}",
         "s",
         {"{{route}}": quantile(0.95, "analytics_http_request_seconds", "route")},
+        traced='service_name="analytics", pool="api"',
     ),
     Panel(
         "Parked batches",
@@ -299,9 +313,10 @@ TRADING = [
     ),
     Panel(
         "Time to the first byte, p95",
-        "By route.",
+        f"By route. {TRACES}",
         "s",
         {"{{route}}": quantile(0.95, "trading_http_request_seconds", "route")},
+        traced='service_name="trading", pool="api"',
     ),
 ]
 
@@ -314,9 +329,10 @@ POOLS = [
     ),
     Panel(
         "Task seconds, p95",
-        "By pool.",
+        f"By pool. {TRACES}",
         "s",
         {"{{capstone}} {{pool}}": quantile(0.95, "chassis_task_seconds", "capstone, pool")},
+        traced='pool!="api"',
     ),
     Panel(
         "Tasks in flight",
@@ -578,6 +594,9 @@ def _panel(panel: Panel, place: Any) -> Any:
     made = made.datasource(PROMETHEUS).grid_pos(place)
     for n, (legend, expr) in enumerate(panel.queries.items()):
         made = made.with_target(prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + n)))
+    if panel.traced:
+        traces = prometheus.Dataquery().expr(exemplars(panel.traced)).exemplar(True)
+        made = made.with_target(traces.legend_format("traces").ref_id("T"))
     return made
 
 

@@ -1,0 +1,53 @@
+"""The programs of the overlays, run here with the overlays' own configuration, where they are installed.
+
+Debian packages Prometheus. Of the others `otelcol-contrib` is in the collector's image, and these are built:
+`go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.2`.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+
+def program(name: str) -> str:
+    """Its path; skips where it is not installed."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@contextlib.contextmanager
+def runs(log: Path, *argv: str, **environment: str) -> Iterator[None]:
+    """While the block runs, the program does; what it says is in the file."""
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(argv, stdout=said, stderr=said, env={**os.environ, **environment}) as it,
+    ):
+        try:
+            yield
+        finally:
+            it.terminate()
+
+
+def answers(url: str) -> bool:
+    """Whether it says 200."""
+    with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def of_here(file: Path, configuration: str, changed: Mapping[str, str]) -> Path:
+    """The file with a configuration for folders and ports of this machine; each of them has to stand in it."""
+    for there, here in changed.items():
+        assert there in configuration
+        configuration = configuration.replace(there, here)
+    file.write_text(configuration)
+    return file
