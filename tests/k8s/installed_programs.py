@@ -1,7 +1,8 @@
 """The programs of the overlays, run here with the overlays' own configuration, where they are installed.
 
-Debian packages Prometheus. Of the others `otelcol-contrib` is in the collector's image, and these are built:
-`go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.2`.
+Debian packages Prometheus, and `otelcol-contrib` is in the collector's image. The others are built:
+`go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.2`, and Loki with `go build ./cmd/loki` in
+a copy of the module github.com/grafana/loki/v3@v3.7.8, without the line of its go.mod that replaces `pkg/push`, which the module has not.
 """
 
 import contextlib

@@ -1,19 +1,10 @@
-"""What reads the nodes' logs: as rendered, and its configuration in the programs themselves where they are installed.
+"""What reads the nodes' logs: as rendered, and its configuration in the programs themselves where they are installed."""
 
-Neither VictoriaLogs nor the collector is a package of Debian:
-`go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.2`,
-and `otelcol-contrib` out of the collector's image.
-"""
-
-import contextlib
 import json
-import os
 import shutil
-import subprocess
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.k8s.conftest import CHECKOUT, Object
+from tests.k8s.installed_programs import answers, of_here, program, runs
 
 from conductor.cluster import log_collector, log_store
 from conductor.cluster.installation import Installation
@@ -103,51 +95,70 @@ def test_of_another_installation_it_reads_other_pods(rendered: Render, tmp_path:
     assert {"name": "APPLICATION_NAMESPACE", "value": "other"} in container["env"]
 
 
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
+STORES: dict[str, Callable[[Path, int], list[str]]] = {
+    "victoria-logs": lambda folder, port: [
+        program("victoria-logs"),
+        f"-storageDataPath={folder / 'data'}",
+        f"-httpListenAddr=127.0.0.1:{port}",
+    ],
+    "loki": lambda folder, port: [
+        program("loki"),
+        f"-config.file={loki_here(folder, port)}",
+        "-server.http-listen-address=127.0.0.1",
+        f"-server.grpc-listen-port={free_port()}",
+        "-server.grpc-listen-address=127.0.0.1",
+    ],
+}
+"""By the name of its port in the Service, the command line of a store that keeps what it has in this folder."""
+
+READY = {"victoria-logs": "/health", "loki": "/ready"}
 
 
-@contextlib.contextmanager
-def runs(log: Path, *argv: str, **environment: str) -> Iterator[None]:
-    with (
-        log.open("wb") as said,
-        subprocess.Popen(argv, stdout=said, stderr=said, env={**os.environ, **environment}) as it,
-    ):
-        try:
-            yield
-        finally:
-            it.terminate()
+def indexed(kind: str, address: str) -> set[str]:
+    """By which fields the store tells streams of lines apart: a further value of one is a further stream."""
+    path = "/loki/api/v1/labels" if kind == "loki" else "/select/logsql/stream_field_names?query=*"
+    with urllib.request.urlopen(address + path, timeout=10) as answer:
+        told = json.load(answer)
+    if kind == "loki":
+        return {name.replace("_", ".") for name in told["data"]}
+    return {one["value"] for one in told["values"]}
 
 
-def answers(url: str) -> bool:
-    with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5) as answer:
-        return bool(answer.status == 200)
-    return False
+def loki_here(folder: Path, port: int) -> Path:
+    """The overlay's configuration of Loki, for this machine."""
+    told = (CHECKOUT / "k8s/overlays/observability/loki-config.yaml").read_text()
+    changed = {"/var/lib/loki": str(folder / "data"), "http_listen_port: 3100": f"http_listen_port: {port}"}
+    return of_here(folder / "loki-config.yaml", told, changed)
 
 
-def of_here(tmp_path: Path, health: int) -> Path:
+def collector_here(folder: Path) -> Path:
     """The collector's configuration, for files and ports of this machine."""
-    told = CONFIG.read_text()
-    for there, here in {
-        "/var/log/pods": str(tmp_path / "pods"),
-        "/var/lib/collector": str(tmp_path),
-        "0.0.0.0:13133": f"127.0.0.1:{health}",
-        "http://logs.${env:APPLICATION_NAMESPACE}": "http://127.0.0.1",
-    }.items():
-        assert there in told
-        told = told.replace(there, here)
-    config = tmp_path / "collector-config.yaml"
-    config.write_text(told)
-    return config
+    return of_here(
+        folder / "collector-config.yaml",
+        CONFIG.read_text(),
+        {
+            "/var/log/pods": str(folder / "pods"),
+            "/var/lib/collector": str(folder),
+            "0.0.0.0:13133": f"127.0.0.1:{free_port()}",
+            "http://logs.${env:APPLICATION_NAMESPACE}": "http://127.0.0.1",
+        },
+    )
 
 
+def sent_to(overlay: str, port: int) -> str:
+    """Where the overlay's collector sends lines, with this port."""
+    made = yaml.safe_load((CHECKOUT / "k8s/overlays" / overlay / "node-logs/kustomization.yaml").read_text())
+    (told,) = yaml.safe_load(made["patches"][0]["patch"])["spec"]["template"]["spec"]["containers"]
+    (variable,) = told["env"]
+    return f"{port}/{str(variable['value']).partition('/')[2]}"
+
+
+@pytest.mark.parametrize(("overlay", "kind"), [("observability-jaeger", "victoria-logs"), ("observability", "loki")])
 def test_what_a_pod_said_is_found_by_its_order_when_its_file_is_gone_whoever_was_away(
-    rendered: Render, tmp_path: Path
+    tmp_path: Path, overlay: str, kind: str
 ) -> None:
-    store, otelcol = program("victoria-logs"), program("otelcol-contrib")
+    port = free_port()
+    otelcol, store = program("otelcol-contrib"), STORES[kind](tmp_path, port)
     pod = "orders-payments-7d9f-x2x4q"
     folder = tmp_path / "pods" / f"capstones_{pod}_0a0b11cc-22dd" / "worker"
     folder.mkdir(parents=True)
@@ -163,27 +174,23 @@ def test_what_a_pod_said_is_found_by_its_order_when_its_file_is_gone_whoever_was
     long = json.dumps({"event": "command_retried", "level": "info", "order_id": ORDER, "why": "x" * 12_000})
     lines = [says(long[:8000], long[8000:]), says(f"no JSON, of {ORDER.replace('-', '')}")]
     says(json.dumps({"event": "of another"}))
-    port = free_port()
     address = f"http://127.0.0.1:{port}"
-    patches = yaml.safe_load((CHECKOUT / "k8s/overlays/observability-jaeger/node-logs/kustomization.yaml").read_text())
-    (container,) = yaml.safe_load(patches["patches"][0]["patch"])["spec"]["template"]["spec"]["containers"]
-    path = container["env"][0]["value"].replace("9428", str(port), 1)
     collects = partial(
-        runs, tmp_path / "collector.log", otelcol, f"--config={of_here(tmp_path, free_port())}",
-        APPLICATION_NAMESPACE="capstones", NODE="n", LOG_STORE=path,
+        runs, tmp_path / "collector.log", otelcol, f"--config={collector_here(tmp_path)}",
+        APPLICATION_NAMESPACE="capstones", NODE="n", LOG_STORE=sent_to(overlay, port),
     )  # fmt: skip
+    keeps = partial(runs, tmp_path / "store.log", *store)
 
     def asked(namespace: str = "capstones") -> list[tuple[str, str]]:
-        return sorted(log_store.asked("victoria-logs", address, namespace, log_lines.names(ORDER), now=time.time()))
+        return sorted(log_store.asked(kind, address, namespace, log_lines.names(ORDER), now=time.time()))
 
     def kept() -> bool:
         return len(asked()) >= len(lines)
 
-    data = f"-storageDataPath={tmp_path / 'data'}"
     with collects():
         # The store comes later than the lines, and goes before who sends them.
-        with runs(tmp_path / "store.log", store, data, f"-httpListenAddr=127.0.0.1:{port}"):
-            wait_until(lambda: answers(f"{address}/health"), what="VictoriaLogs")
+        with keeps():
+            wait_until(lambda: answers(address + READY[kind]), what=kind, seconds=60)
             wait_until(kept, what="the lines")
         lines.append(says(json.dumps({"event": "read while nobody kept it", "order_id": ORDER})))
         wait_until(
@@ -191,10 +198,11 @@ def test_what_a_pod_said_is_found_by_its_order_when_its_file_is_gone_whoever_was
             what="it to be read",
         )
     lines.append(says(json.dumps({"event": "said while nobody read", "order_id": ORDER})))
-    with runs(tmp_path / "store.log", store, data, f"-httpListenAddr=127.0.0.1:{port}"), collects():
-        wait_until(lambda: answers(f"{address}/health"), what="VictoriaLogs")
+    with keeps(), collects():
+        wait_until(lambda: answers(address + READY[kind]), what=kind, seconds=60)
         wait_until(kept, what="the line that came meanwhile")
         shutil.rmtree(tmp_path / "pods")
 
+        assert {"k8s.namespace.name", "k8s.pod.name", "k8s.container.name"} == indexed(kind, address)
         assert sorted((pod, line) for line in lines) == asked()
         assert [] == asked("others")
