@@ -97,10 +97,12 @@ class Span:
         self.attributes.update((key.replace("__", "."), value) for key, value in attributes.items())
 
     def disown(self) -> None:
-        """A request that failed brought nothing into being: its trace is its own again, and whoever asks again begins the other one."""
+        """A request that failed brought nothing into being: its trace is its own again, and whoever asks again begins the other one.
+
+        A trace that was its own all the time stays, because what was sent for the request is linked with it."""
         own = self.context
-        self.context = Context(traceparent.new_trace_id(), traceparent.new_span_id(), own.sampled)
         if own.span_id == own.trace_id & (2**64 - 1):
+            self.context = Context(traceparent.new_trace_id(), traceparent.new_span_id(), own.sampled)
             self.link(own)
 
     def fail(self, error_type: str, why: str = "") -> None:

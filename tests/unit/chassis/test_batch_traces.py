@@ -56,6 +56,20 @@ def test_requests_their_batch_and_the_window_that_applies_it_are_linked(spans: A
     assert 5 == len({span.context.trace_id for span in by_id.values()})
 
 
+def test_a_request_that_was_refused_after_all_stays_linked_with_the_batch_that_carries_it(spans: Any) -> None:
+    request = requested()
+    published(request)
+    request.disown()
+    request.end()
+
+    by_name = {span.name: span for span in spans()}
+    asked, sent = by_name["POST /events"], by_name["send shop.count"]
+    assert [(asked.context.trace_id, asked.context.span_id)] == [
+        (link.context.trace_id, link.context.span_id) for link in sent.links
+    ]
+    assert linked(asked) == {sent.context.span_id}
+
+
 def test_a_batch_of_requests_that_nobody_records_has_no_span(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracing, "_ratio", 0.0)
     message = published(requested())
