@@ -91,3 +91,21 @@ def against_registry(
         if broken := [rule for rule, holds in kept.items() if not holds]:
             wrong.append((broken, entry_of(span), span))
     return wrong
+
+
+def compared(spans: Sequence[Told], wrong: Sequence[tuple[Any, ...]]) -> str:
+    """How much was held against the registry, and what of it differs, in a line."""
+    traces = len({span.trace for span in spans})
+    parents, links = sum(bool(span.parent) for span in spans), sum(len(span.links) for span in spans)
+    orphans = sum("parent orphan" in broken for broken, *_ in wrong)
+    return f"{len(spans)} spans of {traces} traces, {parents} parents and {links} links: {len(wrong)} differ, {orphans} orphans"
+
+
+def of_probes(spans: Sequence[Told]) -> list[str]:
+    """The names of spans that a probe or a scrape made."""
+    return [span.name for span in spans if "health" in span.name or "metrics" in span.name]
+
+
+def entries_of(capstone: str) -> set[str]:
+    """The names of the registry's entries that a capstone's spans have."""
+    return {name for name, entry in REGISTRY["spans"].items() if capstone in entry["of"]}

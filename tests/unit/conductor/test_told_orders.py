@@ -7,7 +7,7 @@ import pytest
 
 from conductor.harness.traces import Span
 from told_orders import own_trace, shape, stories, traces_apart, unexplained
-from told_spans import against_registry, entry_of_order
+from told_spans import against_registry, compared, entry_of_order
 
 ORDER = str(uuid.UUID(int=7))
 OWN = own_trace(ORDER)
@@ -105,3 +105,11 @@ def test_the_rule_that_a_span_breaks_is_named(told: dict[str, Any], rule: str | 
 
 def test_a_span_is_taken_for_what_its_kind_says() -> None:
     assert "request" == entry_of_order(request())
+
+
+def test_what_was_compared_is_told_with_what_differs() -> None:
+    call = span("b", "POST /shipments", parent="gone", kind=3, links=[("t", "x")])
+    spans = [request(), call]
+    wrong = against_registry(spans, entry_of_order)
+
+    assert "2 spans of 1 traces, 1 parents and 1 links: 1 differ, 1 orphans" == compared(spans, wrong)
