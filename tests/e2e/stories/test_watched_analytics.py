@@ -73,7 +73,7 @@ def told(installation: Installation) -> Told:
             return every and entries_of("analytics") <= set(map(entry_of_batch_or_input, spans))
 
         spans = jaeger(runtime, since, counted)
-    wrong = judged("analytics", spans, entry_of_batch_or_input, requests=requests)
+        wrong = judged("analytics", spans, entry_of_batch_or_input, requests=requests)
     found = Told(requests, spans, wrong, ways(spans))
     batches, windows = (
         len({one for way in found.ways.values() for each in way for one in getattr(each, kind)})

@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.timeout(3600), played_with(5)]
 
 SYMBOL = SYMBOLS[0]
 APPLIED_SECONDS = 60.0
+IN_A_WINDOW = 16
+"""Trades of 3 inputs each that are applied together at most: of one window 64 inputs are told of."""
 
 Trade = tuple[int, int]
 """The numbers of the order that rested, and of the one that took."""
@@ -49,7 +51,11 @@ def emptied(operator: TradingApi) -> None:
     """Nothing rests in the book, and the positions are as far as the journal: what is told of from here on began here."""
     operator.kill("symbol", SYMBOL, "cancel")
     operator.kill("symbol", SYMBOL, "off")
-    goal = operator.json("GET", "/venue")["sequence"]
+    applied_to(operator, operator.json("GET", "/venue")["sequence"])
+
+
+def applied_to(operator: TradingApi, goal: int) -> None:
+    """Wait until the positions have this input of the journal."""
 
     def applied() -> bool:
         return max((one["sequence"] for one in operator.positions(None)["applied"]), default=0) >= goal
@@ -66,24 +72,28 @@ def placed(client: TradingApi, side: str) -> tuple[int, str]:
     return told["outcomes"][0]["order_id"], told["outcomes"][-1]["outcome"]
 
 
-def traded(client: TradingApi, count: int) -> list[Trade]:
-    """So many trades, one after the other."""
-    found = []
-    for _ in range(count):
+def traded(client: TradingApi, operator: TradingApi, count: int) -> list[Trade]:
+    """So many trades, one after the other; some are in the positions before the next ones begin."""
+    found: list[Trade] = []
+    for number in range(count):
         (resting, said), (taking, done) = placed(client, "buy"), placed(client, "sell")
         assert ("acknowledged", "executed") == (said, done)
         found.append((resting, taking))
+        if not (number + 1) % IN_A_WINDOW:
+            applied_to(operator, taking)
     return found
 
 
 def placed_and_told(runtime: KubernetesRuntime, count: int) -> tuple[list[Trade], list[Span]]:
     """Trades, and every span since the first of them."""
-    with ClusterAccess(runtime.namespace, runtime.capstone) as reach:
-        with TradingApi.of(reach, "operator") as operator:
-            emptied(operator)
+    with (
+        ClusterAccess(runtime.namespace, runtime.capstone) as reach,
+        TradingApi.of(reach, "operator") as operator,
+        TradingApi.of(reach) as client,
+    ):
+        emptied(operator)
         since = time.time()
-        with TradingApi.of(reach) as client:
-            trades = traded(client, count)
+        trades = traded(client, operator, count)
 
     def applied(spans: Sequence[Span]) -> bool:
         steps = sum(span.name.startswith("engine ") for span in spans)
@@ -97,7 +107,7 @@ def told(installation: Installation) -> Told:
     """Trades that are in the positions, and their spans."""
     with watched(installation, "trading") as runtime:
         trades, spans = placed_and_told(runtime, STORIES)
-    wrong = judged("trading", spans, entry_of_batch_or_input, trades=trades)
+        wrong = judged("trading", spans, entry_of_batch_or_input, trades=trades)
     gaps = {order: unexplained_way(spans, order) for trade in trades for order in trade}
     tell(
         f"{len(trades)} trades, {TRADE.total()} spans each; most of an order's way that nothing explains: {max(gaps.values()):.1%}"
