@@ -5,8 +5,8 @@
     apply INPUT             what the record changed is in the positions
 
 An input that concerns an order later has a trace of its own, linked with the order's. When the engine took an input is known by the time
-that the journal tells before it, which is at most 5 ms old. Every n-th order has spans, where about one in n traces is recorded; of one
-window `MOST_STEPS` inputs are told of, and its own span says when it left some out.
+that the journal tells before it, which is at most 5 ms old. Every n-th order has spans, where about one in n traces is recorded. With a
+window `MOST_STEPS` inputs are told of, and what a burst leaves with the next ones; the window's own span says when some were left out.
 """
 
 import bisect
@@ -14,6 +14,7 @@ import functools
 import itertools
 import math
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -40,7 +41,10 @@ NAMING = frozenset(
 NEW, TIME, REFUSED = int(Input.NEW), int(Input.TIME), int(Outcome.REFUSED)
 
 MOST_STEPS = 64
-"""Of one window. A step is three spans of 0.2 ms each, and the next window waits meanwhile."""
+"""At a time. A step is three spans of 0.2 ms each, and the next window waits meanwhile."""
+
+MOST_LATE = 1024
+"""Steps that wait for the next windows; further ones are left out."""
 
 _REFUSAL = bytes((REFUSED,))
 _NAMES = bytes(kind in NAMING for kind in range(256))
@@ -169,6 +173,20 @@ def stride() -> int:
     return 1 << round(math.log2(every)) if every else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A step that is yet to be told of, and the window that it was applied with."""
+
+    shard: int
+    step: Step
+    began: int
+    ended: int
+    window: Span | None
+
+
+_late: deque[_Late] = deque()
+
+
 def tell(shard: int, first: int, records: Sequence[bytes], now_us: int, began: int, ended: int) -> None:
     """Records are applied: they were taken up at `began`, and committed at `ended` (ns since the epoch)."""
     every = stride()
@@ -176,29 +194,33 @@ def tell(shard: int, first: int, records: Sequence[bytes], now_us: int, began: i
         return
     window = tracing.current()
     found = steps(first, records, now_us, every)
-    for step in itertools.islice(found, MOST_STEPS):
-        _tell(shard, step, began, ended, window)
+    taken = [_Late(shard, step, began, ended, window) for step in itertools.islice(found, MOST_LATE - len(_late))]
+    if window is not None and taken:
+        window.context = replace(window.context, sampled=True)
     if window is not None and next(found, None) is not None:
         window.attributes["orders.left_out"] = True
+    _late.extend(taken)
+    for _ in range(min(MOST_STEPS, len(_late))):
+        _tell(_late.popleft())
 
 
-def _tell(shard: int, step: Step, began: int, ended: int, window: Span | None) -> None:
+def _tell(late: _Late) -> None:
+    shard, step = late.shard, late.step
     order = own_trace(shard, step.order_id)
     makes = step.input == NEW and step.order_id == step.sequence
     name = Input(step.input).name.lower()
-    at = min(step.at_us * 1000, began)
+    at = min(step.at_us * 1000, late.began)
     engine = Span(f"engine {name}", Kind.INTERNAL, order if makes else _another(), None, None, at)
     if not makes:
         engine.link(order)
         if step.input == NEW:
             engine.link(own_trace(shard, step.sequence))
     wait = Span(f"wait {PORTFOLIO}", Kind.INTERNAL, _below(engine), engine.context, None, at)
-    apply = Span(f"apply {name}", Kind.CONSUMER, _below(engine), engine.context, None, began)
-    if window is not None:
-        apply.link(window.context)
-        window.context = replace(window.context, sampled=True)
+    apply = Span(f"apply {name}", Kind.CONSUMER, _below(engine), engine.context, None, late.began)
+    if late.window is not None:
+        apply.link(late.window.context)
     engine.attributes["outcome"] = ",".join(Outcome(kind).name.lower() for kind in dict.fromkeys(step.outcomes))
-    for span, end in ((engine, at), (wait, began), (apply, ended)):
+    for span, end in ((engine, at), (wait, late.began), (apply, late.ended)):
         span.attributes |= {"order.id": str(step.order_id), "shard": shard, "sequence": step.sequence}
         span.end(end)
 

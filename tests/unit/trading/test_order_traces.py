@@ -1,6 +1,7 @@
 """An order's spans are those of its inputs in the journal, with the engine's time, and lead to its own trace."""
 
-from collections import defaultdict
+import itertools
+from collections import defaultdict, deque
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ BEGAN, ENDED = 2_000_000_000_000_000_000, 2_000_000_000_500_000_000
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Tracing into memory."""
+    """Tracing into memory; nothing waits to be told of."""
+    monkeypatch.setattr(order_traces, "_late", deque())
     return recorded_spans(monkeypatch)
 
 
@@ -66,16 +68,47 @@ def test_an_order_begins_its_own_trace_and_what_follows_is_linked_with_it(spans:
     assert (1_000_000_000, ENDED - BEGAN) == (wait.end_time - wait.start_time, applied.end_time - applied.start_time)
 
 
-def test_a_window_tells_of_so_many_inputs_and_says_that_there_are_more(spans: Any) -> None:
-    records, concerned = journal(2, 600)
-    steps = sum(map(len, concerned.values()))
-    with tracing.span("process trading.portfolio", Kind.CONSUMER):
-        order_traces.tell(0, 1, records, 0, BEGAN, ENDED)
+def steps_told(spans: Any) -> list[tuple[int, int]]:
+    """Order and sequence number of each step that has a span, as they were told."""
+    engine = [span for span in spans() if span.name.startswith("engine ")]
+    return sorted((int(span.attributes["order.id"]), int(span.attributes["sequence"])) for span in engine)
 
-    (window,) = [span for span in spans() if span.name == "process trading.portfolio"]
-    assert steps > order_traces.MOST_STEPS
-    assert window.attributes["orders.left_out"]
-    assert 3 * order_traces.MOST_STEPS + 1 == len(spans())
+
+def windows(spans: Any) -> list[Any]:
+    return [span for span in spans() if span.name == "process trading.portfolio"]
+
+
+def test_what_a_burst_has_too_much_of_is_told_with_the_next_windows(
+    spans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_ratio", 0.5)
+    records, _ = journal(2, 600)
+    steps = [(step.order_id, step.sequence) for step in order_traces.steps(1, records, 0, 2)]
+    told = [0]
+    for window in range(3 + len(steps) // order_traces.MOST_STEPS):
+        with tracing.span("process trading.portfolio", Kind.CONSUMER):
+            order_traces.tell(0, 1, records if not window else [], 0, BEGAN, ENDED)
+        told.append(len(steps_told(spans)))
+
+    assert len(steps) > order_traces.MOST_STEPS
+    assert max(after - before for before, after in itertools.pairwise(told)) == order_traces.MOST_STEPS
+    assert sorted(steps) == steps_told(spans)
+    (first, *_) = windows(spans)
+    applied = [span for span in spans() if span.name.startswith("apply ")]
+    assert {(first.context.span_id,)} == {tuple(link.context.span_id for link in span.links) for span in applied}
+    assert "orders.left_out" not in first.attributes
+
+
+def test_a_window_says_that_more_is_left_out_than_may_wait(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_traces, "MOST_LATE", 100)
+    records, concerned = journal(2, 600)
+    for more in (records, [], []):
+        with tracing.span("process trading.portfolio", Kind.CONSUMER):
+            order_traces.tell(0, 1, more, 0, BEGAN, ENDED)
+
+    assert sum(map(len, concerned.values())) > 100
+    assert [True, False, False] == ["orders.left_out" in window.attributes for window in windows(spans)]
+    assert 100 == len(steps_told(spans))
 
 
 def test_a_request_is_linked_with_its_orders_trace(spans: Any) -> None:
