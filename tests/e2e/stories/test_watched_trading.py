@@ -29,8 +29,6 @@ pytestmark = [pytest.mark.timeout(3600), played_with(5)]
 
 SYMBOL = SYMBOLS[0]
 APPLIED_SECONDS = 60.0
-IN_A_WINDOW = 16
-"""Trades of 3 inputs each that are applied together at most: of one window 64 inputs are told of."""
 
 Trade = tuple[int, int]
 """The numbers of the order that rested, and of the one that took."""
@@ -51,11 +49,7 @@ def emptied(operator: TradingApi) -> None:
     """Nothing rests in the book, and the positions are as far as the journal: what is told of from here on began here."""
     operator.kill("symbol", SYMBOL, "cancel")
     operator.kill("symbol", SYMBOL, "off")
-    applied_to(operator, operator.json("GET", "/venue")["sequence"])
-
-
-def applied_to(operator: TradingApi, goal: int) -> None:
-    """Wait until the positions have this input of the journal."""
+    goal = operator.json("GET", "/venue")["sequence"]
 
     def applied() -> bool:
         return max((one["sequence"] for one in operator.positions(None)["applied"]), default=0) >= goal
@@ -72,15 +66,13 @@ def placed(client: TradingApi, side: str) -> tuple[int, str]:
     return told["outcomes"][0]["order_id"], told["outcomes"][-1]["outcome"]
 
 
-def traded(client: TradingApi, operator: TradingApi, count: int) -> list[Trade]:
-    """So many trades, one after the other; some are in the positions before the next ones begin."""
-    found: list[Trade] = []
-    for number in range(count):
+def traded(client: TradingApi, count: int) -> list[Trade]:
+    """So many trades, one after the other."""
+    found = []
+    for _ in range(count):
         (resting, said), (taking, done) = placed(client, "buy"), placed(client, "sell")
         assert ("acknowledged", "executed") == (said, done)
         found.append((resting, taking))
-        if not (number + 1) % IN_A_WINDOW:
-            applied_to(operator, taking)
     return found
 
 
@@ -93,7 +85,7 @@ def placed_and_told(runtime: KubernetesRuntime, count: int) -> tuple[list[Trade]
     ):
         emptied(operator)
         since = time.time()
-        trades = traded(client, operator, count)
+        trades = traded(client, count)
 
     def applied(spans: Sequence[Span]) -> bool:
         steps = sum(span.name.startswith("engine ") for span in spans)
