@@ -59,22 +59,65 @@ class OneAMinute(logging.Filter):
         return True
 
 
-class Exporter(trace_exporter.OTLPSpanExporter):
-    """Counts what the collector takes, and what it does not."""
+class Tally:
+    """How many spans there were, and what became of them.
 
-    on_its_way = 0
-    """Spans of the batch that is being sent."""
+    Nobody is told which span a full queue let go of, and to look whether it is full before a span is put in is to be wrong when the sender
+    takes some out meanwhile. So it follows from the others, told after each span was put in and by the only thread that takes them out.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._offered = self._taken_out = self._dropped = self._settled = 0
+        self._over = False
+
+    def offer(self) -> None:
+        """One more was put in."""
+        with self._lock:
+            self._offered += 1
+
+    def take_out(self, spans: int, waiting: Callable[[], int]) -> None:
+        """These are sent now, and so many wait. What is put in meanwhile is counted the next time."""
+        with self._lock:
+            self._taken_out += spans
+            self._drop(self._offered - self._taken_out - waiting() - self._dropped)
+
+    def settle(self, outcome: str, spans: int) -> None:
+        """The collector took these, or refused them."""
+        with self._lock:
+            if not self._over:
+                self._settled += spans
+                metrics.count(SPANS, outcome, by=spans)
+
+    def end(self) -> None:
+        """Whatever has no outcome by now is lost."""
+        with self._lock:
+            self._over = True
+            self._drop(self._offered - self._settled - self._dropped)
+
+    def _drop(self, spans: int) -> None:
+        if spans > 0:
+            self._dropped += spans
+            metrics.count(SPANS, "dropped", by=spans)
+
+
+class Exporter(trace_exporter.OTLPSpanExporter):
+    """Counts what the collector takes, and what it does not. `waiting` says how many spans do."""
+
+    waiting: Callable[[], int] = staticmethod(lambda: 0)
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__(**told)
+        self.tally = Tally()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch, and count it."""
-        self.on_its_way = len(spans)
+        self.tally.take_out(len(spans), self.waiting)
         result = SpanExportResult.FAILURE
         try:
             result = super().export(spans)
         finally:
-            taken = result is SpanExportResult.SUCCESS
-            metrics.count(SPANS, "sent" if taken else "refused", by=len(spans))
-            self.on_its_way = 0
+            self.tally.settle("sent" if result is SpanExportResult.SUCCESS else "refused", len(spans))
         return result
 
 
@@ -83,21 +126,18 @@ class Processor(BatchSpanProcessor):
 
     def __init__(self, exporter: Exporter) -> None:
         super().__init__(exporter, max_queue_size=MOST_WAITING, schedule_delay_millis=EVERY_MS)
-        self._sends_by = exporter
+        waiting = self._batch_processor._queue  # the SDK has no name for it
+        exporter.waiting = lambda: len(waiting)
+        self._tally = exporter.tally
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span; the oldest one makes room for it."""
-        if self._waiting() >= MOST_WAITING:
-            metrics.count(SPANS, "dropped")
         super().on_end(span)
+        self._tally.offer()
 
     def abandon(self) -> None:
         """The process ends now: whatever was not sent is lost."""
-        if left := self._waiting() + self._sends_by.on_its_way:
-            metrics.count(SPANS, "dropped", by=left)
-
-    def _waiting(self) -> int:
-        return len(self._batch_processor._queue)  # the SDK has no name for it
+        self._tally.end()
 
 
 def processor(settings: ServiceSettings) -> Processor:

@@ -19,6 +19,8 @@ from chassis.settings import ServiceSettings
 from chassis.tables import metadata
 from servers import Postgres, RabbitMQ, Valkey, wait_until
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests import `silence` and `span_collector` by name
+
 PROBE = Path(__file__).parents[3] / "services/chassis/probe.py"
 
 
@@ -72,7 +74,7 @@ class Shop:
         """Start a worker, and wait until it is ready for work."""
         self.heartbeat_file.unlink(missing_ok=True)
         process = self.start(
-            "celery", "--app", "shop:app", "worker", "--queues", queues, "--concurrency", str(concurrency),
+            "celery", "--app", self.environment["SHOP"], "worker", "--queues", queues, "--concurrency", str(concurrency),
             "--pool", pool, "--hostname", "shop@test", "--without-gossip", "--without-mingle", "--prefetch-multiplier", "1",
             "--time-limit", str(limits[0]), "--soft-time-limit", str(limits[1]), "--loglevel", "INFO", *extra, **environment,
         )  # fmt: skip
@@ -130,6 +132,7 @@ def make_shop(folder: Path, broker_url: str, database_url: str, **environment: s
         "HEARTBEAT_FILE": str(folder / "heartbeat"),
         "PYTHONPATH": str(Path(__file__).parent),
         "POOL": "till",
+        "SHOP": "shop:app",
     }
     return Shop(folder, {**os.environ, **variables, **environment})
 
@@ -154,8 +157,8 @@ def shop_on(tmp_path: Path, database_url: str) -> Iterator[Any]:
     metadata.create_all(sa.create_engine(database_url, poolclass=sa.NullPool))
     made: list[Shop] = []
 
-    def make(broker_url: str, **environment: str) -> Shop:
-        made.append(make_shop(tmp_path, broker_url, database_url, **environment))
+    def make(broker_url: str, folder: Path = tmp_path, **environment: str) -> Shop:
+        made.append(make_shop(folder, broker_url, database_url, **environment))
         return made[-1]
 
     yield make

@@ -1,19 +1,14 @@
 """Worker and beat while their broker is alive and does not answer: they tick, say so, end when told, go on after."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
+from silence import full_memory, memory_alarm, stopped
 
 from servers import wait_until
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from silence import full_memory, memory_alarm, stopped
 
 WAYS: dict[str, Callable[[Any], AbstractContextManager[None]]] = {
     "rabbitmq stopped": stopped,

@@ -1,69 +1,23 @@
 """Traces and counters of real workers: complete although children are recycled, and harmless when the collector is away."""
 
-import contextlib
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import psutil
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from span_collector import Collector, collecting
 
-from chassis import metric_files, metrics, span_export
 from conductor.harness import silent_collector
 from servers import free_port, wait_until
 
 
-class Collector:
-    """An OTLP/HTTP receiver in this process, which answers correctly after so long (s)."""
-
-    def __init__(self) -> None:
-        self.answer_seconds = 0.0
-        self.over = threading.Event()
-        self.spans: list[Any] = []
-        self.instances: set[str] = set()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
-                for resource in sent.resource_spans:
-                    told = {a.key: a.value.string_value for a in resource.resource.attributes}
-                    collector.instances.add(told["service.instance.id"])
-                    for scope in resource.scope_spans:
-                        collector.spans.extend(scope.spans)
-                collector.over.wait(collector.answer_seconds)
-                with contextlib.suppress(OSError):  # who asked may have gone
-                    self.send_response(200)
-                    self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    made = Collector()
-    yield made
-    made.over.set()
-    made.server.shutdown()
-    made.server.server_close()
+    with collecting() as made:
+        yield made
 
-
-LATE_SECONDS = 1.0
-"""Soon enough for the exporter, and too late for what a task of 3,000 spans leaves."""
-
-BATCH = 512
-"""The most spans that are sent at once."""
-
-OUTCOMES = ("sent", "refused", "dropped")
 
 MOST_SECONDS = 4.0
 """Half a second for the collector, and what a process needs to end on a busy machine; who waited for each batch would take 8 s."""
@@ -129,53 +83,6 @@ def test_a_failed_task_is_a_failed_span_and_its_log_has_the_trace(rabbit_shop: A
     told = {a.key: a.value.string_value for a in span.attributes}
     assert (told["error.type"], [event.name for event in span.events]) == ("RuntimeError", ["exception"])
     assert span.trace_id.hex() in rabbit_shop.log()
-
-
-def test_a_collector_that_is_away_costs_no_task(rabbit_shop: Any) -> None:
-    worker = rabbit_shop.worker(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
-
-    for _ in range(3):
-        rabbit_shop.send("shop.note")
-    wait_until(lambda: len(rabbit_shop.acts()) == 3, what="three tasks")
-    worker.terminate()
-
-    assert worker.wait(20) == 0
-
-
-def test_a_collector_that_answers_late_holds_up_nothing_and_what_it_does_not_get_is_counted(
-    rabbit_shop: Any, collector: Collector
-) -> None:
-    collector.answer_seconds = LATE_SECONDS
-    folder = rabbit_shop.folder / "metrics"
-    worker = rabbit_shop.worker(
-        METRICS_PORT=str(free_port()),
-        PROMETHEUS_MULTIPROC_DIR=str(folder),
-        OTEL_EXPORTER_OTLP_ENDPOINT=collector.address,
-    )
-    for _ in range(20):
-        rabbit_shop.send("shop.note")
-    rabbit_shop.send("shop.trace")
-    wait_until(lambda: len(rabbit_shop.acts()) == 21, what="every task", seconds=60)
-    wait_until(lambda: len(collector.spans) > BATCH, what="the batch after one that was answered")
-    seconds = seconds_to_end(worker)
-    counts = {
-        key: value for file in folder.glob("counter_*.db") for key, value in (metric_files.read(file) or {}).items()
-    }
-    by_outcome = {outcome: counts.get(metrics.key(span_export.SPANS, "till", outcome), 0) for outcome in OUTCOMES}
-
-    assert seconds < MOST_SECONDS
-    assert 3000 + 21 == sum(by_outcome.values())
-    assert by_outcome["dropped"] > 0
-    assert 0 < by_outcome["sent"] <= len(collector.spans)
-
-
-def test_a_collector_that_never_answers_does_not_hold_up_the_end_of_a_child(rabbit_shop: Any) -> None:
-    with silent_collector.listening() as silent:
-        worker = rabbit_shop.worker(OTEL_EXPORTER_OTLP_ENDPOINT=silent.url)
-        rabbit_shop.send("shop.trace")
-        wait_until(lambda: "traced" in rabbit_shop.acts() and silent.taken > 0, what="a batch on its way")
-
-        assert seconds_to_end(worker) < MOST_SECONDS
 
 
 def test_a_collector_that_never_answers_does_not_hold_up_the_end_of_an_api(rabbit_shop: Any) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import timeit
 import uuid
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,38 @@ def test_an_ending_process_waits_for_its_collector_half_a_second_at_most(
 
     # A machine that others keep busy adds up to a second; an end that waits for an export waits EXPORT_SECONDS and more.
     assert seconds < min(tracing.FLUSH_MS / 1000 + 1.2, span_export.EXPORT_SECONDS)
+
+
+def test_each_span_has_one_outcome_also_those_that_come_while_others_are_taken_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: Counter[str] = Counter()
+    monkeypatch.setattr(span_export.metrics, "count", lambda _, outcome, by=1: counted.update({outcome: by}))
+    tally, queue = span_export.Tally(), deque[int](maxlen=4)
+
+    def put_in(spans: int) -> None:
+        for number in range(spans):
+            queue.append(number)
+            tally.offer()
+
+    def sent(spans: int, outcome: str) -> None:
+        for _ in range(spans):
+            queue.popleft()
+        tally.take_out(spans, lambda: len(queue))
+        tally.settle(outcome, spans)
+
+    put_in(6)  # two have no room
+    queue.append(7)  # one more has none; it is not told yet
+    sent(2, "sent")
+    told_so_far = counted["dropped"]
+    tally.offer()
+    sent(1, "refused")
+    told_then = counted["dropped"]
+    tally.end()
+    tally.settle("sent", 1)  # too late
+
+    assert (2, 3) == (told_so_far, told_then)
+    assert {"sent": 2, "refused": 1, "dropped": 3 + 1} == counted
 
 
 def test_a_collector_that_stays_away_is_logged_once_a_minute_with_a_count() -> None:
