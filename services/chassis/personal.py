@@ -43,6 +43,14 @@ class _Scope:
         return found if self.outer is None else found | self.outer.held()
 
 
+LONGEST = 64 * 1024
+"""Characters of a text that are looked at, half of them at its beginning and half at its end: ten million would take five seconds, and
+nobody keeps as many as these."""
+
+MARGIN = 512
+"""Characters beside a cut that are left out, because what the cut divides would not be found."""
+
+
 _scope: contextvars.ContextVar[_Scope | None] = contextvars.ContextVar("_scope", default=None)
 
 Token = contextvars.Token[_Scope | None]
@@ -75,7 +83,15 @@ def hold(values: Iterable[str]) -> None:
 
 
 def scrub(text: str) -> str:
-    """The text without mail addresses and without what is held."""
+    """The text without mail addresses and without what is held; without its middle where it is very long."""
+    if len(text) <= LONGEST:
+        return _scrub(text)
+    half = LONGEST // 2
+    begins, ends = _scrub(text[:half])[:-MARGIN], _scrub(text[-half:])[MARGIN:]
+    return f"{begins} … ({len(text)} characters) … {ends}"
+
+
+def _scrub(text: str) -> str:
     if "@" in text:
         text = _MAIL.sub(HIDDEN, text)
     if (inner := _scope.get()) is not None:

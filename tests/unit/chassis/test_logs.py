@@ -148,6 +148,18 @@ def test_a_value_is_forgotten_with_its_scope_and_found_as_a_word_only() -> None:
     assert personal.scrub("Ann") == "Ann"
 
 
+def test_of_a_very_long_text_beginning_and_end_are_kept_and_nothing_of_a_person_that_is_cut_in_two() -> None:
+    half, mail, street = personal.LONGEST // 2, "quillfeather@customer.example", "Quillfeather Street 1"
+    whole = "- " * personal.LONGEST
+    with personal.scope(lambda: [street]):
+        for value in (mail, street):
+            for begins in (*range(half - len(value), half), *range(len(whole) - half - len(value), len(whole) - half)):
+                text = personal.scrub(f"first {whole[6:begins]}{value}{whole[begins + len(value) : -5]} last")
+
+                assert "uill" not in text, begins
+                assert (len(text) <= personal.LONGEST, text[:5], text[-4:]) == (True, "first", "last")
+
+
 @pytest.mark.parametrize(
     "event", [{"error": "x" * 100_000}, {f"f{n}": "é" * 5000 for n in range(30)}, {"a": ["y" * 50_000]}]
 )
