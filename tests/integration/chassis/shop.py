@@ -65,8 +65,8 @@ def nap(seconds: float) -> None:
 
 
 @app.task(name="shop.fail")
-def fail(permanent: bool = False) -> None:
-    raise Permanent("never") if permanent else RuntimeError("boom")
+def fail(permanent: bool = False, says: str = "boom", times: int = 1) -> None:
+    raise Permanent("never") if permanent else RuntimeError(says * times)
 
 
 @app.task(name="shop.die")
