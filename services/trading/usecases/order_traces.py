@@ -209,7 +209,8 @@ def _tell(late: _Late) -> None:
     order = own_trace(shard, step.order_id)
     makes = step.input == NEW and step.order_id == step.sequence
     name = Input(step.input).name.lower()
-    at = min(step.at_us * 1000, late.began)
+    taken = step.at_us * 1000
+    at = min(taken, late.began)  # the engine's clock may be ahead of ours: nothing is taken up before it was made
     engine = Span(f"engine {name}", Kind.INTERNAL, order if makes else _another(), None, None, at)
     if not makes:
         engine.link(order)
@@ -217,6 +218,8 @@ def _tell(late: _Late) -> None:
             engine.link(own_trace(shard, step.sequence))
     wait = Span(f"wait {PORTFOLIO}", Kind.INTERNAL, _below(engine), engine.context, None, at)
     apply = Span(f"apply {name}", Kind.CONSUMER, _below(engine), engine.context, None, late.began)
+    if at != taken:
+        wait.attributes["clamped"] = True
     if late.window is not None:
         apply.link(late.window.context)
     engine.attributes["outcome"] = ",".join(Outcome(kind).name.lower() for kind in dict.fromkeys(step.outcomes))

@@ -68,6 +68,20 @@ def test_an_order_begins_its_own_trace_and_what_follows_is_linked_with_it(spans:
     assert (1_000_000_000, ENDED - BEGAN) == (wait.end_time - wait.start_time, applied.end_time - applied.start_time)
 
 
+@pytest.mark.parametrize(("ahead_us", "seconds", "flag"), [(5_000_000, 0, True), (-5_000_000, 5, None)])
+def test_an_engine_whose_clock_is_ahead_makes_no_wait_of_less_than_nothing_and_that_is_told(
+    spans: Any, ahead_us: int, seconds: int, flag: bool | None
+) -> None:
+    records, concerned = journal(1, 600)
+    (sequence, _), *_ = next(iter(concerned.values()))
+    order_traces.tell(4, sequence, records[sequence - 1 : sequence], BEGAN // 1000 + ahead_us, BEGAN, ENDED)
+
+    waits = [span for span in spans() if span.name == "wait trading.portfolio"]
+    assert {(seconds, BEGAN, flag)} == {
+        ((span.end_time - span.start_time) / 10**9, span.end_time, span.attributes.get("clamped")) for span in waits
+    }
+
+
 def steps_told(spans: Any) -> list[tuple[int, int]]:
     """Order and sequence number of each step that has a span, as they were told."""
     engine = [span for span in spans() if span.name.startswith("engine ")]
