@@ -8,14 +8,14 @@ import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chassis import metrics, subject_traces, tracing
 from chassis.errors import CircuitOpen, Permanent, Transient
 from chassis.loggers import get_logger
 from chassis.outbox import Done, Outcome, Park, Retry, Work
-from chassis.personal import scrub
+from chassis.personal import cleaned, scrub
 from chassis.retries import backoff
 from orders.domain.order import Order, pieces
 from orders.domain.saga import Result, Saga, Step, Stock, concluded
@@ -122,7 +122,9 @@ class Steps:
                 return Retry(0.0, "the batch ran out of time", counts=False, reason="out_of_time")
             with subject.working_for(work, order):
                 try:
-                    return act(order, work)
+                    end = act(order, work)
+                    # Here the words of the outside are known to be about this customer; where they are written down they are not.
+                    return replace(end, reason=end.reason and scrub(end.reason), detail=cleaned(end.detail))
                 except CircuitOpen as error:
                     after_seconds = error.retry_after_seconds or backoff(0)
                     return Retry(after_seconds, scrub(str(error)), counts=False, reason="circuit_open")
@@ -174,7 +176,7 @@ class Steps:
             if (advance := concluded(before, step, end.result, end.reason)) is None:
                 continue
             if end.result is not Result.DONE:
-                subject.tell(by_order[order_id], step, end.result, scrub(end.reason or ""))
+                subject.tell(by_order[order_id], step, end.result, end.reason or "")
             after = advance.saga
             span = by_order[order_id].span
             went_wrong = span is not None and span.recorded and not subject_traces.is_recorded(order_id)
