@@ -16,10 +16,12 @@ import httpx
 import pytest
 
 from conductor.harness import dependency_faults
+from conductor.harness.alert_faults import CLOCK
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
 from conductor.laptop.trace_store import Row, spans_of, traces_of
 from conductor.run_directory import RunDirectory
+from conductor.runtime import Change
 from server_fixtures import missing
 from servers import wait_until
 from told_orders import (
@@ -267,3 +269,27 @@ def test_a_person_sees_a_story_in_three_ways(told: Told, tmp_path: Path) -> None
         assert "died" in shown
     for shown in (logged, explained):
         assert "attempt_died" in shown
+
+
+def test_clocks_that_are_wrong_make_no_wait_longer_or_less_than_nothing_and_what_they_say_is_flagged(
+    told: Told,
+) -> None:
+    desk = Desk(runtime := LocalRuntime.running(told.run))
+    wrong = {"relay": 5.0, "payments": -5.0}
+    for pool, ahead in wrong.items():
+        runtime.roll(pool, Change({"PYTHONPATH": str(CLOCK), "CLOCK_AHEAD_SECONDS": str(ahead)}))
+    try:
+        desk.ends(order := desk.place(), "delivered")
+        wait_until(lambda: not desk.order(order)["waiting"], what="its mails", seconds=60)
+    finally:
+        for pool in wrong:
+            runtime.roll(pool)  # what was not sent is, when a process ends
+
+    spans = [span for span in spans_of(told.run.traces) if span.trace == uuid.UUID(order).hex]
+    waits = [span for span in spans if span.name.startswith("wait ")]
+    assert SHAPES["smooth"] == shape(spans)
+    assert [] == [span for span in waits if not 0 <= span.seconds < 4]
+    assert all(span.events for span in waits)
+    for span in waits:
+        ((_, at, attributes),) = span.events
+        assert (True, True) == (span.began - 1e-3 <= at <= span.began + span.seconds + 1e-3, attributes.get("clamped"))
