@@ -1,6 +1,5 @@
 """Adds windows of batches to the counters, each part once. Called by the chassis' batch consumer."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from analytics.domain import batch
@@ -83,9 +82,8 @@ class Aggregate:
         now_ms = self._clock_ms()
         for one in batches:
             metrics.observe(VISIBLE, max(0, now_ms - one.published_ms) / 1000)
-        apart: Counter[str] = Counter()
-        for name, events in growth.apart.items():
-            apart[name.partition(":")[0]] += events
+        apart = growth.apart_sums()
+        apart.pop("refused", None)  # they are no events that were counted
         for timing, events in {**apart, "on_time": growth.events - apart.total()}.items():
             metrics.count(EVENTS, timing, by=events)
 
