@@ -25,6 +25,7 @@ import httpx
 from conductor import http_client
 from conductor.capstone import Patience, Size
 from conductor.errors import DrillFailed, Refused
+from conductor.harness import runbooks
 from conductor.history import Journal
 from conductor.laptop import observability
 from conductor.laptop.runtime import LocalRuntime
@@ -172,7 +173,8 @@ def _loaded(url: str) -> float:
 
 
 def measure(runtime: LocalRuntime, receiver: Receiver, play: Play, divide: float) -> list[Measured]:
-    """Play one fault. Raises DrillFailed when an alert of it fires before and does not end, comes late, or stays."""
+    """Play one fault, and type what its runbooks say while it lasts. Raises DrillFailed when an alert of it fires before and does not end,
+    comes late, or stays, or a runbook does not help."""
     if divide > play.most_divided:
         _provision(runtime, play.most_divided, receiver.url)
         try:
@@ -187,6 +189,8 @@ def measure(runtime: LocalRuntime, receiver: Receiver, play: Play, divide: float
     with play.fault(runtime):
         within = {one.alert: one.seconds / divide + one.harmless_seconds + PATIENCE_SECONDS for one in play.expected}
         fired = _await(receiver, name, play, within, fires=True, when="during the fault")
+        for alert in wanted:
+            runbooks.type_diagnosis(runtime, alert)
     over = _await(receiver, name, play, ending, fires=False, when="after the fault")
     return [Measured(name, play.name, one, divide, fired[alert], over[alert]) for alert, one in wanted.items()]
 
