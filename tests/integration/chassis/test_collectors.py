@@ -197,7 +197,7 @@ def test_what_a_collector_does_is_no_matter_for_tasks_memory_and_the_end_and_wha
             } == tasks
             assert SPANS * side.tasks + BURST_SPANS * side.bursts == sum(by_outcome.values())
             assert (side.collector.taken if side.collector else 0) == by_outcome["sent"]
-            assert by_outcome["dropped"] > 0
+            assert way == "answers" or by_outcome["dropped"] > 0  # whoever answers may keep up
             assert stopped < MOST_WAIT_US + SLACK_US
         assert {} == {way: cost for way, cost in slowest.items() if cost - slowest["answers"] >= MOST_COST_US}
         assert {} == {way: side.memory for way, side in made.items() if grown(side.memory) > 0.05}
