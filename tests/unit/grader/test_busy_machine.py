@@ -255,9 +255,14 @@ def rates(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
 
 
 def unresponsive(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
-    """The broker stands still, and a probe said no three times."""
+    """The broker stands still, and a probe said nothing three times."""
+    return probed(module, patch, module.Called())
+
+
+def probed(module: ModuleType, patch: pytest.MonkeyPatch, answer: object) -> object:
+    """The broker stands still, and every probe answers so."""
     patch.setattr(worker, "run", went_well)
-    patch.setattr(module, "called", lambda *given, **options: module.Called(value=False, ended=True))
+    patch.setattr(module, "called", lambda *given, **options: answer)
     return module.outage(SimpleNamespace(valkey=SimpleNamespace(stand_still=no_answer, go_on=no_answer)))
 
 
@@ -534,3 +539,14 @@ def test_tasks_that_wait_for_a_collector_are_told_from_a_machine_that_became_bus
     with nullcontext() if told else pytest.raises(TooBusy):
         finding = spans.no_collector(SimpleNamespace(http=SimpleNamespace(script=no_answer, requests=no_answer)))
         assert (False, "held-up") == (finding.passed, finding.reason)
+
+
+def test_a_probe_that_says_no_in_an_outage_had_the_time_to_however_slow_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probes = function._loaded(LABS / "ping-pong" / "checks" / "probes.py")
+    monkeypatch.setattr(measuring, "slowdown", lambda: 50.0)
+
+    finding: Any = probed(probes, monkeypatch, probes.Called(value=False, ended=True))
+
+    assert (False, "replaced") == (finding.passed, finding.reason)
