@@ -8,13 +8,17 @@ namespaces every few seconds a pod, which is what a node that is short of CPU ha
 import os
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from chassis import exposition, probe
+from chassis.loggers import get_logger
 from chassis.settings import ServiceSettings
+
+log = get_logger(__name__)
 
 SLOWEST_CLIENT_SECONDS = 5
 """How long a connection may say nothing before it is dropped."""
@@ -38,6 +42,12 @@ class Listener(ThreadingHTTPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A line of the log, where the library prints a traceback; none for a client that is gone, as a probe that waited for too long."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError):
+            log.error("server_error", error=repr(error))
 
 
 def family(host: str) -> socket.AddressFamily:

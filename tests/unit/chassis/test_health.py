@@ -2,6 +2,9 @@
 
 import http.client
 import os
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,3 +115,32 @@ def test_who_says_nothing_keeps_nobody_waiting(port: int, beat: Heartbeat) -> No
 
     assert 200 == asked(port, "/health/live")[0]
     silent.close()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_fault_is_a_line_of_the_log_and_a_client_that_is_gone_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gone: bool
+) -> None:
+    said: list[tuple[str, str]] = []
+    left, handled = threading.Event(), threading.Event()
+    handle = health.Listener.handle_error
+    monkeypatch.setattr(health.log, "error", lambda event, error: said.append((event, error)))
+    monkeypatch.setattr(health.Listener, "handle_error", lambda *told: (handle(*told), handled.set()))
+
+    def also() -> bytes:
+        left.wait(10)
+        if not gone:
+            raise ValueError("no such file")
+        return b"#" * 10_000_000
+
+    server = health.serve(told := settings(metrics_port=free_port()), also=also)
+    assert server is not None
+    with socket.create_connection(("127.0.0.1", told.metrics_port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    left.set()
+
+    assert handled.wait(10)
+    end_serving(server)
+    assert said == ([] if gone else [("server_error", "ValueError('no such file')")])
+    assert "Traceback" not in capsys.readouterr().err
