@@ -1,13 +1,17 @@
 """Workers on two brokers, and measurements of which the workers know what came over which broker."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from conductor.waiting import until
 from grader import measuring
 from grader.adapters.observed import Events
-from grader.calling import called
+from grader.calling import Called, called
 from grader.checks import worker
 from grader.domain.verdict import Finding
+from grader.errors import TooBusy, Unable
 from grader.session import Session, failed, passed
 
 BROKERS = ("redis", "rabbitmq")
@@ -17,8 +21,17 @@ DEAD_SECONDS = 10
 PROCESS_SECONDS = 1
 """What a busy machine may add to that."""
 
+CALL_SECONDS = 40
+ANSWER_SECONDS = 20
+
+HELD_TIMES = 2
+"""A worker that has to wait while tasks are sent waits so many times as long again before it may begin: sending is a small part then."""
+
+MOST_HELD_SECONDS = 8
+"""An answer may wait for a result for no longer than 10 s."""
+
 OFF = 0.3
-"""By how much a duration may miss what the worker and the call took."""
+"""By how much more than the call took may have been measured."""
 
 NOT_THERE = {"OperationalError", "OSError", "TimeoutError"}
 """Errors, or bases of errors, that say that somebody could not be reached."""
@@ -52,11 +65,10 @@ def connects(session: Session) -> Finding:
 def measured(session: Session) -> Finding:
     """Measure each, with a number of tasks that nobody knows before, and count what each worker received."""
     kept: dict[str, dict[str, float]] = {}
-    session.kept["began"] = time.monotonic()
     for broker in BROKERS:
         tasks = session.random.randrange(150, 250)
         before = {one: _received(session, one) for one in BROKERS}
-        end = called(session, MEASURE, [broker, tasks], seconds=40)
+        end, sent, held = _held(session, broker, tasks)
         if not end.ended or end.error:
             return failed("call", f"the measurement of {broker} {end.why}")
         new = {one: _received(session, one, before[one] + tasks * (one == broker)) - before[one] for one in BROKERS}
@@ -71,23 +83,24 @@ def measured(session: Session) -> Finding:
             )
         if not isinstance(end.value, dict) or not _fits(end.value, tasks):
             return failed("numbers", f"{broker}, {tasks} tasks: returned {str(end.value)[:200]}", received=new)
-        kept[broker] = {"said": end.value["time"], "worker": _took(session, broker, tasks), "call": end.seconds}
+        kept[broker] = {"said": end.value["time"], "sent": sent, "held": held, "call": end.seconds}
     session.kept["measured"] = kept
     return passed("each measurement sent all its tasks over its own broker")
 
 
 def rates(session: Session) -> Finding:
-    """What was said must lie between what the worker needed for the tasks and what the whole call took."""
+    """What was said must be at least as long as the worker was kept from the tasks, and at most what the whole call took."""
     for broker, took in session.kept["measured"].items():
-        seen = {key: round(seconds, 3) for key, seconds in took.items()}
-        if not (1 - OFF) * took["worker"] <= took["said"] <= (1 + OFF) * took["call"]:
-            # A worker says late that a task has ended, and a call takes long to begin.
-            measuring.tell(session.kept["began"])
+        if not took["held"]:
+            return failed("other-rate", f"{broker}: the measurement ended before the worker had begun", **took)
+        if took["held"] < HELD_TIMES * took["sent"]:
+            raise TooBusy(f"it took {took['sent']:.0f} s until all tasks were sent over {broker}")
+        if not took["held"] <= took["said"] <= (1 + OFF) * took["call"]:
             return failed(
                 "other-rate",
-                f"{broker}: {took['said']:.2f} s were measured, while the worker was busy for {took['worker']:.2f} s"
+                f"{broker}: {took['said']:.2f} s were measured, while the worker was kept from the tasks for {took['held']:.2f} s"
                 f" and the call took {took['call']:.2f} s",
-                **seen,
+                **{key: round(seconds, 3) for key, seconds in took.items()},
             )
     return passed("the durations are those that were seen from outside", **session.kept["measured"])
 
@@ -127,15 +140,34 @@ def _received(session: Session, broker: str, at_least: int = 0) -> int:
     return count()
 
 
-def _took(session: Session, broker: str, tasks: int) -> float:
-    """Seconds from the first reception of the last so many tasks to the last end, by the worker's clock."""
-    events = _events(session, broker)
+def _held(session: Session, broker: str, tasks: int) -> tuple[Called, float, float]:
+    """Measure this broker while its worker takes nothing: how the call ended, after how long at most all tasks were sent, and for how long
+    after that the worker was kept from them, in seconds; 0 when the call did not wait for that."""
+    at = session.workers[broker]
+    app, queue = (session.rabbitmq_app if broker == "rabbitmq" else session.app), at.queues[0]
 
-    def times(kind: str) -> list[float]:
-        return sorted(seen.what["timestamp"] for seen in events.all() if seen.what["type"] == kind)
+    def told(does: Callable[..., Any]) -> None:
+        if not does(queue, destination=[at.node], reply=True, timeout=ANSWER_SECONDS):
+            measuring.tell()
+            raise Unable(f"a worker that was told what to consume did not answer within {ANSWER_SECONDS} s")
 
-    events.wait(lambda: len(times("task-succeeded")) >= len(times("task-received")), session.left(5))
-    return max(times("task-succeeded")[-1:] or [0.0]) - times("task-received")[-tasks]
+    with ThreadPoolExecutor(1) as other, app.connection_for_read() as connection:
+
+        def waiting() -> int:
+            if broker == "redis":
+                return int(session.valkey.client().llen(queue))
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+
+        told(app.control.cancel_consumer)
+        began = time.monotonic()
+        call = other.submit(called, session, MEASURE, [broker, tasks], seconds=CALL_SECONDS)
+        until(lambda: call.done() or waiting() >= tasks, within_seconds=CALL_SECONDS, every_seconds=0.05)
+        all_sent = time.monotonic()
+        sent = all_sent - began
+        early = until(call.done, within_seconds=min(HELD_TIMES * sent, MOST_HELD_SECONDS), every_seconds=0.05)
+        held = time.monotonic() - all_sent
+        told(app.control.add_consumer)
+    return call.result(), sent, 0.0 if early else held
 
 
 def _fits(value: dict[str, Any], tasks: int) -> bool:

@@ -173,8 +173,16 @@ def computed(module: ModuleType, patch: pytest.MonkeyPatch, *seconds: float) -> 
     return module.computing_in_parallel(session)
 
 
+def rates(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
+    """Sending took so long that the worker could not be kept waiting for twice as long."""
+    return module.rates(
+        SimpleNamespace(kept={"measured": {"redis": {"said": 9.0, "sent": 5.0, "held": 8.0, "call": 20.0}}})
+    )
+
+
 BY_THE_MACHINE: list[tuple[str, str, Case]] = [
     ("build-a-saga", "saga", build_a_saga),
+    ("compare-brokers", "brokers", rates),
     ("lost-spans", "spans", lost_spans),
     ("hoarder", "hoards", shared_unevenly),
     ("hoarder", "hoards", both_by_one),
@@ -248,12 +256,6 @@ def late(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     return module.in_time(SimpleNamespace(kept={"began": 0.0, "due": {"basket": (due, due)}}))
 
 
-def rates(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
-    """A worker was busy for longer than was measured."""
-    measured = {"redis": {"said": 1.0, "worker": 1.6, "call": 3.0}}
-    return module.rates(SimpleNamespace(kept={"began": 0.0, "measured": measured}))
-
-
 def unresponsive(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     """The broker stands still, and a probe said nothing three times."""
     return probed(module, patch, module.Called())
@@ -267,7 +269,6 @@ def probed(module: ModuleType, patch: pytest.MonkeyPatch, answer: object) -> obj
 
 
 AGAINST_IT: list[tuple[str, str, Case, str]] = [
-    ("compare-brokers", "brokers", rates, "other-rate"),
     ("eta-storm", "reminders", late, "off"),
     ("ping-pong", "probes", unresponsive, "replaced"),
     ("see-inside", "inside", runtimes, "other-runtime"),
@@ -550,3 +551,19 @@ def test_a_probe_that_says_no_in_an_outage_had_the_time_to_however_slow_the_mach
     finding: Any = probed(probes, monkeypatch, probes.Called(value=False, ended=True))
 
     assert (False, "replaced") == (finding.passed, finding.reason)
+
+
+@pytest.mark.parametrize(
+    ("said", "held", "reason"),
+    [(2.1, 2.0, ""), (1.0, 2.0, "other-rate"), (4.0, 2.0, "other-rate"), (0.5, 0.0, "other-rate")],
+)
+def test_sending_alone_is_told_from_the_whole_however_slow_the_machine(
+    monkeypatch: pytest.MonkeyPatch, said: float, held: float, reason: str
+) -> None:
+    brokers = function._loaded(LABS / "compare-brokers" / "checks" / "brokers.py")
+    monkeypatch.setattr(measuring, "slowdown", lambda: 50.0)
+    measured = {"redis": {"said": said, "sent": 1.0, "held": held, "call": 3.0}}
+
+    found = brokers.rates(SimpleNamespace(kept={"measured": measured}))
+
+    assert (not reason, reason) == (found.passed, found.reason)
