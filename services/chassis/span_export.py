@@ -59,7 +59,7 @@ class OneAMinute(logging.Filter):
         return True
 
 
-class Tally:
+class SpanCounts:
     """How many spans there were, and what became of them.
 
     Nobody is told which span a full queue let go of, and to look whether it is full before a span is put in is to be wrong when the sender
@@ -108,16 +108,16 @@ class Exporter(trace_exporter.OTLPSpanExporter):
 
     def __init__(self, **told: Any) -> None:
         super().__init__(**told)
-        self.tally = Tally()
+        self.counts = SpanCounts()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch, and count it."""
-        self.tally.take_out(len(spans), self.waiting)
+        self.counts.take_out(len(spans), self.waiting)
         result = SpanExportResult.FAILURE
         try:
             result = super().export(spans)
         finally:
-            self.tally.settle("sent" if result is SpanExportResult.SUCCESS else "refused", len(spans))
+            self.counts.settle("sent" if result is SpanExportResult.SUCCESS else "refused", len(spans))
         return result
 
 
@@ -128,16 +128,16 @@ class Processor(BatchSpanProcessor):
         super().__init__(exporter, max_queue_size=MOST_WAITING, schedule_delay_millis=EVERY_MS)
         waiting = self._batch_processor._queue  # the SDK has no name for it
         exporter.waiting = lambda: len(waiting)
-        self._tally = exporter.tally
+        self._counts = exporter.counts
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span; the oldest one makes room for it."""
         super().on_end(span)
-        self._tally.offer()
+        self._counts.offer()
 
     def abandon(self) -> None:
         """The process ends now: whatever was not sent is lost."""
-        self._tally.end()
+        self._counts.end()
 
 
 def processor(settings: ServiceSettings) -> Processor:

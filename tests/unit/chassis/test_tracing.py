@@ -272,28 +272,28 @@ def test_each_span_has_one_outcome_also_those_that_come_while_others_are_taken_o
 ) -> None:
     counted: Counter[str] = Counter()
     monkeypatch.setattr(span_export.metrics, "count", lambda _, outcome, by=1: counted.update({outcome: by}))
-    tally, queue = span_export.Tally(), deque[int](maxlen=4)
+    counts, queue = span_export.SpanCounts(), deque[int](maxlen=4)
 
     def put_in(spans: int) -> None:
         for number in range(spans):
             queue.append(number)
-            tally.offer()
+            counts.offer()
 
     def sent(spans: int, outcome: str) -> None:
         for _ in range(spans):
             queue.popleft()
-        tally.take_out(spans, lambda: len(queue))
-        tally.settle(outcome, spans)
+        counts.take_out(spans, lambda: len(queue))
+        counts.settle(outcome, spans)
 
     put_in(6)  # two have no room
     queue.append(7)  # one more has none; it is not told yet
     sent(2, "sent")
     told_so_far = counted["dropped"]
-    tally.offer()
+    counts.offer()
     sent(1, "refused")
     told_then = counted["dropped"]
-    tally.end()
-    tally.settle("sent", 1)  # too late
+    counts.end()
+    counts.settle("sent", 1)  # too late
 
     assert (2, 3) == (told_so_far, told_then)
     assert {"sent": 2, "refused": 1, "dropped": 3 + 1} == counted
