@@ -8,6 +8,7 @@ from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
 from grader.errors import Unable
+from grader.remote_control import carry_out
 from grader.session import Session, failed, passed
 
 CHARGE_SECONDS = 12.0
@@ -48,6 +49,7 @@ def back_after_a_kill(session: Session) -> Finding:
     if not session.in_time(lambda: bool(running()), 20, every_seconds=0.05):
         return failed("not-begun", "an order was placed, and its charge was not begun")
     charge = running()[0]
+    carry_out(session.app, session.workers["worker"], "ping")
     session.workers["worker"].running.end()
     killed = time.monotonic()
     if session.events.final(charge, 0) is not None:

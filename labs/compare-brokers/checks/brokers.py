@@ -1,7 +1,6 @@
 """Workers on two brokers, and measurements of which the workers know what came over which broker."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +10,8 @@ from grader.adapters.observed import Events
 from grader.calling import Called, called
 from grader.checks import worker
 from grader.domain.verdict import Finding
-from grader.errors import TooBusy, Unable
+from grader.errors import TooBusy
+from grader.remote_control import carry_out
 from grader.session import Session, failed, passed
 
 BROKERS = ("redis", "rabbitmq")
@@ -22,7 +22,6 @@ PROCESS_SECONDS = 1
 """What a busy machine may add to that."""
 
 CALL_SECONDS = 40
-ANSWER_SECONDS = 20
 
 HELD_TIMES = 2
 """A worker that has to wait while tasks are sent waits so many times as long again before it may begin: sending is a small part then."""
@@ -146,11 +145,6 @@ def _held(session: Session, broker: str, tasks: int) -> tuple[Called, float, flo
     at = session.workers[broker]
     app, queue = (session.rabbitmq_app if broker == "rabbitmq" else session.app), at.queues[0]
 
-    def told(does: Callable[..., Any]) -> None:
-        if not does(queue, destination=[at.node], reply=True, timeout=ANSWER_SECONDS):
-            measuring.tell()
-            raise Unable(f"a worker that was told what to consume did not answer within {ANSWER_SECONDS} s")
-
     with ThreadPoolExecutor(1) as other, app.connection_for_read() as connection:
 
         def waiting() -> int:
@@ -158,7 +152,7 @@ def _held(session: Session, broker: str, tasks: int) -> tuple[Called, float, flo
                 return int(session.valkey.client().llen(queue))
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
 
-        told(app.control.cancel_consumer)
+        carry_out(app, at, "cancel_consumer", queue=queue)
         began = time.monotonic()
         call = other.submit(called, session, MEASURE, [broker, tasks], seconds=CALL_SECONDS)
         until(lambda: call.done() or waiting() >= tasks, within_seconds=CALL_SECONDS, every_seconds=0.05)
@@ -166,7 +160,7 @@ def _held(session: Session, broker: str, tasks: int) -> tuple[Called, float, flo
         sent = all_sent - began
         early = until(call.done, within_seconds=min(HELD_TIMES * sent, MOST_HELD_SECONDS), every_seconds=0.05)
         held = time.monotonic() - all_sent
-        told(app.control.add_consumer)
+        carry_out(app, at, "add_consumer", queue=queue)
     return call.result(), sent, 0.0 if early else held
 
 

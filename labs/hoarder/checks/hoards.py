@@ -2,16 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from conductor.waiting import until
 from grader import measuring
 from grader.checks import worker
 from grader.domain.verdict import Finding
-from grader.errors import TooBusy, Unable
+from grader.errors import TooBusy
+from grader.remote_control import carry_out
 from grader.session import Session, failed, passed
 
 FIRST, SECOND = "first", "second"
@@ -21,7 +20,6 @@ MOST_TASKS = 3
 """Of one worker. Whoever holds as many beside the one that it works on does more."""
 
 CHARGE_SECONDS = 2.0
-ANSWER_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,8 @@ def idle(session: Session) -> Finding:
 
 def _joined(session: Session, count: int) -> Joined | Finding:
     """Send charges while the second worker consumes nothing, let it consume, and count who did how many."""
-    control = session.rabbitmq_app.control
-    _second(session, control.cancel_consumer)
+    second = session.workers[SECOND]
+    carry_out(session.rabbitmq_app, second, "cancel_consumer", queue=QUEUE)
     ids = [str(uuid4()) for _ in range(count)]
     with session.valkey.client(2) as store:
         for task_id in ids:
@@ -95,14 +93,7 @@ def _joined(session: Session, count: int) -> Joined | Finding:
     # What it holds beside the task that it began arrives with that one.
     until(lambda: len(those("task-received")) == count, within_seconds=CHARGE_SECONDS / 4, every_seconds=0.05)
     held = len(those("task-received")) - len(those("task-started"))
-    _second(session, control.add_consumer)
+    carry_out(session.rabbitmq_app, second, "add_consumer", queue=QUEUE)
     if not session.in_time(lambda: len(those("task-succeeded")) == count, 40, every_seconds=0.1):
         return failed("no-end", f"of {count} charges {len(those('task-succeeded'))} ended")
     return Joined(Counter(those("task-started").values()), held)
-
-
-def _second(session: Session, does: Callable[..., Any]) -> None:
-    """Have the second worker do something about the queue, and return when it has said so."""
-    if not does(QUEUE, destination=[session.workers[SECOND].node], reply=True, timeout=ANSWER_SECONDS):
-        measuring.tell()
-        raise Unable(f"a worker that was told what to consume did not answer within {ANSWER_SECONDS} s")

@@ -6,6 +6,7 @@ from collections import Counter
 from grader.calling import called
 from grader.checks import worker
 from grader.domain.verdict import Finding
+from grader.remote_control import carry_out
 from grader.session import Session, failed, passed
 
 ORDERS = 2
@@ -95,6 +96,7 @@ def _charging(session: Session, name: str) -> Finding:
     session.kept["orders"] = [*session.kept.get("orders", []), *placed]
     if not session.in_time(lambda: len(_begun(session)) >= before + ORDERS, 15, every_seconds=0.05):
         return failed("not-begun", f"{ORDERS} orders were placed, and their charges were not begun within 15 s")
+    carry_out(session.rabbitmq_app, session.workers[name], "ping")
     return passed("charging")
 
 
