@@ -61,21 +61,30 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     if binary is None:
         missing("rabbitmq-server")
     directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
-    port, dist_port, epmd_port, management_port = free_port(), free_port(), free_port(), free_port()
+    port, dist_port, epmd_port, management_port, metrics_port = (free_port() for _ in range(5))
     (directory / "rabbitmq.conf").write_text(
         f"listeners.tcp.default = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\n"
-        f"management.tcp.port = {management_port}\ndefault_user = tester\ndefault_pass = {PASSWORD}\n"
+        f"management.tcp.port = {management_port}\nprometheus.tcp.ip = 127.0.0.1\n"
+        f"prometheus.tcp.port = {metrics_port}\ndefault_user = tester\ndefault_pass = {PASSWORD}\n"
         "collect_statistics_interval = 1000\n"
         "vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\n"
         "log.console = true\nlog.file = false\n"
     )
-    (directory / "enabled_plugins").write_text("[rabbitmq_management].")
+    (directory / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].")
     environment = rabbitmq_node.node_environment(f"test{port}", directory, erlang_port=dist_port, epmd_port=epmd_port)
     epmd = Server(
         ["epmd", "-port", str(epmd_port)], directory, epmd_port, lambda: listens(epmd_port), environment=environment
     )
     epmd.start()
-    server = RabbitMQ([str(binary)], directory, port, lambda: False, environment, management_port=management_port)
+    server = RabbitMQ(
+        [str(binary)],
+        directory,
+        port,
+        lambda: False,
+        environment,
+        management_port=management_port,
+        metrics_port=metrics_port,
+    )
     server.ready = server.answers
     try:
         server.start()
@@ -89,12 +98,14 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 
 def _container(image: str) -> Iterator[RabbitMQ]:
     directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
-    port, management_port = free_port(), free_port()
+    port, management_port, metrics_port = free_port(), free_port(), free_port()
     name = f"rabbit-{port}"
     command = ["docker", "run", "--rm", "--name", name, "--publish", f"127.0.0.1:{port}:5672"]
-    command += ["--publish", f"127.0.0.1:{management_port}:15672"]
+    command += ["--publish", f"127.0.0.1:{management_port}:15672", "--publish", f"127.0.0.1:{metrics_port}:15692"]
     command += ["--env", "RABBITMQ_DEFAULT_USER=tester", "--env", f"RABBITMQ_DEFAULT_PASS={PASSWORD}", image]
-    server = RabbitMQContainer(command, directory, port, lambda: False, management_port=management_port)
+    server = RabbitMQContainer(
+        command, directory, port, lambda: False, management_port=management_port, metrics_port=metrics_port
+    )
     server.name, server.ready = name, server.answers
     try:
         server.start()

@@ -162,9 +162,10 @@ def listens(port: int) -> bool:
 
 @dataclass
 class RabbitMQ(Server):
-    """A RabbitMQ node of our own (see conductor.laptop.servers.rabbitmq), with the management API for looking into it."""
+    """A RabbitMQ node of our own (see conductor.laptop.servers.rabbitmq), with the management API for looking into it, and its metrics."""
 
     management_port: int = 0
+    metrics_port: int = 0
 
     def url(self, vhost: str) -> str:
         return f"amqp://tester:{QUOTED}@127.0.0.1:{self.port}/{vhost}"

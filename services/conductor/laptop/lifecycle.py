@@ -143,6 +143,8 @@ def _add(platform: Platform, names: Sequence[str], tell: Tell) -> Started:
                 grown.supervisor.add(*one.outside_programs())
                 if before.observe:
                     grown.supervisor.add(observability.exporter(one))
+            if before.observe:
+                observability.follow(grown)
             _make_ready(new, tell)
         except BaseException:
             tell(f"stopping {', '.join(names)}")

@@ -5,7 +5,9 @@ does not answer. Ports are reserved like all others; old and new generation of a
 out.
 """
 
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +35,9 @@ EACH = 40
 SCRAPE_SECONDS = 5.0
 SAMPLES_LIMIT = 5000
 LABELS_LIMIT = 30
+QUEUE_FAMILIES = ("queue_coarse_metrics", "queue_consumer_count")
+"""What RabbitMQ is asked for of each queue: messages and consumers."""
+
 GENERATIONS = 2
 """Generations of a pool that run beside each other while it is rolled."""
 
@@ -146,6 +151,24 @@ def provision(platform: "Platform", *, divide: float = 1, receiver: str | None =
     write_private(run.watch / "alertmanager.yml", yaml.safe_dump(_alertmanager(receiver, divide), sort_keys=False))
 
 
+def follow(platform: "Platform") -> None:
+    """Have Prometheus ask for the queues of a capstone that came later. Whatever else its file says stays, as divided times in a drill."""
+    file = platform.run.watch / "prometheus.yml"
+    told = yaml.safe_load(file.read_text())
+    for job in told["scrape_configs"]:
+        if job["job_name"] == "rabbitmq" and platform.rabbitmq:
+            job["params"] = queues_asked(platform.rabbitmq.vhosts())
+    write_private(file, yaml.safe_dump(told, sort_keys=False))
+    for process in platform.supervisor.processes():
+        if process.name == "prometheus" and process.pid:
+            os.kill(process.pid, signal.SIGHUP)
+
+
+def queues_asked(vhosts: Sequence[str]) -> dict[str, list[str]]:
+    """What a scrape of RabbitMQ asks for: of the queues in these virtual hosts, and in no other."""
+    return {"vhost": [*vhosts], "family": [*QUEUE_FAMILIES]}
+
+
 def _prometheus(platform: "Platform", scrape_seconds: float) -> Mapping[str, Any]:
     ports = platform.state.ports
     limits = {"sample_limit": SAMPLES_LIMIT, "label_limit": LABELS_LIMIT}
@@ -166,8 +189,7 @@ def _prometheus(platform: "Platform", scrape_seconds: float) -> Mapping[str, Any
     if binary("alertmanager"):
         jobs.append(static("alertmanager", "alertmanager"))
     if platform.rabbitmq:
-        families = {"family": ["queue_coarse_metrics", "queue_consumer_count"]}
-        detailed = {"metrics_path": "/metrics/detailed", "params": families}
+        detailed = {"metrics_path": "/metrics/detailed", "params": queues_asked(platform.rabbitmq.vhosts())}
         jobs.append(static("rabbitmq", "rabbitmq-metrics", **detailed))
     return {
         "global": {

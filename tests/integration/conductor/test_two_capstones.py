@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from conductor.laptop import state
 from conductor.laptop.platform import Platform
@@ -43,8 +44,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunDirectory]:
     """The tally is started alone, as a person does, and the orders are added to it."""
     directory = RunDirectory(tmp_path_factory.mktemp("two") / "run")
     try:
-        for name in ("tally", "orders"):
-            started = typed(directory, "make", "up", f"CAPSTONES={name}")
+        for name, *watched in (("tally", "OBSERVE=1"), ("orders",)):
+            started = typed(directory, "make", "up", f"CAPSTONES={name}", *watched)
             assert started.returncode == 0, started.stdout + started.stderr
         yield directory
     finally:
@@ -74,6 +75,20 @@ def test_they_share_the_servers_and_nothing_else(run: RunDirectory) -> None:
     assert {"tally.api-g1-0", "tally.counters-g1-0", "tally.relay-g1-0", "orders.api-g1-0", "orders.relay-g1-0"} <= set(
         names
     )
+
+
+def test_prometheus_asks_for_the_queues_of_both(run: RunDirectory) -> None:
+    platform = Platform(run, state.loaded(run.state))
+    if not platform.rabbitmq or "prometheus" not in pids(run):
+        pytest.skip("RabbitMQ or Prometheus is not installed")
+    url = f"http://127.0.0.1:{platform.state.ports['prometheus']}/api/v1/status/config"
+
+    def asked() -> list[str]:
+        jobs = yaml.safe_load(httpx.get(url, timeout=10).raise_for_status().json()["data"]["yaml"])["scrape_configs"]
+        (found,) = (one["params"]["vhost"] for one in jobs if one["job_name"] == "rabbitmq")
+        return list(found)
+
+    assert until(lambda: asked() == ["tally", "orders"], within_seconds=30), asked()
 
 
 def test_each_works(run: RunDirectory) -> None:

@@ -1,15 +1,17 @@
 """Several capstones on one platform: what each is given, and how a pool is named."""
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from conductor import capstones
 from conductor.errors import NotRunning, Refused
-from conductor.laptop import lifecycle, logs, state, wanted
+from conductor.laptop import lifecycle, logs, observability, state, wanted
 from conductor.laptop.platform import Platform, capstone_of, pool_of
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers.rabbitmq import definitions
@@ -58,6 +60,37 @@ def test_a_login_may_do_everything_in_its_own_vhost_only() -> None:
 
     assert {("orders", "orders"), ("tally", "tally")} == {(one["user"], one["vhost"]) for one in told["permissions"]}
     assert {"orders", "tally"} == {one["name"] for one in told["users"]} == {one["name"] for one in told["vhosts"]}
+
+
+def test_prometheus_asks_for_the_queues_of_each_and_of_one_that_comes_later_and_the_rest_of_its_file_stays(
+    both: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signalled = []
+    server = SimpleNamespace(processes=lambda: [SimpleNamespace(name=name, pid=n) for n, name in enumerate(WATCHERS)])
+    monkeypatch.setattr(Platform, "supervisor", server)
+    monkeypatch.setattr(observability.os, "kill", lambda pid, number: signalled.append((pid, number)))
+    watched = PORTS | {"prometheus": 7, "alertmanager": 8, "rabbitmq-metrics": 9}
+    both.make()
+    platform = Platform(both, State.fresh("rabbitmq", "orders", "analytics").model_copy(update={"ports": watched}))
+    observability.provision(platform, divide=20)
+    before = jobs(both)
+
+    observability.follow(platform.with_state(**wanted.with_capstones(platform.state, ["trading"])))
+
+    assert ["orders", "analytics"] == before["rabbitmq"].pop("params")["vhost"]
+    after = jobs(both)
+    assert ["orders", "analytics", "trading"] == after["rabbitmq"].pop("params")["vhost"]
+    assert before == after
+    assert [(WATCHERS.index("prometheus"), signal.SIGHUP)] == signalled
+
+
+WATCHERS = ("keeper", "alertmanager", "prometheus")
+
+
+def jobs(run: RunDirectory) -> dict[str, Any]:
+    """The jobs of a laptop's Prometheus, and all else that it is told."""
+    told = yaml.safe_load((run.watch / "prometheus.yml").read_text())
+    return {"": told["global"], **{one["job_name"]: one for one in told["scrape_configs"]}}
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,10 @@ class RabbitMQ:
         """The users, vhosts and permissions that the node is to have."""
         return definitions(self._state.logins)
 
+    def vhosts(self) -> list[str]:
+        """The virtual hosts of the definitions: one of each capstone that ever ran here."""
+        return [one["name"] for one in self.definitions()["vhosts"]]
+
     def make_vhosts(self) -> None:
         """Make what `prepare` would at the next start, on the node that runs: users and vhosts of capstones that came later."""
         self._define()
