@@ -65,6 +65,14 @@ parked = sa.Table(
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=NOW),
     sa.CheckConstraint("status IN ('parked', 'replayed', 'dropped')", name="parked_status"),
     sa.Index("parked_open", "parked_at", postgresql_where=sa.text("status = 'parked'")),
+    # Whether something is parked already is asked of these. A hash, because a body is longer than an entry of a B-tree may be.
+    sa.Index("parked_body", "body", postgresql_using="hash", postgresql_where=sa.text("status = 'parked'")),
+    sa.Index(
+        "parked_delivery",
+        sa.text("(headers ->> '_delivery')"),
+        postgresql_using="hash",
+        postgresql_where=sa.text("status = 'parked'"),
+    ),
 )
 
 parked_audit = sa.Table(
@@ -76,4 +84,5 @@ parked_audit = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("act", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False, server_default=""),
+    sa.Index("parked_audit_record", "parked_id"),
 )

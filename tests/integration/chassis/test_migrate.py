@@ -74,13 +74,13 @@ def test_each_service_has_the_chassis_tables_as_the_chassis_knows_them(database_
     engine = sa.create_engine(database_url, poolclass=sa.NullPool)
 
     with engine.connect() as conn:
-        found = {
-            name: {one["name"] for one in columns}
-            for (_, name), columns in sa.inspect(conn).get_multi_columns().items()
-        }
+        seen = sa.inspect(conn)
+        columns = {name: {one["name"] for one in each} for (_, name), each in seen.get_multi_columns().items()}
+        indexes = {name: {one["name"] for one in each} for (_, name), each in seen.get_multi_indexes().items()}
 
     for name, table in chassis_tables.metadata.tables.items():
-        assert set(table.columns.keys()) == found[name]
+        assert set(table.columns.keys()) == columns[name]
+        assert {index.name for index in table.indexes} <= indexes[name]
 
 
 def test_migrating_again_changes_nothing(database_url: str, scripts: Path) -> None:
