@@ -524,6 +524,36 @@ TELEMETRY = [
         "Spans",
         "Recorded ones: taken by the collector, refused by it, or dropped because too many waited or their process ended.",
         "ops",
+    Panel(
+        "Connections",
+        "Of clients to the database's server, all databases together, and the most that they may have.",
+        "short",
+        {
+            "{{capstone}}": "max by (capstone) (chassis_database_connections)",
+            "{{capstone}} limit": "min by (capstone) (chassis_database_connections_limit)",
+        },
+    ),
+    Panel(
+        "Standbys behind",
+        "How much of the database's log each has not replayed. No data: there is none, as on a laptop.",
+        "bytes",
+        {"{{capstone}} {{standby}}": "max by (capstone, standby) (chassis_standby_behind_bytes)"},
+    ),
+    Panel(
+        "Memory of stores",
+        "What counts towards the limit, and the limit where there is one; of several servers the fullest. A full store refuses writes.",
+        "bytes",
+        {
+            "{{capstone}} {{store}}": "max by (capstone, store) (chassis_store_memory_bytes)",
+            "{{capstone}} {{store}} limit": "min by (capstone, store) (chassis_store_memory_limit_bytes)",
+        },
+    ),
+    Panel(
+        "Keys thrown away",
+        "To make room, since the store was started. A store of ours throws none away: one that does forgets what it was told.",
+        "short",
+        {"{{capstone}} {{store}}": "max by (capstone, store) (chassis_store_evicted_keys_total)"},
+    ),
         {"{{capstone}} {{pool}} {{outcome}}": rate("chassis_spans_total", "capstone, pool, outcome")},
     ),
     Panel(

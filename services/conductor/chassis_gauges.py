@@ -54,3 +54,32 @@ ARCHIVE = Gauge(
     (),
     "SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)::int FROM pg_stat_archiver",
 )
+
+CONNECTIONS = (
+    Gauge(
+        "chassis_database_connections",
+        "Connections of clients to the server, whichever of its databases they are to",
+        (),
+        # Whose session it is everybody may see, and of what kind only some: what the server starts itself has no user or no database.
+        "SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL",
+    ),
+    Gauge(
+        "chassis_database_connections_limit",
+        "The most connections that clients may have",
+        (),
+        "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        " - coalesce(current_setting('reserved_connections', true)::int, 0)",
+    ),
+)
+
+STANDBYS = Gauge(
+    "chassis_standby_behind_bytes",
+    "How much of the database's log a standby has not replayed",
+    ("standby",),
+    "SELECT application_name, max(pg_wal_lsn_diff("
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, replay_lsn))"
+    " FROM pg_stat_replication WHERE replay_lsn IS NOT NULL GROUP BY application_name",
+)
+
+SERVER = (TRANSACTIONS, *CONNECTIONS, STANDBYS, ARCHIVE)
+"""What the server of any database says."""

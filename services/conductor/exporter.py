@@ -20,14 +20,15 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import psycopg
 from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from conductor import capstones
 from conductor.capstone import Capstone, Gauge
 from conductor.certificates import Certificates
 from conductor.errors import Refused, StoreUnreachable
-from conductor.redis_client import connected
+from conductor.redis_client import connected, nodes
 
 PORT = 9105
 ANSWER_SECONDS = 0.8
@@ -47,9 +48,18 @@ class Machine:
     certificates: Certificates | None = None
 
     def facts(self) -> Iterator[tuple[str, str, Sequence[str], Sequence[tuple[Any, ...]]]]:
-        """Name, help, labels and rows of each gauge."""
-        ups = [(name, _answers(url)) for name, url in self.stores.items()]
+        """Name, help, labels and rows of each metric; what ends in `_total` is a counter."""
+        each = {name: _servers(url) for name, url in self.stores.items()}
+        ups = [(name, float(bool(servers))) for name, servers in each.items()]
         yield "chassis_store_up", "Whether a store answers", ("store",), ups
+        answering = {name: servers for name, servers in each.items() if servers}
+        fullest = {name: max(servers, key=_share) for name, servers in answering.items()}
+        used = [(name, _used(one)) for name, one in fullest.items()]
+        yield "chassis_store_memory_bytes", "Memory of a store that counts towards its limit", ("store",), used
+        limits = [(name, one["maxmemory"]) for name, one in fullest.items() if one["maxmemory"]]
+        yield "chassis_store_memory_limit_bytes", "The most memory that a store may use", ("store",), limits
+        gone = [(name, sum(one["evicted_keys"] for one in servers)) for name, servers in answering.items()]
+        yield "chassis_store_evicted_keys_total", "Keys that a store threw away to make room", ("store",), gone
         if self.data is not None:
             free = shutil.disk_usage(self.data).free
             yield "conductor_disk_free_bytes", "Free space where the data lies", (), [(free,)]
@@ -64,12 +74,24 @@ class Machine:
 MACHINE = Machine({})
 
 
-def _answers(url: str) -> float:
-    try:
-        with connected(url, answer_seconds=0.5) as client:
-            return float(bool(client.ping()))
-    except StoreUnreachable:
-        return 0.0
+def _servers(urls: str) -> list[Mapping[str, Any]]:
+    """What each server of a store says of itself; nothing when the first does not answer, and no more once one does not."""
+    told: list[Mapping[str, Any]] = []
+    with contextlib.suppress(StoreUnreachable):
+        for url in nodes(urls):
+            with connected(url, answer_seconds=0.5) as client:
+                client.ping()  # a server that still reads its files says what it is, and does no work
+                told.append(client.info())
+    return told
+
+
+def _used(server: Mapping[str, Any]) -> float:
+    return float(server["used_memory"] - server["mem_not_counted_for_evict"])
+
+
+def _share(server: Mapping[str, Any]) -> float:
+    """How full it is; the one of several that is fullest refuses writes first."""
+    return _used(server) / server["maxmemory"] if server["maxmemory"] else 0.0
 
 
 class Exporter(Collector):
@@ -84,8 +106,8 @@ class Exporter(Collector):
         lease = os.environ.get("RELAY_LEASE_SECONDS") or LEASE_SECONDS
         self._options = f"-c statement_timeout=4000 -c chassis.lease_seconds={float(lease)}"
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Every gauge, as of now."""
+    def collect(self) -> Iterator[Metric]:
+        """Everything, as of now."""
         asked = self._asking.submit(self._ask)
         try:
             found = asked.result(ANSWER_SECONDS)
@@ -98,10 +120,9 @@ class Exporter(Collector):
         for name, text, labels, facts in self._machine.facts():
             yield self._family(name, text, labels, facts)
 
-    def _family(
-        self, name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[Any, ...]]
-    ) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(name, text, labels=("capstone", *labels))
+    def _family(self, name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Metric:
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        family = kind(name, text, labels=("capstone", *labels))
         for *values, number in rows:
             family.add_metric([self._capstone.name, *map(str, values)], float(number))
         return family

@@ -1,5 +1,5 @@
 """What the analytics' database says about now, for Prometheus."""
 
-from conductor.chassis_gauges import ARCHIVE, PARKED, TRANSACTIONS
+from conductor.chassis_gauges import PARKED, SERVER
 
-GAUGES = (PARKED, TRANSACTIONS, ARCHIVE)
+GAUGES = (PARKED, *SERVER)

@@ -1,7 +1,7 @@
 """What the orders' database says about now, for Prometheus: counts and ages that belong to no process."""
 
 from conductor.capstone import Gauge
-from conductor.chassis_gauges import ARCHIVE, OUTBOX, PARKED, TRANSACTIONS
+from conductor.chassis_gauges import OUTBOX, PARKED, SERVER
 
 GAUGES = (
     Gauge("orders_orders", "Orders by state", ("state",), "SELECT state, count(*) FROM orders GROUP BY state"),
@@ -27,6 +27,5 @@ GAUGES = (
     ),
     *OUTBOX,
     PARKED,
-    TRANSACTIONS,
-    ARCHIVE,
+    *SERVER,
 )

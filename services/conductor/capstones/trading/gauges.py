@@ -1,7 +1,7 @@
 """What the trading service's database says about now, for Prometheus."""
 
 from conductor.capstone import Gauge
-from conductor.chassis_gauges import ARCHIVE, PARKED, TRANSACTIONS
+from conductor.chassis_gauges import PARKED, SERVER
 
 EARLY = Gauge(
     "trading_early_batches",
@@ -10,4 +10,4 @@ EARLY = Gauge(
     "SELECT shard, count(*) FROM early_batches GROUP BY shard",
 )
 
-GAUGES = (EARLY, PARKED, TRANSACTIONS, ARCHIVE)
+GAUGES = (EARLY, PARKED, *SERVER)
