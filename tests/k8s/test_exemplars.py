@@ -174,6 +174,14 @@ def span(
 
 
 SLOW, CHARGED, READ, CALL = (number << 100 | 0xC0FFEE for number in (1, 2, 3, 4))
+def test_the_collector_calls_nothing_of_its_configuration_by_a_name_of_yesterday(
+    watched: Watched, tmp_path: Path
+) -> None:
+    said = (tmp_path / "collector.log").read_text()
+
+    assert "deprecated" not in said, said
+
+
 
 
 def test_a_panel_leads_to_the_trace_of_the_one_slow_request_and_of_the_work_and_names_from_outside_make_no_series(
