@@ -25,7 +25,8 @@ WIDTH, ROW_HEIGHT, STAT_HEIGHT = 24, 8, 4
 class Panel:
     """A graph, or one number when `number`. `queries` are PromQL by legend; `unit` is Grafana's.
 
-    `traced` are labels of the recorded spans that lead from the graph to traces; most graphs have none.
+    `traced` are labels of the recorded spans that lead from the graph to traces; most graphs have none. `every` is how often the series are
+    scraped, where that is more seldom than the source says: a rate is over four of them.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Panel:
     queries: dict[str, str]
     number: bool = False
     traced: str = ""
+    every: str = ""
 
 
 def counted(metric: str, *, by: str = "", where: str = "") -> str:
@@ -59,6 +61,11 @@ def exemplars(where: str) -> str:
     negative: what they count is no rate, and no percentile."""
     return f"traces_span_metrics_duration_seconds_bucket{{{where}}} < 0"
 
+
+KUBELET_EVERY = "15s"
+"""As k8s/components/kubelets scrapes them."""
+
+NO_KUBELETS = "No data: Prometheus does not ask the kubelets, as on a laptop"
 
 TRACES = "A dot is one that was recorded, and leads to its trace."
 
@@ -376,6 +383,40 @@ POOLS = [
         },
     ),
     Panel(
+        "Memory of containers, of their limit",
+        f"As the kernel counts it; at 1 it kills. Also of servers, which show none themselves. {NO_KUBELETS}.",
+        "percentunit",
+        {
+            "{{pod}} {{container}}": "max by (pod, container) (container_memory_working_set_bytes "
+            "/ (container_spec_memory_limit_bytes > 0))"
+        },
+    ),
+    Panel(
+        "CPU of containers",
+        f"In cores. {NO_KUBELETS}.",
+        "short",
+        {"{{pod}} {{container}}": rate("container_cpu_usage_seconds_total", "pod, container")},
+        every=KUBELET_EVERY,
+    ),
+    Panel(
+        "CPU withheld",
+        "Share of the periods in which a container had used up its limit of CPU, and had to wait. "
+        f"{NO_KUBELETS}, or no container has such a limit.",
+        "percentunit",
+        {
+            "{{pod}} {{container}}": f"{rate('container_cpu_cfs_throttled_periods_total', 'pod, container')}"
+            f" / {rate('container_cpu_cfs_periods_total', 'pod, container')}"
+        },
+        every=KUBELET_EVERY,
+    ),
+    Panel(
+        "Processes killed for memory",
+        f"By the kernel, also where their container goes on. {NO_KUBELETS}.",
+        "short",
+        {"{{pod}} {{container}}": "sum by (pod, container) (increase(container_oom_events_total[$__rate_interval]))"},
+        every=KUBELET_EVERY,
+    ),
+    Panel(
         "Commands by outcome",
         "Of the outbox.",
         "ops",
@@ -484,6 +525,36 @@ STORES = [
         {"{{capstone}}": "max by (capstone) (chassis_oldest_transaction_seconds)"},
     ),
     Panel(
+        "Connections",
+        "Of clients to the database's server, all databases together, and the most that they may have.",
+        "short",
+        {
+            "{{capstone}}": "max by (capstone) (chassis_database_connections)",
+            "{{capstone}} limit": "min by (capstone) (chassis_database_connections_limit)",
+        },
+    ),
+    Panel(
+        "Standbys behind",
+        "How much of the database's log each has not replayed. No data: there is none, as on a laptop.",
+        "bytes",
+        {"{{capstone}} {{standby}}": "max by (capstone, standby) (chassis_standby_behind_bytes)"},
+    ),
+    Panel(
+        "Memory of stores",
+        "What counts towards the limit, and the limit where there is one; of several servers the fullest. A full store refuses writes.",
+        "bytes",
+        {
+            "{{capstone}} {{store}}": "max by (capstone, store) (chassis_store_memory_bytes)",
+            "{{capstone}} {{store}} limit": "min by (capstone, store) (chassis_store_memory_limit_bytes)",
+        },
+    ),
+    Panel(
+        "Keys thrown away",
+        "To make room, since the store was started. A store of ours throws none away: one that does forgets what it was told.",
+        "short",
+        {"{{capstone}} {{store}}": "max by (capstone, store) (chassis_store_evicted_keys_total)"},
+    ),
+    Panel(
         "Archiving fails",
         "1 while the last try to archive a segment of the database's log failed.",
         "short",
@@ -515,45 +586,15 @@ TELEMETRY = [
     ),
     Panel(
         "Samples of a scrape",
-        "A healthy process shows some hundred; 5,000 are the limit.",
+        "As far as they are kept. A healthy process shows some hundred; 5,000 are the limit.",
         "short",
-        {"{{job}} {{capstone}} {{pool}}": "max by (job, capstone, pool) (scrape_samples_scraped)"},
+        {"{{job}} {{capstone}} {{pool}}": "max by (job, capstone, pool) (scrape_samples_post_metric_relabeling)"},
     ),
     Panel("Series in memory", "Of Prometheus.", "short", {"series": "prometheus_tsdb_head_series"}),
     Panel(
         "Spans",
         "Recorded ones: taken by the collector, refused by it, or dropped because too many waited or their process ended.",
         "ops",
-    Panel(
-        "Connections",
-        "Of clients to the database's server, all databases together, and the most that they may have.",
-        "short",
-        {
-            "{{capstone}}": "max by (capstone) (chassis_database_connections)",
-            "{{capstone}} limit": "min by (capstone) (chassis_database_connections_limit)",
-        },
-    ),
-    Panel(
-        "Standbys behind",
-        "How much of the database's log each has not replayed. No data: there is none, as on a laptop.",
-        "bytes",
-        {"{{capstone}} {{standby}}": "max by (capstone, standby) (chassis_standby_behind_bytes)"},
-    ),
-    Panel(
-        "Memory of stores",
-        "What counts towards the limit, and the limit where there is one; of several servers the fullest. A full store refuses writes.",
-        "bytes",
-        {
-            "{{capstone}} {{store}}": "max by (capstone, store) (chassis_store_memory_bytes)",
-            "{{capstone}} {{store}} limit": "min by (capstone, store) (chassis_store_memory_limit_bytes)",
-        },
-    ),
-    Panel(
-        "Keys thrown away",
-        "To make room, since the store was started. A store of ours throws none away: one that does forgets what it was told.",
-        "short",
-        {"{{capstone}} {{store}}": "max by (capstone, store) (chassis_store_evicted_keys_total)"},
-    ),
         {"{{capstone}} {{pool}} {{outcome}}": rate("chassis_spans_total", "capstone, pool, outcome")},
     ),
     Panel(
@@ -623,7 +664,8 @@ def _panel(panel: Panel, place: Any) -> Any:
     made = made.title(panel.title).description(panel.description).unit(panel.unit).no_value("no data")
     made = made.datasource(PROMETHEUS).grid_pos(place)
     for n, (legend, expr) in enumerate(panel.queries.items()):
-        made = made.with_target(prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + n)))
+        asked = prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + n))
+        made = made.with_target(asked.interval(panel.every) if panel.every else asked)
     if panel.traced:
         traces = prometheus.Dataquery().expr(exemplars(panel.traced)).exemplar(True)
         made = made.with_target(traces.legend_format("traces").ref_id("T"))

@@ -8,7 +8,7 @@ import pytest
 from tests.k8s.conftest import OVERLAYS, Object
 
 from conductor import capstones
-from conductor.cluster import secrets
+from conductor.cluster import overlays, secrets
 
 Render = Callable[[str], list[Object]]
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
@@ -166,11 +166,13 @@ def test_every_pod_is_closed_in_both_directions_unless_a_policy_opens_it(overlay
 
 
 def test_every_object_is_in_the_one_namespace(overlay: str, rendered: Render) -> None:
-    outside = [
-        each["metadata"]["name"] for each in rendered(overlay) if each["metadata"].get("namespace") != "capstones"
-    ]
+    outside = [each for each in rendered(overlay) if each["metadata"].get("namespace") != "capstones"]
+    rights = {each["metadata"]["name"] for each in outside if each["kind"] in overlays.RIGHTS}
 
-    assert ["capstones"] == outside  # the namespace itself
+    assert ["capstones"] == [
+        each["metadata"]["name"] for each in outside if each["kind"] not in overlays.RIGHTS
+    ]  # itself
+    assert rights <= {overlays.RIGHTS_NAME}
 
 
 def test_the_platform_asks_for_less_than_half_of_a_laptop(overlay: str, rendered: Render) -> None:

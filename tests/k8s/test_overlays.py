@@ -65,9 +65,9 @@ def test_prometheus_may_only_look_at_pods(rendered: Render) -> None:
 
 def test_every_job_of_prometheus_has_a_limit_of_samples_and_one_of_labels(rendered: Render) -> None:
     told = next(each["data"] for each in rendered("observability") if "prometheus-config.yaml" in each.get("data", {}))
-    jobs = yaml.safe_load(told["prometheus-config.yaml"])["scrape_configs"]
+    jobs = [job for text in told.values() for job in yaml.safe_load(text)["scrape_configs"]]
 
-    assert {"processes", "rabbitmq", "prometheus"} <= {one["job_name"] for one in jobs}
+    assert {"processes", "rabbitmq", "prometheus", "kubelet"} <= {one["job_name"] for one in jobs}
     assert [] == [one["job_name"] for one in jobs if not (one.get("sample_limit") and one.get("label_limit"))]
 
 
@@ -98,7 +98,8 @@ def test_taking_the_platform_away_finds_every_object_of_every_overlay(rendered: 
     }
 
     # What was stored stays, and the namespace with it.
-    assert found == {(kind, value) for kind in (*overlays.KINDS, "namespace", "persistentvolumeclaim")}
+    known = (*overlays.KINDS, *map(str.lower, overlays.RIGHTS), "namespace", "persistentvolumeclaim")
+    assert found == {(kind, value) for kind in known}
 
 
 def test_prometheus_has_the_rules_that_are_checked_in_and_an_alertmanager(rendered: Render) -> None:

@@ -68,7 +68,7 @@ class Cluster:
         if arguments[-1] == "json":
             return json.dumps({"items": []})
         if "--filename" not in arguments:
-            return "\n".join(self._objects)
+            return "\n".join(self._objects) if "--selector" in arguments else ""
         named = {"Deployment": "deployment.apps", "StatefulSet": "statefulset.apps"}
         return "\n".join(
             f"{named.get(one['kind'], one['kind'].lower())}/{one['metadata']['name']}"

@@ -1,7 +1,7 @@
 """The objects of an overlay, and of what a capstone stands on besides it: rendered, applied, and removed where another one left them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -17,7 +17,13 @@ KINDS = (
     *("statefulset", "deployment", "service", "configmap", "networkpolicy"),
     *("serviceaccount", "role", "rolebinding", "resourcequota", "limitrange", "poddisruptionbudget"),
 )
-"""What the overlays are made of, besides the namespace."""
+"""What the overlays are made of, besides the namespace and RIGHTS."""
+
+RIGHTS = ("ClusterRole", "ClusterRoleBinding")
+"""What of them is in no namespace: one of each at most. Its name says whose it is."""
+
+RIGHTS_NAME = "capstones-kubelets"
+"""In the manifests."""
 
 
 def folder_of(wanted: Installation) -> Path:
@@ -39,10 +45,27 @@ def rendered(wanted: Installation, source: Path, *patches: Mapping[str, object])
         "namespace": wanted.namespace,
         "resources": [os.path.relpath(source, folder)],
         "images": [{"name": images.PREFIX + "/" + service, "newTag": wanted.tag} for service in images.SHARED],
-        "patches": list(patches),
+        "patches": [*patches, *_renamed_rights(wanted)],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(on_top))
     return run(["kubectl", "kustomize", str(folder)])
+
+
+def rights(wanted: Installation) -> list[str]:
+    """What is in no namespace and belongs to the wanted one, as `kind/name`, whether it is there or not."""
+    return [f"{kind.lower()}/{_name_of_rights(wanted)}" for kind in RIGHTS]
+
+
+def _name_of_rights(wanted: Installation) -> str:
+    return f"{wanted.namespace}-kubelets"
+
+
+def _renamed_rights(wanted: Installation) -> Iterator[Mapping[str, object]]:
+    """Patches that name RIGHTS after the namespace; of two installations in a cluster each has its own."""
+    for kind, paths in zip(RIGHTS, (("/metadata/name",), ("/metadata/name", "/roleRef/name")), strict=True):
+        named = [{"op": "replace", "path": path, "value": _name_of_rights(wanted)} for path in paths]
+        target = {"kind": kind, "name": RIGHTS_NAME}
+        yield {"target": target, "patch": yaml.safe_dump(named), "options": {"allowNameChange": True}}
 
 
 def apply(wanted: Installation, source: Path, *patches: Mapping[str, object]) -> None:
@@ -70,6 +93,7 @@ def prune(wanted: Installation, capstones: Sequence[str]) -> list[str]:
         for name in wanted.kubectl(*of_these, given=rendered(wanted, one)).split()
     }
     listed = wanted.kubectl("get", ",".join(KINDS), "--selector", PLATFORM, "--output", "name").split()
+    listed += wanted.kubectl("get", *rights(wanted), "--ignore-not-found", "--output", "name").split()
     left = [name for name in listed if name not in kept]
     if left:
         needed = pod_references.of_workloads(wanted.kubectl, without=left)

@@ -25,6 +25,7 @@ def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, plat
         tell("platform")
         log_collector.remove(wanted)
         kubectl("delete", ",".join(overlays.KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
+        kubectl("delete", *overlays.rights(wanted), "--ignore-not-found")
         kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
     if volumes:
         tell("volumes and secrets")

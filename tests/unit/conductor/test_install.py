@@ -66,6 +66,7 @@ class Cluster:
         named = ("counters-1", "part-1", "variables-1", "one-1", "left-1")
         self.objects = [*(f"configmap/{name}" for name in named), "serviceaccount/counters-account", "service/left"]
         self.objects += [f"{one['kind'].lower()}.apps/{one['metadata']['name']}" for one in workloads[:1]]
+        self.rights = {f"clusterrole/{name}-kubelets" for name in ("capstones", "there")}
         self.deleted: list[str] = []
 
     def __call__(self, *arguments: str, given: str = "") -> str:
@@ -74,7 +75,9 @@ class Cluster:
             return ""
         if arguments[-1] == "json":
             return json.dumps({"items": self._workloads})
-        return given if "--filename" in arguments else "\n".join(self.objects)
+        if "--filename" in arguments:
+            return given
+        return "\n".join(self.objects if "--selector" in arguments else self.rights & {*arguments})
 
 
 def pruned(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *kept: str) -> list[str]:
@@ -89,7 +92,7 @@ def pruned(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *kept: str) -> lis
 def test_what_pods_of_another_capstone_cannot_start_without_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     left = pruned(Cluster(*OF_THE_ANALYTICS), monkeypatch, "statefulset.apps/counters")
 
-    assert ["configmap/left-1", "service/left"] == left
+    assert ["configmap/left-1", "service/left", "clusterrole/capstones-kubelets"] == left
 
 
 def test_what_only_a_workload_needs_that_goes_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

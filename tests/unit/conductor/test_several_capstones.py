@@ -1,5 +1,6 @@
 """Several capstones on one platform: what each is given, and how a pool is named."""
 
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_prometheus_asks_for_the_queues_of_each_and_of_one_that_comes_later_and_
     signalled = []
     server = SimpleNamespace(processes=lambda: [SimpleNamespace(name=name, pid=n) for n, name in enumerate(WATCHERS)])
     monkeypatch.setattr(Platform, "supervisor", server)
-    monkeypatch.setattr(observability.os, "kill", lambda pid, number: signalled.append((pid, number)))
+    monkeypatch.setattr(os, "kill", lambda pid, number: signalled.append((pid, number)))
     watched = PORTS | {"prometheus": 7, "alertmanager": 8, "rabbitmq-metrics": 9}
     both.make()
     platform = Platform(both, State.fresh("rabbitmq", "orders", "analytics").model_copy(update={"ports": watched}))
