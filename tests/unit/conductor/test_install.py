@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conductor.cluster import install, log_collector, overlays
+from conductor.cluster import install, log_collector, overlays, removal
 from conductor.cluster.installation import PLATFORM, Installation
 from conductor.cluster.names import OVERLAYS, Names
 
@@ -100,6 +100,17 @@ def test_what_only_a_workload_needs_that_goes_goes_with_it(monkeypatch: pytest.M
 
     assert {"statefulset.apps/counters", "configmap/counters-1", "serviceaccount/counters-account"} <= {*left}
     assert {"configmap/variables-1", "configmap/one-1"}.isdisjoint(left)
+
+
+@pytest.mark.parametrize("platform", [True, False])
+def test_what_is_in_no_namespace_goes_with_the_platform(monkeypatch: pytest.MonkeyPatch, platform: bool) -> None:
+    cluster = Cluster()
+    monkeypatch.setattr(Installation, "kubectl", property(lambda self: cluster))
+    monkeypatch.setattr(log_collector, "remove", lambda wanted: None)
+    removal.undeploy(Installation(namespace="shop"), [], lambda _: None, platform=platform, volumes=False)
+
+    gone = {name for name in cluster.deleted if name.endswith("-kubelets")}
+    assert gone == ({"clusterrole/shop-kubelets", "clusterrolebinding/shop-kubelets"} if platform else set())
 
 
 @pytest.mark.parametrize(("capstone", "job"), [("orders", True), ("trading", True), ("analytics", False)])
