@@ -1,6 +1,6 @@
 """The spans of a queue of batches.
 
-    send QUEUE      a batch is published; linked with the requests that it carries, and each of them with it
+    send QUEUE      a batch is published; linked with the recorded requests that it carries, and each of them with it
     process QUEUE   a window of batches is applied together; linked with each of them
 
 Each is a trace of its own, because a batch carries many requests and a window many batches. Nothing is made for a batch none of whose
@@ -23,7 +23,8 @@ def publishing(system: str, queue: str, batch_id: str, requests: Sequence[Span])
     span.attributes |= _messaging(system, "send", queue)
     span.attributes["messaging.message.id"] = batch_id
     for request in requests:
-        span.link(request.context)
+        if request.recorded:  # a span has room for MOST_LINKS, and one to what is not sent leads nowhere
+            span.link(request.context)
         request.link(span.context)
     return span
 

@@ -80,6 +80,22 @@ def test_a_batch_of_requests_that_nobody_records_has_no_span(spans: Any, monkeyp
     assert () == spans()
 
 
+def test_a_batch_is_linked_with_its_recorded_requests_however_many_others_it_carries(
+    spans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_ratio", 0.0)
+    others = [requested() for _ in range(tracing.MOST_LINKS)]
+    monkeypatch.setattr(tracing, "_ratio", 1.0)
+    recorded = requested()
+    published(*others, recorded)
+
+    (send,) = spans()
+    assert {recorded.context.span_id} == linked(send)
+    assert {(send.context.span_id,)} == {
+        tuple(context.span_id for context, _ in request.links) for request in (*others, recorded)
+    }
+
+
 def test_a_window_that_fails_is_recorded_in_any_case(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracing, "_ratio", 0.0)
     with (
