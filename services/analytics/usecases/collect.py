@@ -80,7 +80,7 @@ class Collector:
         confirmed = self._confirmed
         self._parts.append(part)
         request = tracing.current()
-        if request is not None and request not in self._requests[-1:]:
+        if request is not None and (not self._requests or self._requests[-1] is not request):
             self._requests.append(request)
         self._events += len(part.events)
         self.buffered += len(part.events)
