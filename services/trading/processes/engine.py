@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from functools import partial
+from time import perf_counter_ns
 
 from trading.adapters.board import DURATIONS, FIRST_POWER, Board, Field, State
 from trading.adapters.journal.errors import JournalFull
@@ -33,6 +34,8 @@ IDLE_SPINS = 50
 """Empty rounds of spinning after which the open block is closed: about 10 ms."""
 TIME_US = 5000
 """The engine is told the time with the first input that comes so long after it was last told."""
+BUCKETS = tuple(min(max(bits - FIRST_POWER, 0), DURATIONS - 1) for bits in range(65))
+"""By the bits of a number of nanoseconds, where it is counted."""
 BEAT_BATCHES, BEAT_INPUTS = 64, 1024
 """Batches, or inputs, after which the engine shows a sign of life: a batch has one input, or 256 when the ring is full."""
 FULL_SECONDS = 0.5
@@ -48,6 +51,8 @@ class EngineProcess:
         self._settings, self._board, self._inputs, self._outcomes = settings, board, inputs, outcomes
         self._ending = False
         self._full_until = 0.0
+        self._time_due_ns = 0
+        """When the engine may have to be told the time, by the clock that does not jump."""
         self._durations = [0] * DURATIONS
         self._busy_ns = 0
         self.journal = Journal(
@@ -84,12 +89,8 @@ class EngineProcess:
             batch = [message]
             while len(batch) < BATCH and (message := receive()) is not None:
                 batch.append(message)
-            began = time.perf_counter_ns()
-            self._take(batch)
-            took, count = time.perf_counter_ns() - began, len(batch)
-            self._durations[min(max(took.bit_length() - FIRST_POWER, 0), DURATIONS - 1)] += count
-            self._busy_ns += took * count
-            batches, shown = batches + 1, shown + count
+            self._timed(batch)
+            batches, shown = batches + 1, shown + len(batch)
             if not batches % BEAT_BATCHES or shown >= BEAT_INPUTS or self._ending:
                 shown = 0
                 self._beat()
@@ -113,22 +114,35 @@ class EngineProcess:
         self._board.set(Field.ENGINE_BUSY_NS, self._busy_ns)
         self._board.beat(Field.ENGINE_BEAT)
 
-    def _take(self, batch: list[bytes]) -> None:
+    def _timed(self, batch: list[bytes]) -> None:
+        """Take inputs, and count how long that took: once a batch, in numbers that are there already."""
+        began = self._take(batch)
+        took, count = perf_counter_ns() - began, len(batch)
+        self._durations[BUCKETS[took.bit_length()]] += count
+        self._busy_ns += took * count
+
+    def _take(self, batch: list[bytes]) -> int:
+        """Take inputs; when that began."""
+        began = perf_counter_ns()
         # However often clients come meanwhile, the next try is made.
         if self._full_until and time.monotonic() < self._full_until:
-            return self._refuse(batch)
+            self._refuse(batch)
+            return began
         try:
             self.journal.reserve()
         except JournalFull:
             self._full_until = time.monotonic() + FULL_SECONDS
-            return self._refuse(batch)
+            self._refuse(batch)
+            return began
         self._full_until = 0.0
         apply, written, said = self.engine.apply, [], []
-        now_us = time.time_ns() // 1000
-        if now_us - self.engine.now_us >= TIME_US:
-            record = (int(Input.TIME), now_us)
-            apply(record)
-            written.append(INPUTS[Input.TIME].pack(*record))
+        if began >= self._time_due_ns:
+            now_us = time.time_ns() // 1000
+            if now_us - self.engine.now_us >= TIME_US:
+                record = (int(Input.TIME), now_us)
+                apply(record)
+                written.append(INPUTS[Input.TIME].pack(*record))
+                self._time_due_ns = began + TIME_US * 1000
         for message in batch:
             kind = message[0]
             if kind == STATUS_REQUEST:
@@ -142,7 +156,7 @@ class EngineProcess:
         for outcome in said:
             if not self._outcomes.send(outcome):
                 self._say(outcome)
-        return None
+        return began
 
     def _say(self, outcome: bytes) -> None:
         """Hand over an outcome, also when the gateway is behind. A gateway that is dead gets this process replaced as well."""
