@@ -1,8 +1,8 @@
-"""An engine process at the other ends of its rings, in the place of a gateway: for tests and benches."""
+"""An engine at the other ends of its rings, in the place of a gateway, as a process or in this one: for tests and benches."""
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from trading.adapters.ring import Ring
 from trading.domain.records import Record
 from trading.domain.terms import Input, Phase, Side, TimeInForce, Type
 from trading.processes import engine
+from trading.processes.engine import EngineProcess
 from trading.processes.settings import ShardSettings
 
 CONTEXT = multiprocessing.get_context("spawn")
@@ -105,6 +106,43 @@ class DrivenEngine:
 def driven(settings: ShardSettings) -> Iterator[DrivenEngine]:
     """An engine that is gone afterwards."""
     engine = DrivenEngine(settings)
+    try:
+        yield engine
+    finally:
+        engine.let_go()
+
+
+class EngineHere:
+    """An engine that works in this process, when it is told to."""
+
+    def __init__(self, kind: type[EngineProcess], settings: ShardSettings) -> None:
+        self.board = Board()
+        self._rings = Ring(CONTEXT), Ring(CONTEXT)
+        self.process = kind(settings, self.board, self._rings[0].receiver(), self._rings[1].sender())
+        self._said = self._rings[1].receiver()
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Have it take inputs one by one, uncounted."""
+        for record in records:
+            self.process._take([encode_input(record)])
+            self.drain()
+
+    def drain(self) -> None:
+        """Take what it said out of its ring."""
+        while self._said.next() is not None:
+            pass
+
+    def let_go(self) -> None:
+        """Leave nothing in memory."""
+        self.process.journal.close()
+        for one in (*self._rings, self.board):
+            one.unlink()
+
+
+@contextmanager
+def here(kind: type[EngineProcess], settings: ShardSettings) -> Iterator[EngineHere]:
+    """An engine in this process that is gone afterwards."""
+    engine = EngineHere(kind, settings)
     try:
         yield engine
     finally:

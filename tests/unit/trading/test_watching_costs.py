@@ -4,19 +4,18 @@ That engine and gateway import nothing of metrics and traces is a contract of im
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from loadtests.trading.driven_engine import CONTEXT, shard
+from loadtests.trading.driven_engine import EngineHere, here, shard
 from loadtests.trading.orders import mixed, opening
 from loadtests.trading.unwatched import Unwatched
 
 from fakes.watching_costs import blocks_left, lines_run
-from trading.adapters.board import DURATIONS, Board, Field
+from trading.adapters.board import DURATIONS, Field
 from trading.adapters.layouts import encode_input
-from trading.adapters.ring import Ring
 from trading.processes.engine import BATCH, BUCKETS, EngineProcess
 
 ORDERS = 4_000
@@ -25,38 +24,27 @@ MORE_BLOCKS = 2 * DURATIONS
 
 
 @contextmanager
-def at_work(kind: type[EngineProcess], folder: Path) -> Iterator[tuple[EngineProcess, Callable[[], None], Board]]:
-    """An engine in this process with its market open, and what takes its outcomes away."""
-    board, inputs, outcomes = Board(), Ring(CONTEXT), Ring(CONTEXT)
-    process, said = kind(shard(folder), board, inputs.receiver(), outcomes.sender()), outcomes.receiver()
-
-    def drain() -> None:
-        while said.next() is not None:
-            pass
-
-    for record in opening():
-        process._take([encode_input(record)])
-        drain()
-    yield process, drain, board
-    process.journal.close()
-    for shared in (board, inputs, outcomes):
-        shared.unlink()
+def at_work(kind: type[EngineProcess], folder: Path) -> Iterator[EngineHere]:
+    """An engine whose market is open."""
+    with here(kind, shard(folder)) as engine:
+        engine.take(opening())
+        yield engine
 
 
-def taken(process: EngineProcess, drain: Callable[[], None], messages: list[bytes], size: int) -> None:
+def counted(engine: EngineHere, messages: list[bytes], size: int) -> None:
     for at in range(0, len(messages), size):
-        process._timed(messages[at : at + size])
-        drain()
-    process._beat()
+        engine.process._timed(messages[at : at + size])
+        engine.drain()
+    engine.process._beat()
 
 
 def test_what_counts_durations_runs_once_for_a_batch_whatever_it_holds(tmp_path: Path) -> None:
     one, *many = (encode_input(record) for record in mixed(1 + BATCH, seed=2))
-    with at_work(EngineProcess, tmp_path) as (process, drain, _):
-        few = lines_run(lambda: process._timed([one]), EngineProcess._timed)
-        drain()
+    with at_work(EngineProcess, tmp_path) as engine:
+        few = lines_run(lambda: engine.process._timed([one]), EngineProcess._timed)
+        engine.drain()
 
-        assert few == lines_run(lambda: process._timed(many), EngineProcess._timed)
+        assert few == lines_run(lambda: engine.process._timed(many), EngineProcess._timed)
         assert few.total() > 0
 
 
@@ -66,8 +54,8 @@ def test_counting_durations_leaves_no_memory_behind(tmp_path: Path, size: int) -
     folders = itertools.count()
 
     def left(kind: type[EngineProcess], orders: int) -> int:
-        with at_work(kind, tmp_path / f"{next(folders)}") as (process, drain, _):
-            return blocks_left(lambda: taken(process, drain, messages[:orders], size))
+        with at_work(kind, tmp_path / f"{next(folders)}") as engine:
+            return blocks_left(lambda: counted(engine, messages[:orders], size))
 
     left(EngineProcess, 2 * ORDERS)  # what is kept for good
     for orders in (ORDERS, 2 * ORDERS):
@@ -76,9 +64,9 @@ def test_counting_durations_leaves_no_memory_behind(tmp_path: Path, size: int) -
 
 def test_each_input_is_counted_where_its_duration_belongs(tmp_path: Path) -> None:
     messages = [encode_input(record) for record in mixed(ORDERS, seed=2)]
-    with at_work(EngineProcess, tmp_path) as (process, drain, board):
-        taken(process, drain, messages, 100)
-        counts, busy_ns = board.read(Field.ENGINE_DURATIONS, DURATIONS), board.get(Field.ENGINE_BUSY_NS)
+    with at_work(EngineProcess, tmp_path) as engine:
+        counted(engine, messages, 100)
+        counts, busy_ns = engine.board.read(Field.ENGINE_DURATIONS, DURATIONS), engine.board.get(Field.ENGINE_BUSY_NS)
 
     assert ORDERS == sum(counts)
     # Each is at least the lower bound of its bucket, and less than twice that.
