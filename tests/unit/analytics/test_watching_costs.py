@@ -1,6 +1,5 @@
 """What counts and traces the events does nothing for an event, and keeps nothing of a request: at the edge and in the aggregator."""
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 
 from analytics.api import make_api
@@ -23,6 +23,7 @@ from chassis.batch_consumer import BatchConsumer, BatchQueue
 from chassis.batch_publisher import BatchPublisher
 from chassis.http.metrics import Observed
 from fakes.watching_costs import blocks_held, blocks_left, lines_run
+from in_process import InProcess
 
 NOW_MS = 1_800_000_000_000
 QUEUE = aggregate(0)
@@ -78,37 +79,22 @@ class Edge:
         )  # fmt: skip
         if not observed:
             self.app.user_middleware = [one for one in self.app.user_middleware if one.cls is not Observed]
-        self._loop = asyncio.new_event_loop()
+        self._api = InProcess(self.app)
         self._requests = 0
 
     def post(self, told: bytes) -> None:
         """One request, answered."""
         self._requests += 1
         headers = {
-            "authorization": "Bearer t",
-            "content-type": "application/json",
-            "idempotency-key": f"k{self._requests}",
+            "Authorization": "Bearer t",
+            "Content-Type": "application/json",
+            "Idempotency-Key": f"k{self._requests}",
         }
-        scope = {
-            "type": "http", "method": "POST", "path": "/events", "raw_path": b"/events", "query_string": b"", "root_path": "",
-            "scheme": "http", "server": ("h", 80), "client": ("h", 1), "http_version": "1.1",
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }  # fmt: skip
-        answered: list[int] = []
-
-        async def receive() -> Any:
-            return {"type": "http.request", "body": told, "more_body": False}
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                answered.append(message["status"])
-
-        self._loop.run_until_complete(self.app(scope, receive, send))
-        assert [200] == answered
+        assert 200 == self._api.ask("POST", "/events", told, headers=headers)
 
     def close(self) -> None:
         self.published.close()
-        self._loop.close()
+        self._api.close()
 
 
 class Store:
@@ -145,6 +131,7 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics are counted, and every trace is recorded, for nobody."""
     monkeypatch.setattr(metrics, "_set", metrics.Metrics("aggregate", CollectorRegistry()))
     monkeypatch.setattr(tracing, "_sink", SimpleNamespace(on_end=lambda span: None))
+    monkeypatch.setattr(tracing, "_resource", Resource.create({}))
     monkeypatch.setattr(tracing, "_ratio", 1.0)
 
 
