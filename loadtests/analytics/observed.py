@@ -120,7 +120,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="observed", description=__doc__)
     parser.add_argument("--body", type=int, choices=sorted(CONNECTIONS), default=events.EVENTS, help="events a request")
     parser.add_argument("--slice", type=int, default=200_000, help="events of one slice")
-    parser.add_argument("--slices", type=int, default=10, help="slices of each way in a turn")
+    parser.add_argument("--slices", type=int, default=6, help="slices of each way in a turn")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument(
         "--way", action="append", choices=list(WAYS), help="only this one beside the plain one; repeatable"
