@@ -1,10 +1,12 @@
 """`python -m loadtests.analytics.observed`: what metrics and traces cost an event in CPU, at the edge and in the aggregator.
 
-Each way has an edge and an aggregator of its own, beside one broker and one store. They take turns in slices of some hundred thousand
-events, and each is compared with the plain one of the same turn, which counts and traces nothing at all. CPU time is that of edge and
-aggregator, by the kernel, also of what they send to the collector after their slice; beyond what is compared, an idle process takes little.
-Trends and recommendations are not worked out, so that nothing but counting is compared with. Nobody scrapes meanwhile: what a scrape costs
-is told apart. Every event is counted, or the bench fails; the last line is JSON.
+Each way has an edge and an aggregator of its own, beside one broker and one store. They take turns in slices of a million events, because
+spans are sent once a second whatever came in it, and each is compared with the plain one of the same turn, which counts and traces nothing
+at all. It needs a machine to itself; loadtests.analytics.observed_stages needs none.
+
+CPU time is that of edge and aggregator, by the kernel, with what they send to the collector after their slice. Trends and recommendations
+are not worked out, so that nothing but counting is compared with. Nobody scrapes meanwhile: what a scrape costs is told apart. Every event
+is counted, or the bench fails; the last line is JSON.
 """
 
 import argparse
@@ -119,8 +121,8 @@ def main(argv: list[str]) -> int:
     """Measure; the last line is JSON."""
     parser = argparse.ArgumentParser(prog="observed", description=__doc__)
     parser.add_argument("--body", type=int, choices=sorted(CONNECTIONS), default=events.EVENTS, help="events a request")
-    parser.add_argument("--slice", type=int, default=200_000, help="events of one slice")
-    parser.add_argument("--slices", type=int, default=6, help="slices of each way in a turn")
+    parser.add_argument("--slice", type=int, default=1_000_000, help="events of one slice")
+    parser.add_argument("--slices", type=int, default=1, help="slices of each way in a turn")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument(
         "--way", action="append", choices=list(WAYS), help="only this one beside the plain one; repeatable"
@@ -137,7 +139,7 @@ def main(argv: list[str]) -> int:
     found: list[dict[str, float]] = []
     with collecting() as collected, started(settings, *map(_name, ways)) as servers:
         sides = {way: _started(servers, way, collected.address) for way in ways}
-        turn(sides, bodies, 2, given.body, -1)  # warms up
+        turn(sides, bodies[: len(bodies) // 5 + 1], 1, given.body, -1)  # warms up
         for number in range(given.turns):
             found.append(turn(sides, bodies, given.slices, given.body, number))
             print(f"  {', '.join(f'{way} {us:.3f} us' for way, us in found[-1].items())}", flush=True)

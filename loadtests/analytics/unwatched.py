@@ -3,7 +3,7 @@
 from typing import Any
 
 from analytics import app
-from chassis.http.metrics import Observed
+from loadtests.analytics.here import without_observed
 
 SETTINGS = app.SETTINGS
 
@@ -11,5 +11,5 @@ SETTINGS = app.SETTINGS
 def make_api() -> Any:
     """The HTTP API, an ASGI application."""
     api = app.make_api()
-    api.user_middleware = [one for one in api.user_middleware if one.cls is not Observed]
+    without_observed(api)
     return api

@@ -3,11 +3,11 @@
 Neither knows of metrics or traces: the engine counts how long its inputs take, the gateway counts messages, and others show that and make
 spans of the journal. So watched are compared with engines that count nothing, in turns of short slices.
 
-`engine`  one engine in this process takes inputs 1, 16 and 256 at a time, with its durations counted and without: the same memory, the
+`engine`  one engine in this process takes inputs 1, 3 and 256 at a time, with its durations counted and without: the same memory, the
           same book, and nobody to wait for. So a tenth of a microsecond shows.
 `fix`     two whole shards, an order by FIX over TCP to its report, one in flight and many: the CPU of gateway and engine, by the kernel.
-`share`   what counting takes by `engine` for a batch of one input, and the gateway's two additions, of what gateway and engine take by
-          `fix`, in percent. Larger batches cost an input less.
+`share`   what counting takes by `engine`, and the gateway's two additions, of what gateway and engine take by `fix`, in percent. One order
+          in flight is a batch of its own; with 300 in flight a batch had 3.5 inputs.
 
 The last line is JSON.
 """
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from loadtests.pairs import PLAIN, costs, cpu_ns, slices
+from loadtests.pairs import PLAIN, costs, cpu_ns, middle, slices
 from loadtests.trading import fix_path, unwatched
 from loadtests.trading.driven_engine import EngineHere, here
 from loadtests.trading.orders import mixed, opening
@@ -40,7 +40,9 @@ from trading.processes.settings import ShardSettings
 
 WATCHED = "watched"
 WAYS = (PLAIN, WATCHED)
-SIZES = (1, 16, BATCH)
+SIZES = (1, 3, BATCH)
+SIZE_OF = {"one in flight": 1, "many in flight": 3}
+"""Inputs of a batch of the engine, by how orders come."""
 SLICE_INPUTS = BATCH
 ONE_IN_FLIGHT, PIPELINED = 200, 2_000
 """Orders of a slice by FIX."""
@@ -62,10 +64,10 @@ def in_process(turns: int, count: int) -> dict[int, dict[str, Any]]:
             gc.disable()
             for number in range(turns):
                 for size, all_turns in found.items():
-                    spent = dict.fromkeys(WAYS, 0)
+                    taken: dict[str, list[float]] = {way: [] for way in WAYS}
                     for way in slices(WAYS, count, number):
-                        spent[way] += _slice(one, way, size, [next(messages) for _ in range(SLICE_INPUTS)])
-                    all_turns.append({way: ns / count / SLICE_INPUTS / 1000 for way, ns in spent.items()})
+                        taken[way].append(_slice(one, way, size, [next(messages) for _ in range(SLICE_INPUTS)]))
+                    all_turns.append({way: middle(ns) / SLICE_INPUTS / 1000 for way, ns in taken.items()})
     gc.enable()
     return {size: costs(all_turns) for size, all_turns in found.items()}
 
@@ -84,15 +86,15 @@ def _slice(one: EngineHere, way: str, size: int, messages: Sequence[bytes]) -> i
 
 def by_fix(turns: int, count: int) -> dict[str, dict[str, Any]]:
     """The costs of an order for gateway and engine, one in flight and many."""
-    found: dict[str, list[dict[str, float]]] = {"one in flight": [], "many in flight": []}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in SIZE_OF}
     for number in range(turns):
         # New processes each turn: where their memory lies differs, and with it what an order takes.
         with contextlib.ExitStack() as stack:
             shards = {way: stack.enter_context(_shard(way)) for way in WAYS}
             for name, orders in zip(found, (ONE_IN_FLIGHT, PIPELINED), strict=True):
                 _turn(shards, name, orders, 1, -1)  # warms up
-                spent = _turn(shards, name, orders, count, number)
-                found[name].append({way: ns / count / orders / 1000 for way, ns in spent.items()})
+                taken = _turn(shards, name, orders, count, number)
+                found[name].append({way: middle(ns) / orders / 1000 for way, ns in taken.items()})
     return {name: costs(all_turns) for name, all_turns in found.items()}
 
 
@@ -116,9 +118,9 @@ def _shard(way: str) -> Iterator[tuple[Owner, fix_path.Client]]:
 
 def _turn(
     shards: Mapping[str, tuple[Owner, fix_path.Client]], name: str, orders: int, count: int, seed: int
-) -> dict[str, int]:
-    """Nanoseconds of CPU by way."""
-    spent = dict.fromkeys(shards, 0)
+) -> dict[str, list[float]]:
+    """Nanoseconds of CPU of each slice, by way."""
+    taken: dict[str, list[float]] = {way: [] for way in shards}
     for way in slices(list(shards), count, seed):
         owner, client = shards[way]
         pids = [owner.pid("engine"), owner.pid("gateway")]
@@ -127,10 +129,10 @@ def _turn(
             client.one_in_flight(orders)
         else:
             client.pipelined(orders)
-        spent[way] += sum(map(cpu_ns, pids)) - before
+        taken[way].append(sum(map(cpu_ns, pids)) - before)
         for other, _ in shards.values():
             other.check()
-    return spent
+    return taken
 
 
 def addition_ns() -> float:
@@ -150,11 +152,16 @@ def addition_ns() -> float:
     return took(add) - took(nothing)
 
 
-def shares(alone: Mapping[str, Any], path: Mapping[str, Mapping[str, Any]], add_ns: float) -> dict[str, float]:
-    """Percent of what gateway and engine take for an order; `alone` are the costs of an input that is a batch of its own."""
-    turns = zip(alone[WATCHED]["us_by_turn"], alone[PLAIN]["us_by_turn"], strict=True)
-    more_us = statistics.median(watched - plain for watched, plain in turns) + ADDITIONS * add_ns / 1000
-    return {name: round(more_us / found[PLAIN]["us"] * 100, 2) for name, found in path.items()}
+def shares(
+    within: Mapping[int, Mapping[str, Any]], path: Mapping[str, Mapping[str, Any]], add_ns: float
+) -> dict[str, float]:
+    """Percent of what gateway and engine take for an order; `within` are the costs of an input by inputs of a batch."""
+    found = {}
+    for name, size in SIZE_OF.items():
+        turns = zip(within[size][WATCHED]["us_by_turn"], within[size][PLAIN]["us_by_turn"], strict=True)
+        more_us = statistics.median(watched - plain for watched, plain in turns) + ADDITIONS * add_ns / 1000
+        found[name] = round(more_us / path[name][PLAIN]["us"] * 100, 2)
+    return found
 
 
 def main(argv: list[str]) -> int:
@@ -174,7 +181,7 @@ def main(argv: list[str]) -> int:
         "fix": path,
         "addition_ns": round(add_ns, 1),
     }
-    document |= {"share": shares(within[1], path, add_ns), "load": round(os.getloadavg()[0], 1)}
+    document |= {"share": shares(within, path, add_ns), "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(document))
     return 0
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from loadtests.in_process import InProcess
 
-from in_process import InProcess
 from served_orders import serving
 
 Shop = Any

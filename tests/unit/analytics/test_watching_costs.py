@@ -1,134 +1,41 @@
 """What counts and traces the events does nothing for an event, and keeps nothing of a request: at the edge and in the aggregator."""
 
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from loadtests.analytics.here import Aggregator, Edge
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 
-from analytics.api import make_api
-from analytics.domain.counting import Growth
-from analytics.queues import SERVICE, aggregate
-from analytics.settings import Settings
 from analytics.usecases.aggregate import Aggregate
-from analytics.usecases.collect import Collectors, Limits
 from chassis import metrics, tracing
-from chassis.app import make_app
-from chassis.batch_consumer import BatchConsumer, BatchQueue
-from chassis.batch_publisher import BatchPublisher
-from chassis.http.metrics import Observed
+from chassis.http import metrics as http_metrics
 from fakes.watching_costs import blocks_held, blocks_left, lines_run
-from in_process import InProcess
 
 NOW_MS = 1_800_000_000_000
-QUEUE = aggregate(0)
 FEW, MANY = 250, 1000
 """Events of one request; one part and one batch in either case."""
 REQUESTS = 100
 """And windows, after which there may be some twenty blocks more of anything: the numbers of counters are objects."""
-
-SETTINGS = Settings(
-    database_url="postgresql+psycopg://nobody/none", broker_url="amqp://nobody", counters_url="redis://nobody/0",
-    api_tokens=json.dumps({"t": {"client": "web"}}),
-)  # fmt: skip
-LIMITS = Limits(
-    batch_events=1, linger_seconds=1.0, buffer_events=10**6, answer_seconds=30.0, late_ms=10**12, future_ms=10**12,
-    user_events_per_minute=0,
-)  # fmt: skip
 
 
 def body(events: int) -> bytes:
     told = [
         {"id": f"e{n}", "user": f"u{n}", "content": f"c{n}", "kind": "view", "at_ms": NOW_MS} for n in range(events)
     ]
-    return json.dumps(told).encode()
-
-
-class Published(BatchPublisher):
-    """Publishes to nobody. Calls `told` with each batch, in the thread that would wait for the broker."""
-
-    told: Callable[[], None] = staticmethod(lambda: None)
-
-    def __init__(self) -> None:
-        app = make_app(SERVICE, (QUEUE,), SETTINGS, batch_queues={QUEUE: BatchQueue(lambda: None)})
-        super().__init__(app, QUEUE, threads=1)
-        self.messages: list[Any] = []
-
-    def _once(self, headers: dict[str, str], body: bytes) -> None:
-        self.told()
-        self.messages = [
-            SimpleNamespace(headers=headers, body=body, delivery_tag=1, ack=lambda **_: None, delivery_info=None)
-        ]
-
-
-class Edge:
-    """The API in this process, as its server calls it."""
-
-    def __init__(self, *, observed: bool = True) -> None:
-        self.published = Published()
-        collectors = Collectors([self.published], LIMITS, clock_ms=lambda: NOW_MS)
-        nobody: Any = SimpleNamespace()
-        self.app: FastAPI = make_api(
-            collectors, collectors, nobody, nobody, nobody, nobody, ping=lambda: None, lengths=nobody, settings=SETTINGS,
-            clock_ms=lambda: NOW_MS, registry=CollectorRegistry(),
-        )  # fmt: skip
-        if not observed:
-            self.app.user_middleware = [one for one in self.app.user_middleware if one.cls is not Observed]
-        self._api = InProcess(self.app)
-        self._requests = 0
-
-    def post(self, told: bytes) -> None:
-        """One request, answered."""
-        self._requests += 1
-        headers = {
-            "Authorization": "Bearer t",
-            "Content-Type": "application/json",
-            "Idempotency-Key": f"k{self._requests}",
-        }
-        assert 200 == self._api.ask("POST", "/events", told, headers=headers)
-
-    def close(self) -> None:
-        self.published.close()
-        self._api.close()
-
-
-class Store:
-    """Adds whatever comes, and calls `told`."""
-
-    told: Callable[[], None] = staticmethod(lambda: None)
-
-    def add(self, growth: Growth) -> frozenset[bytes]:
-        self.told()
-        return frozenset()
-
-    def ping(self) -> None: ...
-
-
-class Aggregator:
-    """A consumer of batches without a connection, and what counts them."""
-
-    def __init__(self, messages: Sequence[Any]) -> None:
-        self.store, self._messages = Store(), messages
-        counting = Aggregate(self.store, oldest_ms=10**12, clock_ms=lambda: NOW_MS + 1000)
-        worker = SimpleNamespace(app=SimpleNamespace(settings=SETTINGS))
-        self._consumer = BatchConsumer(worker, QUEUE, BatchQueue(lambda: counting))
-
-    def flush(self) -> None:
-        """A window of three batches."""
-        for message in self._messages * 3:
-            self._consumer._window.add(message)
-        self._consumer._flush()
-        assert 0 == self._consumer.held
+    return b"\n".join(json.dumps(event).encode() for event in told)
 
 
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metrics are counted, and every trace is recorded, for nobody."""
+    """Metrics are counted, and every trace is recorded, for nobody. However busy the machine, no request is slow."""
+    monkeypatch.setattr(http_metrics, "SLOW_SECONDS", math.inf)
+    monkeypatch.setattr(tracing, "SLOW_SECONDS", math.inf)
     monkeypatch.setattr(metrics, "_set", metrics.Metrics("aggregate", CollectorRegistry()))
     monkeypatch.setattr(tracing, "_sink", SimpleNamespace(on_end=lambda span: None))
     monkeypatch.setattr(tracing, "_resource", Resource.create({}))
@@ -139,8 +46,9 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> None:
 def edges() -> Iterator[Callable[..., Edge]]:
     made: list[Edge] = []
 
-    def make(**told: Any) -> Edge:
-        made.append(Edge(**told))
+    def make(observed: bool = True) -> Edge:
+        made.append(Edge(NOW_MS))
+        made[-1].observe(observed)
         made[-1].post(body(1))  # imports, and what is kept for good
         return made[-1]
 
@@ -153,7 +61,7 @@ def aggregators(edge: Edge, *sizes: int) -> list[Aggregator]:
     found = []
     for size in sizes:
         edge.post(body(size))
-        found.append(Aggregator(edge.published.messages))
+        found.append(Aggregator(edge.published.messages, NOW_MS))
         found[-1].flush()  # imports, and what is kept for good
     return found
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from loadtests.pairs import PLAIN, costs, cpu_ns, slices
+from loadtests.pairs import PLAIN, costs, cpu_ns, middle, slices
 
 
 def test_each_way_is_compared_with_the_plain_one_of_its_own_turn() -> None:
@@ -33,3 +33,7 @@ def test_the_clock_of_a_process_is_its_own() -> None:
         pass
 
     assert abs(cpu_ns(os.getpid()) - before - 20_000_000) < 10_000_000
+
+
+def test_the_middle_leaves_out_what_was_disturbed() -> None:
+    assert [2.5, 7.0] == [middle([100.0, 2.0, 3.0, 0.0]), middle([7.0])]
