@@ -4,14 +4,11 @@ A request begins a trace. What a client says of a trace of its own is linked, ne
 could make us record, or hide, whatever he likes. Probes and scrapes make no traces.
 """
 
+import asyncio
 import time
-from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import accumulate
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import personal, traceparent, tracing
@@ -21,42 +18,29 @@ from chassis.tracing import Kind, Span
 
 log = get_logger(__name__)
 
-_BOUNDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 SLOW_SECONDS = 1.0
 """A request whose answer begins later gets a log line."""
 
 
 class Observed:
-    """Wraps the application; its numbers are in `registry`, and their names begin with the service's.
-
-    It counts in numbers of its own, which a scrape reads: a request with thousands of events leaves the code of a library of metrics in no
-    cache, and to call it twice took 1 % of that request. All requests are in one thread.
-    """
+    """Wraps the application; its numbers are in `registry`, and their names begin with the service's."""
 
     def __init__(self, app: ASGIApp, service: str, registry: CollectorRegistry) -> None:
         self._app = app
-        self._service = service
-        self._requests: dict[tuple[str, str, int], int] = {}
-        self._seconds: dict[tuple[str, str], list[float]] = {}
-        """By method and route the sum of all times, and how many there were in each bucket."""
-        registry.register(self)
-
-    def collect(self) -> Iterator[Metric]:
-        """What was counted so far; for the registry, in any thread."""
-        requests = CounterMetricFamily(
-            f"{self._service}_http_requests", "Requests by route and status", labels=("method", "route", "status")
+        self._requests = Counter(
+            f"{service}_http_requests", "Requests by route and status", ("method", "route", "status"), registry=registry
         )
-        for (method, route, status), count in list(self._requests.items()):
-            requests.add_metric((method, route, str(status)), count)
-        yield requests
-        seconds = HistogramMetricFamily(
-            f"{self._service}_http_request_seconds", "Time to the first byte of the answer", labels=("method", "route")
+        self._seconds = Histogram(
+            f"{service}_http_request_seconds",
+            "Time to the first byte of the answer",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=registry,
         )
-        for labels, (total, *counts) in list(self._seconds.items()):
-            buckets = zip((*map(str, _BOUNDS), "+Inf"), accumulate(counts), strict=True)
-            seconds.add_metric(labels, list(buckets), total)
-        yield seconds
+        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        """What a request is counted with, by method, route and status: to find it anew takes longer than to count."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,41 +48,54 @@ class Observed:
             return
         began = time.perf_counter()
         span = _begun(scope)
+        answered = False
 
         async def noted(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
-                # The route is known by now; its template, so that an id makes no series.
-                method, route, status = _method(scope, "other"), _route(scope), message["status"]
-                seconds = time.perf_counter() - began
-                self._count(method, route, status, seconds)
-                _told(span, scope, route, status)
-                if status >= 500 or seconds > SLOW_SECONDS:
-                    level = log.error if status >= 500 else log.warning
-                    event = "server_error" if status >= 500 else "request_slow"
-                    level(event, method=method, route=route, status=status, seconds=round(seconds, 3))
+                answered = True
+                self._note(scope, span, message["status"], time.perf_counter() - began)
             await send(message)
 
         token = None if span is None else tracing.enter(span)
-        held = personal.enter(None)
-        try:
-            await self._app(scope, receive, noted)
-        except BaseException as error:
-            tracing.failed(span, error)
-            raise
-        finally:
-            personal.leave(held)
-            if span is not None and token is not None:
-                tracing.leave(token)
-                span.end()
+        with personal.scope():  # also of what a span says of an exception
+            try:
+                await self._app(scope, receive, noted)
+            except BaseException as error:
+                tracing.failed(span, error)
+                if not answered:
+                    self._note(scope, span, _status_of(error), time.perf_counter() - began)
+                    answered = True
+                raise
+            finally:
+                if span is not None and token is not None:
+                    tracing.leave(token)
+                    if answered:  # else the client went away before its request was whole, and nothing was done
+                        span.end()
 
-    def _count(self, method: str, route: str, status: int, seconds: float) -> None:
-        key = method, route, status
-        self._requests[key] = self._requests.get(key, 0) + 1
-        times = self._seconds.get((method, route))
-        if times is None:
-            times = self._seconds[method, route] = [0.0] * (len(_BOUNDS) + 2)
-        times[0] += seconds
-        times[1 + bisect_left(_BOUNDS, seconds)] += 1
+    def _note(self, scope: Scope, span: Span | None, status: int, seconds: float) -> None:
+        """The answer begins. The route is known by now; its template is told, so that an id makes no series."""
+        method, route = _method(scope, "other"), _route(scope)
+        requests, times = self._of(method, route, status)
+        requests.inc()
+        times.observe(seconds)
+        _told(span, scope, route, status)
+        if status >= 500 or seconds > SLOW_SECONDS:
+            level = log.error if status >= 500 else log.warning
+            event = "server_error" if status >= 500 else "request_slow"
+            level(event, method=method, route=route, status=status, seconds=round(seconds, 3))
+
+    def _of(self, method: str, route: str, status: int) -> tuple[Any, Any]:
+        found = self._labelled.get((method, route, status))
+        if found is None:
+            found = self._requests.labels(method, route, status), self._seconds.labels(method, route)
+            self._labelled[method, route, status] = found
+        return found
+
+
+def _status_of(error: BaseException) -> int:
+    """What is answered outside of here to a request that ended so: by Starlette, or by chassis.http.server when it is cut off."""
+    return 503 if isinstance(error, asyncio.CancelledError) else 500
 
 
 def _begun(scope: Scope) -> Span | None:

@@ -58,7 +58,7 @@ def flush() -> None:
 
 
 @pytest.mark.parametrize("made", [request, send, process_message, send_batch, flush])
-def test_the_exception_of_a_span_that_failed_is_registered(
+def test_a_span_that_failed_tells_what_the_registry_wants_and_its_exception_is_registered(
     monkeypatch: pytest.MonkeyPatch, made: Callable[[], None]
 ) -> None:
     spans = recorded_spans(monkeypatch)
@@ -68,4 +68,6 @@ def test_the_exception_of_a_span_that_failed_is_registered(
     (failed,) = spans()
     assert "ConnectionError" == (failed.attributes or {})["error.type"]
     assert {"exception"} == {event.name for event in failed.events}
-    assert "exception" in REGISTRY["spans"][made.__name__].get("events", ())
+    entry = REGISTRY["spans"][made.__name__]
+    assert set(entry["attributes"]) <= (failed.attributes or {}).keys()
+    assert "exception" in entry.get("events", ())
