@@ -14,11 +14,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from conductor.http_server import HttpServer
 from conductor.laptop.platform import Platform
 from conductor.laptop.runtime import LocalRuntime
 from conductor.runtime import Change
@@ -89,7 +90,7 @@ def collecting() -> Iterator[Collected]:
         def log_message(self, *_: Any) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+    with HttpServer(("127.0.0.1", 0), Collector) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         collected.address = f"http://127.0.0.1:{server.server_port}"

@@ -28,6 +28,7 @@ from conductor import capstones
 from conductor.capstone import Capstone, Gauge
 from conductor.certificates import Certificates
 from conductor.errors import Refused, StoreUnreachable
+from conductor.http_server import WsgiServer
 from conductor.redis_client import connected, nodes
 
 PORT = 9105
@@ -169,7 +170,7 @@ def serve(exporter: Exporter, port: int) -> WSGIServer:
         start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
         return [b"well\n"]
 
-    return make_server("", port, answer, handler_class=Quiet)
+    return make_server("", port, answer, server_class=WsgiServer, handler_class=Quiet)
 
 
 def _named(pairs: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from conductor.harness import alert_certificate_fault, alert_storage_faults, hos
 from conductor.harness.alert_plays import Expected, Play
 from conductor.harness.background import in_background
 from conductor.harness.broker_client import BrokerClient, task_headers
+from conductor.http_server import HttpServer
 from conductor.laptop import observability, programs, signalling
 from conductor.laptop.runtime import LocalRuntime
 from conductor.runtime import Change
@@ -238,7 +239,7 @@ def series_bomb(runtime: LocalRuntime) -> Iterator[None]:
         def log_message(self, *_: Any) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Bomb) as server:
+    with HttpServer(("127.0.0.1", 0), Bomb) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with alert_storage_faults.target(runtime, server.server_port):
             yield

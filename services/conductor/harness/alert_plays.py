@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from conductor.capstone import Patience, Size
 from conductor.errors import DrillFailed, Refused
 from conductor.harness import runbooks
 from conductor.history import Journal
+from conductor.http_server import HttpServer
 from conductor.laptop import observability
 from conductor.laptop.runtime import LocalRuntime
 from conductor.observability.registry import load
@@ -91,7 +92,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: Any) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+    with HttpServer(("127.0.0.1", 0), Hook) as server:
         receiver.url = f"http://127.0.0.1:{server.server_port}/"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield receiver

@@ -12,9 +12,11 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from conductor.http_server import HttpServer
 
 BODY_BYTES = 16 << 20
 """More in one request is refused; an exporter sends at most 512 spans."""
@@ -292,7 +294,7 @@ def main() -> None:
     parser.add_argument("--most-bytes", type=int, default=MOST_BYTES)
     asked = parser.parse_args()
     Receiver.store = TraceStore(asked.file, asked.most_bytes)
-    with ThreadingHTTPServer(("127.0.0.1", asked.port), Receiver) as server:
+    with HttpServer(("127.0.0.1", asked.port), Receiver) as server:
         server.serve_forever()
 
 

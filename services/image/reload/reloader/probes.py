@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -58,12 +59,19 @@ def hold(heartbeat: Path, seconds: float) -> None:
     beside.replace(heartbeat)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """No traceback of a probe that is gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @contextlib.contextmanager
 def answering(sockets: Sequence[socket.socket]) -> Iterator[None]:
     """Answer on these sockets for as long as the block runs; they stay open."""
     servers = []
     for one in sockets:
-        server = ThreadingHTTPServer(one.getsockname()[:2], Answer, bind_and_activate=False)
+        server = _Server(one.getsockname()[:2], Answer, bind_and_activate=False)
         server.socket.close()
         server.socket = one
         servers.append(server)
