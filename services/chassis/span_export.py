@@ -89,11 +89,12 @@ class SpanCounts:
                 self._settled += spans
                 metrics.count(SPANS, outcome, by=spans)
 
-    def end(self) -> None:
-        """Whatever has no outcome by now is lost."""
+    def end(self, unmade: int = 0) -> None:
+        """Whatever has no outcome by now is lost, and so many that were never put in."""
         with self._lock:
-            self._over = True
-            self._drop(self._offered - self._settled - self._dropped)
+            if not self._over:
+                self._over = True
+                self._drop(self._offered - self._settled - self._dropped + unmade)
 
     def _drop(self, spans: int) -> None:
         if spans > 0:
@@ -135,9 +136,9 @@ class Processor(BatchSpanProcessor):
         super().on_end(span)
         self._counts.offer()
 
-    def abandon(self) -> None:
-        """The process ends now: whatever was not sent is lost."""
-        self._counts.end()
+    def abandon(self, unmade: int) -> None:
+        """The process ends now: whatever was not sent is lost, and so many spans that were not made yet."""
+        self._counts.end(unmade)
 
 
 def processor(settings: ServiceSettings) -> Processor:

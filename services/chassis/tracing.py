@@ -11,7 +11,7 @@ first, and a recycled child runs no exit handler. docs/traces-and-logs.md says w
 import contextvars
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import IntEnum
 from typing import Any
@@ -155,6 +155,9 @@ _sink: Any = None
 _resource: Any = None
 _ratio = 1.0
 
+_owed: list[Callable[[], int]] = []
+"""Who makes spans later: how many those are now."""
+
 
 def start(settings: ServiceSettings, service: str) -> None:
     """Begin to trace this process, if the settings have an endpoint. Once a process, after it was forked."""
@@ -178,7 +181,12 @@ def stop() -> None:
     flushing = threading.Thread(target=_sink.force_flush, name="last spans", daemon=True)
     flushing.start()
     flushing.join(FLUSH_MS / 1000)
-    _sink.abandon()
+    _sink.abandon(sum(spans() for spans in _owed))
+
+
+def owe(spans: Callable[[], int]) -> None:
+    """Who makes spans of work that is over later tells here how many; those that it still owes when the process ends count as dropped."""
+    _owed.append(spans)
 
 
 def now() -> int:

@@ -43,6 +43,9 @@ NEW, TIME, REFUSED = int(Input.NEW), int(Input.TIME), int(Outcome.REFUSED)
 MOST_STEPS = 64
 """At a time. A step is three spans of 0.2 ms each, and the next window waits meanwhile."""
 
+SPANS_OF_STEP = 3
+"""Engine, wait, apply."""
+
 MOST_LATE = 1024
 """Steps that wait for the next windows; further ones are left out."""
 
@@ -185,6 +188,8 @@ class _Late:
 
 
 _late: deque[_Late] = deque()
+
+tracing.owe(lambda: SPANS_OF_STEP * len(_late))
 
 
 def tell(shard: int, first: int, records: Sequence[bytes], now_us: int, began: int, ended: int) -> None:

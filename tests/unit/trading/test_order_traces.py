@@ -1,12 +1,14 @@
 """An order's spans are those of its inputs in the journal, with the engine's time, and lead to its own trace."""
 
 import itertools
-from collections import defaultdict, deque
+import socket
+from collections import Counter, defaultdict, deque
 from typing import Any
 
 import pytest
 
-from chassis import tracing
+from chassis import span_export, tracing
+from chassis.settings import ServiceSettings
 from chassis.tracing import Kind
 from fakes.recorded_spans import recorded_spans
 from fakes.trading_schedules import journaled
@@ -111,6 +113,28 @@ def test_what_a_burst_has_too_much_of_is_told_with_the_next_windows(
     applied = [span for span in spans() if span.name.startswith("apply ")]
     assert {(first.context.span_id,)} == {tuple(link.context.span_id for link in span.links) for span in applied}
     assert "orders.left_out" not in first.attributes
+
+
+def test_what_still_waits_when_the_process_ends_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: Counter[str] = Counter()
+    monkeypatch.setattr(span_export.metrics, "count", lambda _, outcome, by=1: counted.update({outcome: by}))
+    monkeypatch.setattr(order_traces, "_late", deque())
+    monkeypatch.setattr(tracing, "_sink", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        settings = ServiceSettings(
+            database_url="postgresql+psycopg://h/d", broker_url="amqp://h/v", otel_exporter_otlp_endpoint=address
+        )
+        tracing.start(settings, "trading")
+        records, _ = journal(2, 600)
+        steps = list(order_traces.steps(1, records, 0, 1))
+        with tracing.span("process trading.portfolio", Kind.CONSUMER):
+            order_traces.tell(0, 1, records, 0, BEGAN, ENDED)
+        tracing.stop()
+        tracing.stop()
+
+    assert len(steps) > order_traces.MOST_STEPS
+    assert {"dropped": 1 + 3 * len(steps)} == counted
 
 
 def test_a_window_says_that_more_is_left_out_than_may_wait(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
