@@ -38,11 +38,15 @@ class Panel:
     every: str = ""
 
 
-def counted(metric: str, *, by: str = "", where: str = "") -> str:
-    """A sum of what an exporter counts: 0 when it counted nothing, nothing when its database did not answer."""
-    grouped = f" by ({by})" if by else ""
-    zero = f" or sum{grouped} (chassis_database_up == 1) * 0" if by in ("", "capstone") else ""
-    return f"sum{grouped} ({metric}{{{where}}}){zero}"
+def counted(metric: str, capstone: str, where: str = "") -> str:
+    """A sum of what a capstone's exporter counts: 0 when it counted nothing, nothing when its database, or itself, did not answer."""
+    of = f'capstone="{capstone}"'
+    return f"sum ({metric}{{{', '.join(filter(None, (of, where)))}}}) or sum (chassis_database_up{{{of}}} == 1) * 0"
+
+
+def counted_by_capstone(metric: str) -> str:
+    """The same of each capstone: one whose exporter does not answer is missing, and not taken for one that has none."""
+    return f"sum by (capstone) ({metric}) or sum by (capstone) (chassis_database_up == 1) * 0"
 
 
 def rate(metric: str, by: str, where: str = "") -> str:
@@ -86,9 +90,9 @@ OVERVIEW = [
     ),
     Panel(
         "Parked",
-        "Messages that wait for a decision.",
+        "Messages that wait for a decision, by capstone. One is missing: its exporter does not answer.",
         "short",
-        {"parked": counted("chassis_parked_records")},
+        {"{{capstone}}": counted_by_capstone("chassis_parked_records")},
         number=True,
     ),
     Panel(
@@ -126,7 +130,7 @@ ORDERS = [
         "Orders under way",
         "Not final yet.",
         "short",
-        {"open": counted("orders_orders", where='state!~"delivered|cancelled|failed"')},
+        {"open": counted("orders_orders", "orders", 'state!~"delivered|cancelled|failed"')},
         number=True,
     ),
     Panel(
@@ -140,7 +144,7 @@ ORDERS = [
         "Parked",
         "Commands and messages that wait for a decision.",
         "short",
-        {"parked": counted("chassis_parked_records", where='capstone="orders"')},
+        {"parked": counted("chassis_parked_records", "orders")},
         number=True,
     ),
     Panel(
@@ -251,7 +255,10 @@ ANALYTICS = [
         "Parked batches",
         "Events that are not counted.",
         "short",
-        {"{{queue}} {{reason}}": 'sum by (queue, reason) (chassis_parked_records{capstone="analytics"})'},
+        {
+            "all": counted("chassis_parked_records", "analytics"),
+            "{{queue}} {{reason}}": 'sum by (queue, reason) (chassis_parked_records{capstone="analytics"})',
+        },
     ),
 ]
 
@@ -267,9 +274,9 @@ TRADING = [
     ),
     Panel(
         "Batches that wait",
-        "For one before them, of the journal's, on their way into the positions.",
+        "For one before them, of the journal's, on their way into the positions; of all shards.",
         "short",
-        {"shard {{shard}}": "sum by (shard) (trading_early_batches)"},
+        {"batches": counted("trading_early_batches", "trading")},
         number=True,
     ),
     Panel(
