@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from chassis import heartbeat
 from conductor.laptop import observability, programs
 from conductor.laptop.programs import Program
 from conductor.laptop.state import State
@@ -85,6 +86,12 @@ def test_an_unwatched_platform_tells_its_processes_nothing(tmp_path_factory: pyt
     assert (
         str(folder / "a") == observability.environment(watched, folder, "a", "beat", port)["PROMETHEUS_MULTIPROC_DIR"]
     )
+
+
+def test_the_states_of_the_registry_are_those_of_a_heartbeat() -> None:
+    states = {value for name, value in vars(heartbeat).items() if name.isupper() and isinstance(value, str)}
+
+    assert states == set(REGISTRY.metrics["chassis_state_seconds"].labels["state"])
 
 
 def test_no_part_of_the_registry_stands_there_twice() -> None:
