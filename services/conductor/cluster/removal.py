@@ -25,7 +25,8 @@ def undeploy(wanted: Installation, capstones: Sequence[str], tell: Tell, *, plat
         tell("platform")
         log_collector.remove(wanted)
         kubectl("delete", ",".join(overlays.KINDS), "--selector", PLATFORM, "--ignore-not-found", "--wait")
-        kubectl("delete", *overlays.rights(wanted), "--ignore-not-found")
+        if rights := overlays.rights(wanted):
+            kubectl("delete", *rights, "--ignore-not-found")
         kubectl("delete", "jobs", "--selector", "app.kubernetes.io/name=conductor", "--ignore-not-found")
     if volumes:
         tell("volumes and secrets")

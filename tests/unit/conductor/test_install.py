@@ -3,6 +3,7 @@
 And for which capstones it fills in what requests refer to.
 """
 
+import contextlib
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from conductor.cluster import install, log_collector, overlays, removal
 from conductor.cluster.installation import PLATFORM, Installation
 from conductor.cluster.names import OVERLAYS, Names
+from conductor.errors import ClusterFailed
 
 ANALYTICS = Names("analytics")
 SHARDED = ANALYTICS.platform_of("sharded")
@@ -105,12 +107,27 @@ def test_what_only_a_workload_needs_that_goes_goes_with_it(monkeypatch: pytest.M
 @pytest.mark.parametrize("platform", [True, False])
 def test_what_is_in_no_namespace_goes_with_the_platform(monkeypatch: pytest.MonkeyPatch, platform: bool) -> None:
     cluster = Cluster()
+    cluster.rights = {
+        f"{kind}/{name}-kubelets" for kind in ("clusterrole", "clusterrolebinding") for name in ("shop", "there")
+    }
     monkeypatch.setattr(Installation, "kubectl", property(lambda self: cluster))
     monkeypatch.setattr(log_collector, "remove", lambda wanted: None)
     removal.undeploy(Installation(namespace="shop"), [], lambda _: None, platform=platform, volumes=False)
 
     gone = {name for name in cluster.deleted if name.endswith("-kubelets")}
     assert gone == ({"clusterrole/shop-kubelets", "clusterrolebinding/shop-kubelets"} if platform else set())
+
+
+@pytest.mark.parametrize(("said", "made"), [("Error from server (Forbidden): clusterroles …", []), ("no route", None)])
+def test_who_may_not_ask_for_what_is_in_no_namespace_made_none(
+    monkeypatch: pytest.MonkeyPatch, said: str, made: list[str] | None
+) -> None:
+    def refuses(*_: str) -> str:
+        raise ClusterFailed(said)
+
+    monkeypatch.setattr(Installation, "kubectl", property(lambda self: refuses))
+    with contextlib.nullcontext() if made is not None else pytest.raises(ClusterFailed, match=said):
+        assert made == overlays.rights(Installation())
 
 
 @pytest.mark.parametrize(("capstone", "job"), [("orders", True), ("trading", True), ("analytics", False)])
