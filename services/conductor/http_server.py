@@ -7,7 +7,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 
-class LetsGo(socketserver.BaseServer):
+class IgnoresDisconnects(socketserver.BaseServer):
     """Says nothing of a client that is gone, where the library prints a traceback."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -16,9 +16,9 @@ class LetsGo(socketserver.BaseServer):
             super().handle_error(request, client_address)
 
 
-class HttpServer(LetsGo, ThreadingHTTPServer):
+class HttpServer(IgnoresDisconnects, ThreadingHTTPServer):
     """A thread a request."""
 
 
-class WsgiServer(LetsGo, WSGIServer):
+class WsgiServer(IgnoresDisconnects, WSGIServer):
     """One request at a time."""

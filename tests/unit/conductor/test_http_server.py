@@ -12,7 +12,7 @@ from wsgiref.simple_server import make_server
 import pytest
 
 from conductor.exporter import Quiet
-from conductor.http_server import HttpServer, LetsGo, WsgiServer
+from conductor.http_server import HttpServer, IgnoresDisconnects, WsgiServer
 from conductor.run_directory import CHECKOUT
 
 CONDUCTOR = CHECKOUT / "services" / "conductor"
@@ -54,8 +54,8 @@ def test_a_traceback_is_printed_for_an_error_and_not_for_a_client_that_is_gone(
     gone: bool,
 ) -> None:
     left, handled = threading.Event(), threading.Event()
-    handle = LetsGo.handle_error
-    monkeypatch.setattr(LetsGo, "handle_error", lambda *told: (handle(*told), handled.set()))
+    handle = IgnoresDisconnects.handle_error
+    monkeypatch.setattr(IgnoresDisconnects, "handle_error", lambda *told: (handle(*told), handled.set()))
 
     def body() -> bytes:
         left.wait(10)
