@@ -7,10 +7,12 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from billiard import einfo
 from celery import signals
 from kombu.message import Message
 from opentelemetry.sdk.resources import Resource
@@ -80,6 +82,18 @@ def shop() -> Iterator[ChassisApp]:
         signal.disconnect(receiver)
 
 
+class Code:
+    """What billiard keeps of the code of a frame, without where each instruction stands. In a test that list leaves 0.35 MB of each failure
+    behind, which nobody gets back (billiard 4.3.2, CPython 3.11.7)."""
+
+    def __init__(self, code: Any) -> None:
+        for name in (name for name in dir(code) if name.startswith("co_") and not callable(getattr(code, name))):
+            setattr(self, name, getattr(code, name))
+
+    def co_positions(self) -> Iterator[tuple[None, None, None, None]]:
+        return repeat((None, None, None, None))
+
+
 def handler(app: ChassisApp) -> Callable[[Any], None]:
     """What a worker calls with each message of its queue."""
     made = Consumer.__new__(Consumer)
@@ -119,14 +133,20 @@ def test_no_name_of_a_task_makes_a_series(
 
 
 def test_no_reason_of_a_failure_makes_a_series(
-    shop: ChassisApp, series: Callable[[], int], spans: Counter[str], parked: Counter[str]
+    shop: ChassisApp,
+    series: Callable[[], int],
+    spans: Counter[str],
+    parked: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(einfo._Frame, "Code", Code)
     task = shop.tasks["shop.fail"]
-    with capture_logs():
+    with capture_logs() as lines:
         task.apply(kwargs={"says": "first"})
         before = series()
         for _ in range(BOMBS):
             task.apply(kwargs={"says": str(uuid.uuid4())})
+            lines.clear()
 
     assert {"bug": BOMBS + 1} == parked
     assert series() - before <= MOST_SERIES
