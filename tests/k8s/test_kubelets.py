@@ -86,10 +86,10 @@ def test_an_installation_in_another_namespace_has_a_right_of_its_own(
     objects = list(yaml.safe_load_all(overlays.rendered(wanted, overlays.folder_of(wanted))))
     found = of_kinds(objects, *overlays.RIGHTS)
 
-    assert overlays.rights(wanted) == [f"{kind.lower()}/{each['metadata']['name']}" for kind, each in found.items()]
+    assert overlays.named_rights(wanted) == [f"{kind.lower()}/{each['metadata']['name']}" for kind, each in found.items()]
     assert found["ClusterRole"]["metadata"]["name"] == found["ClusterRoleBinding"]["roleRef"]["name"]
     assert ["shop"] == [one["namespace"] for one in found["ClusterRoleBinding"]["subjects"]]
-    assert overlays.rights(wanted) != overlays.rights(Installation())
+    assert overlays.named_rights(wanted) != overlays.named_rights(Installation())
 
 
 def test_prometheus_reads_the_configuration_with_the_kubelets_and_without_them(

@@ -51,11 +51,15 @@ def rendered(wanted: Installation, source: Path, *patches: Mapping[str, object])
     return run(["kubectl", "kustomize", str(folder)])
 
 
+def named_rights(wanted: Installation) -> list[str]:
+    """What is in no namespace and belongs to the wanted one, as `kind/name`, whether it is there or not."""
+    return [f"{kind.lower()}/{_name_of_rights(wanted)}" for kind in RIGHTS]
+
+
 def rights(wanted: Installation) -> list[str]:
-    """What belongs to the wanted one, is there and in no namespace, as `kind/name`; nothing for who may not ask, and so made none."""
-    named = [f"{kind.lower()}/{_name_of_rights(wanted)}" for kind in RIGHTS]
+    """What of that is there, as kubectl names it; nothing for who may not ask, and so made none."""
     try:
-        return wanted.kubectl("get", *named, "--ignore-not-found", "--output", "name").split()
+        return wanted.kubectl("get", *named_rights(wanted), "--ignore-not-found", "--output", "name").split()
     except ClusterFailed as error:
         if "(Forbidden)" not in str(error):
             raise

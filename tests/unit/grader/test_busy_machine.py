@@ -41,18 +41,23 @@ def no_answer(*args: object, **options: object) -> list[object]:
     return []
 
 
+def commanding(broadcast: Callable[..., object]) -> object:
+    """An application whose workers get commands so."""
+    return SimpleNamespace(control=SimpleNamespace(broadcast=broadcast))
+
+
 def ping_pong(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     """A worker does not say that it consumes no more."""
     patch.setattr(module, "_sound", went_well)
     patch.setattr(worker, "run", went_well)
-    control = SimpleNamespace(cancel_consumer=no_answer)
     first = SimpleNamespace(node="first@lab")
-    return module.not_ready(SimpleNamespace(workers={"first": first}, app=SimpleNamespace(control=control)))
+    return module.not_ready(SimpleNamespace(workers={"first": first}, app=commanding(no_answer)))
 
 
 def hoarder(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     """A worker does not say that it consumes."""
-    return module._second(SimpleNamespace(workers={module.SECOND: SimpleNamespace(node="second@lab")}), no_answer)
+    second = SimpleNamespace(node="second@lab")
+    return module._joined(SimpleNamespace(workers={module.SECOND: second}, rabbitmq_app=commanding(no_answer)), 1)
 
 
 def build_a_saga(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
@@ -104,7 +109,8 @@ def again_and_again(module: ModuleType, patch: pytest.MonkeyPatch) -> object:
     patch.setattr(module, "_starts", lambda session, charge: 1)
     session = SimpleNamespace(
         in_time=lambda holds, *asked, **options: holds(),
-        workers={"worker": SimpleNamespace(running=SimpleNamespace(end=no_answer))},
+        workers={"worker": SimpleNamespace(node="worker@lab", running=SimpleNamespace(end=no_answer))},
+        app=commanding(went_well),
         events=SimpleNamespace(final=lambda *asked: "ended"),
     )
     return module.back_after_a_kill(session)
