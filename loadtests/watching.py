@@ -17,8 +17,9 @@ from typing import Any
 
 import psutil
 
-from conductor import amqp_client, http_client
+from conductor import amqp_client
 from conductor.errors import Refused
+from conductor.harness.alert_queries import result
 from conductor.laptop import lifecycle, observability
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.wanted import Wanted
@@ -65,18 +66,11 @@ def at_rest(runtime: LocalRuntime, seconds: float) -> dict[str, Any]:
     }
 
 
-def query_result(runtime: LocalRuntime, query: str) -> list[Any]:
-    """What Prometheus has for a query now."""
-    url = f"http://127.0.0.1:{runtime.platform.state.ports['prometheus']}/api/v1/query"
-    found = http_client.request("GET", url, params={"query": query}, timeout=30).raise_for_status().json()
-    return list(found["data"]["result"])
-
-
 def series(runtime: LocalRuntime) -> dict[str, int]:
     """Series that the last scrapes brought, and those in memory."""
 
     def value(query: str) -> int:
-        return int(float(query_result(runtime, query)[0]["value"][1]))
+        return int(float(result(runtime, query)[0]["value"][1]))
 
     return {"active": value("sum(scrape_samples_post_metric_relabeling)"), "head": value("prometheus_tsdb_head_series")}
 

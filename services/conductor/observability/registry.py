@@ -60,6 +60,12 @@ class Registry(_Entry):
     metrics: dict[str, Metric]
     slos: dict[str, Slo]
     alerts: dict[str, Alert]
+    only_in_faults: dict[str, str] = {}
+    """What panels and rules ask for, a metric or a selector, and a healthy platform does not show, with the reason."""
+    for_moments: dict[str, str] = {}
+    """The same of what a healthy platform may show."""
+    not_on_laptops: dict[str, str] = {}
+    """The same of what no platform of a laptop shows."""
     spans: dict[str, Any] = {}
     resource: list[str] = []
     """What the resource of every span names."""

@@ -1,25 +1,24 @@
-"""A watched platform: what its processes show is what the registry says, and its alerts reach a receiver.
+"""A watched platform of every capstone: what its processes show is what the registry says, what panels and rules ask for has data, and none
+from who is dead, and alerts reach a receiver.
 
-The whole of it, with every fault, is `capstone alert-drill`.
+Every fault is played by `capstone alert-drill`. The last test leaves processes dead.
 """
 
 import contextlib
-import functools
-import json
-import os
 import re
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-import urllib.request
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from loadtests.watching import query_result
 
 from conductor import capstones
 from conductor.capstones.orders import purchases
@@ -27,76 +26,107 @@ from conductor.capstones.orders.alert_faults import payments_out
 from conductor.capstones.orders.api_client import OrdersApi
 from conductor.commands import alerts
 from conductor.errors import NotRunning
-from conductor.harness import alert_faults, alert_plays
-from conductor.laptop import observability, state
+from conductor.harness import alert_faults, alert_plays, alert_queries
+from conductor.harness.background import in_background
+from conductor.laptop import observability, signalling, state
+from conductor.laptop.backups import Backups
 from conductor.laptop.lifecycle import down, up
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.wanted import Wanted
 from conductor.observability import comparison
-from conductor.observability.registry import Registry, load, metrics_of
-from conductor.run_directory import CHECKOUT, RunDirectory
+from conductor.observability.queries import PROMETHEUS, Query, excused, is_listed
+from conductor.observability.registry import load
+from conductor.run_directory import RunDirectory
 from conductor.waiting import until
+from watched import always, asked_of, family, need_watchers, requested, shown
 
 pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
 
 DIVIDE = 20
-DASHBOARDS = CHECKOUT / "observability" / "dashboards"
 PLAYED = ("OutboxLag", "Parked", "UnknownTask")
+
+MEMORY_LIMIT_BYTES = 8 << 30
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRuntime]:
+def runtimes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[LocalRuntime]]:
+    """One of each capstone. Its processes have a limit, as in a container, and there is a backup."""
     run = RunDirectory(tmp_path_factory.mktemp("watched") / "run")
-    up(run, Wanted(observe=True), lambda _: None)
+    settings = {"MEMORY_LIMIT_BYTES": f"{MEMORY_LIMIT_BYTES}"}
+    up(run, Wanted(settings=settings, capstones=capstones.names(), observe=True), lambda _: None)
     try:
-        yield LocalRuntime.running(run)
+        yield [LocalRuntime.running(run, name) for name in capstones.names()]
     finally:
         down(run)
 
 
-def need_watchers() -> None:
-    """A laptop without Prometheus and Alertmanager skips, CI fails."""
-    if observability.missing():
-        reason = f"not installed: {', '.join(observability.missing())}"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+@pytest.fixture(scope="module")
+def runtime(runtimes: list[LocalRuntime]) -> LocalRuntime:
+    """The orders'."""
+    return next(one for one in runtimes if one.platform.name == "orders")
 
 
 def every_play(runtime: LocalRuntime) -> list[alert_plays.Play]:
     return [*alert_faults.plays(runtime), *alert_faults.of_capstone(runtime)]
 
 
-def shown(run: RunDirectory) -> Iterator[str]:
-    """What each process shows that Prometheus is told of."""
-    for file in sorted(run.targets.glob("*.json")):
-        [one] = json.loads(file.read_text())
-        yield urllib.request.urlopen(f"http://{one['targets'][0]}/metrics", timeout=10).read().decode()
+def test_every_panel_and_every_rule_finds_something_and_what_needs_a_fault_nothing(
+    runtimes: list[LocalRuntime], runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    need_watchers()
+    asked, faults = asked_of(runtime), load().only_in_faults
+    lacking, wrong = always(asked), set()
+    listed = {one for query in asked for one in query.selectors if is_listed(one, faults)}
+    Backups(runtime.platform.run).take(runtime.platform.postgres)
+
+    def all_have_been_seen() -> bool:
+        lacking.difference_update(alert_queries.with_data(runtime, lacking))
+        wrong.update(one for one in listed if alert_queries.result(runtime, one))
+        return not lacking
+
+    with requested(runtimes, tmp_path), alert_plays.watched(runtime, DIVIDE):
+        assert until(all_have_been_seen, within_seconds=90), sorted(f"{one.where}: {one.expr}" for one in lacking)
+
+    assert set() == wrong
 
 
-def test_alerts_reach_a_receiver_and_are_over_every_panel_has_data_and_the_registry_knows_all_that_is_shown(
-    runtime: LocalRuntime, tmp_path: Path
+def test_alerts_reach_a_receiver_and_are_over_and_the_registry_knows_all_that_is_shown_and_who_shows_it(
+    runtimes: list[LocalRuntime], runtime: LocalRuntime, tmp_path: Path
 ) -> None:
     need_watchers()
     plays = [play for play in every_play(runtime) if play.expected[0].alert in PLAYED]
-    with alert_plays.requested(runtime, tmp_path):
+    moments = load().for_moments
+    asked = {query for query in asked_of(runtime) if query.where in PLAYED or excused(query, moments)}
+    seen: set[Query] = set()
+
+    def notice(over: threading.Event) -> None:
+        while not over.wait(1):
+            seen.update(alert_queries.with_data(runtime, asked - seen))
+
+    with requested(runtimes, tmp_path):
         with alert_plays.watched(runtime, 1) as receiver:
             alert_plays.roll(runtime, receiver, ["payments"])
-        with alert_plays.watched(runtime, DIVIDE) as receiver:
+        with alert_plays.watched(runtime, DIVIDE) as receiver, in_background(notice):
             for play in plays:
                 alert_plays.measure(runtime, receiver, play, DIVIDE)
-            see_panels(runtime)
 
-    registry, texts = load(), list(shown(runtime.platform.run))
-    found = {name for text in texts for name in comparison.shown(text)}
-    others = ("chassis_batches", *(f"{name}_" for name in capstones.names() if name != runtime.platform.name))
-    always = {
-        name
-        for name, metric in registry.metrics.items()
-        if metric.seen == "always" and "prometheus" not in metric.source and not name.startswith(others)
+    registry, texts = load(), list(shown(runtimes))
+    found = {(name, kind) for kinds, text in texts for name in comparison.shown(text) for kind in kinds}
+    processes = {kind for kinds, _ in texts for kind in kinds}
+    always_shown = {
+        (name, kind) for name, one in registry.metrics.items() if one.seen == "always" for kind in one.source
     }
 
-    assert [] == comparison.undeclared(registry, texts)
-    assert set() == always - found
-    assert {"chassis_parked_total"} < found
+    assert set() == asked - seen
+    assert [] == comparison.undeclared(registry, [text for _, text in texts])
+    assert [] == [
+        (name, kinds)
+        for kinds, text in texts
+        for name in comparison.shown(text)
+        if not kinds & {*registry.metrics[name].source}
+    ]
+    assert set() == {(name, kind) for name, kind in always_shown - found if kind in processes}
+    assert "chassis_parked_total" in {name for name, _ in found}
 
 
 def test_a_person_is_told_what_fires_and_where_to_read_on_also_by_a_prometheus_that_lost_its_disk(
@@ -125,45 +155,6 @@ def test_a_person_is_told_what_fires_and_where_to_read_on_also_by_a_prometheus_t
         assert until(lambda: told() == ["docs/runbooks/unknown-task.md"], within_seconds=120)
 
     assert before == paged
-
-
-def panels(registry: Registry) -> dict[str, set[str]]:
-    """The dashboards' queries that a platform of the orders can always answer, with the metrics that each asks for."""
-    others = ("chassis_batches", *(f"{name}_" for name in capstones.names() if name != "orders"))
-    always = {name for name, one in registry.metrics.items() if one.seen == "always" and not name.startswith(others)}
-    not_here = ('state="unreachable"', *(f'capstone="{name}"' for name in capstones.names() if name != "orders"))
-    boards = [json.loads(file.read_text()) for file in DASHBOARDS.glob("*.json")]
-    asked = {target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"]}
-    return {
-        expr.replace("$__rate_interval", "1m"): found
-        for expr in asked
-        if (found := set(metrics_of(expr))) and found <= always and not any(one in expr for one in not_here)
-    }
-
-
-def see_panels(runtime: LocalRuntime) -> None:
-    """Every panel has data, and none of those that an exporter alone knows while that is dead."""
-    registry = load()
-    wanted = panels(registry)
-    of_exporter = {name for name, one in registry.metrics.items() if one.source == ["exporter"]}
-    facts = {expr for expr, asked in wanted.items() if asked <= of_exporter}
-    still = functools.partial(alert_faults.program_still, observability.exporter_name(runtime.platform.name))
-    lacking, shown = {*wanted}, {*facts}
-
-    def all_have_been_seen() -> bool:
-        lacking.difference_update([expr for expr in lacking if query_result(runtime, expr)])
-        return not lacking
-
-    def none_is_shown() -> bool:
-        shown.intersection_update([expr for expr in shown if query_result(runtime, expr)])
-        return not shown
-
-    assert until(all_have_been_seen, within_seconds=60), lacking
-    assert len(facts) > 3
-    with still(runtime):
-        assert until(none_is_shown, within_seconds=60), shown
-        lacking.update(expr for expr, asked in wanted.items() if not asked & of_exporter)
-        assert until(all_have_been_seen, within_seconds=60), lacking
 
 
 CAPSTONE = Path(sys.executable).parent / "capstone"
@@ -223,3 +214,67 @@ def test_a_process_that_is_stopped_leaves_no_target(runtime: LocalRuntime) -> No
     assert 1 == len(before - after) == len(after - before)
     assert all(name in after for name in ("orders.exporter",))
     assert state.loaded(runtime.platform.run.state).observe
+
+
+def test_nothing_has_a_value_while_the_exporter_that_knows_it_is_dead(
+    runtimes: list[LocalRuntime], runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    need_watchers()
+    asked = always(asked_of(runtime))
+    facts = {query for query in asked if query.sources == {"exporter"}}
+    supervisor = runtime.platform.supervisor
+    exporters = [observability.exporter_name(one.platform.name) for one in runtimes]
+
+    with requested(runtimes, tmp_path), alert_plays.watched(runtime, DIVIDE):
+        since = time.time()
+
+        def known(capstone: str) -> Iterator[str]:
+            """What is known of a capstone's facts."""
+            return (query.expr for query in facts if alert_queries.known(runtime, query, since, capstone))
+
+        def all_are_known() -> bool:
+            return all(any(known(one.platform.name)) for one in runtimes)
+
+        assert until(all_are_known, within_seconds=60)
+        for one, exporter in zip(runtimes, exporters, strict=True):
+            name = one.platform.name
+            supervisor.begin_stop(exporter)
+            assert until(lambda name=name: not any(known(name)), within_seconds=30), [*known(name)]  # type: ignore[misc]
+        assert [] == [*known("")]
+        lacking = {query for query in asked if "exporter" not in query.sources}
+
+        def others_have_been_seen() -> bool:
+            lacking.difference_update(alert_queries.with_data(runtime, lacking))
+            return not lacking
+
+        assert until(others_have_been_seen, within_seconds=60), lacking
+        for exporter in exporters:
+            supervisor.start_again(exporter)
+        assert until(all_are_known, within_seconds=60)
+
+
+def test_nothing_but_what_prometheus_knows_by_itself_has_a_value_when_all_processes_and_the_broker_are_dead(
+    runtimes: list[LocalRuntime], runtime: LocalRuntime
+) -> None:
+    need_watchers()
+    asked = {query for query in always(asked_of(runtime)) if PROMETHEUS not in query.sources}
+    showing = {*(file.stem for file in runtime.platform.run.targets.glob("*.json")), runtime.broker}
+    supervisor = runtime.platform.state.supervisor_pid
+    assert supervisor
+
+    with alert_plays.watched(runtime, DIVIDE):
+        since = time.time()
+
+        def known() -> Iterator[str]:
+            return (query.expr for query in asked if alert_queries.known(runtime, query, since))
+
+        assert until(lambda: len([*known()]) > len(asked) / 2, within_seconds=60)
+        processes = [one for one in runtime.platform.supervisor.processes() if one.name in showing and one.pid]
+        signalling.send(supervisor, signal.SIGSTOP)  # it would start them again
+        try:
+            for process in processes:
+                for pid in family(process.pid):
+                    signalling.send(pid, signal.SIGKILL)
+            assert until(lambda: not any(known()), within_seconds=60), [*known()]
+        finally:
+            signalling.send(supervisor, signal.SIGCONT)

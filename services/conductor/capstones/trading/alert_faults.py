@@ -68,7 +68,7 @@ def feed_away(runtime: LocalRuntime) -> Iterator[None]:
 @contextmanager
 def engine_slow(runtime: LocalRuntime) -> Iterator[None]:
     """An engine that gets a core a fifth of the time, while orders come."""
-    with in_background(partial(_still, runtime), partial(_order, runtime)):
+    with in_background(partial(_still, runtime), partial(order, runtime)):
         yield
 
 
@@ -87,7 +87,8 @@ def _still(runtime: LocalRuntime, over: threading.Event) -> None:
         over.wait(GOING_SECONDS)
 
 
-def _order(runtime: LocalRuntime, over: threading.Event) -> None:
+def order(runtime: LocalRuntime, over: threading.Event) -> None:
+    """Send orders over HTTP, one after the other, until it is over."""
     headers = http_client.bearer(runtime.tokens()["customer"])
     with http_client.client(runtime.addresses()["api"], timeout=5) as http:
         while not over.wait(0.05):
