@@ -11,6 +11,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 import promtool
+from conductor import capstones
+from conductor.observability import rules
 from conductor.observability.registry import load, metrics_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -65,6 +67,24 @@ def test_every_query_asks_for_metrics_of_the_registry_and_every_metric_is_asked_
 def test_no_panel_takes_what_is_unknown_for_nothing() -> None:
     assert [] == [where for where, expr in QUERIES if "vector(" in expr]
     assert {"no data"} == {panel["fieldConfig"]["defaults"]["noValue"] for _, panel in PANELS}
+
+
+def test_a_capstones_dashboard_shows_no_zero_while_only_another_ones_exporter_answers(tmp_path: Path) -> None:
+    others = [{"series": f'chassis_database_up{{capstone="{name}"}}', "values": "1x20"} for name in capstones.names()]
+    groups = [
+        {
+            "input_series": [one for one in others if f'"{name}"' not in one["series"]],
+            "promql_expr_test": [
+                {"expr": target["expr"].replace("$__rate_interval", "5m"), "eval_time": "5m", "exp_samples": []}
+                for board, panel in PANELS
+                for target in panel["targets"]
+                if board == name
+            ],
+        }
+        for name in capstones.names()
+    ]
+
+    assert "" == promtool.tested(rules.FILE, groups, tmp_path)
 
 
 def test_a_rate_is_over_the_interval_that_grafana_chooses() -> None:
