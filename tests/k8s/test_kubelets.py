@@ -86,7 +86,9 @@ def test_an_installation_in_another_namespace_has_a_right_of_its_own(
     objects = list(yaml.safe_load_all(overlays.rendered(wanted, overlays.folder_of(wanted))))
     found = of_kinds(objects, *overlays.RIGHTS)
 
-    assert overlays.named_rights(wanted) == [f"{kind.lower()}/{each['metadata']['name']}" for kind, each in found.items()]
+    assert overlays.named_rights(wanted) == [
+        f"{kind.lower()}/{each['metadata']['name']}" for kind, each in found.items()
+    ]
     assert found["ClusterRole"]["metadata"]["name"] == found["ClusterRoleBinding"]["roleRef"]["name"]
     assert ["shop"] == [one["namespace"] for one in found["ClusterRoleBinding"]["subjects"]]
     assert overlays.named_rights(wanted) != overlays.named_rights(Installation())
