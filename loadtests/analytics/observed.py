@@ -1,156 +1,171 @@
-"""`python -m loadtests.analytics.observed`: what metrics and traces cost an event in CPU, at the edge and in the aggregator.
+"""`python -m loadtests.analytics.observed`: what metrics and traces cost an event in CPU, in one process without any server.
 
-Each way has an edge and an aggregator of its own, beside one broker and one store. They take turns in slices of a million events, because
-spans are sent once a second whatever came in it, and each is compared with the plain one of the same turn, which counts and traces nothing
-at all. It needs a machine to itself; loadtests.analytics.observed_stages needs none.
+Edge and aggregator do here what they do themselves: a request from the ASGI application to the batch that would be published, and a window
+from its messages to what the store would be told. The same process takes a slice plainly, which counts and traces nothing, and in each
+other way, in turns; so what differs is what counts and traces, however busy the machine is.
 
-CPU time is that of edge and aggregator, by the kernel, with what they send to the collector after their slice. Trends and recommendations
-are not worked out, so that nothing but counting is compared with. Nobody scrapes meanwhile: what a scrape costs is told apart. Every event
-is counted, or the bench fails; the last line is JSON.
+Recorded spans are handed over and not sent, because the sender's thread would work in anybody's slice. What sending takes is told apart:
+`export_ms` is for the spans of a second at 100,000 events a second, to a collector in another process, and `exports_percent` is what one
+export a second of edge and one of aggregator take of the CPU that they need for those events. The last line is JSON.
 """
 
 import argparse
-import asyncio
+import gc
 import json
+import multiprocessing
 import os
-import signal
 import sys
+import tempfile
 import time
-import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
-import redis
+from loadtests.analytics import events
+from loadtests.pairs import PLAIN, costs, middle, slices
 
-from loadtests.analytics import counters, events
-from loadtests.analytics.http_client import send
-from loadtests.analytics.over_http import CONNECTIONS
-from loadtests.analytics.servers import Servers, free_port, start_aggregator, start_edge, started
-from loadtests.orders.observed import collecting
-from loadtests.pairs import PLAIN, costs, cpu_ns, slices
-
+RATE = 100_000
+REQUESTS = 8
+"""Different ones; a slice has one of them, and a window."""
+BATCHES = 5
+"""Of a window: as many as come in a quarter of a second at that rate."""
+EXPORTS = 50
 WAYS: Mapping[str, tuple[bool, float | None]] = {
     PLAIN: (False, None),
     "metrics": (True, None),
     "metrics and 10 % of the traces": (True, 0.1),
     "metrics and 100 % of the traces": (True, 1.0),
 }
-"""Whether metrics are counted, and the share of traces that is recorded; None is no tracing at all."""
-
-QUIET_SECONDS = 1.5
-"""After a turn: what ended is sent to the collector once a second."""
-
-SCRAPES = 20
 
 
-@dataclass
-class Side:
-    """Edge and aggregator of one way."""
+class Watching:
+    """Switches what counts and traces on and off in this process."""
 
-    way: str
-    servers: Servers
-    port: int
-    scraped: list[int]
-    """Ports of the metrics."""
-    sent: int = 0
-    busy: dict[str, int] = field(default_factory=dict)
+    def __init__(self, collector: str, folder: str) -> None:
+        # The library reads where it counts when it is imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from opentelemetry.sdk.resources import Resource
 
-    def cpu(self) -> dict[str, int]:
-        """Nanoseconds of each process."""
-        return {stage: cpu_ns(self.servers.pids[stage][0]) for stage in ("edge", "aggregate")}
+        from chassis import metrics, span_export, tracing
+        from loadtests.analytics.here import SETTINGS
 
-    def take(self, bodies: Sequence[bytes], size: int) -> None:
-        """Send bodies until they are counted."""
-        keyed = [(f"{self.sent}-{number}", body, size) for number, body in enumerate(bodies)]
-        before = self.cpu()
-        asyncio.run(send(self.port, iter(keyed), connections=CONNECTIONS[size]))
-        self.sent += len(bodies) * size
-        with redis.Redis.from_url(self.servers.environment["COUNTERS_URL"]) as store:
-            counters.await_ours(store, self.sent)
-        for stage, now in self.cpu().items():
-            self.busy[stage] = self.busy.get(stage, 0) + now - before[stage]
+        self._metrics: Any = metrics
+        self._tracing: Any = tracing
+        self._counting = metrics.Metrics("bench")
+        self.spans: list[Any] = []
+        self._sink = SimpleNamespace(on_end=self.spans.append)
+        vars(tracing)["_resource"] = Resource.create({"service.name": "analytics", "pool": "bench"})
+        told = SETTINGS.replace(otel_exporter_otlp_endpoint=collector)
+        self.exporter = span_export.Exporter(endpoint=f"{told.otel_exporter_otlp_endpoint}/v1/traces", timeout=10)
 
-    def scrape_ms(self) -> float:
-        """Milliseconds of CPU that one scrape of both processes takes them."""
-        before = sum(self.cpu().values())
-        for _ in range(SCRAPES):
-            for port in self.scraped:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read()
-        return (sum(self.cpu().values()) - before) / SCRAPES / 1e6
+    def be(self, way: str) -> None:
+        """Watch in this way from now on."""
+        counts, share = WAYS[way]
+        self._metrics._set = self._counting if counts else None
+        self._tracing._sink = None if share is None else self._sink
+        self._tracing._ratio = share or 0.0
 
-
-def _started(servers: Servers, way: str, collector: str) -> Side:
-    metrics, share = WAYS[way]
-    place = servers.beside(_name(way), {})
-    ports = []
-    if share is not None:
-        place.environment.update(OTEL_EXPORTER_OTLP_ENDPOINT=collector, OTEL_TRACES_SAMPLER_ARG=str(share))
-    if metrics:
-        ports = [free_port(), free_port()]
-        place.environment.update(METRICS_PORT=str(ports[0]), PROMETHEUS_MULTIPROC_DIR=str(place.folder / "metrics"))
-    start_aggregator(place)
-    # An API counts in memory, because it has no children.
-    place.environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    if metrics:
-        place.environment["METRICS_PORT"] = str(ports[1])
-    port = start_edge(place, "loadtests.analytics.unwatched" if way == PLAIN else "analytics.app")
-    return Side(way, place, port, ports)
+    def export_ms(self, spans: int) -> float:
+        """Milliseconds of CPU for sending so many of the spans that there were."""
+        self._metrics._set = self._counting
+        some = self.spans[:spans]
+        self.exporter.export(some)  # connects
+        began = time.process_time()
+        for _ in range(EXPORTS):
+            self.exporter.export(some)
+        return (time.process_time() - began) / EXPORTS * 1000
 
 
-def _name(way: str) -> str:
-    """As a folder and a vhost may be called."""
-    return "".join(letter if letter.isalnum() else "-" for letter in way)
+def _collect(pipe: Any) -> None:
+    from loadtests.orders.observed import collecting
+
+    with collecting() as collected:
+        pipe.send(collected.address)
+        pipe.recv()
 
 
-def turn(sides: Mapping[str, Side], bodies: Sequence[bytes], count: int, size: int, seed: int) -> dict[str, float]:
-    """By way the microseconds of CPU an event of one turn, in which each sends the bodies so many times."""
-    began = {way: side.cpu() for way, side in sides.items()}
-    for side in sides.values():
-        side.busy = {}
-    for way in slices(list(sides), count, seed):
-        sides[way].take(bodies, size)
-    time.sleep(QUIET_SECONDS)
-    whole = {way: sum(side.cpu().values()) - sum(began[way].values()) for way, side in sides.items()}
-    # What an idle process takes is the same for all, and is left out: the plain one sends nothing after its slices.
-    idle = whole[PLAIN] - sum(sides[PLAIN].busy.values())
-    return {way: (spent - idle) / (count * len(bodies) * size) / 1000 for way, spent in whole.items()}
+@contextmanager
+def collector() -> Iterator[str]:
+    """The address of one in another process."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_collect, args=(there,), daemon=True)
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        here.send(None)
+        process.join()
+
+
+def measure(watching: Watching, body: int, turns: int, count: int) -> dict[str, Any]:
+    """The costs of an event at the edge, in the aggregator, and of both."""
+    from loadtests.analytics.here import Aggregator, Edge
+
+    now_ms = time.time_ns() // 1_000_000
+    made = events.bodies(REQUESTS, users=10_000, contents=1_000, zipf=False, now_ms=now_ms, size=body)
+    lines = [events.ndjson(one) for one in made]
+    edge = Edge(now_ms)
+    for way in WAYS:
+        watching.be(way)
+        edge.observe(way != PLAIN)
+        edge.post(lines[0])
+        Aggregator(edge.published.messages, now_ms, BATCHES).flush()
+    gc.collect()
+    gc.freeze()
+    found: dict[str, list[dict[str, float]]] = {"edge": [], "aggregator": [], "both": []}
+    for number in range(turns):
+        taken: dict[str, dict[str, list[float]]] = {
+            stage: {way: [] for way in WAYS} for stage in ("edge", "aggregator")
+        }
+        for place, way in enumerate(slices(list(WAYS), count, number)):
+            watching.be(way)
+            edge.observe(way != PLAIN)
+            began = time.process_time_ns()
+            edge.post(lines[place // len(WAYS) % REQUESTS])
+            ended = time.process_time_ns()
+            window = Aggregator(edge.published.messages, now_ms, BATCHES)
+            flushing = time.process_time_ns()
+            window.flush()
+            taken["aggregator"][way].append((time.process_time_ns() - flushing) / BATCHES)
+            taken["edge"][way].append(ended - began)
+        del watching.spans[:-1000]
+        spent = {
+            stage: {way: middle(ns) / body / 1000 for way, ns in by_way.items()} for stage, by_way in taken.items()
+        }
+        for stage, by_way in spent.items():
+            found[stage].append(by_way)
+        found["both"].append({way: sum(by_way[way] for by_way in spent.values()) for way in WAYS})
+        print(f"  {', '.join(f'{way} {us:.4f} us' for way, us in found['both'][-1].items())}", flush=True)
+    edge.close()
+    return {stage: costs(all_turns) for stage, all_turns in found.items()}
 
 
 def main(argv: list[str]) -> int:
     """Measure; the last line is JSON."""
     parser = argparse.ArgumentParser(prog="observed", description=__doc__)
-    parser.add_argument("--body", type=int, choices=sorted(CONNECTIONS), default=events.EVENTS, help="events a request")
-    parser.add_argument("--slice", type=int, default=1_000_000, help="events of one slice")
-    parser.add_argument("--slices", type=int, default=1, help="slices of each way in a turn")
+    parser.add_argument("--body", type=int, default=events.EVENTS, help="events a request")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument(
-        "--way", action="append", choices=list(WAYS), help="only this one beside the plain one; repeatable"
-    )
+    parser.add_argument("--slices", type=int, default=150, help="slices of each way in a turn")
     given = parser.parse_args(argv)
-    # So that everything that was started is ended, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    ways = [way for way in WAYS if way == PLAIN or given.way is None or way in given.way]
-    settings = {"LOG_LEVEL": "ERROR", "TRENDS": "false", "RECOMMENDATIONS": "false"}
-    now_ms = time.time_ns() // 1_000_000
-    requests = max(1, given.slice // given.body)
-    made = events.bodies(requests, users=10_000, contents=1_000, zipf=False, now_ms=now_ms, size=given.body)
-    bodies = [events.ndjson(body) for body in made]
-    found: list[dict[str, float]] = []
-    with collecting() as collected, started(settings, *map(_name, ways)) as servers:
-        sides = {way: _started(servers, way, collected.address) for way in ways}
-        turn(sides, bodies[: len(bodies) // 5 + 1], 1, given.body, -1)  # warms up
-        for number in range(given.turns):
-            found.append(turn(sides, bodies, given.slices, given.body, number))
-            print(f"  {', '.join(f'{way} {us:.3f} us' for way, us in found[-1].items())}", flush=True)
-        scrapes = {way: round(side.scrape_ms(), 2) for way, side in sides.items() if side.scraped}
-    document: dict[str, Any] = {
+    with collector() as address, tempfile.TemporaryDirectory(prefix="observed-") as folder:
+        watching = Watching(address, folder)
+        found = measure(watching, given.body, given.turns, given.slices)
+        requests = RATE // given.body
+        exports = {
+            share: round(watching.export_ms(max(1, round(requests * 2 * part))), 2)
+            for share, part in (("10 %", 0.1), ("100 %", 1.0))
+        }
+    cpu_ms = found["both"][PLAIN]["us"] * RATE / 1000
+    document = {
         "capstone": "analytics",
         "bench": "observed",
         "events_a_body": given.body,
-        "ways": costs(found),
+        **found,
+        "export_ms": exports,
+        "exports_percent": {share: round(2 * ms / cpu_ms * 100, 2) for share, ms in exports.items()},
+        "load": round(os.getloadavg()[0], 1),
     }
-    document |= {"spans": collected.spans, "scrape_ms": scrapes, "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(document))
     return 0
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from conductor.laptop.servers.rabbitmq import RabbitMQ
@@ -39,16 +39,6 @@ class Servers:
     """Environment without the service's settings: Celery itself would read BROKER_URL."""
     folder: Path
     stack: contextlib.ExitStack
-    apart: dict[str, tuple[str, str]]
-    """By name, addresses of a broker and of a store that nobody else uses, on the same servers."""
-
-    def beside(self, name: str, settings: dict[str, str]) -> "Servers":
-        """A place for an edge and an aggregator of their own, one of `apart`, with settings of their own."""
-        folder = self.folder / name
-        folder.mkdir()
-        broker_url, counters_url = self.apart[name]
-        own = {**self.environment, "BROKER_URL": broker_url, "COUNTERS_URL": counters_url, **settings}
-        return replace(self, environment=own, pids=dict(self.pids), folder=folder)
 
     def run(self, name: str, argv: Sequence[str], environment: dict[str, str]) -> Path:
         """Start a process until the end of the bench. Returns the file of what it says."""
@@ -62,13 +52,13 @@ class Servers:
 
 
 @contextlib.contextmanager
-def started(settings: dict[str, str], *apart: str) -> Iterator[Servers]:
+def started(settings: dict[str, str]) -> Iterator[Servers]:
     """Start broker and store, wait until both answer, and kill all at the end. `settings` are those of the service; in
-    their values {folder} is a folder of the bench. `apart` are names of places beside the first one."""
+    their values {folder} is a folder of the bench."""
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder, contextlib.ExitStack() as stack:
         run = RunDirectory(Path(folder))
         run.data.mkdir(parents=True)
-        state = State.fresh("rabbitmq", CAPSTONE, *apart)
+        state = State.fresh("rabbitmq", CAPSTONE)
         state.ports.update({name: free_port() for name in ("rabbitmq", "epmd", "erlang", "valkey")})
         rabbitmq, valkey = (
             RabbitMQ(run, state, dict(os.environ), CAPSTONE),
@@ -88,14 +78,7 @@ def started(settings: dict[str, str], *apart: str) -> Iterator[Servers]:
             "API_TOKENS": json.dumps({TOKEN: {"client": "bench"}}),
             **{name: value.format(folder=folder) for name, value in settings.items()},
         }
-        addresses = {
-            name: (
-                RabbitMQ(run, state, dict(os.environ), name).address(),
-                Valkey(run, state, dict(os.environ), name).store_address(),
-            )
-            for name in apart
-        }
-        yield Servers(environment, pids, plain, Path(folder), stack, addresses)
+        yield Servers(environment, pids, plain, Path(folder), stack)
 
 
 def _running(stack: contextlib.ExitStack, server: RabbitMQ | Valkey) -> dict[str, list[int]]:
@@ -137,10 +120,10 @@ def start_worker(servers: Servers, pool: str) -> None:
     wait(lambda: heartbeat.exists() and json.loads(heartbeat.read_text())["state"] == "idle", f"the pool {pool}")
 
 
-def start_edge(servers: Servers, app: str = "analytics.app") -> int:
-    """One process of the API that a module makes. Returns its port when it answers."""
+def start_edge(servers: Servers) -> int:
+    """One process of the API. Returns its port when it answers."""
     port = free_port()
-    command = [sys.executable, "-m", "chassis.serve", app]
+    command = [sys.executable, "-m", "chassis.serve", "analytics.app"]
     heartbeat = str(servers.folder / "edge.heartbeat")
     servers.run("edge", command, {**servers.environment, "PORT": str(port), "HEARTBEAT_FILE": heartbeat})
     wait(lambda: _listens(port), "the edge")
