@@ -105,12 +105,10 @@ def test_what_counts_and_traces_holds_as_much_for_many_events_as_for_few(watchin
         return blocks_held(look_while_it_is_counted)
 
     held(body(1))  # what is kept for good
-    (at_the_edge,) = held(body(FEW))
-    assert [at_the_edge] == held(body(MANY))
-    (in_the_aggregator,) = counted(few)
-    assert [in_the_aggregator] == counted(many)
-    assert at_the_edge > 0
-    assert in_the_aggregator > 0
+    for one, other in [(held(body(FEW)), held(body(MANY))), (counted(few), counted(many))]:
+        ((for_few,), (for_many,)) = one, other
+        assert for_few > 0
+        assert abs(for_many - for_few) < (MANY - FEW) / 50  # a number that grew into an object of its own, and no event
 
 
 @pytest.mark.parametrize("events", [1, FEW])
