@@ -93,6 +93,11 @@ def against_registry(
     return wrong
 
 
+def linked_and_lost(spans: Sequence[Told]) -> set[tuple[str, str]]:
+    """Trace and id of each span that another one is linked with and that is not there."""
+    return {to for span in spans for to in span.links} - {(span.trace, span.id) for span in spans}
+
+
 def compared(spans: Sequence[Told], wrong: Sequence[tuple[Any, ...]]) -> str:
     """How much was held against the registry, and what of it differs, in a line."""
     traces = len({span.trace for span in spans})

@@ -64,6 +64,8 @@ class Shop:
     database: Database
     tell: Callable[[str], None]
     kinds: dict[str, list[str]] = field(default_factory=dict)
+    kills: int = 0
+    """How often processes were ended in the middle of their work."""
 
     def place(self, count: int, card: str = "tok_ok") -> list[str]:
         """So many orders; their ids."""
@@ -164,6 +166,7 @@ class Shop:
                 every += fresh
                 self._await(lambda f=fresh: any(one.attempts == 1 for one in self.waiting(f, task)), "a charge")
                 self.runtime.kill("payments", child=turn % 2 == 0)
+                self.kills += 1
                 self._slow(SEEN)
 
                 def over(these: Sequence[str] = fresh) -> bool:
@@ -205,6 +208,7 @@ class Shop:
         known = set(self.states(orders))
         self.end(orders, "delivered")
         restore.restore(kubectl, datetime.fromisoformat(now), self.tell)
+        self.kills += 1
         cluster_reconciliation.reconcile(kubectl, None, apply=True, undo=False, refund=())
         restore.resume(kubectl, self.tell)
         assert known == set(orders)

@@ -6,7 +6,7 @@ observability/registry.yaml is the law, as it is for a platform on one machine (
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -27,11 +27,14 @@ from told_orders import (
     traces_apart,
     unexplained,
 )
-from told_spans import entries_of, entry_of_order, of_probes
+from told_spans import entries_of, entry_of_order, linked_and_lost, of_probes
 
 pytestmark = [pytest.mark.timeout(3600), played_with(1)]
 
 KINDS = ("smooth", "declined", "retried", "killed", "cancelled", "restored")
+LOST_BY_A_KILL = 16
+"""What ended in the last second before it: of each of two children eight calls at a time."""
+
 PLAYED = tuple(os.environ.get("STORIES_OF", " ".join(KINDS)).split())
 """Which of these are played: all take long on a busy machine where there are many of each."""
 
@@ -43,6 +46,10 @@ class Told:
     kinds: dict[str, list[str]]
     spans: list[Span]
     wrong: list[tuple[Any, ...]]
+    """Which differ from the registry, links to `lost` left out."""
+    lost: set[tuple[str, str]]
+    """What spans are linked with and nobody sent."""
+    kills: int
     stories: dict[str, list[Span]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,9 +76,12 @@ def told(installation: Installation) -> Told:
                 began = time.monotonic()
                 getattr(shop, kind)(STORIES)
                 tell(f"{kind}: {len(shop.kinds[kind])} orders in {time.monotonic() - began:.0f} s")
-            kinds = shop.kinds
+            kinds, kills = shop.kinds, shop.kills
         spans = jaeger(runtime, since)
-        found = Told(kinds, spans, judged("orders", spans, entry_of_order, kinds=kinds))
+        lost = linked_and_lost(spans)
+        there = [replace(span, links=tuple(to for to in span.links if to not in lost)) for span in spans]
+        found = Told(kinds, spans, judged("orders", there, entry_of_order, kinds=kinds), lost, kills)
+    tell(f"linked and lost: {len(lost)} spans, in {kills} kills")
     for line in table(found):
         tell(line)
     return found
@@ -94,6 +104,10 @@ def table(told: Told) -> Iterator[str]:
 def test_what_jaeger_has_of_orders_is_what_the_registry_says_both_ways(told: Told) -> None:
     assert not told.wrong, brief(told.wrong)
     assert entries_of("orders") == {entry_of_order(span) for span in told.spans}
+
+
+def test_nothing_is_lost_but_what_ended_just_before_a_kill(told: Told) -> None:
+    assert len(told.lost) <= LOST_BY_A_KILL * told.kills, brief(sorted(told.lost))
 
 
 def test_probes_and_scrapes_make_no_traces(told: Told) -> None:

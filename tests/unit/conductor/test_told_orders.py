@@ -7,7 +7,7 @@ import pytest
 
 from conductor.harness.traces import Span
 from told_orders import own_trace, shape, stories, traces_apart, unexplained
-from told_spans import against_registry, compared, entry_of_order
+from told_spans import against_registry, compared, entry_of_order, linked_and_lost
 
 ORDER = str(uuid.UUID(int=7))
 OWN = own_trace(ORDER)
@@ -113,3 +113,9 @@ def test_what_was_compared_is_told_with_what_differs() -> None:
     wrong = against_registry(spans, entry_of_order)
 
     assert "2 spans of 1 traces, 1 parents and 1 links: 1 differ, 1 orphans" == compared(spans, wrong)
+
+
+def test_what_is_linked_and_not_there_is_lost() -> None:
+    call = span("b", "POST /shipments", parent="gone", kind=3, links=[("t", "x"), (request().trace, request().id)])
+
+    assert {("t", "x")} == linked_and_lost([request(), call])
