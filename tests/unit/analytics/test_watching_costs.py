@@ -134,7 +134,7 @@ def test_watching_leaves_no_block_of_memory_behind(
     monkeypatch.setattr(metrics, "_set", None)
     monkeypatch.setattr(tracing, "_sink", None)
 
-    assert with_it - left() < REQUESTS // 2
+    assert with_it - left() < REQUESTS  # one of two: a request, a window
 
 
 def test_what_is_done_for_each_event_would_be_seen() -> None:

@@ -1,6 +1,8 @@
 """Cases of docs/trading-rules.md that random schedules meet too seldom."""
 
 import gc
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -124,19 +126,23 @@ def test_the_average_price_follows_from_an_execution() -> None:
     assert (4, 406, 0) == (last.filled, last.value, last.open)
 
 
-def test_orders_that_are_done_leave_no_garbage_for_a_collector() -> None:
+def garbage_of(records: Sequence[Any]) -> int:
+    """How many objects a collector finds after these inputs: of an engine, and of whatever other threads do meanwhile."""
     engine = Engine()
-    records = list(Schedule(1).records(2_000))
     gc.collect()
     gc.disable()
     try:
         for record in records:
             engine.apply(record)
-        found = gc.collect()
+        return gc.collect()
     finally:
         gc.enable()
 
-    assert 0 == found
+
+def test_orders_that_are_done_leave_no_garbage_for_a_collector() -> None:
+    records = list(Schedule(1).records(2_000))
+
+    assert 0 == min(garbage_of(records) for _ in range(3))
 
 
 def test_a_snapshot_of_another_layout_is_refused() -> None:
