@@ -40,7 +40,7 @@ from conductor.run_directory import RunDirectory
 from conductor.waiting import until
 from watched import always, asked_of, family, need_watchers, requested, shown
 
-pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.drill, pytest.mark.timeout(600)]
 
 DIVIDE = 20
 PLAYED = ("OutboxLag", "Parked", "UnknownTask")
