@@ -194,6 +194,20 @@ def standby_of(primary: Postgres, directory: Path) -> Postgres:
     return server
 
 
+@contextlib.contextmanager
+def postgres_pair() -> Iterator[tuple[Postgres, Postgres]]:
+    """A primary and a standby that follows it, both running until the block ends."""
+    with contextlib.ExitStack() as ended:
+        folders = [Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="postgres-"))) for _ in range(2)]
+        primary = new_postgres(folders[0])
+        ended.callback(primary.kill)
+        primary.start()
+        standby = standby_of(primary, folders[1])
+        ended.callback(standby.kill)
+        standby.start()
+        yield primary, standby
+
+
 def postgres_in(directory: Path) -> Postgres:
     """A PostgreSQL whose data folder is in `directory` and is still empty, on a port of its own."""
     port, data = free_port(), directory / "data"

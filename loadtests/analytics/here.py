@@ -39,11 +39,6 @@ LIMITS = Limits(
 """Each request is a batch, whatever its events are."""
 
 
-def without_observed(app: Any) -> None:
-    """Take away what counts and traces an API's requests."""
-    app.user_middleware = [one for one in app.user_middleware if one.cls is not Observed]
-
-
 class Published(BatchPublisher):
     """Publishes to nobody. Calls `told` with each batch, in the thread that would wait for the broker."""
 

@@ -12,11 +12,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from chassis import tracing
 
 
+def trace_into(monkeypatch: pytest.MonkeyPatch, sink: Any) -> None:
+    """Hand every span of every trace to the sink's `on_end`."""
+    monkeypatch.setattr(tracing, "_sink", sink)
+    monkeypatch.setattr(tracing, "_resource", Resource.create({}))
+    monkeypatch.setattr(tracing, "_ratio", 1.0)
+
+
 def recorded_spans(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Sequence[ReadableSpan]]:
     """Trace into memory, every trace; what was recorded so far, by its beginning."""
     exporter = InMemorySpanExporter()
-    processor: Any = SimpleSpanProcessor(exporter)
-    monkeypatch.setattr(tracing, "_sink", processor)
-    monkeypatch.setattr(tracing, "_resource", Resource.create({}))
-    monkeypatch.setattr(tracing, "_ratio", 1.0)
+    trace_into(monkeypatch, SimpleSpanProcessor(exporter))
     return lambda: tuple(sorted(exporter.get_finished_spans(), key=lambda span: span.start_time or 0))

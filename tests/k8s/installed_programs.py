@@ -6,15 +6,21 @@ a copy of the module github.com/grafana/loki/v3@v3.7.8, without the line of its 
 """
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+from servers import wait_until
 
 
 def program(name: str) -> str:
@@ -43,6 +49,33 @@ def answers(url: str) -> bool:
     with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5) as answer:
         return bool(answer.status == 200)
     return False
+
+
+@contextlib.contextmanager
+def prometheus(port: int, folder: Path, configuration: Mapping[str, Any]) -> Iterator[None]:
+    """While the block runs, a Prometheus with this configuration answers on the port."""
+    file = folder / "prometheus.yaml"
+    file.write_text(yaml.safe_dump(configuration))
+    argv = (
+        f"--config.file={file}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    )
+    with runs(folder / "prometheus.log", program("prometheus"), *argv):
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), what="Prometheus")
+        yield
+
+
+def told(port: int, path: str, **query: str) -> Any:
+    """What the Prometheus on the port answers."""
+    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def series(port: int, query: str) -> list[dict[str, str]]:
+    """The labels of each series that a query finds."""
+    return [one["metric"] for one in told(port, "query", query=query)["result"]]
 
 
 def of_here(file: Path, configuration: str, changed: Mapping[str, str]) -> Path:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+from tests.k8s import installed_programs
 from tests.k8s.conftest import CHECKOUT, Object
 from tests.k8s.installed_programs import answers, of_here, program, runs
 
@@ -105,9 +106,7 @@ class Watched:
 
     def told(self, path: str, **query: str) -> Any:
         """What Prometheus answers."""
-        url = f"http://127.0.0.1:{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return json.load(answer)["data"]
+        return installed_programs.told(self.prometheus, path, **query)
 
     def traces(self, expr: str) -> dict[str, float]:
         """The traces that a panel's query leads to, with the seconds that stand there."""

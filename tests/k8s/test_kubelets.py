@@ -1,13 +1,10 @@
 """What Prometheus asks the kubelets: by which right, and what it keeps. The configuration is read by the programs themselves."""
 
 import copy
-import json
 import os
 import re
 import subprocess
 import threading
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -18,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.k8s.conftest import CHECKOUT, Object
-from tests.k8s.installed_programs import answers, program, runs
+from tests.k8s.installed_programs import prometheus, series
 
 import promtool
 from conductor.cluster import overlays
@@ -169,16 +166,8 @@ def test_only_the_containers_of_the_namespace_are_series_with_labels_that_do_not
         # What was said then is too old for a sample of today.
         job = {**told, "honor_timestamps": False, "static_configs": [target]}
         job["authorization"] = {"credentials_file": str(tmp_path / "token")}
-        file = tmp_path / "prometheus.yaml"
         often = dict.fromkeys(("scrape_interval", "scrape_timeout"), "1s")
-        file.write_text(yaml.safe_dump({"global": often, "scrape_configs": [job]}))
-        argv = (
-            f"--config.file={file}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        )
-        with runs(tmp_path / "prometheus.log", program("prometheus"), *argv):
-            wait_until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), what="Prometheus")
+        with prometheus(port, tmp_path, {"global": often, "scrape_configs": [job]}):
             wait_until(lambda: bool(series(port, 'up{job="kubelet"} == 1')), what="a scrape")
             found = series(port, '{__name__=~"container_.+"}')
             scraped = series(port, "scrape_samples_post_metric_relabeling > 0")
@@ -192,10 +181,3 @@ def test_only_the_containers_of_the_namespace_are_series_with_labels_that_do_not
         assert one.keys() - {"__name__", "job", "instance"} == registry.metrics[one["__name__"]].labels.keys()
     assert "" not in {one["container"] for one in found}
     assert 1 == len(scraped)
-
-
-def series(port: int, query: str) -> list[dict[str, str]]:
-    """The labels of each series that a query finds."""
-    url = f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return [one["metric"] for one in json.load(answer)["data"]["result"]]

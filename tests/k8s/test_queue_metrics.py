@@ -1,18 +1,17 @@
 """What Prometheus asks RabbitMQ for, as the overlays configure it: the queues of the capstones, and of nobody else."""
 
 import contextlib
-import json
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import amqp
 import pytest
 import yaml
+from tests.k8s import installed_programs
 from tests.k8s.conftest import CHECKOUT
-from tests.k8s.installed_programs import answers, program, runs
+from tests.k8s.installed_programs import series
 
 from conductor import capstones
 from conductor.cluster.names import Names
@@ -63,7 +62,7 @@ def hosts(rabbitmq: RabbitMQ) -> Iterator[tuple[str, ...]]:
 def prometheus(rabbitmq: RabbitMQ, hosts: tuple[str, ...], tmp_path: Path) -> Iterator[int]:
     """The port of a Prometheus with the overlays' job and rules, twenty times as fast. Processes of both answer it."""
     port = free_port()
-    file, alerts = tmp_path / "prometheus.yaml", tmp_path / "rules.yaml"
+    alerts = tmp_path / "rules.yaml"
     alerts.write_text(rules.text(divide=20))
     left_out = ("kubernetes_sd_configs", "relabel_configs")
     asked = {key: value for key, value in JOB.items() if key not in left_out}
@@ -76,30 +75,16 @@ def prometheus(rabbitmq: RabbitMQ, hosts: tuple[str, ...], tmp_path: Path) -> It
             {"job_name": "processes", "static_configs": processes},
         ],
     }
-    file.write_text(yaml.safe_dump(told))
-    argv = (
-        f"--config.file={file}",
-        f"--storage.tsdb.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    )
-    with runs(tmp_path / "prometheus.log", program("prometheus"), *argv):
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), what="Prometheus")
+    with installed_programs.prometheus(port, tmp_path, told):
         yield port
-
-
-def found(prometheus: int, query: str) -> list[dict[str, Any]]:
-    """The labels of each series that a query finds."""
-    url = f"http://127.0.0.1:{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return [one["metric"] for one in json.load(answer)["data"]["result"]]
 
 
 def shown(rabbitmq: RabbitMQ, **params: list[str]) -> set[str]:
     """The virtual hosts whose queues RabbitMQ shows when it is asked so."""
     query = urllib.parse.urlencode(params, doseq=True)
     with urllib.request.urlopen(f"http://127.0.0.1:{rabbitmq.metrics_port}{JOB['metrics_path']}?{query}") as answer:
-        series = comparison.shown(answer.read().decode())
-    return {labels["vhost"] for each in series.values() for labels in each if "vhost" in labels}
+        each_metric = comparison.shown(answer.read().decode())
+    return {labels["vhost"] for each in each_metric.values() for labels in each if "vhost" in labels}
 
 
 def test_the_queues_of_a_stranger_are_no_series_and_a_capstones_queue_without_a_consumer_raises_its_alert(
@@ -108,17 +93,17 @@ def test_the_queues_of_a_stranger_are_no_series_and_a_capstones_queue_without_a_
     consumers = "rabbitmq_detailed_queue_consumers == 1"
     fires = 'ALERTS{alertname="NoConsumer", alertstate="firing"}'
     with consumed(rabbitmq, hosts[0]), consumed(rabbitmq, hosts[1]):
-        wait_until(lambda: bool(found(prometheus, consumers)), what="a consumer that is seen")
+        wait_until(lambda: bool(series(prometheus, consumers)), what="a consumer that is seen")
         wait_until(
             lambda: set(hosts) <= shown(rabbitmq, family=JOB["params"]["family"]), what="both when all is asked for"
         )
 
         assert {"orders"} == shown(rabbitmq, **JOB["params"])
-        assert [] == found(prometheus, fires)
-    wait_until(lambda: bool(found(prometheus, fires)), what="an alert")
+        assert [] == series(prometheus, fires)
+    wait_until(lambda: bool(series(prometheus, fires)), what="an alert")
 
-    assert [("orders", QUEUE)] == [(one["capstone"], one["queue"]) for one in found(prometheus, fires)]
-    kinds = found(prometheus, '{__name__=~"rabbitmq_detailed_queue.*"}')
+    assert [("orders", QUEUE)] == [(one["capstone"], one["queue"]) for one in series(prometheus, fires)]
+    kinds = series(prometheus, '{__name__=~"rabbitmq_detailed_queue.*"}')
     assert {("orders", QUEUE)} == {(one["vhost"], one["queue"]) for one in kinds}
     assert {"rabbitmq_detailed_queue_consumers", "rabbitmq_detailed_queue_messages"} <= {
         one["__name__"] for one in kinds

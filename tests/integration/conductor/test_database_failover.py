@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -25,7 +24,7 @@ import pytest
 from address_switch import AddressSwitch
 from chassis.migrate import migrate
 from conductor import pools
-from server_fixtures import LEFT, new_postgres, standby_of
+from server_fixtures import LEFT, postgres_pair
 from servers import QUOTED, Postgres, RabbitMQ, die_with_parent, free_port, health, wait_until
 
 VHOST = "failover"
@@ -57,14 +56,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     """Both run, and every commit of the primary waits for the standby."""
-    with contextlib.ExitStack() as ended:
-        folders = [Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="postgres-"))) for _ in range(2)]
-        primary = new_postgres(folders[0])
-        ended.callback(primary.kill)
-        primary.start()
-        standby = standby_of(primary, folders[1])
-        ended.callback(standby.kill)
-        standby.start()
+    with postgres_pair() as (primary, standby):
         primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.execute("SELECT pg_reload_conf()")
         made = Pair(primary, standby)

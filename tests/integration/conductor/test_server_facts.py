@@ -1,9 +1,7 @@
 """What the exporter says of PostgreSQL and of stores, on real ones: connections, standbys, memory, and keys that were thrown away."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +14,7 @@ from conductor.chassis_gauges import SERVER
 from conductor.exporter import Exporter, Machine
 from conductor.observability import comparison
 from conductor.observability.registry import load
-from server_fixtures import new_postgres, own_valkey, standby_of
+from server_fixtures import own_valkey, postgres_pair
 from servers import Postgres, wait_until
 
 CAPSTONE: Any = SimpleNamespace(name="orders", gauges=SERVER)
@@ -67,15 +65,8 @@ def sessions(postgres: Postgres) -> list[Any]:
 @pytest.fixture
 def pair() -> Iterator[tuple[Postgres, Postgres]]:
     """A primary and a standby that follows it."""
-    with contextlib.ExitStack() as ended:
-        folders = [Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="postgres-"))) for _ in range(2)]
-        primary = new_postgres(folders[0])
-        ended.callback(primary.kill)
-        primary.start()
-        standby = standby_of(primary, folders[1])
-        ended.callback(standby.kill)
-        standby.start()
-        yield primary, standby
+    with postgres_pair() as both:
+        yield both
 
 
 def test_a_standby_that_replays_nothing_falls_behind_and_catches_up(pair: tuple[Postgres, Postgres]) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from loadtests.analytics.here import Aggregator, Edge
-from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 
 from analytics.usecases.aggregate import Aggregate
 from chassis import metrics, tracing
 from chassis.http import metrics as http_metrics
+from fakes.recorded_spans import trace_into
 from fakes.watching_costs import blocks_held, blocks_left, lines_run
 
 NOW_MS = 1_800_000_000_000
@@ -37,9 +37,7 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_metrics, "SLOW_SECONDS", math.inf)
     monkeypatch.setattr(tracing, "SLOW_SECONDS", math.inf)
     monkeypatch.setattr(metrics, "_set", metrics.Metrics("aggregate", CollectorRegistry()))
-    monkeypatch.setattr(tracing, "_sink", SimpleNamespace(on_end=lambda span: None))
-    monkeypatch.setattr(tracing, "_resource", Resource.create({}))
-    monkeypatch.setattr(tracing, "_ratio", 1.0)
+    trace_into(monkeypatch, SimpleNamespace(on_end=lambda span: None))
 
 
 @pytest.fixture

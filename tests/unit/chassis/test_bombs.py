@@ -15,16 +15,16 @@ import pytest
 from billiard import einfo
 from celery import signals
 from kombu.message import Message
-from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from chassis import metrics, parking, tracing
+from chassis import metrics, parking
 from chassis.app import ChassisApp, make_app
 from chassis.instruments import Watch
 from chassis.periodic import Ticks
 from chassis.settings import ServiceSettings
 from chassis.worker import Consumer
+from fakes.recorded_spans import trace_into
 
 BOMBS = int(os.environ.get("BOMBS", "1000"))
 MOST_SERIES = 50
@@ -45,9 +45,7 @@ def series(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 def spans(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many of each name were recorded."""
     names: Counter[str] = Counter()
-    monkeypatch.setattr(tracing, "_sink", SimpleNamespace(on_end=lambda span: names.update((span.name,))))
-    monkeypatch.setattr(tracing, "_resource", Resource.create({}))
-    monkeypatch.setattr(tracing, "_ratio", 1.0)
+    trace_into(monkeypatch, SimpleNamespace(on_end=lambda span: names.update((span.name,))))
     return names
 
 

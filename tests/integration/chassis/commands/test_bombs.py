@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 from desk import Desk
-from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 
-from chassis import metrics, tracing
+from chassis import metrics
 from chassis.outbox import Outcome, Park, Retry, Work
+from fakes.recorded_spans import trace_into
 
 BOMBS = int(os.environ.get("BOMBS", "300"))
 TOGETHER = 500
@@ -35,8 +35,7 @@ def test_no_reason_of_a_command_makes_a_series(
 ) -> None:
     registry, recorded = CollectorRegistry(), list[str]()
     monkeypatch.setattr(metrics, "_set", metrics.Metrics("till", registry))
-    monkeypatch.setattr(tracing, "_sink", SimpleNamespace(on_end=lambda span: recorded.append(span.name)))
-    monkeypatch.setattr(tracing, "_resource", Resource.create({}))
+    trace_into(monkeypatch, SimpleNamespace(on_end=lambda span: recorded.append(span.name)))
     runner = desk.runner(observer=metrics.count_command)
 
     def effect(_: sa.Connection, works: Sequence[Work]) -> dict[int, Outcome]:
