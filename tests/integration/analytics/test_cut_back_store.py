@@ -44,9 +44,10 @@ def test_what_the_file_lost_is_named_by_the_recount_and_counts_once_when_it_come
     counters: Valkey, tmp_path: Path
 ) -> None:
     address = StoreAddress(counters.url(0))
-    (log,) = (counters.directory / "appendonlydir").glob("*.incr.aof")
     store = writer(address)
     store.add(count([batch("kept")]))
+    # Looked for after an answer, because a server listens before it has made the file.
+    (log,) = (counters.directory / "appendonlydir").glob("*.incr.aof")
     synced = log.stat().st_size
     store.add(count([batch("lost")]))
     files = ArchiveFiles(tmp_path.as_uri())
