@@ -34,6 +34,7 @@ from servers import (
     RabbitMQContainer,
     Server,
     Valkey,
+    ValkeyCluster,
     free_port,
     listens,
 )
@@ -133,6 +134,19 @@ def own_valkey(more: str = "") -> Iterator[Valkey]:
         yield server
     finally:
         server.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def own_cluster(*, replicas: int = 0) -> Iterator[ValkeyCluster]:
+    """Three primaries for this block, and a replica of each of the first so many."""
+    directory = Path(tempfile.mkdtemp(prefix="cluster-"))
+    made = ValkeyCluster(valkey_binary(), directory, replicas=replicas)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -30,6 +30,7 @@ from conductor.certificates import Certificates
 from conductor.errors import Refused, StoreUnreachable
 from conductor.http_server import WsgiServer
 from conductor.redis_client import connected, nodes
+from conductor.redis_cluster import SLOTS
 
 PORT = 9105
 ANSWER_SECONDS = 0.8
@@ -50,16 +51,19 @@ class Machine:
 
     def facts(self) -> Iterator[tuple[str, str, Sequence[str], Sequence[tuple[Any, ...]]]]:
         """Name, help, labels and rows of each metric; what ends in `_total` is a counter."""
-        each = {name: _servers(url) for name, url in self.stores.items()}
-        ups = [(name, float(bool(servers))) for name, servers in each.items()]
-        yield "chassis_store_up", "Whether a store answers", ("store",), ups
-        answering = {name: servers for name, servers in each.items() if servers}
-        fullest = {name: max(servers, key=_share) for name, servers in answering.items()}
+        stores = {name: _asked(urls) for name, urls in self.stores.items()}
+        ups = [(name, float(store.up)) for name, store in stores.items()]
+        yield "chassis_store_up", "Whether a store answers, with all that it holds", ("store",), ups
+        fullest = {name: max(store.servers, key=_share) for name, store in stores.items() if store.servers}
         used = [(name, _used(one)) for name, one in fullest.items()]
         yield "chassis_store_memory_bytes", "Memory of a store that counts towards its limit", ("store",), used
         limits = [(name, one["maxmemory"]) for name, one in fullest.items() if one["maxmemory"]]
         yield "chassis_store_memory_limit_bytes", "The most memory that a store may use", ("store",), limits
-        gone = [(name, sum(one["evicted_keys"] for one in servers)) for name, servers in answering.items()]
+        gone = [
+            (name, sum(one["evicted_keys"] for one in store.servers))
+            for name, store in stores.items()
+            if store.complete  # without one of its servers the sum would fall, and rise again
+        ]
         yield "chassis_store_evicted_keys_total", "Keys that a store threw away to make room", ("store",), gone
         if self.data is not None:
             free = shutil.disk_usage(self.data).free
@@ -75,15 +79,38 @@ class Machine:
 MACHINE = Machine({})
 
 
-def _servers(urls: str) -> list[Mapping[str, Any]]:
-    """What each server of a store says of itself; nothing when the first does not answer, and no more once one does not."""
-    told: list[Mapping[str, Any]] = []
-    with contextlib.suppress(StoreUnreachable):
-        for url in nodes(urls):
-            with connected(url, answer_seconds=0.5) as client:
-                client.ping()  # a server that still reads its files says what it is, and does no work
-                told.append(client.info())
-    return told
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the servers of a store that answer say of themselves; `complete` when all do."""
+
+    servers: Sequence[Mapping[str, Any]]
+    complete: bool
+
+    @property
+    def up(self) -> bool:
+        """Whether every key has a server: of a cluster one that answers tells of all."""
+        slots = [one["cluster_slots_ok"] for one in self.servers if "cluster_slots_ok" in one]
+        return SLOTS in slots if slots else self.complete
+
+
+def _asked(urls: str) -> Store:
+    """All servers are asked at once, because each that is away takes the time that a scrape has."""
+    each = nodes(urls)
+    with ThreadPoolExecutor(len(each)) as pool:
+        told = [one for one in pool.map(_server, each) if one]
+    return Store(told, complete=len(told) == len(each))
+
+
+def _server(url: str) -> Mapping[str, Any]:
+    """What a server says of itself, and how many slots of its cluster are served; nothing when it does not answer."""
+    with contextlib.suppress(StoreUnreachable), connected(url, answer_seconds=0.5) as client:
+        client.ping()  # a server that still reads its files says what it is, and does no work
+        told = client.info()
+        if told["cluster_enabled"]:
+            cluster: Any = client  # redis-py has no types for it
+            told["cluster_slots_ok"] = int(cluster.execute_command("CLUSTER INFO")["cluster_slots_ok"])
+        return told
+    return {}
 
 
 def _used(server: Mapping[str, Any]) -> float:

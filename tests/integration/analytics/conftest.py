@@ -3,11 +3,9 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections import Counter
@@ -22,7 +20,7 @@ import redis
 import sqlalchemy as sa
 
 from chassis.migrate import migrate, scripts_of
-from server_fixtures import own_valkey, valkey_binary
+from server_fixtures import own_cluster, own_valkey
 from servers import Valkey, ValkeyCluster, free_port, wait_until
 
 TOKENS = json.dumps({"web-token": {"client": "web"}, "analyst-token": {"role": "analyst"}})
@@ -36,21 +34,9 @@ def counters() -> Iterator[Valkey]:
         yield server
 
 
-@contextlib.contextmanager
-def clustered(*, replicas: int = 0) -> Iterator[ValkeyCluster]:
-    directory = Path(tempfile.mkdtemp(prefix="cluster-"))
-    made = ValkeyCluster(valkey_binary(), directory, replicas=replicas)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.kill()
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def running_cluster() -> Iterator[ValkeyCluster]:
-    with clustered() as made:
+    with own_cluster() as made:
         yield made
 
 
@@ -64,7 +50,7 @@ def cluster(running_cluster: ValkeyCluster) -> ValkeyCluster:
 @pytest.fixture
 def replicated_cluster() -> Iterator[ValkeyCluster]:
     """Three primaries, and a replica of each of the first two."""
-    with clustered(replicas=2) as made:
+    with own_cluster(replicas=2) as made:
         yield made
 
 

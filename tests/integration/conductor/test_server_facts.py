@@ -14,8 +14,8 @@ from conductor.chassis_gauges import SERVER
 from conductor.exporter import Exporter, Machine
 from conductor.observability import comparison
 from conductor.observability.registry import load
-from server_fixtures import own_valkey, postgres_pair
-from servers import Postgres, wait_until
+from server_fixtures import own_cluster, own_valkey, postgres_pair
+from servers import Postgres, Valkey, wait_until
 
 CAPSTONE: Any = SimpleNamespace(name="orders", gauges=SERVER)
 LIMIT = 8 << 20
@@ -114,15 +114,44 @@ def test_a_store_tells_how_full_it_is_and_what_it_threw_away(postgres: Postgres)
     assert after[used, "store"] > 20 * 1_000_000
 
 
-def test_of_several_servers_the_fullest_is_told_and_of_one_that_is_away_nothing(postgres: Postgres) -> None:
+def test_of_several_servers_the_fullest_is_told_and_no_sum_without_one_that_is_away(postgres: Postgres) -> None:
     database = postgres.url("postgres")
+    gone = ("chassis_store_evicted_keys_total", "counters")
     with own_valkey(f"maxmemory {LIMIT}\n") as first, own_valkey(f"maxmemory {2 * LIMIT}\n") as second:
         fill(second.url(0), 12)
         both = shown(database, counters=f"{first.url(0)},{second.url(0)}")
-        away = shown(database, counters=f"{UNREACHABLE},{second.url(0)}")
+        away = shown(database, counters=f"{second.url(0)},{UNREACHABLE}")
+        none = shown(database, counters=UNREACHABLE)
 
-    assert 2 * LIMIT == both["chassis_store_memory_limit_bytes", "counters"]
-    assert both["chassis_store_memory_bytes", "counters"] > 12_000_000
+    for told in both, away:
+        assert 2 * LIMIT == told["chassis_store_memory_limit_bytes", "counters"]
+        assert told["chassis_store_memory_bytes", "counters"] > 12_000_000
+    assert 0.0 == both[gone]
+    assert gone not in away
+    assert [1.0, 0.0] == [told["chassis_store_up", "counters"] for told in (both, away)]
     assert {("chassis_store_up", "counters"): 0.0} == {
-        key: away[key] for key in away if key[0].startswith("chassis_store")
+        key: none[key] for key in none if key[0].startswith("chassis_store")
     }
+
+
+def role(server: Valkey) -> str:
+    with redis.Redis.from_url(server.url(0)) as client:
+        told: str = client.info("replication")["role"]
+        return told
+
+
+def test_a_cluster_is_up_while_each_slot_has_a_server_whichever_is_away(postgres: Postgres) -> None:
+    def up() -> float:
+        return shown(postgres.url("postgres"), counters=cluster.url())["chassis_store_up", "counters"]
+
+    with own_cluster(replicas=1) as cluster:
+        primary, other, _, replica = cluster.nodes
+        assert 1.0 == up()
+        primary.kill()
+        wait_until(lambda: role(replica) == "master", what="the replica in its place")
+        wait_until(lambda: up() == 1, what="every slot with a server")
+        other.kill()
+        wait_until(lambda: up() == 0, what="slots without a server")
+        assert [0.0] * 5 == [up() for _ in range(5)]
+        other.start()
+        wait_until(lambda: up() == 1, what="every slot with a server")
