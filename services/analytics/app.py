@@ -169,7 +169,21 @@ def _engagement_store() -> Any:
 def _recommender() -> Any:
     from analytics.usecases.recommendations import Recommender
 
-    return Recommender(_engagement_store(), chunk=settings.recommend_chunk, chunks=settings.recommend_chunks)
+    return Recommender(
+        _engagement_store(), chunk=settings.recommend_chunk, chunks=settings.recommend_chunks, queued=settings.recommend_queued
+    )  # fmt: skip
+
+
+@cache
+def _chunks_queue() -> Any:
+    from chassis.queue_lengths import QueueLengths
+
+    # What is sent makes the queue.
+    return QueueLengths(app, (RECOMMEND,), missing=0)
+
+
+def _fan_out() -> None:
+    _recommender().fan_out(_chunks_queue().read()[RECOMMEND], _send_users)
 
 
 def _send_users(users: list[str]) -> None:
@@ -217,7 +231,7 @@ tasks.register(
         "analytics.collect_dead_letters": lambda: collect_dead_letters(app),
         "analytics.report": lambda: make_reports().make(),
         "analytics.expire_archive": expire_archive,
-        "analytics.recommend": lambda: _recommender().fan_out(_send_users),
+        "analytics.recommend": _fan_out,
     },
     lambda users: _recommender().learn(users),
 )

@@ -86,6 +86,10 @@ class Settings(ServiceSettings):
     recommend_chunks: int = Field(default=20, ge=1, le=1000)
     """Most tasks that are sent at a time."""
 
+    recommend_queued: int = Field(default=200, ge=1)
+    """Tasks that wait in the queue beyond which no more are sent, because users are sent again: the queue would grow without an end while
+    fewer users are learned than engage."""
+
     archive_url: str = ""
     """Folder of the archive: `file:///var/lib/archive`, or an address of object storage that fsspec knows. Empty: there is no archive, and
     no batch is copied to its queue. All processes of the service must have the same value."""

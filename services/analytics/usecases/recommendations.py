@@ -74,14 +74,17 @@ class EngagementLog:
 class Recommender:
     """What the tasks do. Every method raises Transient when the store fails."""
 
-    def __init__(self, store: EngagementStore, *, chunk: int, chunks: int) -> None:
+    def __init__(self, store: EngagementStore, *, chunk: int, chunks: int, queued: int) -> None:
         self._store = store
         self._chunk = chunk
         self._chunks = chunks
+        self._queued = queued
 
-    def fan_out(self, send: Callable[[list[str]], Any]) -> None:
-        """Send the waiting users in chunks. A user is sent again until its list is stored; who is sent twice changes nothing."""
-        users = self._store.waiting(self._chunk * self._chunks)
+    def fan_out(self, waiting: int, send: Callable[[list[str]], Any]) -> None:
+        """Send the waiting users in chunks, as many as the queue has room for, which has `waiting` now. A user is sent again until the list
+        is stored; who is sent twice changes nothing."""
+        chunks = min(self._chunks, self._queued - waiting)
+        users = self._store.waiting(self._chunk * chunks) if chunks > 0 else []
         for start in range(0, len(users), self._chunk):
             send(users[start : start + self._chunk])
 

@@ -146,7 +146,7 @@ def test_trends_and_recommendations_are_kept_on_a_cluster(cluster: ValkeyCluster
     board.report("a", TrendReport(1, {}))
     engagements = RedisEngagementStore(address.client(decode_responses=True), kept_seconds=1000)
     engagements.note({"u1": ["c1", "c2"], "u2": ["c1"]})
-    recommender = Recommender(engagements, chunk=10, chunks=1)
+    recommender = Recommender(engagements, chunk=10, chunks=1, queued=1)
     recommender.learn(["u1", "u2"])
 
     assert board.save("a", {"contents": b"x", "topics": b"y"})

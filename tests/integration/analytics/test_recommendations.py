@@ -1,10 +1,12 @@
 """Engagements come in over HTTP, tasks learn from them, and what is recommended is read; each engagement is learned once."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
+from kombu import Connection
 
 from analytics.adapters import engagement_store
 from analytics.adapters.engagement_store import RedisEngagementStore
@@ -23,6 +25,11 @@ def store(store_url: str) -> RedisEngagementStore:
     return RedisEngagementStore(StoreAddress(store_url).client(decode_responses=True), kept_seconds=1000)
 
 
+@pytest.fixture
+def store_of_counters(counters: Valkey) -> RedisEngagementStore:
+    return RedisEngagementStore(StoreAddress(counters.url(0)).client(decode_responses=True), kept_seconds=1000)
+
+
 def learned(url: str) -> dict[str, Any]:
     with redis.Redis.from_url(url, decode_responses=True) as client:
         keys = sorted(client.scan_iter("{recommend}:common:*"))
@@ -30,10 +37,10 @@ def learned(url: str) -> dict[str, Any]:
 
 
 def test_what_is_learned_again_changes_nothing(store: RedisEngagementStore, store_url: str) -> None:
-    recommender = Recommender(store, chunk=2, chunks=10)
+    recommender = Recommender(store, chunk=2, chunks=10, queued=10)
     store.note({"a": ["x", "y"], "b": ["x", "y", "z"], "c": ["x"]})
     sent: list[list[str]] = []
-    recommender.fan_out(sent.append)
+    recommender.fan_out(0, sent.append)
     for users in sent:
         recommender.learn(users)
     once = learned(store_url)
@@ -50,6 +57,17 @@ def test_what_is_learned_again_changes_nothing(store: RedisEngagementStore, stor
     assert ["x", "y"] == store.histories(["a"])["a"]
 
 
+@pytest.mark.parametrize(("waiting", "chunks"), [(0, 3), (6, 3), (8, 2), (10, 0), (6000, 0)])
+def test_no_more_chunks_are_sent_than_the_queue_has_room_for(
+    store: RedisEngagementStore, waiting: int, chunks: int
+) -> None:
+    store.note({f"u{number}": ["x"] for number in range(100)})
+    sent: list[list[str]] = []
+    Recommender(store, chunk=4, chunks=3, queued=10).fan_out(waiting, sent.append)
+
+    assert [4] * chunks == [len(users) for users in sent]
+
+
 def test_a_user_waits_until_the_list_is_stored_and_nothing_new_was_noted_meanwhile(store: RedisEngagementStore) -> None:
     store.note({"a": ["x"]})
     store.learn(["a"], learn)
@@ -57,7 +75,7 @@ def test_a_user_waits_until_the_list_is_stored_and_nothing_new_was_noted_meanwhi
     store.note({"a": ["y"]})
     store.keep({"a": ["z"]}, {"a": ["x"]})
     meanwhile = store.waiting(10)
-    Recommender(store, chunk=1, chunks=1).learn(["a"])
+    Recommender(store, chunk=1, chunks=1, queued=1).learn(["a"])
 
     assert (["a"], ["a"], []) == (once, meanwhile, store.waiting(10))
     assert ["x", "y"] == store.histories(["a"])["a"]
@@ -79,9 +97,9 @@ def test_a_chunk_of_users_is_learned_a_few_at_a_time_and_once(store: RedisEngage
     users = [f"u{number}" for number in range(50)]
     store.note({user: [f"c{number % 9}" for number in range(index, index + 4)] for index, user in enumerate(users)})
     before = transactions(store_url)
-    Recommender(store, chunk=50, chunks=1).learn(users)
+    Recommender(store, chunk=50, chunks=1, queued=1).learn(users)
     learned = transactions(store_url)
-    Recommender(store, chunk=50, chunks=1).learn(users)
+    Recommender(store, chunk=50, chunks=1, queued=1).learn(users)
 
     # Eight users at a time, and their lists at once.
     assert [8, 8] == [learned - before, transactions(store_url) - before]
@@ -138,6 +156,43 @@ def test_more_engagements_than_a_second_has_room_for_are_left_out(store: RedisEn
     assert 0 == engagements.turn()
 
 
+def worker(service: Any, pool: str, **environment: str) -> None:
+    """A worker of a pool that performs tasks."""
+    service.start(
+        "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}", "--pool", "solo",
+        "--concurrency", "1", "--hostname", f"{pool}@test", "--without-gossip", "--without-mingle",
+        "--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10", "--loglevel", "INFO",
+        log=f"{pool}.log", HEARTBEAT_FILE=str(service.folder / f"{pool}.heartbeat"), POOL=pool, **environment,
+    )  # fmt: skip
+
+
+def beat(service: Any, every: str) -> None:
+    service.start(
+        "celery", "--app", "analytics.app", "beat", "--schedule", str(service.folder / "beat"),
+        log="beat.log", HEARTBEAT_FILE=str(service.folder / "beat.heartbeat"), POOL="beat",
+        RECOMMEND_EVERY_SECONDS=every,
+    )  # fmt: skip
+
+
+def test_chunks_that_nobody_learns_do_not_become_more(
+    analytics: Any, store_of_counters: RedisEngagementStore, broker_url: str
+) -> None:
+    store_of_counters.note({f"u{number}": ["x"] for number in range(100)})
+    worker(analytics, "upkeep", RECOMMEND_CHUNK="2", RECOMMEND_CHUNKS="2", RECOMMEND_QUEUED="5")
+    beat(analytics, "0.2")
+
+    def runs() -> int:
+        return len(re.findall(r"Task analytics\.recommend\[\S+ succeeded", analytics.log("upkeep.log")))
+
+    # The first three fill the queue, and as many again would put twelve chunks into it.
+    wait_until(lambda: runs() >= 6, what=f"six runs: {analytics.log('upkeep.log')[-2000:]}", seconds=60)
+    with Connection(broker_url) as connection:
+        passive = connection.transport.driver_type != "redis"
+        waiting = connection.default_channel.queue_declare("analytics.recommend", passive=passive).message_count
+
+    assert 5 == waiting
+
+
 @pytest.mark.parametrize("database", [0, 1], ids=["with the counters", "a store of their own"])
 def test_users_get_what_similar_users_liked_and_others_what_is_popular(
     analytics_on: Callable[..., Any], rabbitmq_url: str, counters: Valkey, now: int, database: int
@@ -146,18 +201,9 @@ def test_users_get_what_similar_users_liked_and_others_what_is_popular(
     rabbit_analytics = analytics_on(rabbitmq_url, **apart)
     rabbit_analytics.edge()
     rabbit_analytics.worker()
-    for pool, name in (("upkeep", "upkeep"), ("recommend", "recommend")):
-        rabbit_analytics.start(
-            "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}", "--pool", "solo",
-            "--concurrency", "1", "--hostname", f"{name}@test", "--without-gossip", "--without-mingle",
-            "--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10",
-            log=f"{name}.log", HEARTBEAT_FILE=str(rabbit_analytics.folder / f"{name}.heartbeat"), POOL=pool,
-        )  # fmt: skip
-    rabbit_analytics.start(
-        "celery", "--app", "analytics.app", "beat", "--schedule", str(rabbit_analytics.folder / "beat"),
-        log="beat.log", HEARTBEAT_FILE=str(rabbit_analytics.folder / "beat.heartbeat"), POOL="beat",
-        RECOMMEND_EVERY_SECONDS="0.5",
-    )  # fmt: skip
+    for pool in ("upkeep", "recommend"):
+        worker(rabbit_analytics, pool)
+    beat(rabbit_analytics, "0.5")
     likes = [("u", "a")]
     likes += [(f"s{i}", content) for i in range(3) for content in ("a", "b")]
     likes += [(f"p{i}", content) for i in range(9) for content in ("hit", "other")]

@@ -49,3 +49,16 @@ def test_a_broker_that_is_away_is_told_and_asked_anew(rabbitmq: RabbitMQ, vhost:
 
     wait_until(answers, what="an answer over a new connection")
     lengths.close()
+
+
+def test_a_queue_that_nobody_has_made_yet_is_as_long_as_one_says(rabbitmq: RabbitMQ, vhost: str) -> None:
+    settings = ServiceSettings(
+        database_url="postgresql+psycopg://nobody@127.0.0.1:1/none", broker_url=rabbitmq.url(vhost)
+    )
+    app = make_app("shop", ["shop.first", "shop.work"], settings)
+    lengths = QueueLengths(app, ["shop.first", "shop.work"], missing=0)
+
+    assert {"shop.first": 0, "shop.work": 0} == lengths.read()
+    app.send_task("shop.anything", queue="shop.work")
+    wait_until(lambda: lengths.read() == {"shop.first": 0, "shop.work": 1}, what="a message")
+    lengths.close()

@@ -20,7 +20,7 @@ def test_users_that_could_not_be_learned_are_not_parked(monkeypatch: pytest.Monk
     settings = ServiceSettings(database_url="postgresql+psycopg://nobody/none", broker_url="amqp://nobody")
     app = make_app(SERVICE, QUEUES, settings)
     store = RedisEngagementStore(StoreAddress(NOBODY).client(decode_responses=True), kept_seconds=1)
-    tasks.register(app, {}, Recommender(store, chunk=1, chunks=1).learn)
+    tasks.register(app, {}, Recommender(store, chunk=1, chunks=1, queued=1).learn)
 
     ended = app.tasks[RECOMMEND_USERS].apply(kwargs={"v": 1, "users": ["u"]})
 
