@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
@@ -44,34 +44,22 @@ RESOLVING_SECONDS = 120.0
 REQUESTS_PER_SECOND = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a receiver was told: whether an alert of this name fires."""
-
-    alert: str
-    capstone: str
-    severity: str
-    status: Literal["firing", "resolved"]
-    at: float
-
-
 @dataclass
 class Receiver:
     """Keeps what Alertmanager sends; `url` is where."""
 
     url: str = ""
-    notices: list[Notice] = field(default_factory=list)
+    told: dict[frozenset[tuple[str, str]], str] = field(default_factory=dict)
+    """What was told last of each alert, which its labels name: "firing" or "resolved". A group is sent whole, with those that are over."""
 
     def fires(self, alert: str, capstone: str, severity: str) -> bool:
-        """Whether it fires for this capstone with this severity, by what was told last."""
-        wanted = alert, capstone, severity
-        told = (one for one in reversed(self.notices) if (one.alert, one.capstone, one.severity) == wanted)
-        last = next(told, None)
-        return last is not None and last.status == "firing"
+        """Whether one of this name fires for this capstone with this severity."""
+        wanted = {("alertname", alert), ("severity", severity), *([("capstone", capstone)] if capstone else [])}
+        return any(status == "firing" and wanted <= labels for labels, status in self.told.items())
 
     def fired(self) -> set[str]:
-        """Every alert that was told, but for the watchdog."""
-        return {one.alert for one in self.notices} - {"Watchdog"}
+        """The name of every alert that was told, but for the watchdog."""
+        return {value for labels in self.told for label, value in labels if label == "alertname"} - {"Watchdog"}
 
 
 @contextmanager
@@ -82,10 +70,9 @@ def receiving() -> Iterator[Receiver]:
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            for one in told["alerts"]:
-                labels = one["labels"]
-                name, capstone = labels["alertname"], labels.get("capstone", "")
-                receiver.notices.append(Notice(name, capstone, labels["severity"], one["status"], time.monotonic()))
+            # Made anew, because others read it meanwhile.
+            now = {frozenset(one["labels"].items()): one["status"] for one in told["alerts"]}
+            receiver.told = {**receiver.told, **now}
             self.send_response(200)
             self.end_headers()
 
