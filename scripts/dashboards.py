@@ -239,6 +239,12 @@ ANALYTICS = [
         {"{{queue}}": "max by (queue) (analytics_waiting_batches)"},
     ),
     Panel(
+        "Users that wait",
+        "They have engagements that are not learned yet.",
+        "short",
+        {"users": "max(analytics_waiting_users)"},
+    ),
+    Panel(
         "Requests",
         "By route and status.",
         "reqps",

@@ -62,6 +62,10 @@ class RedisEngagementStore:
         found: Any = self._try(lambda: self._client.srandmember(WAITING, limit))
         return sorted(found)
 
+    def waiting_count(self) -> int:
+        """See ports."""
+        return int(self._try(lambda: self._client.scard(WAITING)))
+
     def still_waiting(self, users: Sequence[str]) -> list[str]:
         """See ports."""
         waits: Any = self._try(lambda: self._client.smismember(WAITING, list(users)))

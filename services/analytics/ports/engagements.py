@@ -18,6 +18,9 @@ class EngagementStore(Protocol):
     def waiting(self, limit: int) -> list[str]:
         """At most `limit` users with contents that are not learned, or whose recommendations were not replaced since."""
 
+    def waiting_count(self) -> int:
+        """How many such users there are."""
+
     def still_waiting(self, users: Sequence[str]) -> list[str]:
         """Those of `users` who wait."""
 

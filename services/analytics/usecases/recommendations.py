@@ -12,10 +12,15 @@ from analytics.domain.counting import Growth
 from analytics.domain.events import KINDS
 from analytics.domain.recommending import learn, recommend, similar
 from analytics.ports.engagements import EngagementStore, RecommendationReader
+from chassis import metrics
 from chassis.errors import Transient
 from chassis.loggers import get_logger
 
 log = get_logger(__name__)
+
+WAITING = metrics.define(
+    metrics.Definition("analytics_waiting_users", "gauge", "Users with engagements that are not learned yet")
+)
 
 ENGAGING = frozenset(KINDS.index(kind) for kind in ("like", "share", "comment"))
 """Kinds that say that a user likes a content; a view says too little, and a follow is of a user."""
@@ -83,6 +88,7 @@ class Recommender:
     def fan_out(self, waiting: int, send: Callable[[list[str]], Any]) -> None:
         """Send the waiting users in chunks, as many as the queue has room for, which has `waiting` now. A user is sent again until the list
         is stored; who is sent twice changes nothing."""
+        metrics.show(WAITING, self._store.waiting_count())
         chunks = min(self._chunks, self._queued - waiting)
         users = self._store.waiting(self._chunk * chunks) if chunks > 0 else []
         for start in range(0, len(users), self._chunk):

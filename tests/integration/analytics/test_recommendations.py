@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 from kombu import Connection
+from prometheus_client import CollectorRegistry
 
 from analytics.adapters import engagement_store
 from analytics.adapters.engagement_store import RedisEngagementStore
@@ -17,6 +18,7 @@ from analytics.domain.events import Event, Timing
 from analytics.domain.parts import Part, part_id
 from analytics.domain.recommending import learn
 from analytics.usecases.recommendations import EngagementLog, Recommender
+from chassis import metrics
 from servers import Valkey, wait_until
 
 
@@ -59,13 +61,16 @@ def test_what_is_learned_again_changes_nothing(store: RedisEngagementStore, stor
 
 @pytest.mark.parametrize(("waiting", "chunks"), [(0, 3), (6, 3), (8, 2), (10, 0), (6000, 0)])
 def test_no_more_chunks_are_sent_than_the_queue_has_room_for(
-    store: RedisEngagementStore, waiting: int, chunks: int
+    store: RedisEngagementStore, monkeypatch: pytest.MonkeyPatch, waiting: int, chunks: int
 ) -> None:
+    registry = CollectorRegistry()
+    monkeypatch.setattr(metrics, "_set", metrics.Metrics("upkeep", registry))
     store.note({f"u{number}": ["x"] for number in range(100)})
     sent: list[list[str]] = []
     Recommender(store, chunk=4, chunks=3, queued=10).fan_out(waiting, sent.append)
 
     assert [4] * chunks == [len(users) for users in sent]
+    assert 100 == registry.get_sample_value("analytics_waiting_users", {"pool": "upkeep"})
 
 
 def test_a_user_waits_until_the_list_is_stored_and_nothing_new_was_noted_meanwhile(store: RedisEngagementStore) -> None:
