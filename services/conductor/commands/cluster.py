@@ -52,6 +52,13 @@ def _broker(name: str) -> Broker:
     return cast("Broker", name)
 
 
+def _helm_options(words: list[str]) -> tuple[str, ...]:
+    """What helm is given besides. It would say what is no option of it after half of the platform was changed."""
+    if words and not words[0].startswith("-"):
+        raise Refused(f'"{words[0]}" is no option of helm upgrade; a capstone is named by --capstone')
+    return tuple(words)
+
+
 @commands.command()
 def up() -> None:
     """Make a cluster with kind, unless kubectl already has one that answers."""
@@ -136,7 +143,7 @@ def deploy(
     from conductor.cluster.releases import ClusterReleases
 
     began = time.monotonic()
-    wanted = Installation(namespace, overlay, tag, _broker(broker), within, tuple(context.args))
+    wanted = Installation(namespace, overlay, tag, _broker(broker), within, _helm_options(context.args))
     asked = _known(capstone) if capstone else ()
     if install.reachable():
         asked = asked or tuple(install.installed(namespace))

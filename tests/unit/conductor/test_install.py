@@ -8,11 +8,13 @@ import json
 from typing import Any
 
 import pytest
+import typer.testing
 
 from conductor.cluster import install, log_collector, overlays, removal
 from conductor.cluster.installation import PLATFORM, Installation
 from conductor.cluster.names import OVERLAYS, Names
-from conductor.errors import ClusterFailed
+from conductor.commands import cluster
+from conductor.errors import ClusterFailed, Refused
 
 ANALYTICS = Names("analytics")
 SHARDED = ANALYTICS.platform_of("sharded")
@@ -141,3 +143,13 @@ def test_a_namespace_of_somebody_else_is_not_taken_for_that_of_the_logs(monkeypa
     log_collector.remove(Installation(namespace="shop"))
 
     assert f"kubernetes.io/metadata.name=shop-logs,{PLATFORM}" == asked[asked.index("--selector") + 1]
+
+
+def test_a_word_that_helm_does_not_take_is_named_before_anything_is_asked_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(install, "reachable", lambda: pytest.fail("a cluster was asked"))
+    with pytest.raises(Refused, match='"orders" is no option of helm upgrade'):
+        typer.testing.CliRunner().invoke(
+            cluster.commands, ["deploy", "orders", "--tag", "e2e"], catch_exceptions=False, standalone_mode=False
+        )
