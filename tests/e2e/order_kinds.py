@@ -31,7 +31,8 @@ PLACED_SECONDS = 60.0
 LOOK_SECONDS = 0.3
 ENDED_SECONDS = 600.0
 RETRIES = 5
-PER_RETRIED_SECONDS = 10.0
+PER_RETRIED_SECONDS = 40.0
+"""Four fail at a time, and each takes about 75 s until its label was refused five times, on two cores with nothing else to do."""
 SLOW = {"rate": {"slow": 1.0}, "slow_seconds": 3.0}
 """A call that lasts so long is found by a look and a kill."""
 SEEN = {"rate": {"slow": 1.0}, "slow_seconds": 1.0}

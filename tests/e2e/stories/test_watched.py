@@ -29,7 +29,7 @@ from told_orders import (
 )
 from told_spans import entries_of, entry_of_order, linked_and_lost, of_probes
 
-pytestmark = [pytest.mark.timeout(3600), played_with(1)]
+pytestmark = [pytest.mark.timeout(3600 + 60 * STORIES), played_with(1)]
 
 KINDS = ("smooth", "declined", "retried", "killed", "cancelled", "restored")
 LOST_BY_A_KILL = 16
