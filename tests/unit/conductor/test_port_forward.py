@@ -13,7 +13,7 @@ from servers import wait_until
 
 FORWARDS = """
 print("Forwarding from 127.0.0.1:34787 -> 9102", flush=True)
-for _ in range(20_000):
+for _ in range(4_000):
     print("Handling connection for 34787", flush=True)
     print("E1130 an error copying from local connection to remote stream", file=sys.stderr, flush=True)
 Path(sys.argv[0]).with_name("said").touch()
@@ -29,7 +29,10 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stands_in(kubectl: Path, script: str) -> None:
-    kubectl.write_text(f"#!{sys.executable}\nimport signal, sys\nfrom pathlib import Path\n{script}\n")
+    program = kubectl.with_name("stands_in.py")
+    program.write_text(f"import signal, sys\nfrom pathlib import Path\n{script}\n")
+    # A first line cannot name a Python whose path has a space.
+    kubectl.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{program}'\n")
     kubectl.chmod(0o755)
 
 
