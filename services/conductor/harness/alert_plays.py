@@ -49,17 +49,19 @@ class Receiver:
     """Keeps what Alertmanager sends; `url` is where."""
 
     url: str = ""
-    told: dict[frozenset[tuple[str, str]], str] = field(default_factory=dict)
-    """What was told last of each alert, which its labels name: "firing" or "resolved". A group is sent whole, with those that are over."""
+    told: dict[frozenset[tuple[str, str]], tuple[str, datetime]] = field(default_factory=dict)
+    """What was told last of each alert, which its labels name: "firing" or "resolved", and since when it fires. A group is sent whole, with
+    those that are over."""
 
     def fires(self, alert: str, capstone: str, severity: str) -> bool:
         """Whether one of this name fires for this capstone with this severity."""
         wanted = {("alertname", alert), ("severity", severity), *([("capstone", capstone)] if capstone else [])}
-        return any(status == "firing" and wanted <= labels for labels, status in self.told.items())
+        return any(status == "firing" and wanted <= labels for labels, (status, _) in self.told.items())
 
-    def fired(self) -> set[str]:
-        """The name of every alert that was told, but for the watchdog."""
-        return {value for labels in self.told for label, value in labels if label == "alertname"} - {"Watchdog"}
+    def fired(self, since: datetime) -> set[str]:
+        """The names of alerts that began to fire since then, but for the watchdog. One that fired before is told to a new receiver, too."""
+        begun = (dict(labels)["alertname"] for labels, (_, began) in self.told.items() if began >= since)
+        return {*begun} - {"Watchdog"}
 
 
 @contextmanager
@@ -71,7 +73,10 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             # Made anew, because others read it meanwhile.
-            now = {frozenset(one["labels"].items()): one["status"] for one in told["alerts"]}
+            now = {
+                frozenset(one["labels"].items()): (one["status"], datetime.fromisoformat(one["startsAt"]))
+                for one in told["alerts"]
+            }
             receiver.told = {**receiver.told, **now}
             self.send_response(200)
             self.end_headers()
@@ -252,15 +257,15 @@ def requested(runtime: LocalRuntime, folder: Path) -> Iterator[None]:
 
 def roll(runtime: LocalRuntime, receiver: Receiver, pools: Sequence[str]) -> None:
     """Replace these pools. Raises DrillFailed when that raises an alert."""
-    before = receiver.fired()
+    began = datetime.now(UTC)
     for pool in pools:
         runtime.roll(pool)
-    if raised := receiver.fired() - before:
+    if raised := receiver.fired(began):
         raise DrillFailed(f"rolling {', '.join(pools)} raised {', '.join(sorted(raised))}")
 
 
 def quiet(receiver: Receiver, seconds: float) -> None:
     """Watch for so long. Raises DrillFailed when an alert fires that nobody caused."""
-    before = receiver.fired()
-    if until(lambda: receiver.fired() > before, within_seconds=seconds):
-        raise DrillFailed(f"nothing was done, and {', '.join(sorted(receiver.fired() - before))} fired")
+    began = datetime.now(UTC)
+    if until(lambda: bool(receiver.fired(began)), within_seconds=seconds):
+        raise DrillFailed(f"nothing was done, and {', '.join(sorted(receiver.fired(began)))} fired")
