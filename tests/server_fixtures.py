@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -39,6 +39,8 @@ from servers import (
     listens,
 )
 
+_S = TypeVar("_S", bound=Server | ValkeyCluster)
+
 NAMES = itertools.count(1)
 LEFT: list[Callable[[], object]] = []
 
@@ -48,6 +50,23 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is needed when CI is set")
     pytest.skip(f"{what} is not installed")
+
+
+@contextlib.contextmanager
+def folder(prefix: str) -> Iterator[Path]:
+    """A folder for this block; what cannot be taken away with it stays."""
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+@contextlib.contextmanager
+def running(server: _S) -> Iterator[_S]:
+    """The server, started; killed when the block ends, also where it did not become ready."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -98,22 +117,18 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 
 
 def _container(image: str) -> Iterator[RabbitMQ]:
-    directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
     port, management_port, metrics_port = free_port(), free_port(), free_port()
     name = f"rabbit-{port}"
     command = ["docker", "run", "--rm", "--name", name, "--publish", f"127.0.0.1:{port}:5672"]
     command += ["--publish", f"127.0.0.1:{management_port}:15672", "--publish", f"127.0.0.1:{metrics_port}:15692"]
     command += ["--env", "RABBITMQ_DEFAULT_USER=tester", "--env", f"RABBITMQ_DEFAULT_PASS={PASSWORD}", image]
-    server = RabbitMQContainer(
-        command, directory, port, lambda: False, management_port=management_port, metrics_port=metrics_port
-    )
-    server.name, server.ready = name, server.answers
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(directory, ignore_errors=True)
+    with folder("rabbit-") as directory:
+        server = RabbitMQContainer(
+            command, directory, port, lambda: False, management_port=management_port, metrics_port=metrics_port
+        )
+        server.name, server.ready = name, server.answers
+        with running(server):
+            yield server
 
 
 @pytest.fixture(scope="session")
@@ -127,27 +142,16 @@ def valkey() -> Iterator[Valkey]:
 def own_valkey(more: str = "") -> Iterator[Valkey]:
     """A running Valkey for this block, with further lines of configuration."""
     binary = valkey_binary()
-    directory = Path(tempfile.mkdtemp(prefix="valkey-"))
-    server = Valkey.in_folder(binary, directory, more)
-    try:
-        server.start()
+    with folder("valkey-") as directory, running(Valkey.in_folder(binary, directory, more)) as server:
         yield server
-    finally:
-        server.kill()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def own_cluster(*, replicas: int = 0) -> Iterator[ValkeyCluster]:
     """Three primaries for this block, and a replica of each of the first so many."""
-    directory = Path(tempfile.mkdtemp(prefix="cluster-"))
-    made = ValkeyCluster(valkey_binary(), directory, replicas=replicas)
-    try:
-        made.start()
+    binary = valkey_binary()
+    with folder("cluster-") as directory, running(ValkeyCluster(binary, directory, replicas=replicas)) as made:
         yield made
-    finally:
-        made.kill()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def valkey_binary() -> Path:
@@ -161,14 +165,13 @@ def valkey_binary() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running PostgreSQL; use `database_url` for an empty database."""
-    directory = Path(tempfile.mkdtemp(prefix="postgres-"))
-    server = new_postgres(directory)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with folder("postgres-") as directory:
+        server = new_postgres(directory)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def new_postgres(directory: Path) -> Postgres:
@@ -211,14 +214,12 @@ def standby_of(primary: Postgres, directory: Path) -> Postgres:
 @contextlib.contextmanager
 def postgres_pair() -> Iterator[tuple[Postgres, Postgres]]:
     """A primary and a standby that follows it, both running until the block ends."""
-    with contextlib.ExitStack() as ended:
-        folders = [Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="postgres-"))) for _ in range(2)]
-        primary = new_postgres(folders[0])
-        ended.callback(primary.kill)
-        primary.start()
-        standby = standby_of(primary, folders[1])
-        ended.callback(standby.kill)
-        standby.start()
+    with (
+        folder("postgres-") as first,
+        folder("postgres-") as second,
+        running(new_postgres(first)) as primary,
+        running(standby_of(primary, second)) as standby,
+    ):
         yield primary, standby
 
 
@@ -251,26 +252,22 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
     binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if binary is None:
         missing("pgbouncer")
-    directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-    directory.chmod(0o755)
-    port = free_port()
-    (directory / "users").write_text(f'"tester" "{PASSWORD}"\n')
-    (directory / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
-        f"unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {directory / 'users'}\n"
-        "pool_mode = transaction\ndefault_pool_size = 3\nserver_login_retry = 1\n"
-    )
-    # It refuses root.
-    run_as = 65534 if os.geteuid() == 0 else None
-    server = PgBouncer(
-        [binary, str(directory / "pgbouncer.ini")], directory, port, lambda: listens(port), run_as=run_as
-    )
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(directory, ignore_errors=True)
+    with folder("pgbouncer-") as directory:
+        directory.chmod(0o755)
+        port = free_port()
+        (directory / "users").write_text(f'"tester" "{PASSWORD}"\n')
+        (directory / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+            f"unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {directory / 'users'}\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nserver_login_retry = 1\n"
+        )
+        # It refuses root.
+        run_as = 65534 if os.geteuid() == 0 else None
+        server = PgBouncer(
+            [binary, str(directory / "pgbouncer.ini")], directory, port, lambda: listens(port), run_as=run_as
+        )
+        with running(server):
+            yield server
 
 
 @pytest.fixture

@@ -22,14 +22,13 @@ from chassis import metrics
 from servers import Valkey, wait_until
 
 
+def store_at(url: str) -> RedisEngagementStore:
+    return RedisEngagementStore(StoreAddress(url).client(decode_responses=True), kept_seconds=1000)
+
+
 @pytest.fixture
 def store(store_url: str) -> RedisEngagementStore:
-    return RedisEngagementStore(StoreAddress(store_url).client(decode_responses=True), kept_seconds=1000)
-
-
-@pytest.fixture
-def store_of_counters(counters: Valkey) -> RedisEngagementStore:
-    return RedisEngagementStore(StoreAddress(counters.url(0)).client(decode_responses=True), kept_seconds=1000)
+    return store_at(store_url)
 
 
 def learned(url: str) -> dict[str, Any]:
@@ -161,16 +160,6 @@ def test_more_engagements_than_a_second_has_room_for_are_left_out(store: RedisEn
     assert 0 == engagements.turn()
 
 
-def worker(service: Any, pool: str, **environment: str) -> None:
-    """A worker of a pool that performs tasks."""
-    service.start(
-        "celery", "--app", "analytics.app", "worker", "--queues", f"analytics.{pool}", "--pool", "solo",
-        "--concurrency", "1", "--hostname", f"{pool}@test", "--without-gossip", "--without-mingle",
-        "--prefetch-multiplier", "1", "--time-limit", "20", "--soft-time-limit", "10", "--loglevel", "INFO",
-        log=f"{pool}.log", HEARTBEAT_FILE=str(service.folder / f"{pool}.heartbeat"), POOL=pool, **environment,
-    )  # fmt: skip
-
-
 def beat(service: Any, every: str) -> None:
     service.start(
         "celery", "--app", "analytics.app", "beat", "--schedule", str(service.folder / "beat"),
@@ -179,11 +168,10 @@ def beat(service: Any, every: str) -> None:
     )  # fmt: skip
 
 
-def test_chunks_that_nobody_learns_do_not_become_more(
-    analytics: Any, store_of_counters: RedisEngagementStore, broker_url: str
-) -> None:
-    store_of_counters.note({f"u{number}": ["x"] for number in range(100)})
-    worker(analytics, "upkeep", RECOMMEND_CHUNK="2", RECOMMEND_CHUNKS="2", RECOMMEND_QUEUED="5")
+def test_chunks_that_nobody_learns_do_not_become_more(analytics: Any, counters: Valkey, broker_url: str) -> None:
+    store_at(counters.url(0)).note({f"u{number}": ["x"] for number in range(100)})
+    few = {"RECOMMEND_CHUNK": "2", "RECOMMEND_CHUNKS": "2", "RECOMMEND_QUEUED": "5"}
+    analytics.worker("upkeep", queue="upkeep", ready=False, **few)
     beat(analytics, "0.2")
 
     def runs() -> int:
@@ -207,7 +195,7 @@ def test_users_get_what_similar_users_liked_and_others_what_is_popular(
     rabbit_analytics.edge()
     rabbit_analytics.worker()
     for pool in ("upkeep", "recommend"):
-        worker(rabbit_analytics, pool)
+        rabbit_analytics.worker(pool, queue=pool, ready=False)
     beat(rabbit_analytics, "0.5")
     likes = [("u", "a")]
     likes += [(f"s{i}", content) for i in range(3) for content in ("a", "b")]
