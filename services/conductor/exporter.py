@@ -24,13 +24,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from conductor import capstones
+from conductor import capstones, redis_cluster
 from conductor.capstone import Capstone, Gauge
 from conductor.certificates import Certificates
 from conductor.errors import Refused, StoreUnreachable
 from conductor.http_server import WsgiServer
 from conductor.redis_client import connected, nodes
-from conductor.redis_cluster import SLOTS
 
 PORT = 9105
 ANSWER_SECONDS = 0.8
@@ -90,7 +89,7 @@ class Store:
     def up(self) -> bool:
         """Whether every key has a server: of a cluster one that answers tells of all."""
         slots = [one["cluster_slots_ok"] for one in self.servers if "cluster_slots_ok" in one]
-        return SLOTS in slots if slots else self.complete
+        return redis_cluster.SLOTS in slots if slots else self.complete
 
 
 def _asked(urls: str) -> Store:
@@ -107,8 +106,7 @@ def _server(url: str) -> Mapping[str, Any]:
         client.ping()  # a server that still reads its files says what it is, and does no work
         told = client.info()
         if told["cluster_enabled"]:
-            cluster: Any = client  # redis-py has no types for it
-            told["cluster_slots_ok"] = int(cluster.execute_command("CLUSTER INFO")["cluster_slots_ok"])
+            told["cluster_slots_ok"] = int(redis_cluster.info(client)["cluster_slots_ok"])
         return told
     return {}
 

@@ -108,9 +108,15 @@ def _linked(node: Node) -> bool:
     return bool(found["role"] == "master" or found["master_link_status"] == "up")
 
 
+def info(client: Any) -> dict[str, str]:
+    """What the node that a client of redis-py speaks to says of its cluster."""
+    told: dict[str, str] = client.execute_command("CLUSTER INFO")
+    return told
+
+
 def _info(node: Node) -> dict[str, str]:
-    told = _text(_ask(node, "CLUSTER", "INFO"))
-    return dict(line.strip().split(":", 1) for line in told.splitlines() if ":" in line)
+    with connected(node.url) as client:
+        return info(client)
 
 
 def _ask(node: Node, *command: Any) -> Any:
