@@ -3,6 +3,8 @@
 LabError (a ConductorError, which the command line knows)
 ├── LabInvalid       a file of a lab is wrong; says which file, which key and which value
 ├── UnknownLab       no lab of that name is in the catalogue
+├── QuizInvalid      a file of a quiz is wrong, or what proves a key fails; says which file, which question and which value
+├── UnknownQuiz      no file of labs/quizzes/ has that name
 ├── WorkspaceError   the learner's workspace is missing, is there already, or holds what cannot be graded
 ├── GradebookBroken  the chain of hashes does not hold
 ├── Interrupted      a grading was told to stop before its end
@@ -23,6 +25,14 @@ class LabInvalid(LabError):
 
 class UnknownLab(LabError):
     """Asked for a lab that the catalogue does not name."""
+
+
+class QuizInvalid(LabError):
+    """A quiz cannot be used as it is written."""
+
+
+class UnknownQuiz(LabError):
+    """Asked for a quiz that is not there."""
 
 
 class WorkspaceError(LabError):

@@ -1,4 +1,5 @@
-"""What the gradebook means: which labs were begun, what was earned, which hints were given, whether the solution was shown."""
+"""What the gradebook means: which labs and quizzes were begun, what was earned, which hints were given, whether a solution
+was shown."""
 
 import dataclasses
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 from grader.adapters.gradebook import Event, Gradebook
 from grader.domain.lab import Lab
+from grader.domain.quiz import Quiz, QuizResult
 from grader.domain.verdict import Result
 
 FILE = "gradebook.sqlite"
@@ -31,6 +33,24 @@ class Progress:
             "may_count": result.may_count,
         }
         self._book.append("graded", result.lab, body)
+
+    def quiz_begun(self, quiz: Quiz, seed: int) -> None:
+        """Append that the questions of an attempt are shown from now on."""
+        self._book.append("quiz_begun", quiz.slug, {"quiz_version": quiz.version, "seed": seed})
+
+    def quiz_taken(self, result: QuizResult) -> None:
+        """Append the result of an attempt that came to its end."""
+        totals = {"points": result.points, "of": result.of, "passed": result.passed}
+        self._book.append("quiz_taken", result.quiz, dataclasses.asdict(result) | totals)
+
+    def best_of_quizzes(self) -> dict[str, float]:
+        """The largest share answered right of each quiz that was taken; practice does not count."""
+        found: dict[str, float] = {}
+        for event in self._book.events():
+            if event.kind == "quiz_taken" and not event.body["practice"]:
+                share = event.body["points"] / event.body["of"]
+                found[event.lab] = max(found.get(event.lab, 0), share)
+        return found
 
     def events(self) -> list[Event]:
         """Everything, oldest first. Raises GradebookBroken."""

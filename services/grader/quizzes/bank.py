@@ -1,0 +1,149 @@
+"""Reads quizzes from labs/quizzes/, one YAML file each. Whatever is wrong is refused with file, question and value."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grader.catalog import LABS, SLUG
+from grader.domain.quiz import Choice, Kind, Question, Quiz, UnknownName, filled
+from grader.errors import QuizInvalid, UnknownQuiz
+
+QUIZZES = LABS / "quizzes"
+LEVELS = ("module", "foundation", "intermediate", "advanced", "production")
+SUBJECTS = (
+    "architecture",
+    "brokers",
+    "tasks",
+    "retries",
+    "results",
+    "canvas",
+    "routing",
+    "workers",
+    "configuration",
+    "scheduling",
+    "monitoring",
+    "testing",
+    "operations",
+    "security",
+    "failures",
+    "scenarios",
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Choice(_Strict):
+    text: str = Field(min_length=1)
+    right: bool = False
+    why: str = Field(min_length=1)
+
+
+class _Question(_Strict):
+    id: str = Field(pattern=SLUG.pattern)
+    subject: Literal[SUBJECTS]  # type: ignore[valid-type]
+    kind: Kind
+    text: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    choices: tuple[_Choice, ...] = ()
+    right: bool | None = None
+    accepted: tuple[str | int, ...] = ()
+    why: str = ""
+    variants: tuple[dict[str, str | int | float], ...] = ()
+    proof: str = ""
+
+
+class _Quiz(_Strict):
+    title: str = Field(min_length=1)
+    level: Literal[LEVELS]  # type: ignore[valid-type]
+    draw: int = Field(gt=0)
+    pass_percent: int = Field(default=80, gt=0, le=100)
+    questions: tuple[_Question, ...] = Field(min_length=1)
+
+
+def slugs(folder: Path = QUIZZES) -> list[str]:
+    """The quizzes of a folder, by level and name."""
+    found = [quiz(path.stem, folder) for path in folder.glob("*.yaml")]
+    return [one.slug for one in sorted(found, key=lambda one: (LEVELS.index(one.level), one.slug))]
+
+
+def quiz(slug: str, folder: Path = QUIZZES) -> Quiz:
+    """One of them. Raises UnknownQuiz and QuizInvalid."""
+    path = folder / f"{slug}.yaml"
+    if not SLUG.fullmatch(slug) or not path.is_file():
+        raise UnknownQuiz(f'there is no quiz "{slug}": `capstone quiz list` names those there are')
+    text = path.read_bytes()
+    try:
+        read = _Quiz.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise QuizInvalid(f"{path}: no YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise QuizInvalid(f"{path}: {where}: {first['msg']}, not {first['input']!r:.200}") from error
+    questions = tuple(_question(path, one) for one in read.questions)
+    ids = [one.id for one in questions]
+    for one in ids:
+        if ids.count(one) > 1:
+            raise QuizInvalid(f'{path}: id "{one}" is used by two questions')
+    if read.draw > len(questions):
+        raise QuizInvalid(f"{path}: draw: {read.draw} of {len(questions)} questions cannot be drawn")
+    return Quiz(
+        slug=slug,
+        title=read.title,
+        level=read.level,
+        draw=read.draw,
+        pass_share=read.pass_percent / 100,
+        questions=questions,
+        version=hashlib.sha256(text).hexdigest()[:12],
+    )
+
+
+def _question(path: Path, read: _Question) -> Question:
+    def refuse(why: str) -> QuizInvalid:
+        return QuizInvalid(f'{path}: question "{read.id}": {why}')
+
+    right = sum(choice.right for choice in read.choices)
+    wrong = len(read.choices) - right
+    needs = {
+        Kind.ONE: ("choices", "one or more right choices and two or more wrong ones", right >= 1 and wrong >= 2),
+        Kind.SEVERAL: ("choices", "four to six choices, one right and one wrong at least",
+                       right >= 1 and wrong >= 1 and 4 <= len(read.choices) <= 6),
+        Kind.TRUE_FALSE: ("right", "right: true or false, and a why", read.right is not None and bool(read.why)),
+        Kind.BLANK: ("accepted", "what is accepted, and a why", bool(read.accepted and read.why)),
+    }  # fmt: skip
+    own, wanted, there = needs[read.kind]
+    if not there:
+        raise refuse(f"a question of the kind {read.kind} needs {wanted}")
+    for key, given in (("choices", read.choices), ("right", read.right), ("accepted", read.accepted)):
+        if given not in (None, ()) and key != own:
+            raise refuse(f"{key}: a question of the kind {read.kind} has none")
+    question = Question(
+        id=read.id,
+        subject=read.subject,
+        kind=read.kind,
+        text=read.text.strip(),
+        source=read.source,
+        choices=_true_false(read) or tuple(Choice(one.text, one.right, one.why.strip()) for one in read.choices),
+        accepted=tuple(map(str, read.accepted)),
+        why=read.why.strip(),
+        variants=tuple({name: str(value) for name, value in one.items()} for one in read.variants),
+        proof=read.proof,
+    )
+    try:
+        for one in filled(question):
+            if len({choice.text for choice in one.choices}) < len(one.choices):
+                raise refuse("two choices are the same")
+    except UnknownName as error:
+        raise refuse(str(error)) from error
+    return question
+
+
+def _true_false(read: _Question) -> tuple[Choice, ...]:
+    if read.right is None:
+        return ()
+    return (Choice("true", read.right, read.why.strip()), Choice("false", not read.right, read.why.strip()))
