@@ -5,6 +5,10 @@ LabError (a ConductorError, which the command line knows)
 ├── UnknownLab       no lab of that name is in the catalogue
 ├── QuizInvalid      a file of a quiz is wrong, or what proves a key fails; says which file, which question and which value
 ├── UnknownQuiz      no file of labs/quizzes/ has that name
+├── ExamInvalid      a file of an exam is wrong, or has too little to draw from; says which file, which key and which value
+├── UnknownExam      no file of labs/exams/ has that name
+├── NotNow           an exam does not allow it: no attempt runs, its time is over, or it must be waited for; says until when
+├── CertificateBad   a certificate, a key or a signature is not what it should be
 ├── WorkspaceError   the learner's workspace is missing, is there already, or holds what cannot be graded
 ├── GradebookBroken  the chain of hashes does not hold
 ├── Interrupted      a grading was told to stop before its end
@@ -33,6 +37,22 @@ class QuizInvalid(LabError):
 
 class UnknownQuiz(LabError):
     """Asked for a quiz that is not there."""
+
+
+class ExamInvalid(LabError):
+    """An exam cannot be used as it is written."""
+
+
+class UnknownExam(LabError):
+    """Asked for an exam that is not there."""
+
+
+class NotNow(LabError):
+    """What an exam does not allow at this moment."""
+
+
+class CertificateBad(LabError):
+    """A certificate that does not hold, or a key that is none."""
 
 
 class WorkspaceError(LabError):

@@ -65,6 +65,12 @@ class Gradebook:
         with self._open() as database:
             return [event for event, _ in self._verified(database) if lab in (None, event.lab)]
 
+    def last(self) -> dict[str, Any]:
+        """How many events there are, and the hash of the last one. Raises GradebookBroken."""
+        with self._open() as database:
+            found = [hashed for _, hashed in self._verified(database)]
+        return {"events": len(found), "hash": found[-1] if found else NOTHING_BEFORE}
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:

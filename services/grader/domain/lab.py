@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 PASS_SHARE = 0.8
@@ -53,6 +54,10 @@ class Lab:
     def skipped(self, absent: Collection[str]) -> list[Check]:
         """The checks that need a server which is absent."""
         return [check for check in self.checks if any(server in absent for server in check.servers)]
+
+    def passed_with(self, points: int) -> bool:
+        """Whether so many points pass it."""
+        return points >= ceil(self.points * PASS_SHARE)
 
     @property
     def hidden(self) -> int:

@@ -58,18 +58,21 @@ def take(slug: Slug, seed: Seed = None) -> None:
     from grader.domain.quiz import QuizResult, drawn
     from grader.progress import Progress
     from grader.quizzes import bank
-    from grader.quizzes.taking import QuizScreen, attempt
+    from grader.quizzes.taking import QuizScreen, answers_to
 
     quiz, progress, screen = bank.quiz(slug), Progress(work()), QuizScreen()
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     questions = drawn(quiz, chosen)
     progress.quiz_begun(quiz, chosen)
     screen.begin(quiz, len(questions))
+    answers = []
     try:
-        answers = tuple(attempt(questions, screen, lambda: input("> ")))
+        for question, answer in answers_to(enumerate(questions, 1), len(questions), screen, lambda: input("> ")):
+            screen.said(question, answer)
+            answers.append(answer)
     except (EOFError, KeyboardInterrupt):
         raise typer.BadParameter(f"not answered to its end, and not counted (seed {chosen})", param_hint=slug) from None
-    result = QuizResult(quiz.slug, quiz.version, chosen, answers, quiz.pass_share, practice=seed is not None)
+    result = QuizResult(quiz.slug, quiz.version, chosen, tuple(answers), quiz.pass_share, practice=seed is not None)
     progress.quiz_taken(result)
     screen.end(result)
     if not result.passed:

@@ -1,6 +1,6 @@
 """An attempt at a quiz at a terminal: a question, an answer, and at once what is right about it and why."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -66,18 +66,19 @@ class QuizScreen:
             self._console.print(f"Read again: {', '.join(missed)}")
 
 
-def attempt(questions: Sequence[Asked], screen: QuizScreen, typed: Callable[[], str]) -> Iterator[Answered]:
-    """Ask each question until there is an answer to it. `typed` returns a line; what it raises ends the attempt."""
-    for number, question in enumerate(questions, 1):
-        screen.ask(number, len(questions), question)
+def answers_to(
+    questions: Iterable[tuple[int, Asked]], count: int, screen: QuizScreen, typed: Callable[[], str]
+) -> Iterator[tuple[Asked, Answered]]:
+    """Put each numbered question until there is an answer to it. `typed` returns a line; what it raises ends the attempt."""
+    for number, question in questions:
+        screen.ask(number, count, question)
         answer = None
         while answer is None:
             try:
                 answer = answered(question, typed())
             except NoAnswer as error:
                 screen.refuse(error)
-        screen.said(question, answer)
-        yield answer
+        yield question, answer
 
 
 def _read(text: str) -> Markdown:
