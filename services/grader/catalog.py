@@ -23,6 +23,10 @@ CATALOG = "catalog.yaml"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LEVELS = ("foundations", "intermediate", "production")
 SERVERS = ("valkey", "rabbitmq", "payments", "carrier", "mail")
+SHOP = "shop"
+SYSTEMS = ("orders", "chassis")
+"""What a lab may begin with, besides the shop of the labs: a package of services/, whole."""
+
 FAULT = "fault.patch"
 """What a lab of a base may have instead of a starter: a patch that puts the fault into the base's files."""
 
@@ -67,7 +71,7 @@ class _Check(_Strict):
 class _Lab(_Strict):
     title: str = Field(min_length=1)
     minutes: int = Field(gt=0)
-    base: Literal["shop"] | None = None
+    base: Literal["shop", "orders", "chassis"] | None = None
     servers: tuple[str, ...] = ("valkey",)
     runtimes: tuple[Literal["local", "kubernetes"], ...] = ("local",)
     checks: tuple[_Check, ...] = Field(min_length=1, max_length=MOST_CHECKS)
@@ -108,7 +112,12 @@ class Catalog:
 def starting_files(folder: Path, lab: Lab) -> list[Path]:
     """What makes a learner's workspace, each put over the one before: what the lab is based on, and its starter or its fault."""
     own = [path for name in ("starter", FAULT) if (path := folder / name).exists()]
-    return [*([folder.parent / lab.base] if lab.base else []), *own]
+    return [*([based_on(folder, lab.base)] if lab.base else []), *own]
+
+
+def based_on(folder: Path, base: str) -> Path:
+    """Where the files of a base lie: those of the shop beside the lab, those of a system among the services."""
+    return folder.parent / base if base == SHOP else CHECKOUT / "services" / base
 
 
 def answers(lab: Path) -> list[str]:
@@ -142,7 +151,7 @@ def _lines(path: Path) -> Iterator[_Line]:
 def _lab(folder: Path, line: _Line) -> Lab:
     path = folder / "lab.yaml"
     read = _read(path, _Lab)
-    begins = folder / "starter" if read.base is None else folder.parent / read.base
+    begins = folder / "starter" if read.base is None else based_on(folder, read.base)
     for name in ("README.md", "hints.md", begins):
         if not (folder / name).exists():
             raise LabInvalid(f"{folder}: {(folder / name).name} is missing")
@@ -168,6 +177,7 @@ def _lab(folder: Path, line: _Line) -> Lab:
         checks=order,
         version=_version(folder, read.base),
         base=read.base or "",
+        whole_system=read.base in SYSTEMS,
         runtimes=read.runtimes,
     )
 
@@ -179,7 +189,7 @@ def _fits(folder: Path, base: str | None) -> None:
         return
     if base is None or (folder / "starter").exists():
         raise LabInvalid(f"{fault}: a patch needs a `base` whose files it changes, and no starter beside it")
-    patches.check(fault, folder.parent / base)
+    patches.check(fault, based_on(folder, base))
 
 
 def _check(path: Path, number: int, check: _Check, hints: dict[str, str], servers: tuple[str, ...]) -> Check:
@@ -233,9 +243,9 @@ def _valid(path: Path, model: type[Model], read: object, prefix: str) -> Model:
 def _version(folder: Path, base: str | None) -> str:
     """A digest of what decides a verdict: the checks and what the learner starts from."""
     digest = hashlib.sha256()
-    parts = [folder / "checks", folder / "starter", *([folder.parent / base] if base else [])]
-    own = [path for path in (folder / "lab.yaml", folder / FAULT) if path.exists()]
-    for path in [*own, *(path for part in parts for path in sorted(part.rglob("*")))]:
+    parts = [folder / "checks", folder / "starter", *([based_on(folder, base)] if base else [])]
+    own = [(folder, path) for path in (folder / "lab.yaml", folder / FAULT) if path.exists()]
+    for root, path in [*own, *((part, path) for part in parts for path in sorted(part.rglob("*")))]:
         if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(folder.parent)}\0".encode() + path.read_bytes() + b"\0")
+            digest.update(f"{root.name}/{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grader import checks
 from grader.adapters.outside import INSIDE_PORTS
-from grader.catalog import Catalog
+from grader.catalog import SYSTEMS, Catalog
 from grader.errors import LabError
 from grader.gradings import FILE, remembered
 
@@ -25,13 +25,14 @@ def chosen(catalog: Catalog, slugs: Sequence[str], since: str) -> list[str]:
 def changed(catalog: Catalog, since: str, services: Path = SERVICES) -> list[str]:
     """The labs that something asks for which is another than in a commit, in the catalogue's order.
 
-    A lab's own folder asks for it, and the files that labs begin with for each of those. The module of a check kind asks for one lab of the
-    kind, the rest of the grader for one of each kind, and the outside world for one of each of its servers. Raises LabError when git cannot
-    compare.
+    A lab's own folder asks for it, and the files that labs begin with (the shop, a system) for each of those. The module of a check kind
+    asks for one lab of the kind, the rest of the grader for one of each kind, and the outside world for one of each of its servers. Raises
+    LabError when git cannot compare.
     """
     folders = {Path(line).parts[0] for line in _differing(catalog.folder, since) if not line.endswith(".md")}
     modules = {Path(line) for line in _differing(services / "grader", since)}
     outside = _differing(services / "outside", since)
+    folders |= {system for system in SYSTEMS if _differing(services / system, since)}
     if not folders and not modules and not outside:
         return []
     bases = {slug: catalog.lab(slug).base for slug in catalog.slugs()}

@@ -102,7 +102,7 @@ def check(
     make = boxes.chosen([lab], runtime, tag)
     while True:
         around = make()
-        screen.begin(lab, box.sentence(around))
+        screen.begin(lab, box.sentence(box.around(lab, around)))
         result = grade(
             lab,
             catalog.folder / slug,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grader import checks, measuring
 from grader.adapters import rabbitmq, scratch, workspaces
-from grader.adapters.box import Box
+from grader.adapters.box import Box, around
 from grader.domain.lab import Check, Lab
 from grader.domain.verdict import Finding, Outcome, Result, Verdict, judged, missing, unjudged
 from grader.errors import Interrupted, TooBusy, Unable
@@ -39,7 +39,7 @@ def grade(
     Raises WorkspaceError and Unable before anything has started, and Interrupted soon after `stop` was set, when all that was started
     has ended: a signal reaches no other thread of a process than its first.
     """
-    stop = stop or threading.Event()
+    stop, box = stop or threading.Event(), around(lab, box)
     seed = secrets.randbelow(2**31) if seed is None else seed
     with contextlib.ExitStack() as ends:
         ends.callback(box.end)

@@ -43,6 +43,7 @@ class _Served(Protocol):
 
 
 Ending = TypeVar("Ending", bound=_Ends)
+Entered = TypeVar("Entered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,11 @@ class Session:
         """Listen to results and events; what happens before that is not seen."""
         with self._clock.stopped():
             _ = self.results, self.events
+
+    def enter(self, opened: "contextlib.AbstractContextManager[Entered]") -> "Entered":
+        """Enter a part of this grading, which is left at its end; what it takes to start is no time of the learner's."""
+        with self._clock.stopped():
+            return self._ends.enter_context(opened)
 
     def place(self, name: str, data: str | bytes) -> Path:
         """Put a file into the copy of the learner's files, whatever their code has put there; where it is."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from grader.adapters import guarded
+from grader.domain.lab import Lab
 
 PORT_MAP = Path(__file__).parent / "port_map"
 
@@ -121,6 +122,11 @@ class Unconfined(OnThisMachine):
             limits=limits,
             wall_seconds=job.limits.wall_seconds,
         )
+
+
+def around(lab: Lab, box: Box) -> Box:
+    """The box, or none for a lab on a whole system: its pools are started as those of `capstone up`."""
+    return Unconfined("a whole system runs outside the box") if lab.whole_system else box
 
 
 def sentence(box: Box) -> str:

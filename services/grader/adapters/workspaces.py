@@ -19,6 +19,8 @@ from grader.errors import WorkspaceError
 LEFT_OUT = {".git", ".venv", "venv", "__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 """Folders that tools make; they are not graded."""
 
+PATCH = "answer.patch"
+
 MOST_FILES = 500
 MOST_BYTES = 32 * 1024 * 1024
 """Of what is graded. More is a mistake, such as a virtual environment under another name."""
@@ -109,9 +111,13 @@ def _entered(name: str, inside: int) -> int:
 
 
 def overlay(answer: Path, to: Path) -> None:
-    """Put an answer's files over what is there, or change that by a patch. Raises LabInvalid for one that does not fit."""
-    if answer.is_file():
-        patches.apply(answer, to)
+    """Put an answer's files over what is there, or change that by a patch. Raises LabInvalid for one that does not fit.
+
+    An answer to a lab on a whole system is a folder with a patch: copies of its files would be those of an older system soon.
+    """
+    patch = answer if answer.is_file() else answer / PATCH
+    if patch.is_file():
+        patches.apply(patch, to)
         return
     shutil.copytree(answer, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
 

@@ -47,9 +47,12 @@ class Lab:
     checks: tuple[Check, ...]
     version: str
     base: str = ""
-    """The folder beside the lab's own whose files the workspace begins with, if any."""
+    """What the workspace begins with, if anything: the shop of the labs, or the name of a system's package."""
     runtimes: tuple[str, ...] = ("local",)
     """Where it can be graded: here, or in pods of a cluster (`kubernetes`)."""
+
+    whole_system: bool = False
+    """Whether its files are a part of a whole system, whose pools run them outside the box."""
 
     def skipped(self, absent: Collection[str]) -> list[Check]:
         """The checks that need a server which is absent."""

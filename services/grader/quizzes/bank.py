@@ -1,6 +1,7 @@
 """Reads quizzes from labs/quizzes/, one YAML file each. Whatever is wrong is refused with file, question and value."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from grader.catalog import LABS, SLUG
 from grader.domain.quiz import Choice, Kind, Question, Quiz, UnknownName, filled
 from grader.errors import QuizInvalid, UnknownQuiz
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""PyYAML's wheels have libyaml, which reads ten times as fast."""
 
 QUIZZES = LABS / "quizzes"
 LEVELS = ("module", "foundation", "intermediate", "advanced", "production")
@@ -76,9 +80,14 @@ def quiz(slug: str, folder: Path = QUIZZES) -> Quiz:
     path = folder / f"{slug}.yaml"
     if not SLUG.fullmatch(slug) or not path.is_file():
         raise UnknownQuiz(f'there is no quiz "{slug}": `capstone quiz list` names those there are')
-    text = path.read_bytes()
+    return _read(path, path.read_bytes())
+
+
+@lru_cache
+def _read(path: Path, text: bytes) -> Quiz:
+    """The quiz that a file holds; kept, because an exam draws from the same quizzes again and again, and reading takes a while."""
     try:
-        read = _Quiz.model_validate(yaml.safe_load(text))
+        read = _Quiz.model_validate(yaml.load(text, Loader))
     except yaml.YAMLError as error:
         raise QuizInvalid(f"{path}: no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
@@ -93,7 +102,7 @@ def quiz(slug: str, folder: Path = QUIZZES) -> Quiz:
     if read.draw > len(questions):
         raise QuizInvalid(f"{path}: draw: {read.draw} of {len(questions)} questions cannot be drawn")
     return Quiz(
-        slug=slug,
+        slug=path.stem,
         title=read.title,
         level=read.level,
         draw=read.draw,

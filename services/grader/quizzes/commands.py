@@ -143,14 +143,13 @@ def grade(
 @commands.command(rich_help_panel=AUTHORS)
 def prove(
     slugs: Annotated[list[str] | None, typer.Argument(help="Quizzes; all when left out.")] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="So many proofs at a time.")] = 2,
 ) -> None:
     """Prove the keys of quizzes: each is graded right, every other answer wrong, and the proofs hold with the libraries installed here."""
     from grader.quizzes import bank, proving
 
     wrong = 0
     for slug in slugs or bank.slugs():
-        proof = proving.prove(bank.quiz(slug), parallel)
+        proof = proving.prove(bank.quiz(slug))
         wrong += len(proof.wrong)
         subjects = ", ".join(f"{subject} {count}" for subject, count in proof.subjects)
         counts = f"{proof.questions:3} questions {proof.variants:3} variants {proof.proofs:3} proofs"

@@ -4,16 +4,18 @@ Every question is put in each of its variants and several orders: its key must b
 has as its `proof` is run with the libraries that are installed here. A quiz whose answers can be told without knowing them is refused.
 """
 
+import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, combinations
 from random import Random
 
 from grader.domain.quiz import Asked, Kind, Question, Quiz, answered, filled, put
+from grader.errors import QuizInvalid
+from grader.quizzes import proof_process
 
 ORDERS = 5
 """In how many orders of its choices a question is put."""
@@ -26,8 +28,6 @@ TRUE_AT_MOST = 0.65
 
 FEWEST_FOR_SHARES = 8
 """A share of fewer questions says nothing."""
-
-PROOF_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,17 @@ class QuizProof:
     wrong: tuple[str, ...]
 
 
-def prove(quiz: Quiz, parallel: int = 1) -> QuizProof:
-    """Look at every question of a quiz, and run its proofs, so many at a time."""
+def prove(quiz: Quiz) -> QuizProof:
+    """Look at every question of a quiz, and run its proofs."""
     cases = [one for question in quiz.questions for one in filled(question)]
     proofs = [one for one in cases if one.proof]
-    with ThreadPoolExecutor(parallel) as threads:
-        failed = [said for said in threads.map(_run, proofs) if said]
     return QuizProof(
         quiz=quiz.slug,
         questions=len(quiz.questions),
         variants=len(cases),
         proofs=len(proofs),
         subjects=tuple(Counter(question.subject for question in quiz.questions).most_common()),
-        wrong=(*chain.from_iterable(map(_graded, cases)), *_given_away(quiz.questions), *failed),
+        wrong=(*chain.from_iterable(map(_graded, cases)), *_given_away(quiz.questions), *_not_holding(proofs)),
     )
 
 
@@ -93,18 +91,15 @@ def _given_away(questions: Sequence[Question]) -> Iterator[str]:
             yield f"{so} of {len(statements)} statements are {key}"
 
 
-def _run(question: Question) -> str:
-    """What is wrong with a question's proof; each is run in a process of its own, because Celery keeps a current application."""
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-I", "-c", question.proof],
-            capture_output=True,
-            text=True,
-            timeout=PROOF_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"{question.id}: its proof did not end within {PROOF_SECONDS} s"
-    if ended.returncode:
-        return f"{question.id}: its proof fails: {ended.stderr.strip().splitlines()[-1:]}"
-    return ""
+def _not_holding(questions: Sequence[Question]) -> Iterator[str]:
+    if not questions:
+        return
+    lines = "".join(f"{json.dumps(question.proof)}\n" for question in questions)
+    argv = [sys.executable, "-I", "-m", proof_process.__name__]
+    ended = subprocess.run(argv, input=lines, capture_output=True, text=True, check=False)
+    answers = [json.loads(line) for line in ended.stdout.splitlines()]
+    if len(answers) != len(questions):
+        raise QuizInvalid(f"{len(answers)} of {len(questions)} proofs were run: {ended.stderr.strip()[-500:]}")
+    for question, answer in zip(questions, answers, strict=True):
+        if answer is not None:
+            yield f"{question.id}: its proof fails: {answer}"

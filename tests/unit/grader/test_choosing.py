@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader import checks
-from grader.catalog import Catalog
+from grader.catalog import SYSTEMS, Catalog
 from grader.choosing import SERVICES, bounded, changed, chosen, covering, recorded_seconds
 from grader.errors import LabError
 
@@ -24,7 +24,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The labs, the grader's kinds and the outside world, committed."""
     made = tmp_path_factory.mktemp("checkout")
     shutil.copytree(EVERY.folder, made / "labs")
-    for folder in ("grader/checks", "outside"):
+    for folder in ("grader/checks", "outside", *SYSTEMS):
         shutil.copytree(SERVICES / folder, made / "services" / folder, ignore=shutil.ignore_patterns("*.pyc"))
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "All"]):
         own = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -63,6 +63,13 @@ def test_what_many_labs_share_asks_for_each_of_them(asked: Asked) -> None:
 
     assert sorted(covering(EVERY)) == sorted(asked("services/grader/checks/__init__.py"))
     assert of_the_shop == asked("labs/shop/place.py")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_system_that_changed_asks_for_the_labs_on_it(asked: Asked, system: str) -> None:
+    assert (
+        [slug for slug in EVERY.slugs() if EVERY.lab(slug).base == system] == asked(f"services/{system}/app.py") != []
+    )
 
 
 def test_a_kind_that_changed_asks_for_one_lab(asked: Asked) -> None:

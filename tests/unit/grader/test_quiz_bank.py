@@ -105,7 +105,33 @@ def test_a_proof_that_fails_in_one_variant_is_told(tmp_path: Path) -> None:
 
     proof = proving.prove(bank.quiz("some", written(tmp_path, wrong)))
 
-    assert ["blank: its proof fails: ['AssertionError']"] == list(proof.wrong)
+    assert ["blank: its proof fails: AssertionError"] == list(proof.wrong)
+
+
+@pytest.mark.parametrize(
+    ("proof", "said"),
+    [
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "its process ended with the status -9"),
+        ("import os\nos._exit(3)", "its process ended with the status 3"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+        ("def", "SyntaxError: invalid syntax"),
+    ],
+)
+def test_a_proof_that_comes_to_no_end_of_its_own_does_not_hold(tmp_path: Path, proof: str, said: str) -> None:
+    questions = [ONE | {"proof": proof}, ONE | {"id": "after", "proof": "print('fine')"}]
+
+    assert [f"one: its proof fails: {said}"] == list(
+        proving.prove(bank.quiz("some", written(tmp_path, *questions))).wrong
+    )
+
+
+def test_a_proof_begins_where_nothing_was_done(tmp_path: Path) -> None:
+    own = "from celery import Celery, current_app\nassert current_app.main != 'mine'\nCelery('mine')\n"
+    own += "import pickle\nclass Own: ...\nassert type(pickle.loads(pickle.dumps(Own()))) is Own\n"
+    questions = [ONE | {"id": f"one-{number}", "proof": own} for number in range(3)]
+
+    assert () == proving.prove(bank.quiz("some", written(tmp_path, *questions))).wrong
 
 
 def test_two_accepted_words_that_mean_a_wrong_answer_too_are_told(tmp_path: Path) -> None:
