@@ -43,7 +43,6 @@ class _Served(Protocol):
 
 
 Ending = TypeVar("Ending", bound=_Ends)
-Entered = TypeVar("Entered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +119,14 @@ class Session:
         """The broker and result store of this grading."""
         from grader.adapters.valkey import Valkey
 
-        return self._made(lambda: Valkey(self.scratch / "valkey"))
+        return self.made(lambda: Valkey(self.scratch / "valkey"))
 
     @cached_property
     def rabbitmq(self) -> "RabbitMQ":
         """A RabbitMQ of this grading, for a lab whose `servers` name it; it takes 5–20 s to start."""
         from grader.adapters.rabbitmq import RabbitMQ
 
-        return self._made(lambda: RabbitMQ(self.scratch / "rabbitmq"))
+        return self.made(lambda: RabbitMQ(self.scratch / "rabbitmq"))
 
     @cached_property
     def app(self) -> "Celery":
@@ -154,41 +153,41 @@ class Session:
         """The states that reach the result store."""
         from grader.adapters.observed import Results
 
-        return self._made(lambda: Results(self.valkey))
+        return self.made(lambda: Results(self.valkey))
 
     @cached_property
     def events(self) -> "Events":
         """The events of the workers."""
         from grader.adapters.observed import Events
 
-        return self._made(lambda: Events(self.app))
+        return self.made(lambda: Events(self.app))
 
     @cached_property
     def rabbitmq_events(self) -> "Events":
         """The events of the workers on RabbitMQ."""
         from grader.adapters.observed import Events
 
-        return self._made(lambda: Events(self.rabbitmq_app))
+        return self.made(lambda: Events(self.rabbitmq_app))
 
     @cached_property
     def http(self) -> HttpServer:
         """An HTTP server that the check steers."""
-        return self._made(HttpServer)
+        return self.made(HttpServer)
 
     @cached_property
     def payments(self) -> Outside:
         """The payment provider, for a lab whose `servers` name it."""
-        return self._made(lambda: Outside("payments", self.scratch / "outside"))
+        return self.made(lambda: Outside("payments", self.scratch / "outside"))
 
     @cached_property
     def carrier(self) -> Outside:
         """The carrier, for a lab whose `servers` name it."""
-        return self._made(lambda: Outside("carrier", self.scratch / "outside"))
+        return self.made(lambda: Outside("carrier", self.scratch / "outside"))
 
     @cached_property
     def mail(self) -> Outside:
         """The mail server, for a lab whose `servers` name it."""
-        return self._made(lambda: Outside("mail", self.scratch / "outside"))
+        return self.made(lambda: Outside("mail", self.scratch / "outside"))
 
     def brokers(self) -> dict[str, str]:
         """The versions of the brokers: Valkey's wheel, and RabbitMQ where this grading started one."""
@@ -200,11 +199,6 @@ class Session:
         """Listen to results and events; what happens before that is not seen."""
         with self._clock.stopped():
             _ = self.results, self.events
-
-    def enter(self, opened: "contextlib.AbstractContextManager[Entered]") -> "Entered":
-        """Enter a part of this grading, which is left at its end; what it takes to start is no time of the learner's."""
-        with self._clock.stopped():
-            return self._ends.enter_context(opened)
 
     def place(self, name: str, data: str | bytes) -> Path:
         """Put a file into the copy of the learner's files, whatever their code has put there; where it is."""
@@ -283,7 +277,7 @@ class Session:
         ]
         return {server.inside_port: server.port for server in servers}
 
-    def _made(self, make: Callable[[], Ending]) -> Ending:
+    def made(self, make: Callable[[], Ending]) -> Ending:
         """A part of this grading, which ends with it; what it takes to start is no time of the learner's."""
         with self._clock.stopped():
             part = make()

@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,39 +112,47 @@ def _rolled(session: Session, package: str, pool: str) -> Finding | None:
     return None
 
 
+class _Platform:
+    """The platform of one grading."""
+
+    def __init__(self, session: Session) -> None:
+        from rich.console import Console
+
+        from conductor import capstones, drills
+        from conductor.harness import runner
+        from conductor.harness.drill import catalogue
+        from conductor.harness.reporter import Reporter
+
+        _end_left_ones()
+        settings: dict[str, str] = {}
+        pools: dict[str, object] = {}
+        for drill in catalogue(drills, *capstones.packages("drills", CAPSTONE)).values():
+            settings |= drill.settings
+            pools |= drill.pools
+        directory = PLATFORMS / f"{session.lab.name}-{os.getpid()}-{session.scratch.name[-6:]}"
+        self._ends = contextlib.ExitStack()
+        self._ends.callback(shutil.rmtree, directory, ignore_errors=True)
+        file = self._ends.enter_context((session.scratch / "platform.txt").open("w"))
+        reporter = Reporter(Console(file=file, highlight=False, width=160))
+        opened = runner.own_platform(
+            directory, capstones.named(CAPSTONE), "valkey", reporter, settings=settings, pools=pools
+        )
+        try:
+            self.runtime = self._ends.enter_context(opened)
+        except ConductorError as error:
+            self._ends.close()
+            raise Unable(f"the platform of {CAPSTONE}: {error}") from error
+
+    def end(self) -> None:
+        """Take it down, and remove its directory."""
+        self._ends.close()
+
+
 def _platform(session: Session) -> "LocalRuntime":
     if "platform" not in session.kept:
-        session.kept["platform"] = session.enter(_opened(session))
-    runtime: LocalRuntime = session.kept["platform"]
-    return runtime
-
-
-@contextlib.contextmanager
-def _opened(session: Session) -> "Iterator[LocalRuntime]":
-    from rich.console import Console
-
-    from conductor import capstones, drills
-    from conductor.harness import runner
-    from conductor.harness.drill import catalogue
-    from conductor.harness.reporter import Reporter
-
-    _end_left_ones()
-    settings: dict[str, str] = {}
-    pools: dict[str, object] = {}
-    for drill in catalogue(drills, *capstones.packages("drills", CAPSTONE)).values():
-        settings |= drill.settings
-        pools |= drill.pools
-    directory = PLATFORMS / f"{session.lab.name}-{os.getpid()}-{session.scratch.name[-6:]}"
-    with (session.scratch / "platform.txt").open("w") as file:
-        reporter = Reporter(Console(file=file, highlight=False, width=160))
-        system = capstones.named(CAPSTONE)
-        try:
-            with runner.own_platform(directory, system, "valkey", reporter, settings=settings, pools=pools) as runtime:
-                yield runtime
-        except ConductorError as error:
-            raise Unable(f"the platform of {CAPSTONE}: {error}") from error
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        session.kept["platform"] = session.made(lambda: _Platform(session))
+    platform: _Platform = session.kept["platform"]
+    return platform.runtime
 
 
 def _end_left_ones() -> None:

@@ -44,7 +44,7 @@ def judged(played: "Played", none: str) -> Finding:
     if found:
         subjects = len({one.subject for one in found})
         return failed(
-            none,
+            "found",
             f"{subjects} {none}: {found[0].why}",
             **told,
             faults=[f"{one.subject}: {one.why}" for one in found[:SHOWN]],

@@ -47,7 +47,7 @@ def list_exams(as_json: AsJson = False) -> None:
     for exam in every:
         minutes = sum(part.minutes for part in exam.parts)
         one = last[exam.slug]
-        standing = "-" if one is None else f"{one.state_at(now)} {one.share:.0%}"
+        standing = "-" if one is None else str(one.state_at(now))
         print(
             f"{exam.slug:14} {exam.points:3} points  {minutes:3} min  {exam.pass_share:.0%} to pass  {standing:14} {exam.title}"
         )

@@ -39,7 +39,8 @@ class QuizScreen:
         self._console.print(f"\n[dim]{number} of {count} · {question.subject}[/dim]")
         self._console.print(_read(question.text))
         if question.kind in (Kind.ONE, Kind.SEVERAL):
-            self._console.print(Padding(_lettered(question), (0, 2)))
+            rows = zip(question.letters, (choice.text for choice in question.choices), strict=True)
+            self._console.print(Padding(_table(rows), (0, 2)))
         self._console.print(f"[dim]{HOW[question.kind]}[/dim]")
 
     def refuse(self, error: NoAnswer) -> None:
@@ -50,8 +51,9 @@ class QuizScreen:
         """Say what an answer is worth, and why."""
         mark, colour = ("✓ right", "green") if answer.right else (f"✗ the answer is {question.key}", "red")
         self._console.print(f"[{colour}]{escape(mark)}[/{colour}]")
-        for why in answer.because:
-            self._console.print(Padding(_read(why), (0, 2)))
+        letters = {choice.why: letter for letter, choice in zip(question.letters, question.choices, strict=True)}
+        chosen = question.kind in (Kind.ONE, Kind.SEVERAL)
+        self._console.print(Padding(_table((letters[why] if chosen else "", why) for why in answer.because), (0, 2)))
         self._console.print(Padding(f"[dim]{escape(question.source)}[/dim]", (0, 2)), soft_wrap=True)
 
     def end(self, result: QuizResult) -> None:
@@ -85,8 +87,9 @@ def _read(text: str) -> Markdown:
     return Markdown(text, code_theme="ansi_dark", inline_code_theme="ansi_dark")
 
 
-def _lettered(question: Asked) -> Table:
+def _table(rows: Iterable[tuple[str, str]]) -> Table:
+    """Texts behind their letters; without a column for these where there are none."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    for letter, choice in zip(question.letters, question.choices, strict=True):
-        table.add_row(f"[bold]{letter}[/bold]", _read(choice.text))
+    for letter, text in rows:
+        table.add_row(*([f"[bold]{letter}[/bold]"] if letter else []), _read(text))
     return table

@@ -11,9 +11,12 @@ import yaml
 from conductor.errors import ConductorError
 from grader import checks
 from grader.adapters import workspaces
+from grader.adapters.box import around
+from grader.adapters.bubblewrap import Bubblewrap
 from grader.authoring import new
-from grader.catalog import MODEL, Catalog, answers, starting_files
+from grader.catalog import MODEL, Catalog, answers, based_on, starting_files
 from grader.errors import LabInvalid, UnknownLab
+from grader.exams import papers
 from grader.proving import expected_answers
 
 
@@ -249,3 +252,33 @@ def test_every_kind_says_what_it_may_be_told(kind: str) -> None:
     schema = checks.parameters(kind).model_json_schema()
 
     assert (False, True) == (schema["additionalProperties"], bool(schema["description"]))
+
+
+@pytest.mark.parametrize("slug", [slug for slug in Catalog().slugs() if Catalog().lab(slug).whole_system])
+def test_the_patches_of_a_lab_on_a_system_fit_it_as_it_is_today(slug: str, tmp_path: Path) -> None:
+    lab, folder = Catalog().lab(slug), Catalog().path(slug)
+    whole = {path: path.read_bytes() for path in sorted(based_on(folder, lab.base).rglob("*.py"))}
+    for answer in answers(folder):
+        (tmp_path / answer).mkdir()
+        for files in [*starting_files(folder, lab), folder / "answers" / answer]:
+            workspaces.overlay(files, tmp_path / answer)
+    changed = {
+        answer: [
+            path.name
+            for path, text in whole.items()
+            if (tmp_path / answer / path.relative_to(based_on(folder, lab.base))).read_bytes() != text
+        ]
+        for answer in answers(folder)
+    }
+
+    assert [] == changed.pop(MODEL)
+    assert all(changed.values())
+
+
+def test_a_lab_on_a_system_runs_outside_the_box_and_counts_for_nothing() -> None:
+    lab = Catalog().lab("charged-twice")
+
+    assert not around(lab, Bubblewrap(Path("bwrap"), as_root=False)).confined
+    assert lab.slug not in {
+        one for slug in papers.slugs() for part in papers.exam(slug).parts for group in part.labs for one in group
+    }
