@@ -155,15 +155,16 @@ def _part(path: Path, read: _Part) -> Part:
 
 def draw(paper: Exam, seed: int, catalog: Catalog, seen: Collection[str]) -> Drawn:
     """What this seed draws; of labs none whose solution was `seen`. Raises ExamInvalid when there is not enough to draw from."""
-    drawn = Drawn({}, {}, {paper.slug: paper.version})
+    drawn = Drawn({}, {}, {f"exams/{paper.slug}": paper.version})
     for part in paper.parts:
         random = Random(f"{paper.slug}:{seed}:{part.id}")
         if part.kind is PartKind.QUESTIONS:
             drawn.asked[part.id] = len(questions(paper, part, seed))
-            drawn.versions.update((slug, bank.quiz(slug).version) for one in part.sections for slug in one.quizzes)
+            quizzes = {slug for section in part.sections for slug in section.quizzes}
+            drawn.versions.update((f"quizzes/{slug}", bank.quiz(slug).version) for slug in sorted(quizzes))
         elif part.kind is PartKind.LABS:
             drawn.names[part.id] = tuple(_one_lab(paper, group, random, seen) for group in part.labs)
-            drawn.versions.update((lab, catalog.lab(lab).version) for lab in drawn.names[part.id])
+            drawn.versions.update((f"labs/{lab}", catalog.lab(lab).version) for lab in drawn.names[part.id])
         else:
             drawn.names[part.id] = (random.choice(part.tasks).id,)
     return drawn

@@ -82,10 +82,11 @@ class Sitting:
         """Raise LabError when a file of what is asked is another than when the attempt was begun."""
         catalog = Catalog()
         for name, version in attempt.versions.items():
-            if name == attempt.exam.slug:
+            kind, _, slug = name.partition("/")
+            if kind == "exams":
                 now = attempt.exam.version
             else:
-                now = catalog.lab(name).version if name in catalog.slugs() else bank.quiz(name).version
+                now = bank.quiz(slug).version if kind == "quizzes" else catalog.lab(slug).version
             if now != version:
                 raise LabError(
                     f"{name} is another than when attempt {attempt.number} at {attempt.exam.slug} was begun: take the checkout of then"
