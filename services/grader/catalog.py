@@ -21,6 +21,7 @@ from grader.errors import LabInvalid, UnknownLab
 LABS = CHECKOUT / "labs"
 CATALOG = "catalog.yaml"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_SLUG = 100
 LEVELS = ("foundations", "intermediate", "production")
 SERVERS = ("valkey", "rabbitmq", "payments", "carrier", "mail")
 SHOP = "shop"

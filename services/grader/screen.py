@@ -60,10 +60,10 @@ class Screen:
             (f"  {verdict.seconds:.1f} s", "dim"),
         )
         self._console.print(line)
-        self._console.print(f"    {escape(_visible(verdict.because))}", soft_wrap=True)
+        self._console.print(f"    {escape(visible(verdict.because))}", soft_wrap=True)
         for text in verdict.output.split("\n"):
             if text:
-                self._console.print(f"    [dim]│ {escape(_visible(text))}[/dim]", soft_wrap=True)
+                self._console.print(f"    [dim]│ {escape(visible(text))}[/dim]", soft_wrap=True)
 
     def end(self, result: Result) -> None:
         """Say what it comes to."""
@@ -81,7 +81,7 @@ class Screen:
             self._console.print(as_typed(f"`capstone lab hint {result.lab}` says more."))
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """The text without what moves a terminal's cursor or clears it: learner code could write a verdict of its own over ours."""
     plain = ESCAPES.sub("", text)
-    return "".join(one if one.isprintable() or one == "\t" else REPLACEMENT for one in plain)
+    return "".join(one if one.isprintable() or one in "\t\n" else REPLACEMENT for one in plain)

@@ -6,7 +6,7 @@ The file refuses updates and deletions (triggers), and a change made around them
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,13 +47,19 @@ class Gradebook:
         with self._open() as database:
             database.executescript(TABLE)
 
-    def append(self, kind: str, lab: str, body: Mapping[str, Any]) -> None:
-        """Add one event. Raises GradebookBroken when the chain does not hold: nothing is added to it then."""
+    def append(
+        self, kind: str, lab: str, body: Mapping[str, Any], allowed: Callable[[list[Event]], None] = lambda events: None
+    ) -> None:
+        """Add one event, unless `allowed` raises when it is given those before it: nobody else adds one in between.
+
+        Raises GradebookBroken when the chain does not hold: nothing is added to it then.
+        """
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
-            last = list(self._verified(database))[-1:]
-            previous = last[0][1] if last else NOTHING_BEFORE
-            seq = last[0][0].seq + 1 if last else 1
+            before = list(self._verified(database))
+            allowed([event for event, _ in before])
+            previous = before[-1][1] if before else NOTHING_BEFORE
+            seq = len(before) + 1
             text = json.dumps(body, sort_keys=True, ensure_ascii=False)
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
             found = _hash(previous, seq, at, kind, lab, text)

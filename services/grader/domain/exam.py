@@ -133,7 +133,8 @@ class Happened:
 class PartStanding:
     """Where an attempt stands with one part: what was done in time, and what it is worth.
 
-    `answers` are by question, `gradings` by lab; `design` is the text handed in. `decided` are points that an instructor set.
+    `answers` are by question; by lab are when it was handed in, how often the grader could not judge that (`untold`), and what it got
+    otherwise. `design` is the text handed in. `decided` are points that an examiner set.
     """
 
     part: Part
@@ -141,6 +142,8 @@ class PartStanding:
     closed: datetime | None = None
     answers: dict[str, bool] = field(default_factory=dict)
     asked: int = 0
+    handed_in: dict[str, list[datetime]] = field(default_factory=dict)
+    untold: dict[str, int] = field(default_factory=dict)
     gradings: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     drawn: tuple[str, ...] = ()
     design: str = ""
@@ -154,7 +157,11 @@ class PartStanding:
 
     def open_at(self, now: datetime) -> bool:
         """Whether something may still be done for it."""
-        return self.closed is None and (self.deadline is None or now < self.deadline)
+        return (self.closed is None or now < self.closed) and (self.deadline is None or now < self.deadline)
+
+    def used(self, lab: str) -> int:
+        """How many of the gradings of a lab are used; one that was broken off is, one that could not be judged is not."""
+        return len(self.handed_in.get(lab, ())) - self.untold.get(lab, 0)
 
     @property
     def awaits_review(self) -> bool:
@@ -169,7 +176,7 @@ class PartStanding:
     @property
     def points(self) -> float:
         """What was earned so far; 0 for a design that awaits its reviews."""
-        return self.part.points * self._share() if self.decided is None else self.decided
+        return round(self.part.points * self._share(), 6) if self.decided is None else self.decided
 
     def _share(self) -> float:
         if self.part.kind is PartKind.QUESTIONS:
@@ -183,9 +190,9 @@ class PartStanding:
         given = list(self.reviews.values())
         if len(given) < REVIEWERS:
             return None
-        if len(given) > REVIEWERS:
-            return median(given)
-        return fmean(given) if round(max(given) - min(given), 6) <= AGREE_SHARE else None
+        if round(abs(given[0] - given[1]), 6) <= AGREE_SHARE:
+            return fmean(given[:REVIEWERS])
+        return median(given[: REVIEWERS + 1]) if len(given) > REVIEWERS else None
 
 
 @dataclass(slots=True)
@@ -199,6 +206,7 @@ class Attempt:
     versions: Mapping[str, str]
     parts: dict[str, PartStanding]
     invalid: str = ""
+    invalid_since: datetime | None = None
 
     @property
     def ends(self) -> datetime:
@@ -233,7 +241,9 @@ class Attempt:
 
     def ended_at(self, now: datetime) -> datetime:
         """When nothing could be done for it any more; now, while something can."""
-        ends = [min(part.closed or part.deadline or self.ends, self.ends) for part in self.parts.values()]
+        if self.invalid_since is not None:
+            return self.invalid_since
+        ends = [min(one for one in (part.closed, part.deadline, self.ends) if one) for part in self.parts.values()]
         return min(now, max(ends))
 
     def certified(self, passed_labs: Iterable[str]) -> Certified | None:
@@ -246,46 +256,63 @@ class Attempt:
 def attempts(exam: Exam, events: Iterable[Happened]) -> list[Attempt]:
     """The attempts at an exam, oldest first. What came after a part's clock had run out does not count."""
     found: list[Attempt] = []
-    before: datetime | None = None
+    latest: datetime | None = None
     for event in events:
-        backwards = before is not None and event.at < before - BACKWARDS
-        before = event.at
-        if event.exam != exam.slug:
+        if latest is not None and event.at < latest - BACKWARDS and found:
+            _went_back(found[-1], latest, event.at)
+        latest = event.at if latest is None else max(latest, event.at)
+        if event.exam != exam.slug or not event.kind.startswith("exam_"):
             continue
         if event.kind == "exam_begun":
             found.append(_begun(exam, len(found) + 1, event))
-        elif found:
-            _took_place(found[-1] if "attempt" not in event.body else found[event.body["attempt"] - 1], event)
-        if found and backwards:
-            found[-1].invalid = f"the clock went back to {event.at.isoformat(timespec='seconds')}"
+        else:
+            _took_place(found[event.body["attempt"] - 1], event)
     return found
+
+
+def _went_back(attempt: Attempt, latest: datetime, at: datetime) -> None:
+    # Before it began, and when nothing could be done for it any more, it had nothing to gain.
+    if (
+        attempt.begun < latest
+        and not attempt.invalid
+        and any(attempt.open_at(at, one) for one in attempt.parts.values())
+    ):
+        attempt.invalid = f"the clock went back from {latest:%Y-%m-%d %H:%M:%S} to {at:%Y-%m-%d %H:%M:%S} UTC"
+        attempt.invalid_since = latest
 
 
 def _begun(exam: Exam, number: int, event: Happened) -> Attempt:
     parts = {part.id: PartStanding(part) for part in exam.parts}
-    for name, asked in event.body["asked"].items():
-        parts[name].asked = asked
-    for name, drawn in event.body["drawn"].items():
-        parts[name].drawn = tuple(drawn)
+    for name, part in parts.items():
+        part.asked = event.body["asked"].get(name, 0)
+        part.drawn = tuple(event.body["drawn"].get(name, ()))
     return Attempt(number, exam, event.body["seed"], event.at, event.body["versions"], parts)
 
 
 def _took_place(attempt: Attempt, event: Happened) -> None:
     body = event.body
-    part = attempt.parts[body["part"]]
+    part = attempt.parts.get(body["part"])
+    if part is None:  # of an exam that had other parts then
+        return
     if event.kind == "exam_reviewed":
         part.reviews[body["reviewer"]] = sum(body["scores"].values()) / sum(one.points for one in part.part.criteria)
     elif event.kind == "exam_decided":
         part.decided = body["points"]
     elif event.kind == "exam_graded":
-        # A grading takes minutes: what counts is when it was asked for.
-        if attempt.open_at(datetime.fromisoformat(body["handed_in"]), part):
-            part.gradings.setdefault(body["lab"], []).append((body["points"], body["of"]))
+        # A grading takes minutes: what counts is when the lab was handed in, and whether it was in time.
+        got = part.gradings.setdefault(body["lab"], [])
+        if len(got) < part.used(body["lab"]):
+            got.append((body["points"], body["of"]))
+    elif event.kind == "exam_untold":
+        part.untold[body["lab"]] = part.untold.get(body["lab"], 0) + 1
     elif attempt.open_at(event.at, part):
         if event.kind == "exam_opened":
             part.begun = event.at
         elif event.kind == "exam_answered":
             part.answers.setdefault(body["question"], body["right"])
+        elif event.kind == "exam_handed_in":
+            if part.used(body["lab"]) < MOST_GRADINGS:
+                part.handed_in.setdefault(body["lab"], []).append(event.at)
         elif event.kind == "exam_designed":
             part.design = body["text"]
         elif event.kind == "exam_closed":

@@ -208,6 +208,8 @@ def filled(question: Question) -> list[Question]:
 
 def answered(question: Asked, typed: str) -> Answered:
     """What an answer is worth: all or nothing. Raises NoAnswer for what cannot be one."""
+    if not typed.isprintable():
+        raise NoAnswer("what was typed holds control characters, such as those of the arrow keys")
     if question.kind is Kind.BLANK:
         given = _plain(typed)
         if not given:

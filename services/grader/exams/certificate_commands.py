@@ -9,7 +9,8 @@ import typer
 
 from grader.author_commands import shown
 from grader.commands import work
-from grader.exams.commands import JUDGES, Number, Slug
+from grader.exams.examiner_commands import JUDGES
+from grader.exams.standing import Number, Slug, attempt_of
 
 commands = typer.Typer(
     name="certificate", no_args_is_help=True, help="Certify exams, and verify certificates without asking anybody."
@@ -32,44 +33,43 @@ def issue(
     slug: Slug,
     holder: Annotated[str, typer.Option(help="Who passed.")],
     issuer: Annotated[str, typer.Option(help="Who says so.")],
-    signed_with: Annotated[Path, typer.Option("--key", help="The private key.", exists=True)],
+    signed_with: Annotated[Path, typer.Option("--key", help="The private key.", exists=True, dir_okay=False)],
     to: Annotated[Path, typer.Option(help="The file to write.")],
     number: Number = 0,
 ) -> None:
     """Sign the certificate of a passed attempt, for the highest title that its points earn."""
-    from grader.catalog import Catalog
+    from grader.domain.exam import State
     from grader.errors import CertificateBad
-    from grader.exams import certificates, papers
+    from grader.exams import certificates
     from grader.exams.sitting import Sitting
-    from grader.progress import Progress
 
+    for name, said in (("--holder", holder), ("--issuer", issuer)):
+        if not said.strip() or not said.isprintable():
+            raise CertificateBad(f"{name}: {said!r} names nobody")
     sitting, now = Sitting(work()), datetime.now(UTC)
-    every = sitting.attempts(papers.exam(slug))
-    if not every or number > len(every):
-        raise CertificateBad(f"there is no attempt {number or 1} at {slug}: there were {len(every)}")
-    attempt, catalog = every[number - 1], Catalog()
-    passed = [
-        lab
-        for lab, points in Progress(work()).best().items()
-        if lab in catalog.slugs() and catalog.lab(lab).passed_with(points)
-    ]
-    earned = attempt.certified(passed)
+    attempt = attempt_of(sitting, slug, number)
+    if attempt.state_at(now) is not State.PASSED:
+        raise CertificateBad(f"attempt {attempt.number} at {slug} is {attempt.state_at(now)}, not passed")
+    earned = attempt.certified(sitting.passed_labs())
     if earned is None:
         raise CertificateBad(
             f"attempt {attempt.number} at {slug} has {attempt.share:.0%}: nothing is certified for that"
         )
-    if to.exists():
-        raise CertificateBad(f"{to} is there already")
-    signed = certificates.issue(attempt, earned.title, holder, issuer, now, sitting.last_event(), signed_with)
+    if to.exists() or to.is_symlink() or not to.parent.is_dir():
+        raise CertificateBad(f"{to} cannot be written: it is there already, or its folder is not")
+    certificates.check(signed_with)
+    book = sitting.certified(attempt, earned.title, holder)
+    signed = certificates.issue(attempt, earned.title, holder, issuer, now, book, signed_with)
     to.write_text(f"{json.dumps(signed, indent=2, ensure_ascii=False)}\n")
     print(f"{shown(to)}: {earned.title}, {holder}")
 
 
 @commands.command()
 def verify(
-    certificate: Annotated[Path, typer.Argument(help="The certificate.", exists=True)],
+    certificate: Annotated[Path, typer.Argument(help="The certificate.", exists=True, dir_okay=False)],
     public: Annotated[
-        Path, typer.Option("--key", help="The public key of who is said to have issued it.", exists=True)
+        Path,
+        typer.Option("--key", help="The public key of who is said to have issued it.", exists=True, dir_okay=False),
     ],
 ) -> None:
     """Say what a certificate certifies, when it was signed with this key and not changed since. The status is 1 when not."""

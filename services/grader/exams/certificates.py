@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -33,12 +33,15 @@ def make_key(path: Path) -> Path:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     public = path.with_name(path.name + PUBLIC)
+    for one in (path, public):
+        if one.exists() or one.is_symlink():
+            raise CertificateBad(f"{one} is there already: a key is never overwritten")
     try:
+        public.write_bytes(_pem(key.public_key()))
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(private)
-        public.write_bytes(_pem(key.public_key()))
     except OSError as error:
-        raise CertificateBad(f"{error.filename}: {error.strerror}: a key is never overwritten") from error
+        raise CertificateBad(f"{error.filename}: {error.strerror}") from error
     return public
 
 
@@ -73,20 +76,25 @@ def issue(
     return body | {"signature": base64.b64encode(private.sign(_canonical(body))).decode()}
 
 
+def check(key: Path) -> None:
+    """Raise CertificateBad for what cannot sign."""
+    _private(key)
+
+
 def verify(certificate: Path, public: Path) -> dict[str, Any]:
     """What a certificate says. Raises CertificateBad when it was not signed with this key, or was changed since."""
     try:
-        read = json.loads(certificate.read_bytes())
+        read = json.loads(certificate.read_bytes(), object_pairs_hook=_once, parse_constant=_no_number)
         body = {name: value for name, value in read.items() if name != "signature"}
         signature = base64.b64decode(read["signature"], validate=True)
-        named = body["key"]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        named, signed = str(body["key"]), _canonical(body)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError) as error:
         raise CertificateBad(f"{certificate}: no certificate: {type(error).__name__}: {error}") from error
     key = _public(public)
     if named != fingerprint(key):
-        raise CertificateBad(f"{certificate}: signed with the key {named}, and {public} is {fingerprint(key)}")
+        raise CertificateBad(f"{certificate}: signed with the key {named!r:.60}, and {public} is {fingerprint(key)}")
     try:
-        key.verify(signature, _canonical(body))
+        key.verify(signature, signed)
     except InvalidSignature:
         raise CertificateBad(f"{certificate}: it was changed after it was signed") from None
     return body
@@ -98,10 +106,22 @@ def fingerprint(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(raw).hexdigest()[:32]
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuses a name that stands there twice: readers would differ in which one they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a name stands there twice among {', '.join(name for name, _ in pairs)}")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def _private(path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, UnsupportedAlgorithm) as error:
         raise CertificateBad(f"{path}: no private key: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise CertificateBad(f"{path}: not an Ed25519 key")
@@ -111,7 +131,7 @@ def _private(path: Path) -> Ed25519PrivateKey:
 def _public(path: Path) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, UnsupportedAlgorithm) as error:
         raise CertificateBad(f"{path}: no public key: {error}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise CertificateBad(f"{path}: not an Ed25519 key")

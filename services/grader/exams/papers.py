@@ -13,7 +13,7 @@ from random import Random
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from grader.catalog import LABS, SLUG, Catalog
+from grader.catalog import LABS, LONGEST_SLUG, SLUG, Catalog
 from grader.domain.exam import Certified, Criterion, Exam, Part, PartKind, Section, Task
 from grader.domain.quiz import Asked, Question, asked
 from grader.errors import ExamInvalid, UnknownExam, UnknownQuiz
@@ -69,8 +69,8 @@ class _Exam(_Strict):
     title: str = Field(min_length=1)
     pass_percent: int = Field(gt=0, le=100)
     attempts: int = Field(gt=0)
-    cool_off_hours: float = Field(ge=0)
-    days: float = Field(gt=0)
+    cool_off_hours: float = Field(ge=0, le=24 * 365)
+    days: float = Field(gt=0, le=365)
     parts: tuple[_Part, ...] = Field(min_length=1)
     certificates: tuple[_Certified, ...] = Field(min_length=1)
 
@@ -93,14 +93,14 @@ class Drawn:
 
 def slugs(folder: Path = EXAMS) -> list[str]:
     """The exams of a folder, the shortest first."""
-    found = [exam(path.stem, folder) for path in folder.glob("*.yaml")]
+    found = [exam(path.stem, folder) for path in folder.glob("*.yaml") if SLUG.fullmatch(path.stem)]
     return [one.slug for one in sorted(found, key=lambda one: (sum(part.minutes for part in one.parts), one.slug))]
 
 
 def exam(slug: str, folder: Path = EXAMS) -> Exam:
     """One of them. Raises UnknownExam and ExamInvalid."""
     path = folder / f"{slug}.yaml"
-    if not SLUG.fullmatch(slug) or not path.is_file():
+    if len(slug) > LONGEST_SLUG or not SLUG.fullmatch(slug) or not path.is_file():
         raise UnknownExam(f'there is no exam "{slug}": `capstone exam list` names those there are')
     text = path.read_bytes()
     try:
@@ -115,6 +115,11 @@ def exam(slug: str, folder: Path = EXAMS) -> Exam:
     for name in names:
         if names.count(name) > 1:
             raise ExamInvalid(f'{path}: id "{name}" is used by two parts')
+    kinds = [part.kind for part in read.parts]
+    if len(set(kinds)) < len(kinds):
+        raise ExamInvalid(f"{path}: parts: there is more than one of a kind: {', '.join(kinds)}")
+    if not all(group for part in read.parts for group in part.labs):
+        raise ExamInvalid(f"{path}: labs: a group without a lab")
     return Exam(
         slug=slug,
         title=read.title,

@@ -1,15 +1,15 @@
 """What learners and judges do to an attempt: each is allowed or refused by where it stands, and appended to the gradebook."""
 
-import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grader.adapters.gradebook import Gradebook
+from grader.adapters.gradebook import Event, Gradebook
 from grader.catalog import Catalog
 from grader.domain.exam import (
+    BACKWARDS,
     MOST_GRADINGS,
     Attempt,
     Exam,
@@ -24,16 +24,9 @@ from grader.domain.quiz import Answered, Asked
 from grader.domain.verdict import Result
 from grader.errors import LabError, NotNow
 from grader.exams import papers
+from grader.exams.designs import lacks
 from grader.progress import FILE, Progress
 from grader.quizzes import bank
-
-FEWEST_WORDS = 40
-"""Below each heading of a design."""
-
-MOST_DESIGN_BYTES = 256 * 1024
-
-DIAGRAM = "Diagram"
-"""The heading below which a block with a drawing is looked for."""
 
 SEEDS = 10**9
 
@@ -48,8 +41,7 @@ class Sitting:
 
     def attempts(self, exam: Exam) -> list[Attempt]:
         """All attempts at an exam, oldest first. Raises GradebookBroken."""
-        events = self._book.events()
-        return attempts(exam, [Happened(datetime.fromisoformat(one.at), one.kind, one.lab, one.body) for one in events])
+        return _attempts(exam, self._book.events())
 
     def running(self) -> Attempt:
         """The attempt that runs. Raises NotNow when none does."""
@@ -61,12 +53,6 @@ class Sitting:
 
     def begin(self, exam: Exam) -> Attempt:
         """Begin an attempt. Raises NotNow, and ExamInvalid when there is too little to draw from."""
-        if refused := may_begin(exam, self.attempts(exam), _now()):
-            raise NotNow(refused)
-        for slug in papers.slugs():
-            others = self.attempts(papers.exam(slug))
-            if others and others[-1].state_at(_now()) is State.RUNNING:
-                raise NotNow(f"attempt {others[-1].number} at {slug} has not ended")
         seed = secrets.randbelow(SEEDS)
         drawn = papers.draw(exam, seed, Catalog(), self._shown())
         body = {
@@ -75,69 +61,87 @@ class Sitting:
             "asked": drawn.asked,
             "drawn": {part: list(names) for part, names in drawn.names.items()},
         }
-        self._book.append("exam_begun", exam.slug, body)
+
+        def allowed(events: list[Event]) -> None:
+            now = _now()
+            if events and now < (last := max(datetime.fromisoformat(one.at) for one in events)) - BACKWARDS:
+                raise NotNow(
+                    f"the clock of this machine is behind the gradebook, whose last event is of {_shown(last)}"
+                )
+            if refused := may_begin(exam, _attempts(exam, events), now):
+                raise NotNow(refused)
+            for slug in papers.slugs():
+                others = _attempts(papers.exam(slug), events)
+                if others and others[-1].state_at(now) is State.RUNNING:
+                    raise NotNow(f"attempt {others[-1].number} at {slug} has not ended")
+
+        self._book.append("exam_begun", exam.slug, body, allowed)
         return self.attempts(exam)[-1]
 
     def unchanged(self, attempt: Attempt) -> None:
         """Raise LabError when a file of what is asked is another than when the attempt was begun."""
+        judged_as_then(attempt)
         catalog = Catalog()
         for name, version in attempt.versions.items():
             kind, _, slug = name.partition("/")
-            if kind == "exams":
-                now = attempt.exam.version
+            if kind == "quizzes":
+                now = bank.quiz(slug).version
+            elif kind == "labs":
+                now = catalog.lab(slug).version
             else:
-                now = bank.quiz(slug).version if kind == "quizzes" else catalog.lab(slug).version
+                continue
             if now != version:
-                raise LabError(
-                    f"{name} is another than when attempt {attempt.number} at {attempt.exam.slug} was begun: take the checkout of then"
-                )
+                raise LabError(f"{name} is another than when {_named(attempt)} was begun: take the checkout of then")
 
-    def opened(self, attempt: Attempt, kind: PartKind) -> PartStanding:
-        """The part of this kind, whose clock runs from now on if it did not before. Raises NotNow when it is over."""
+    def opened(self, attempt: Attempt, kind: PartKind, *, open_it: bool = True) -> PartStanding:
+        """The part of this kind. Its clock runs from now on if it did not before. Raises NotNow: it is over, or not opened."""
         part = next((one for one in attempt.parts.values() if one.part.kind is kind), None)
         if part is None:
             raise NotNow(f"{attempt.exam.slug} has no part of the kind {kind}")
         now = _now()
         if not attempt.open_at(now, part):
-            ended = part.closed or part.deadline or attempt.ends
-            raise NotNow(f'"{part.part.title}" ended at {min(ended, attempt.ends).isoformat(timespec="minutes")}')
+            ends = [one for one in (part.closed, part.deadline, attempt.ends) if one]
+            raise NotNow(f'"{part.part.title}" ended at {_shown(min(ends))}')
         if part.begun is None:
+            if not open_it:
+                raise NotNow(f'"{part.part.title}" is not opened yet: `capstone exam {kind}` does')
             self._note("exam_opened", attempt, part)
             part.begun = now
         return part
 
     def answer(self, attempt: Attempt, part: PartStanding, question: Asked, answer: Answered) -> None:
         """Keep an answer, unless the part is over by now: raises NotNow."""
-        if not attempt.open_at(_now(), part):
-            raise NotNow(f'the time for "{part.part.title}" is over: the last answer came too late')
         body = {"question": question.id, "given": list(answer.given), "right": answer.right}
         self._note("exam_answered", attempt, part, body)
-        part.answers.setdefault(question.id, answer.right)
 
-    def may_be_graded(self, attempt: Attempt, part: PartStanding, lab: str) -> None:
-        """Raise NotNow when a lab cannot be handed in."""
+    def hand_in_lab(self, attempt: Attempt, part: PartStanding, lab: str) -> int:
+        """Note that a lab is handed in now: one of its gradings is used, however this one ends. Returns which it is. Raises NotNow."""
         if lab not in part.drawn:
             raise NotNow(f'"{lab}" is not asked: {", ".join(part.drawn)} are')
         if lab in self._shown():
             raise NotNow(f"the solution of {lab} was shown: it cannot count")
-        if len(part.gradings.get(lab, ())) >= MOST_GRADINGS:
-            raise NotNow(f"{lab} was graded {MOST_GRADINGS} times, and no more is allowed")
 
-    def graded(self, attempt: Attempt, part: PartStanding, result: Result, handed_in: datetime) -> None:
-        """Keep what a lab got; raises NotNow for a result that cannot count, which uses none of its gradings."""
+        def once_more(now_part: PartStanding) -> None:
+            if now_part.used(lab) >= MOST_GRADINGS:
+                raise NotNow(f"{lab} was handed in {MOST_GRADINGS} times, and no more is allowed")
+
+        self._note("exam_handed_in", attempt, part, {"lab": lab}, once_more)
+        return self.attempts(attempt.exam)[attempt.number - 1].parts[part.part.id].used(lab)
+
+    def graded(self, attempt: Attempt, part: PartStanding, result: Result) -> None:
+        """Keep what a lab got. Raises NotNow for a result that cannot count, which gives the grading back."""
         if not result.may_count:
             why = "a check could not be judged" if result.undecided else "the code was not confined"
+            self._append("exam_untold", attempt, part, {"lab": result.lab})
             raise NotNow(f"{result.lab}: {why}: this does not count, and uses no grading")
-        body = {"lab": result.lab, "points": result.points, "of": result.of, "handed_in": handed_in.isoformat()}
+        body = {"lab": result.lab, "points": result.points, "of": result.of}
         kept = {"lab_version": result.lab_version, "lab_seed": result.seed, "servers": dict(result.versions)}
-        self._note("exam_graded", attempt, part, body | kept)
+        self._append("exam_graded", attempt, part, body | kept)
 
     def hand_in(self, attempt: Attempt, part: PartStanding, text: str) -> None:
         """Keep a design; a later one takes its place. Raises LabError with what it lacks."""
         if lacking := lacks(text, part.part.headings):
             raise LabError(f"the design cannot be handed in yet: {'; '.join(lacking)}")
-        if not attempt.open_at(_now(), part):
-            raise NotNow(f'the time for "{part.part.title}" is over')
         self._note("exam_designed", attempt, part, {"text": text})
 
     def close(self, attempt: Attempt, part: PartStanding) -> None:
@@ -148,18 +152,28 @@ class Sitting:
         """Keep one person's review of the design. Raises NotNow and LabError."""
         part = next((one for one in attempt.parts.values() if one.part.kind is PartKind.DESIGN), None)
         if part is None or not part.design:
-            raise NotNow(f"attempt {attempt.number} at {attempt.exam.slug} has no design to review")
-        if attempt.open_at(_now(), part):
-            raise NotNow(f'"{part.part.title}" has not ended yet')
-        if reviewer in part.reviews:
-            raise NotNow(f"{reviewer} reviewed it already")
+            raise NotNow(f"{_named(attempt)} has no design to review")
+        name = " ".join(reviewer.split())
+        if not name.isprintable() or not name:
+            raise LabError(f"{reviewer!r} names no reviewer")
         criteria = {one.id: one.points for one in part.part.criteria}
-        for name in {*scores, *criteria}:
-            if name not in scores or name not in criteria:
-                raise LabError(f'"{name}": scores are needed for {", ".join(criteria)}, and for nothing else')
-            if not 0 <= scores[name] <= criteria[name]:
-                raise LabError(f"{name}: {scores[name]:g} is not between 0 and {criteria[name]}")
-        self._note("exam_reviewed", attempt, part, {"reviewer": reviewer, "scores": dict(scores)})
+        for criterion in {*scores, *criteria}:
+            if criterion not in scores or criterion not in criteria:
+                raise LabError(f'"{criterion}": scores are needed for {", ".join(criteria)}, and for nothing else')
+            if not 0 <= scores[criterion] <= criteria[criterion]:
+                raise LabError(f"{criterion}: {scores[criterion]:g} is not between 0 and {criteria[criterion]}")
+
+        def wanted(events: list[Event]) -> None:
+            now = _attempts(attempt.exam, events)[attempt.number - 1]
+            standing = now.parts[part.part.id]
+            if now.open_at(_now(), standing):
+                raise NotNow(f'"{part.part.title}" has not ended yet')
+            if name.casefold() in {one.casefold() for one in standing.reviews}:
+                raise NotNow(f"{name} reviewed it already")
+            if not standing.awaits_review:
+                raise NotNow(f"{_named(attempt)} needs no further review")
+
+        self._append("exam_reviewed", attempt, part, {"reviewer": name, "scores": dict(scores)}, wanted)
 
     def decide(self, attempt: Attempt, name: str, points: float, by: str, reason: str) -> None:
         """Set the points of a part, whatever was earned; who did it and why is kept."""
@@ -170,38 +184,79 @@ class Sitting:
             raise LabError(f"{points:g} points are not between 0 and {part.part.points}")
         if not by.strip() or not reason.strip():
             raise LabError("who decides, and why, must be said")
-        self._note("exam_decided", attempt, part, {"points": points, "by": by, "reason": reason, "earned": part.points})
+        told = {"points": points, "by": by, "reason": reason, "earned": part.points}
+        self._append("exam_decided", attempt, part, told)
 
-    def last_event(self) -> dict[str, Any]:
-        """How many events the gradebook has, and the hash of the last, which holds those of all before."""
+    def passed_labs(self) -> list[str]:
+        """The labs that were passed, by gradings that may count."""
+        graded = [event.body for event in self._progress.events() if event.kind == "graded"]
+        return [one["lab"] for one in graded if one["passed"] and one["may_count"]]
+
+    def certified(self, attempt: Attempt, title: str, holder: str) -> dict[str, Any]:
+        """Note that an attempt is certified. Returns what a certificate says of the gradebook. Raises NotNow: an attempt has one holder."""
+
+        def to_nobody_else(events: list[Event]) -> None:
+            for one in events:
+                same = one.kind == "certified" and (one.lab, one.body["attempt"]) == (attempt.exam.slug, attempt.number)
+                if same and one.body["holder"] != holder:
+                    raise NotNow(f"{_named(attempt)} was certified to {one.body['holder']}")
+
+        body = {"attempt": attempt.number, "title": title, "holder": holder}
+        self._book.append("certified", attempt.exam.slug, body, to_nobody_else)
         return self._book.last()
 
     def _shown(self) -> set[str]:
         return {event.lab for event in self._progress.events() if event.kind == "solution"}
 
-    def _note(self, kind: str, attempt: Attempt, part: PartStanding, body: Mapping[str, object] | None = None) -> None:
+    def _note(
+        self,
+        kind: str,
+        attempt: Attempt,
+        part: PartStanding,
+        body: Mapping[str, object] | None = None,
+        allowed: Callable[[PartStanding], None] = lambda part: None,
+    ) -> None:
+        """Append what the learner does, while the part is open: another terminal may have closed it."""
+
+        def still_open(events: list[Event]) -> None:
+            now = _attempts(attempt.exam, events)[attempt.number - 1]
+            standing = now.parts[part.part.id]
+            if not now.open_at(_now(), standing):
+                raise NotNow(f'"{part.part.title}" is over: this came too late')
+            allowed(standing)
+
+        self._append(kind, attempt, part, body, still_open)
+
+    def _append(
+        self,
+        kind: str,
+        attempt: Attempt,
+        part: PartStanding,
+        body: Mapping[str, object] | None = None,
+        allowed: Callable[[list[Event]], None] = lambda events: None,
+    ) -> None:
         told = {"attempt": attempt.number, "part": part.part.id, **(body or {})}
-        self._book.append(kind, attempt.exam.slug, told)
+        self._book.append(kind, attempt.exam.slug, told, allowed)
 
 
-def lacks(text: str, headings: tuple[str, ...]) -> list[str]:
-    """What a design lacks that can be told without understanding it."""
-    if len(text.encode()) > MOST_DESIGN_BYTES:
-        return [f"it is longer than {MOST_DESIGN_BYTES // 1024} KiB"]
-    parts = re.split(r"^## +(.+?)\s*$", text, flags=re.MULTILINE)
-    found = dict(zip(parts[1::2], parts[2::2], strict=True))
-    lacking = []
-    for heading in headings:
-        if heading not in found:
-            lacking.append(f'the heading "## {heading}" is missing')
-        elif heading == DIAGRAM:
-            if not re.search(r"^```.*\n(?:.*\n){3,}?```", found[heading], flags=re.MULTILINE):
-                lacking.append(
-                    f'below "## {heading}" is no block (```) of three lines or more with a drawing, such as Mermaid'
-                )
-        elif (words := len(found[heading].split())) < FEWEST_WORDS:
-            lacking.append(f'below "## {heading}" are {words} words, at least {FEWEST_WORDS} are needed')
-    return lacking
+def judged_as_then(attempt: Attempt) -> None:
+    """Raise LabError when the exam's file is another than when an attempt was begun: it would be judged by other rules."""
+    if attempt.versions.get(f"exams/{attempt.exam.slug}") != attempt.exam.version:
+        raise LabError(
+            f"labs/exams/{attempt.exam.slug}.yaml is another than when {_named(attempt)} was begun: take the checkout of then"
+        )
+
+
+def _attempts(exam: Exam, events: Sequence[Event]) -> list[Attempt]:
+    return attempts(exam, [Happened(datetime.fromisoformat(one.at), one.kind, one.lab, one.body) for one in events])
+
+
+def _named(attempt: Attempt) -> str:
+    return f"attempt {attempt.number} at {attempt.exam.slug}"
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _now() -> datetime:

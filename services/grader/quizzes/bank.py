@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from grader.catalog import LABS, SLUG
+from grader.catalog import LABS, LONGEST_SLUG, SLUG
 from grader.domain.quiz import Choice, Kind, Question, Quiz, UnknownName, filled
 from grader.errors import QuizInvalid, UnknownQuiz
 
@@ -71,14 +71,14 @@ class _Quiz(_Strict):
 
 def slugs(folder: Path = QUIZZES) -> list[str]:
     """The quizzes of a folder, by level and name."""
-    found = [quiz(path.stem, folder) for path in folder.glob("*.yaml")]
+    found = [quiz(path.stem, folder) for path in folder.glob("*.yaml") if SLUG.fullmatch(path.stem)]
     return [one.slug for one in sorted(found, key=lambda one: (LEVELS.index(one.level), one.slug))]
 
 
 def quiz(slug: str, folder: Path = QUIZZES) -> Quiz:
     """One of them. Raises UnknownQuiz and QuizInvalid."""
     path = folder / f"{slug}.yaml"
-    if not SLUG.fullmatch(slug) or not path.is_file():
+    if len(slug) > LONGEST_SLUG or not SLUG.fullmatch(slug) or not path.is_file():
         raise UnknownQuiz(f'there is no quiz "{slug}": `capstone quiz list` names those there are')
     return _read(path, path.read_bytes())
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from grader.commands import AUTHORS, NOT_PASSED, AsJson, work
 
@@ -71,7 +70,8 @@ def take(slug: Slug, seed: Seed = None) -> None:
             screen.said(question, answer)
             answers.append(answer)
     except (EOFError, KeyboardInterrupt):
-        raise typer.BadParameter(f"not answered to its end, and not counted (seed {chosen})", param_hint=slug) from None
+        print(f"\nNot answered to its end, and not counted. Seed {chosen}")
+        raise typer.Exit(NOT_PASSED) from None
     result = QuizResult(quiz.slug, quiz.version, chosen, tuple(answers), quiz.pass_share, practice=seed is not None)
     progress.quiz_taken(result)
     screen.end(result)
@@ -108,30 +108,28 @@ def sheet(
 @commands.command(rich_help_panel="For who teaches")
 def grade(
     slug: Slug,
-    answers: Annotated[Path, typer.Argument(help="A YAML file: the id of each question, and its answer.", exists=True)],
+    answers: Annotated[
+        Path, typer.Argument(help="A YAML file: the id of each question, and its answer.", exists=True, dir_okay=False)
+    ],
     seed: Annotated[int, typer.Option(min=0, help="Of the sheet.")],
 ) -> None:
     """Grade the answers to a sheet, and print the result as JSON. The status is 0 when it is passed, 1 when not."""
     from grader.domain.quiz import NoAnswer, QuizResult, answered, drawn
     from grader.errors import QuizInvalid
+    from grader.filled_form import filled_form
     from grader.quizzes import bank
 
     quiz = bank.quiz(slug)
     questions = drawn(quiz, seed)
-    try:
-        given = yaml.safe_load(answers.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise QuizInvalid(f"{answers}: no YAML: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(given, dict):
-        raise QuizInvalid(f"{answers}: not a map of questions and answers")
-    if unknown := sorted(set(map(str, given)) - {question.id for question in questions}):
+    given = filled_form(answers)
+    if unknown := sorted(set(given) - {question.id for question in questions}):
         raise QuizInvalid(f"{answers}: the sheet of seed {seed} does not ask {', '.join(unknown)}")
     found = []
     for question in questions:
         if question.id not in given:
             raise QuizInvalid(f"{answers}: no answer to {question.id}")
         try:
-            found.append(answered(question, _typed(given[question.id])))
+            found.append(answered(question, given[question.id]))
         except NoAnswer as error:
             raise QuizInvalid(f"{answers}: {question.id}: {error}") from error
     result = QuizResult(quiz.slug, quiz.version, seed, tuple(found), quiz.pass_share, practice=True)
@@ -163,13 +161,6 @@ def prove(
 def as_document(result: "QuizResult") -> dict[str, Any]:
     """A result as JSON has it."""
     return dataclasses.asdict(result) | {"points": result.points, "of": result.of, "passed": result.passed}
-
-
-def _typed(answer: Any) -> str:
-    """What YAML read, as a person would have typed it."""
-    if isinstance(answer, bool):
-        return str(answer).lower()
-    return "".join(map(str, answer)) if isinstance(answer, list) else str(answer)
 
 
 def _as_document(question: "Asked", *, key: bool) -> dict[str, Any]:

@@ -51,10 +51,14 @@ class QuizScreen:
         """Say what an answer is worth, and why."""
         mark, colour = ("✓ right", "green") if answer.right else (f"✗ the answer is {question.key}", "red")
         self._console.print(f"[{colour}]{escape(mark)}[/{colour}]")
-        letters = {choice.why: letter for letter, choice in zip(question.letters, question.choices, strict=True)}
         chosen = question.kind in (Kind.ONE, Kind.SEVERAL)
-        self._console.print(Padding(_table((letters[why] if chosen else "", why) for why in answer.because), (0, 2)))
-        self._console.print(Padding(f"[dim]{escape(question.source)}[/dim]", (0, 2)), soft_wrap=True)
+        told = [
+            (letter, choice.why)
+            for letter, choice in zip(question.letters, question.choices, strict=True)
+            if choice.text in answer.given or (choice.right and not answer.right)
+        ]
+        self._console.print(Padding(_table(told if chosen else [("", why) for why in answer.because]), (0, 2)))
+        self._console.print(f"  [dim]{escape(question.source)}[/dim]", soft_wrap=True)
 
     def end(self, result: QuizResult) -> None:
         """Say what it comes to."""

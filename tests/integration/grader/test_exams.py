@@ -61,8 +61,8 @@ def test_a_quiz_is_taken_at_a_terminal(person: Person) -> None:
 def test_a_quiz_that_is_broken_off_is_told_and_not_counted(person: Person) -> None:
     ended = person.types("quiz", "take", "module-01", lines=[])
 
-    assert 2 == ended.returncode
-    assert "not answered to its end, and not counted" in ended.stderr
+    assert (1, "") == (ended.returncode, ended.stderr)
+    assert "Not answered to its end, and not counted." in ended.stdout
     assert "best" in person.types("quiz", "list", "--json").stdout
     assert all(one["best"] is None for one in json.loads(person.types("quiz", "list", "--json").stdout))
 
@@ -132,6 +132,8 @@ def test_an_exam_is_passed_and_certified(person: Person, tmp_path: Path) -> None
     assert 0 == rest.returncode, rest.stderr
     assert '"Twenty questions" ended at' in person.types("exam", "questions", lines=["a"]).stderr
 
+    assert "is not opened yet" in person.types("exam", "check", attempt.parts["practice"].drawn[0]).stderr
+    assert [] == json.loads(person.types("exam", "status", "foundation", "--json").stdout)["parts"]["practice"]["drawn"]
     opened = person.types("exam", "labs")
     assert 0 == opened.returncode, opened.stderr
     for lab in attempt.parts["practice"].drawn:
@@ -141,7 +143,7 @@ def test_an_exam_is_passed_and_certified(person: Person, tmp_path: Path) -> None
         assert "Grading 1 of 5" in checked.stdout
     assert '"hoarder" is not asked' in person.types("exam", "check", "hoarder").stderr
     assert "attempt 1 at foundation has not ended" in person.types("exam", "start", "final").stderr
-    assert 0 == person.types("exam", "close", "practice").returncode
+    assert 0 == person.types("exam", "close", "practice", "--yes").returncode
     status = json.loads(person.types("exam", "status", "foundation", "--json").stdout)
     assert ("passed", 96.0, 0.96) == (status["state"], status["points"], status["share"])
 
@@ -151,6 +153,8 @@ def test_an_exam_is_passed_and_certified(person: Person, tmp_path: Path) -> None
     issued = person.types(*issuing)
     assert 0 == issued.returncode, issued.stderr
     assert "is there already" in person.types(*issuing).stderr
+    to_another = ["Al Doe" if one == "Jo Roe" else one for one in (*issuing[:-1], str(tmp_path / "d.json"))]
+    assert "was certified to Jo Roe" in person.types(*to_another).stderr
     verified = Person(tmp_path / "elsewhere").types(
         "certificate", "verify", str(tmp_path / "c.json"), "--key", str(tmp_path / "key.public")
     )
@@ -180,12 +184,14 @@ def test_a_design_is_reviewed_by_two_and_decided_by_an_examiner(person: Person, 
     review = ("exam", "review", "final", str(scores), "--reviewer")
     assert '"A system to design" has not ended yet' in person.types(*review, "A. Roe").stderr
     for part in ("design", "knowledge", "practice"):
-        assert 0 == person.types("exam", "close", part).returncode
+        assert 0 == person.types("exam", "close", part, "--yes").returncode
 
     assert "failures: 0  # of 5" in person.types("exam", "designs", "final").stdout
-    assert "1 reviews, more are needed" in person.types(*review, "A. Roe").stdout
-    assert "A. Roe reviewed it already" in person.types(*review, "A. Roe").stderr
+    assert "reviews so far: 1, more are needed" in person.types(*review, "A. Roe").stdout
+    assert "a. roe reviewed it already" in person.types(*review, " a.  roe ").stderr
+    assert "'' names no reviewer" in person.types(*review, "").stderr
     assert "18 of 20 points" in person.types(*review, "B. Roe").stdout
+    assert "needs no further review" in person.types(*review, "C. Roe").stderr
     scores.write_text(yaml.safe_dump({"diagram": 40}))
     assert "scores are needed for" in person.types(*review, "C. Roe").stderr
     decided = person.types(
@@ -201,12 +207,12 @@ def test_a_design_is_reviewed_by_two_and_decided_by_an_examiner(person: Person, 
         "--reason",
         "the power failed",
     )
-    assert "Three broken systems: 40 of 50 points (decided by an examiner)" in decided.stdout
-    assert "58 of 100 points, 58%, 85% to pass" in decided.stdout
+    assert "Three broken systems: 40 of 50 points, at least 60% are needed (decided by an examiner)" in decided.stdout
+    assert "58 of 100 points, 58 %, 85% to pass" in decided.stdout
     # A failed attempt is followed by a pause.
     assert "the next attempt at final may begin at" in person.types("exam", "start", "final").stderr
     assert (
-        "nothing is certified"
+        "attempt 1 at final is failed, not passed"
         in person.types(
             "certificate",
             "issue",

@@ -69,6 +69,11 @@ def test_only_the_owner_may_read_the_key(key: Path) -> None:
     assert 0o600 == stat.S_IMODE(key.stat().st_mode)
     with pytest.raises(CertificateBad, match="a key is never overwritten"):
         certificates.make_key(key)
+    key.unlink()
+    with pytest.raises(CertificateBad, match=r"key.public is there already"):
+        certificates.make_key(key)
+    with pytest.raises(CertificateBad, match="No such file or directory"):
+        certificates.make_key(key.parent / "nowhere" / "key")
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -99,14 +104,34 @@ def test_the_order_and_the_spaces_of_the_file_do_not_matter(certificate: Path, k
     assert "Developer" == certificates.verify(certificate, key.with_name("key.public"))["title"]
 
 
+def test_a_name_that_stands_there_twice_is_refused(certificate: Path, key: Path) -> None:
+    certificate.write_text(certificate.read_text().replace("{", '{"holder": "Al Doe",', 1))
+
+    with pytest.raises(CertificateBad, match="a name stands there twice among holder"):
+        certificates.verify(certificate, key.with_name("key.public"))
+
+
 def test_a_certificate_of_another_key_is_refused(certificate: Path, tmp_path: Path) -> None:
     other = certificates.make_key(tmp_path / "other")
 
-    with pytest.raises(CertificateBad, match=r"signed with the key [0-9a-f]{32}, and .*other.public is [0-9a-f]{32}"):
+    with pytest.raises(CertificateBad, match=r"signed with the key '[0-9a-f]{32}', and .*other.public is [0-9a-f]{32}"):
         certificates.verify(certificate, other)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"signature": 1, "key": "x"}', '{"signature": "?"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"signature": 1, "key": "x"}',
+        '{"signature": "?"}',
+        '{"signature": "", "key": NaN}',
+        '{"signature": "", "key": "\\ud800"}',
+        "[" * 100_000,
+    ],
+)
 def test_what_is_no_certificate_is_named(key: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "none.json").write_text(text)
 

@@ -12,7 +12,7 @@ from grader.catalog import Catalog
 from grader.domain.exam import PartKind
 from grader.errors import ExamInvalid, UnknownExam
 from grader.exams import papers
-from grader.exams.sitting import lacks
+from grader.exams.designs import lacks
 
 SECTION = {"title": "All", "draw": 2, "quizzes": ["module-01"]}
 QUESTIONS = {"id": "knowledge", "title": "K", "kind": "questions", "minutes": 5, "points": 4, "sections": [SECTION]}
@@ -56,6 +56,8 @@ def test_an_exam_is_read_as_it_is_written(tmp_path: Path) -> None:
         ([LABS | {"minutes": 0}], "parts.0.minutes: .* not 0"),
         ([LABS | {"kind": "essay"}], "parts.0.kind: .* not 'essay'"),
         ([LABS, LABS], 'id "practice" is used by two parts'),
+        ([LABS, LABS | {"id": "more"}], "parts: there is more than one of a kind: labs, labs"),
+        ([LABS | {"labs": [[]]}], "labs: a group without a lab"),
         ([], "parts: "),
     ],
 )
@@ -99,12 +101,20 @@ def test_a_design_is_looked_at_for_what_needs_no_understanding() -> None:
         next(said for said in ("1 words", "is no block") if said in line)
         for line in lacks("## Overview\nword\n## Diagram\n```\na\n```\n", headings)
     ]
+    assert [] == lacks(f"## Overview\n{words}\n## Diagram\n```\na\nb\nc\n```\n## Overview\nmore\n", headings)
     assert ["it is longer than 256 KiB"] == lacks("x" * 300_000, headings)
 
 
 def test_an_exam_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownExam, match='there is no exam "other"'):
         papers.exam("other", written(tmp_path, LABS))
+
+
+def test_a_file_that_an_editor_left_is_no_exam(tmp_path: Path) -> None:
+    (written(tmp_path, LABS) / ".#some.yaml").write_text("")
+    (tmp_path / "some (copy).yaml").write_text("")
+
+    assert ["some"] == papers.slugs(tmp_path)
 
 
 @pytest.mark.parametrize("slug", sorted(path.stem for path in papers.EXAMS.glob("*.yaml")))

@@ -1,11 +1,12 @@
 """The gradebook is only ever appended to, and a change around that is noticed."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from grader.adapters.gradebook import Gradebook
+from grader.adapters.gradebook import Event, Gradebook
 from grader.errors import GradebookBroken
 
 
@@ -56,3 +57,20 @@ def test_what_is_no_gradebook_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(GradebookBroken, match=r"gradebook.sqlite: file is not a database"):
         Gradebook(tmp_path / "gradebook.sqlite")
+
+
+def test_of_two_at_once_only_one_is_allowed_what_is_allowed_once(path: Path) -> None:
+    def once(events: list[Event]) -> None:
+        if any(event.kind == "begun" for event in events):
+            raise ValueError("begun already")
+
+    def begin(_: int) -> bool:
+        try:
+            Gradebook(path).append("begun", "final", {}, once)
+        except ValueError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert 1 == sum(threads.map(begin, range(8)))
+    assert 4 == len(Gradebook(path).events())

@@ -154,6 +154,8 @@ def test_capitals_quotes_and_a_full_stop_do_not_matter_in_a_blank(typed: str, ri
         (statement(True), "a", '"a" is neither true nor false'),
         (statement(True), "", "neither true nor false"),
         (blank("1"), " `` ", "a word or a number"),
+        (blank("1"), "1\x1b[D", "control characters"),
+        (blank("1"), "caf\udce9", "control characters"),
     ],
 )
 def test_what_cannot_be_an_answer_is_none(question: Question, typed: str, said: str) -> None:
