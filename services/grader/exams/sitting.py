@@ -54,7 +54,7 @@ class Sitting:
     def begin(self, exam: Exam) -> Attempt:
         """Begin an attempt. Raises NotNow, and ExamInvalid when there is too little to draw from."""
         seed = secrets.randbelow(SEEDS)
-        drawn = papers.draw(exam, seed, Catalog(), self._shown())
+        drawn = papers.draw(exam, seed, Catalog(), self._solutions_shown())
         body = {
             "seed": seed,
             "versions": drawn.versions,
@@ -66,7 +66,7 @@ class Sitting:
             now = _now()
             if events and now < (last := max(datetime.fromisoformat(one.at) for one in events)) - BACKWARDS:
                 raise NotNow(
-                    f"the clock of this machine is behind the gradebook, whose last event is of {_shown(last)}"
+                    f"the clock of this machine is behind the gradebook, whose last event is of {_clock(last)}"
                 )
             if refused := may_begin(exam, _attempts(exam, events), now):
                 raise NotNow(refused)
@@ -101,7 +101,7 @@ class Sitting:
         now = _now()
         if not attempt.open_at(now, part):
             ends = [one for one in (part.closed, part.deadline, attempt.ends) if one]
-            raise NotNow(f'"{part.part.title}" ended at {_shown(min(ends))}')
+            raise NotNow(f'"{part.part.title}" ended at {_clock(min(ends))}')
         if part.begun is None:
             if not open_it:
                 raise NotNow(f'"{part.part.title}" is not opened yet: `capstone exam {kind}` does')
@@ -118,7 +118,7 @@ class Sitting:
         """Note that a lab is handed in now: one of its gradings is used, however this one ends. Returns which it is. Raises NotNow."""
         if lab not in part.drawn:
             raise NotNow(f'"{lab}" is not asked: {", ".join(part.drawn)} are')
-        if lab in self._shown():
+        if lab in self._solutions_shown():
             raise NotNow(f"the solution of {lab} was shown: it cannot count")
 
         def once_more(now_part: PartStanding) -> None:
@@ -205,7 +205,7 @@ class Sitting:
         self._book.append("certified", attempt.exam.slug, body, to_nobody_else)
         return self._book.last()
 
-    def _shown(self) -> set[str]:
+    def _solutions_shown(self) -> set[str]:
         return {event.lab for event in self._progress.events() if event.kind == "solution"}
 
     def _note(
@@ -255,7 +255,7 @@ def _named(attempt: Attempt) -> str:
     return f"attempt {attempt.number} at {attempt.exam.slug}"
 
 
-def _shown(at: datetime) -> str:
+def _clock(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
