@@ -87,7 +87,7 @@ def sheet(
     as_json: AsJson = False,
 ) -> None:
     """Print the questions of an attempt, as Markdown for paper, or as JSON for another program."""
-    from grader.domain.quiz import drawn
+    from grader.domain.quiz import Kind, drawn
     from grader.quizzes import bank
 
     quiz = bank.quiz(slug)
@@ -99,10 +99,14 @@ def sheet(
     print(f"# {quiz.title}\n\nSeed {seed}, version {quiz.version}")
     for number, question in enumerate(questions, 1):
         print(f"\n## {number}. {question.id}\n\n{question.text}\n")
-        for letter, choice in zip(question.letters, question.choices, strict=True):
+        listed = question.kind in (Kind.ONE, Kind.SEVERAL)
+        for letter, choice in zip(question.letters, question.choices, strict=True) if listed else ():
             print(f"- {letter}) {choice.text}" + (f" — {choice.why}" if key else ""))
+        if question.kind is Kind.TRUE_FALSE:
+            print("True or false?")
         if key:
-            print(f"\nAnswer: {question.key}. {question.why}".rstrip() + f"\n\nSource: {question.source}")
+            why = "" if listed else f". {question.why or question.choices[0].why}"
+            print(f"\nAnswer: {question.key}{why}\n\nSource: {question.source}")
 
 
 @commands.command(rich_help_panel="For who teaches")
