@@ -91,6 +91,30 @@ def test_the_commands_of_the_readme_lead_to_ten_of_ten(learner: Learner) -> None
     assert 0 == at_last.returncode
 
 
+def test_the_commands_of_the_readme_lead_through_a_quiz(tmp_path: Path) -> None:
+    section = README.read_text().partition("## A quiz, and an exam")[2].partition("\n## ")[0]
+    [block] = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "CAPSTONE_LABS_DIR": str(tmp_path)}
+
+    said = [
+        subprocess.run(
+            [CAPSTONE, *shlex.split(line, comments=True)[1:]],
+            input="zz\na\ntrue\n1\n" * 40,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env=environment,
+        ).stdout
+        for line in block.strip().splitlines()
+    ]
+
+    assert "module-04" in said[0]
+    assert "10 of 10 ·" in said[1]
+    assert "/10" in said[1]
+    assert "foundation" in said[2]
+
+
 def test_a_lab_goes_its_way_from_start_to_practice(learner: Learner) -> None:
     started = learner.gets("start", "async-or-not")
     first = learner.types("check", "async-or-not")

@@ -79,6 +79,7 @@ class Narrowed(Catalog):
 CHEAPEST = {
     "call": ("first-app", "negative", "plain-factorial"),
     "classify": ("async-or-not", "registration-email", EMPTY),
+    "drill": ("nobody-sweeps", "lost", EMPTY),
     "flaky_server": ("task-patterns", "not-retried", UNTOUCHED),
     "function": ("task-patterns", "missing-file", UNTOUCHED),
     "log_lines": ("see-inside", "lines", "text-lines"),
