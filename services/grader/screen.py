@@ -84,4 +84,4 @@ class Screen:
 def visible(text: str) -> str:
     """The text without what moves a terminal's cursor or clears it: learner code could write a verdict of its own over ours."""
     plain = ESCAPES.sub("", text)
-    return "".join(one if one.isprintable() or one in "\t\n" else REPLACEMENT for one in plain)
+    return "".join(one if one.isprintable() or one == "\t" else REPLACEMENT for one in plain)

@@ -27,7 +27,8 @@ def designs(slug: Slug, number: Number = 0) -> None:
         if part.part.kind is PartKind.DESIGN and part.design:
             task = next(one for one in part.part.tasks if one.id in part.drawn)
             criteria = "\n".join(f"{one.id}: 0  # of {one.points}: {one.title}" for one in part.part.criteria)
-            print(f"{task.text}\n\n{visible(part.design)}\n\n# scores, for `capstone exam review`:\n{criteria}")
+            design = "\n".join(map(visible, part.design.split("\n")))
+            print(f"{task.text}\n\n{design}\n\n# scores, for `capstone exam review`:\n{criteria}")
             return
     raise NotNow(f"attempt {attempt.number} at {slug} has no design")
 

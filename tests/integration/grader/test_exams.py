@@ -177,6 +177,7 @@ def test_a_design_is_reviewed_by_two_and_decided_by_an_examiner(person: Person, 
     headings = [line for line in path.read_text().splitlines() if line.startswith("## ")]
     drawing = "```mermaid\nflowchart LR\n  api --> broker\n  broker --> worker\n```\n"
     path.write_text("\n\n".join(f"{one}\n\n{drawing if 'Diagram' in one else 'word ' * 50}" for one in headings))
+    path.write_text(f"{path.read_text()}\x1b[2J\n")
     handed = person.types("exam", "design", "--hand-in")
     assert 0 == handed.returncode, handed.stderr
     scores = tmp_path / "scores.yaml"
@@ -186,7 +187,10 @@ def test_a_design_is_reviewed_by_two_and_decided_by_an_examiner(person: Person, 
     for part in ("design", "knowledge", "practice"):
         assert 0 == person.types("exam", "close", part, "--yes").returncode
 
-    assert "failures: 0  # of 5" in person.types("exam", "designs", "final").stdout
+    shown = person.types("exam", "designs", "final").stdout
+    assert "failures: 0  # of 5" in shown
+    assert "\x1b" not in shown
+    assert "## Diagram" in shown.splitlines()
     assert "reviews so far: 1, more are needed" in person.types(*review, "A. Roe").stdout
     assert "a. roe reviewed it already" in person.types(*review, " a.  roe ").stderr
     assert "'' names no reviewer" in person.types(*review, "").stderr

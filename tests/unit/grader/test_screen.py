@@ -26,3 +26,9 @@ def test_output_stays_on_its_line(capsys: pytest.CaptureFixture[str], printed: s
     lines = [line.strip() for line in capsys.readouterr().out.split("\n")]
     assert [shown, "│ next"] == lines[2:4]
     assert lines[1] == f"because {shown.removeprefix('│ ')}"
+
+
+def test_a_reason_with_a_line_break_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().said(Verdict("one", "One", Outcome.FAILED, 0, 1, "it said 3\n✓ Two  9/9", "ended", 1.0))
+
+    assert "    it said 3\ufffd✓ Two  9/9" in capsys.readouterr().out.split("\n")
