@@ -115,7 +115,10 @@ def labs() -> None:
         if not workspace.exists():
             workspaces.start(starting_files(catalog.path(slug), lab), catalog.path(slug) / "README.md", workspace)
         print(f"{lab.title}: {shown(workspace)}, begin with its README.md")
-        print(as_typed(f"  `capstone exam check {slug}` hands it in"))
+        if slug in sitting.solutions_shown():
+            print("  its solution was shown: it cannot be handed in")
+        else:
+            print(as_typed(f"  `capstone exam check {slug}` hands it in"))
 
 
 @commands.command()

@@ -54,7 +54,7 @@ class Sitting:
     def begin(self, exam: Exam) -> Attempt:
         """Begin an attempt. Raises NotNow, and ExamInvalid when there is too little to draw from."""
         seed = secrets.randbelow(SEEDS)
-        drawn = papers.draw(exam, seed, Catalog(), self._solutions_shown())
+        drawn = papers.draw(exam, seed, Catalog(), self.solutions_shown())
         body = {
             "seed": seed,
             "versions": drawn.versions,
@@ -118,7 +118,7 @@ class Sitting:
         """Note that a lab is handed in now: one of its gradings is used, however this one ends. Returns which it is. Raises NotNow."""
         if lab not in part.drawn:
             raise NotNow(f'"{lab}" is not asked: {", ".join(part.drawn)} are')
-        if lab in self._solutions_shown():
+        if lab in self.solutions_shown():
             raise NotNow(f"the solution of {lab} was shown: it cannot count")
 
         def once_more(now_part: PartStanding) -> None:
@@ -205,7 +205,8 @@ class Sitting:
         self._book.append("certified", attempt.exam.slug, body, to_nobody_else)
         return self._book.last()
 
-    def _solutions_shown(self) -> set[str]:
+    def solutions_shown(self) -> set[str]:
+        """The labs whose solutions were shown: they cannot be handed in."""
         return {event.lab for event in self._progress.events() if event.kind == "solution"}
 
     def _note(

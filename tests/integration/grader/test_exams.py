@@ -141,6 +141,9 @@ def test_an_exam_is_passed_and_certified(person: Person, tmp_path: Path) -> None
         checked = person.types("exam", "check", lab)
         assert 0 == checked.returncode, checked.stdout + checked.stderr
         assert "Grading 1 of 5" in checked.stdout
+    person.types("lab", "solution", lab, "--yes")
+    assert f"the solution of {lab} was shown" in person.types("exam", "check", lab).stderr
+    assert 1 == person.types("exam", "labs").stdout.count("its solution was shown: it cannot be handed in")
     assert '"hoarder" is not asked' in person.types("exam", "check", "hoarder").stderr
     assert "attempt 1 at foundation has not ended" in person.types("exam", "start", "final").stderr
     assert 0 == person.types("exam", "close", "practice", "--yes").returncode
