@@ -5,16 +5,17 @@ Everything comes from this checkout, never from a workspace.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from conductor.run_directory import CHECKOUT
 from grader import checks
 from grader.adapters import patches
+from grader.checks import Strict
 from grader.domain.lab import Check, Impossible, Lab, add_up, ordered
 from grader.errors import LabInvalid, UnknownLab
 
@@ -41,22 +42,18 @@ MOST_CHECKS, MOST_SECONDS = 20, 600
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Line(_Strict):
+class _Line(Strict):
     slug: str
     level: str
     points: int = Field(gt=0)
     needs: tuple[str, ...] = ()
 
 
-class _Catalog(_Strict):
+class _Catalog(Strict):
     labs: tuple[_Line, ...]
 
 
-class _Check(_Strict):
+class _Check(Strict):
     id: str = Field(pattern=SLUG.pattern)
     title: str = Field(min_length=1)
     points: int = Field(ge=0)
@@ -69,7 +66,7 @@ class _Check(_Strict):
     hints: dict[str, str] = Field(default_factory=dict)
 
 
-class _Lab(_Strict):
+class _Lab(Strict):
     title: str = Field(min_length=1)
     minutes: int = Field(gt=0)
     base: Literal["shop", "orders", "chassis"] | None = None
@@ -235,10 +232,25 @@ def _valid(path: Path, model: type[Model], read: object, prefix: str) -> Model:
     try:
         return model.model_validate(read)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = prefix + ".".join(map(str, first["loc"]))
-        value = str(first["input"])
-        raise LabInvalid(f"{path}: {key.rstrip('.')}: {first['msg']}, not {value[:200]}") from error
+        raise LabInvalid(f"{path}: {first_of(error, prefix)}") from error
+
+
+def first_of(error: ValidationError, prefix: str = "", shown: Callable[[object], str] = str) -> str:
+    """What is wrong first with a file that was read: key, reason and the begin of the value."""
+    first = error.errors()[0]
+    key = prefix + ".".join(map(str, first["loc"]))
+    return f"{key.rstrip('.')}: {first['msg']}, not {shown(first['input'])[:200]}"
+
+
+def slugs_of(folder: Path) -> list[str]:
+    """The slugs that the YAML files of a folder have for names; what an editor left there is none."""
+    return [path.stem for path in folder.glob("*.yaml") if SLUG.fullmatch(path.stem)]
+
+
+def file_of(folder: Path, slug: str) -> Path | None:
+    """The YAML file of that name in a folder, if there is one."""
+    path = folder / f"{slug}.yaml"
+    return path if len(slug) <= LONGEST_SLUG and SLUG.fullmatch(slug) and path.is_file() else None
 
 
 def _version(folder: Path, base: str | None) -> str:

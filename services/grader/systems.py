@@ -80,10 +80,9 @@ def played(session: Session, drill: "Drill", requests: int = REQUESTS) -> "Playe
 
 def named(drill: str) -> "Drill":
     """A drill of the capstone's. Raises Unable."""
-    from conductor import capstones, drills
-    from conductor.harness.drill import catalogue
+    from conductor.commands.drill import known
 
-    every = catalogue(drills, *capstones.packages("drills", CAPSTONE))
+    every = known(CAPSTONE)
     if drill not in every:
         raise Unable(f'no drill is named "{drill}"; there are {", ".join(every)}')
     return every[drill]
@@ -118,17 +117,14 @@ class _Platform:
     def __init__(self, session: Session) -> None:
         from rich.console import Console
 
-        from conductor import capstones, drills
+        from conductor import capstones
+        from conductor.commands.drill import known
         from conductor.harness import runner
-        from conductor.harness.drill import catalogue
+        from conductor.harness.drill import wanted_together
         from conductor.harness.reporter import Reporter
 
         _end_left_ones()
-        settings: dict[str, str] = {}
-        pools: dict[str, object] = {}
-        for drill in catalogue(drills, *capstones.packages("drills", CAPSTONE)).values():
-            settings |= drill.settings
-            pools |= drill.pools
+        settings, pools = wanted_together(known(CAPSTONE).values())
         directory = PLATFORMS / f"{session.lab.name}-{os.getpid()}-{session.scratch.name[-6:]}"
         self._ends = contextlib.ExitStack()
         self._ends.callback(shutil.rmtree, directory, ignore_errors=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from conductor import capstones
 from conductor.commands.drill import known
 from conductor.harness import runner
+from conductor.harness.drill import wanted_together
 from conductor.harness.reporter import Reporter
 from conductor.laptop.runtime import LocalRuntime
 from conductor.laptop.servers import rabbitmq
@@ -27,11 +28,7 @@ def own_platform(capstone: str, broker: Broker, directory: Path, **more: str) ->
         reason = "rabbitmq-server is not installed"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     system = capstones.named(capstone)
-    settings: dict[str, str] = dict(more)
-    pools: dict[str, object] = {}
-    for drill in known(capstone).values():
-        settings |= drill.settings
-        pools |= drill.pools
+    settings, pools = wanted_together(known(capstone).values())
     reporter = Reporter(Console(highlight=False))
-    with runner.own_platform(directory, system, broker, reporter, settings=settings, pools=pools) as running:
+    with runner.own_platform(directory, system, broker, reporter, settings=more | settings, pools=pools) as running:
         yield running

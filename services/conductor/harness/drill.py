@@ -6,7 +6,7 @@ it is for.
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -67,3 +67,13 @@ def catalogue(*packages: ModuleType) -> dict[str, Drill]:
     ]
     drills: list[Drill] = [importlib.import_module(module).DRILL for module in modules]
     return {drill.name: drill for drill in sorted(drills, key=lambda drill: drill.name)}
+
+
+def wanted_together(drills: Iterable[Drill]) -> tuple[dict[str, str], dict[str, object]]:
+    """The settings, and the changes of the pools' defaults, of a platform that each of these drills can be played on."""
+    settings: dict[str, str] = {}
+    pools: dict[str, object] = {}
+    for drill in drills:
+        settings |= drill.settings
+        pools |= drill.pools
+    return settings, pools

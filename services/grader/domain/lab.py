@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any
 
 PASS_SHARE = 0.8
@@ -58,22 +57,22 @@ class Lab:
         """The checks that need a server which is absent."""
         return [check for check in self.checks if any(server in absent for server in check.servers)]
 
-    def passed_with(self, points: int) -> bool:
-        """Whether so many points pass it."""
-        return points >= ceil(self.points * PASS_SHARE)
-
     @property
     def hidden(self) -> int:
         """How many of its checks are hidden."""
         return sum(check.hidden for check in self.checks)
 
 
+def twice(names: Sequence[str]) -> str | None:
+    """The first of these names that stands there more than once, if any does."""
+    return next((name for name in names if names.count(name) > 1), None)
+
+
 def ordered(checks: Sequence[Check]) -> tuple[Check, ...]:
     """The checks as written, but for those that must wait for a later one; raises Impossible for a cycle or an unknown id."""
     known = {check.id: check for check in checks}
-    if len(known) < len(checks):
-        twice = next(check.id for check in checks if [other.id for other in checks].count(check.id) > 1)
-        raise Impossible(f'id: "{twice}" is used by two checks')
+    if (name := twice([check.id for check in checks])) is not None:
+        raise Impossible(f'id: "{name}" is used by two checks')
     for check in checks:
         for needed in check.needs:
             if needed not in known:

@@ -106,6 +106,14 @@ class Asked:
             return next(choice.text for choice in self.choices if choice.right)
         return "".join(letter for letter, choice in zip(self.letters, self.choices, strict=True) if choice.right)
 
+    def explained(self, given: Sequence[str], *, right: bool) -> list[tuple[str, str]]:
+        """The letters and reasons of the choices that were given, and where that was not right, of those that should have been."""
+        return [
+            (letter, choice.why)
+            for letter, choice in zip(self.letters, self.choices, strict=True)
+            if choice.text in given or (choice.right and not right)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -218,9 +226,10 @@ def answered(question: Asked, typed: str) -> Answered:
         return Answered(question.id, question.subject, (" ".join(typed.split()),), right, (question.why,))
     chosen = _chosen(question, typed)
     right = all((choice in chosen) == choice.right for choice in question.choices)
-    # What was chosen, and what should have been; both say the same of a statement.
-    because = dict.fromkeys(one.why for one in question.choices if one in chosen or (one.right and not right))
-    return Answered(question.id, question.subject, tuple(one.text for one in chosen), right, tuple(because))
+    texts = tuple(one.text for one in chosen)
+    # Both choices of a statement say the same.
+    because = dict.fromkeys(why for _, why in question.explained(texts, right=right))
+    return Answered(question.id, question.subject, texts, right, tuple(because))
 
 
 def _chosen(question: Asked, typed: str) -> list[Choice]:

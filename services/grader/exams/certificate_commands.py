@@ -38,7 +38,7 @@ def issue(
     number: Number = 0,
 ) -> None:
     """Sign the certificate of a passed attempt, for the highest title that its points earn."""
-    from grader.domain.exam import State
+    from grader.domain.attempt import State
     from grader.errors import CertificateBad
     from grader.exams import certificates
     from grader.exams.sitting import Sitting

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from grader.domain.exam import Attempt, State
+from grader.domain.attempt import Attempt, State
 from grader.errors import CertificateBad
 
 SCHEMA = 1

@@ -15,7 +15,7 @@ from grader.exams import examiner_commands
 from grader.exams.standing import Number, Slug, as_document, attempt_of, clock, lines, local
 
 if TYPE_CHECKING:
-    from grader.domain.exam import Attempt
+    from grader.domain.attempt import Attempt
 
 commands = typer.Typer(
     name="exam", no_args_is_help=True, help="Be examined: questions, labs and a design, each under a clock."
@@ -132,7 +132,8 @@ def check(
 
     from grader import boxes
     from grader.catalog import Catalog
-    from grader.domain.exam import MOST_GRADINGS, PartKind
+    from grader.domain.attempt import MOST_GRADINGS
+    from grader.domain.exam import PartKind
     from grader.errors import NotNow
     from grader.exams.sitting import Sitting
     from grader.grading import grade

@@ -12,8 +12,6 @@ from grader.exams.standing import Number, Slug, attempt_of, lines
 JUDGES = "For who examines"
 """The heading of their commands in the help."""
 
-MOST_BYTES = 64 * 1024
-
 
 def designs(slug: Slug, number: Number = 0) -> None:
     """Print a design that was handed in, with its task and what points are given for."""
@@ -23,14 +21,13 @@ def designs(slug: Slug, number: Number = 0) -> None:
     from grader.screen import visible
 
     attempt = attempt_of(Sitting(work()), slug, number)
-    for part in attempt.parts.values():
-        if part.part.kind is PartKind.DESIGN and part.design:
-            task = next(one for one in part.part.tasks if one.id in part.drawn)
-            criteria = "\n".join(f"{one.id}: 0  # of {one.points}: {one.title}" for one in part.part.criteria)
-            design = "\n".join(map(visible, part.design.split("\n")))
-            print(f"{task.text}\n\n{design}\n\n# scores, for `capstone exam review`:\n{criteria}")
-            return
-    raise NotNow(f"attempt {attempt.number} at {slug} has no design")
+    part = attempt.part_of(PartKind.DESIGN)
+    if part is None or not part.design:
+        raise NotNow(f"attempt {attempt.number} at {slug} has no design")
+    task = next(one for one in part.part.tasks if one.id in part.drawn)
+    criteria = "\n".join(f"{one.id}: 0  # of {one.points}: {one.title}" for one in part.part.criteria)
+    design = "\n".join(map(visible, part.design.split("\n")))
+    print(f"{task.text}\n\n{design}\n\n# scores, for `capstone exam review`:\n{criteria}")
 
 
 def review(

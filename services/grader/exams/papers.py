@@ -11,10 +11,12 @@ from pathlib import Path
 from random import Random
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from grader.catalog import LABS, LONGEST_SLUG, SLUG, Catalog
+from grader.catalog import LABS, SLUG, Catalog, file_of, first_of, slugs_of
+from grader.checks import Strict
 from grader.domain.exam import Certified, Criterion, Exam, Part, PartKind, Section, Task
+from grader.domain.lab import twice
 from grader.domain.quiz import Asked, Question, asked
 from grader.errors import ExamInvalid, UnknownExam, UnknownQuiz
 from grader.quizzes import bank
@@ -22,30 +24,26 @@ from grader.quizzes import bank
 EXAMS = LABS / "exams"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Section(_Strict):
+class _Section(Strict):
     title: str = Field(min_length=1)
     draw: int = Field(gt=0)
     quizzes: tuple[str, ...] = Field(min_length=1)
     subjects: tuple[str, ...] = Field(default=bank.SUBJECTS, min_length=1)
 
 
-class _Criterion(_Strict):
+class _Criterion(Strict):
     id: str = Field(pattern=SLUG.pattern)
     title: str = Field(min_length=1)
     points: int = Field(gt=0)
 
 
-class _Task(_Strict):
+class _Task(Strict):
     id: str = Field(pattern=SLUG.pattern)
     title: str = Field(min_length=1)
     text: str = Field(min_length=1)
 
 
-class _Part(_Strict):
+class _Part(Strict):
     id: str = Field(pattern=SLUG.pattern)
     title: str = Field(min_length=1)
     kind: PartKind
@@ -59,13 +57,13 @@ class _Part(_Strict):
     headings: tuple[str, ...] = ()
 
 
-class _Certified(_Strict):
+class _Certified(Strict):
     title: str = Field(min_length=1)
     from_percent: int = Field(gt=0, le=100)
     labs: tuple[str, ...] = ()
 
 
-class _Exam(_Strict):
+class _Exam(Strict):
     title: str = Field(min_length=1)
     pass_percent: int = Field(gt=0, le=100)
     attempts: int = Field(gt=0)
@@ -93,14 +91,14 @@ class Drawn:
 
 def slugs(folder: Path = EXAMS) -> list[str]:
     """The exams of a folder, the shortest first."""
-    found = [exam(path.stem, folder) for path in folder.glob("*.yaml") if SLUG.fullmatch(path.stem)]
+    found = [exam(slug, folder) for slug in slugs_of(folder)]
     return [one.slug for one in sorted(found, key=lambda one: (sum(part.minutes for part in one.parts), one.slug))]
 
 
 def exam(slug: str, folder: Path = EXAMS) -> Exam:
     """One of them. Raises UnknownExam and ExamInvalid."""
-    path = folder / f"{slug}.yaml"
-    if len(slug) > LONGEST_SLUG or not SLUG.fullmatch(slug) or not path.is_file():
+    path = file_of(folder, slug)
+    if path is None:
         raise UnknownExam(f'there is no exam "{slug}": `capstone exam list` names those there are')
     text = path.read_bytes()
     try:
@@ -108,15 +106,11 @@ def exam(slug: str, folder: Path = EXAMS) -> Exam:
     except yaml.YAMLError as error:
         raise ExamInvalid(f"{path}: no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ExamInvalid(f"{path}: {where}: {first['msg']}, not {first['input']!r:.200}") from error
-    names = [part.id for part in read.parts]
-    for name in names:
-        if names.count(name) > 1:
-            raise ExamInvalid(f'{path}: id "{name}" is used by two parts')
+        raise ExamInvalid(f"{path}: {first_of(error, shown=repr)}") from error
+    if (name := twice([part.id for part in read.parts])) is not None:
+        raise ExamInvalid(f'{path}: id "{name}" is used by two parts')
     kinds = [part.kind for part in read.parts]
-    if len(set(kinds)) < len(kinds):
+    if twice(kinds) is not None:
         raise ExamInvalid(f"{path}: parts: there is more than one of a kind: {', '.join(kinds)}")
     if not all(group for part in read.parts for group in part.labs):
         raise ExamInvalid(f"{path}: labs: a group without a lab")

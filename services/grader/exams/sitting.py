@@ -8,18 +8,8 @@ from typing import Any
 
 from grader.adapters.gradebook import Event, Gradebook
 from grader.catalog import Catalog
-from grader.domain.exam import (
-    BACKWARDS,
-    MOST_GRADINGS,
-    Attempt,
-    Exam,
-    Happened,
-    PartKind,
-    PartStanding,
-    State,
-    attempts,
-    may_begin,
-)
+from grader.domain.attempt import BACKWARDS, MOST_GRADINGS, Attempt, Happened, PartStanding, State, attempts, may_begin
+from grader.domain.exam import Exam, PartKind
 from grader.domain.quiz import Answered, Asked
 from grader.domain.verdict import Result
 from grader.errors import LabError, NotNow
@@ -95,7 +85,7 @@ class Sitting:
 
     def opened(self, attempt: Attempt, kind: PartKind, *, open_it: bool = True) -> PartStanding:
         """The part of this kind. Its clock runs from now on if it did not before. Raises NotNow: it is over, or not opened."""
-        part = next((one for one in attempt.parts.values() if one.part.kind is kind), None)
+        part = attempt.part_of(kind)
         if part is None:
             raise NotNow(f"{attempt.exam.slug} has no part of the kind {kind}")
         now = _now()
@@ -150,7 +140,7 @@ class Sitting:
 
     def review(self, attempt: Attempt, reviewer: str, scores: Mapping[str, float]) -> None:
         """Keep one person's review of the design. Raises NotNow and LabError."""
-        part = next((one for one in attempt.parts.values() if one.part.kind is PartKind.DESIGN), None)
+        part = attempt.part_of(PartKind.DESIGN)
         if part is None or not part.design:
             raise NotNow(f"{_named(attempt)} has no design to review")
         name = " ".join(reviewer.split())

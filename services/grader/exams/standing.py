@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from grader.domain.exam import Attempt, PartStanding
+    from grader.domain.attempt import Attempt, PartStanding
     from grader.exams.sitting import Sitting
 
 Slug = Annotated[str, typer.Argument(help="The exam's name, as `capstone exam list` says it.")]

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from grader.catalog import LABS, LONGEST_SLUG, SLUG
+from grader.catalog import LABS, SLUG, file_of, first_of, slugs_of
+from grader.checks import Strict
+from grader.domain.lab import twice
 from grader.domain.quiz import Choice, Kind, Question, Quiz, UnknownName, filled
 from grader.errors import QuizInvalid, UnknownQuiz
 
@@ -37,17 +39,13 @@ SUBJECTS = (
 )
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Choice(_Strict):
+class _Choice(Strict):
     text: str = Field(min_length=1)
     right: bool = False
     why: str = Field(min_length=1)
 
 
-class _Question(_Strict):
+class _Question(Strict):
     id: str = Field(pattern=SLUG.pattern)
     subject: Literal[SUBJECTS]  # type: ignore[valid-type]
     kind: Kind
@@ -61,7 +59,7 @@ class _Question(_Strict):
     proof: str = ""
 
 
-class _Quiz(_Strict):
+class _Quiz(Strict):
     title: str = Field(min_length=1)
     level: Literal[LEVELS]  # type: ignore[valid-type]
     draw: int = Field(gt=0)
@@ -71,14 +69,14 @@ class _Quiz(_Strict):
 
 def slugs(folder: Path = QUIZZES) -> list[str]:
     """The quizzes of a folder, by level and name."""
-    found = [quiz(path.stem, folder) for path in folder.glob("*.yaml") if SLUG.fullmatch(path.stem)]
+    found = [quiz(slug, folder) for slug in slugs_of(folder)]
     return [one.slug for one in sorted(found, key=lambda one: (LEVELS.index(one.level), one.slug))]
 
 
 def quiz(slug: str, folder: Path = QUIZZES) -> Quiz:
     """One of them. Raises UnknownQuiz and QuizInvalid."""
-    path = folder / f"{slug}.yaml"
-    if len(slug) > LONGEST_SLUG or not SLUG.fullmatch(slug) or not path.is_file():
+    path = file_of(folder, slug)
+    if path is None:
         raise UnknownQuiz(f'there is no quiz "{slug}": `capstone quiz list` names those there are')
     return _read(path, path.read_bytes())
 
@@ -91,14 +89,10 @@ def _read(path: Path, text: bytes) -> Quiz:
     except yaml.YAMLError as error:
         raise QuizInvalid(f"{path}: no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise QuizInvalid(f"{path}: {where}: {first['msg']}, not {first['input']!r:.200}") from error
+        raise QuizInvalid(f"{path}: {first_of(error, shown=repr)}") from error
     questions = tuple(_question(path, one) for one in read.questions)
-    ids = [one.id for one in questions]
-    for one in ids:
-        if ids.count(one) > 1:
-            raise QuizInvalid(f'{path}: id "{one}" is used by two questions')
+    if (name := twice([one.id for one in questions])) is not None:
+        raise QuizInvalid(f'{path}: id "{name}" is used by two questions')
     if read.draw > len(questions):
         raise QuizInvalid(f"{path}: draw: {read.draw} of {len(questions)} questions cannot be drawn")
     return Quiz(

@@ -52,11 +52,7 @@ class QuizScreen:
         mark, colour = ("✓ right", "green") if answer.right else (f"✗ the answer is {question.key}", "red")
         self._console.print(f"[{colour}]{escape(mark)}[/{colour}]")
         chosen = question.kind in (Kind.ONE, Kind.SEVERAL)
-        told = [
-            (letter, choice.why)
-            for letter, choice in zip(question.letters, question.choices, strict=True)
-            if choice.text in answer.given or (choice.right and not answer.right)
-        ]
+        told = question.explained(answer.given, right=answer.right)
         self._console.print(Padding(_table(told if chosen else [("", why) for why in answer.because]), (0, 2)))
         self._console.print(f"  [dim]{escape(question.source)}[/dim]", soft_wrap=True)
 

@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from grader.domain.exam import Certified, Exam, Happened, Part, PartKind, attempts
+from grader.domain.attempt import Happened, attempts
+from grader.domain.exam import Certified, Exam, Part, PartKind
 from grader.errors import CertificateBad
 from grader.exams import certificates
 

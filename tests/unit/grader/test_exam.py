@@ -7,19 +7,8 @@ from typing import Any
 
 import pytest
 
-from grader.domain.exam import (
-    Attempt,
-    Certified,
-    Criterion,
-    Exam,
-    Happened,
-    Part,
-    PartKind,
-    State,
-    Task,
-    attempts,
-    may_begin,
-)
+from grader.domain.attempt import Attempt, Happened, State, attempts, may_begin
+from grader.domain.exam import Certified, Criterion, Exam, Part, PartKind, Task
 
 BEGIN = datetime(2026, 5, 4, 9, tzinfo=UTC)
 EXAM = Exam(
